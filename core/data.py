@@ -1,0 +1,95 @@
+"""The nouns: what goes through the pipeline, from a document to a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Record = dict[str, Any]
+"""The JSON object that answers for a document; valid against the plugin's schema."""
+
+Schema = dict[str, Any]
+"""A JSON Schema (2020-12) of one record."""
+
+Span = tuple[int, int]
+"""Start and end, in Unicode code points, end exclusive."""
+
+Mentions = Mapping[str, Sequence[Span]]
+"""JSON Pointer of a leaf -> every span of the document that stands for it."""
+
+Counts = tuple[float, float, float]
+"""(matched, predicted, gold) of one name in one document."""
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text to read, its id, and what is known beside the text (``url``, ``path``)."""
+
+    id: str
+    text: str
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document with its gold record, as a loader yields it.
+
+    record: None for an unlabelled document.
+    mentions: for each leaf whose place is known, every span that stands for it. The texts of
+        the spans may differ: a leaf is one thing, and a thing may have several names.
+    split: "train", "validation" or "test" where the source says so officially.
+    place: where the row stands in its source, for messages ("abstracts.txt:12").
+    """
+
+    document: Document
+    record: Record | None = None
+    mentions: Mentions = field(default_factory=dict)
+    split: str | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """What a loader could not make an example of, or training could not use.
+
+    place: file and row, or the document's id.
+    field: the field or JSON Pointer that is at fault; "" where it is the row as a whole.
+    reason: what is wrong, and what to do.
+    id: the document's id, where one is known.
+    """
+
+    place: str
+    field: str
+    reason: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation; ``role`` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answered for a document.
+
+    raw: the text as generated, one string a window.
+    record: the merged, valid record; None where ``error`` says why there is none.
+    spans: JSON Pointer of a leaf -> its first occurrence in the document.
+    confidence: JSON Pointer of a leaf -> probability of its tokens, in (0, 1].
+    windows: how many windows were read, of how many the document has.
+    """
+
+    document: Document
+    raw: tuple[str, ...] = ()
+    record: Record | None = None
+    error: str | None = None
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    windows: tuple[int, int] = (0, 0)

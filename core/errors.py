@@ -1,0 +1,57 @@
+"""Errors that a user can act on; the command line prints each as one line.
+
+FieldsmithError
+├── InputError        a file, row or field of the user's data
+├── OutputError       a path that cannot be written
+├── PluginError       a plugin that cannot be found, loaded or used
+├── SettingsError     a setting, a preset or a model that does not fit
+├── RunError          a run folder that is none, or does not fit what is asked of it
+└── LeakError         documents that stand on both sides of a split
+
+Anything else that is raised is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FieldsmithError(Exception):
+    """Base of all expected errors; the message says what is wrong, where, and what to do."""
+
+
+class InputError(FieldsmithError):
+    """The user's data cannot be read; names the file and, where there is one, the row."""
+
+
+class OutputError(FieldsmithError):
+    """A path cannot be written."""
+
+
+class PluginError(FieldsmithError):
+    """A plugin cannot be found, imported or used; names the plugin and its distribution."""
+
+
+class SettingsError(FieldsmithError):
+    """A setting, preset or model is unknown or does not fit the others."""
+
+
+class RunError(FieldsmithError):
+    """A run folder is not one, is incomplete, or does not fit what is asked of it."""
+
+
+class LeakError(FieldsmithError):
+    """Documents stand on both sides of a split."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is meant by ``name``, if one is near, and list the known ones.
+
+    >>> nearest("medical_nre", ["medical_ner", "news_json"])
+    'did you mean medical_ner? Known: medical_ner, news_json'
+    """
+    names = sorted(known)
+    listing = f"Known: {', '.join(names)}" if names else "None is known"
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}? {listing}" if close else listing
