@@ -2,6 +2,7 @@
 
 FieldsmithError
 ├── InputError        a file, row or field of the user's data
+│   └── UnknownFormatError   a source in no format that the plugin reads
 ├── OutputError       a path that cannot be written
 ├── PluginError       a plugin that cannot be found, loaded or used
 ├── SettingsError     a setting, a preset or a model that does not fit
@@ -23,6 +24,10 @@ class FieldsmithError(Exception):
 
 class InputError(FieldsmithError):
     """The user's data cannot be read; names the file and, where there is one, the row."""
+
+
+class UnknownFormatError(InputError):
+    """A source is in no format that the plugin reads; the core may try its own formats."""
 
 
 class OutputError(FieldsmithError):

@@ -62,9 +62,7 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 
 @hookspec(firstresult=True)
-def extract_metric(
-    example: Example, prediction: Prediction, schema: Schema
-) -> dict[str, Counts]:
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
     """Return (matched, predicted, gold) by name for ONE document.
 
     Called once for each scored document; the core sums the counts, derives precision, recall and

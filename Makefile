@@ -1,0 +1,73 @@
+# Each target sets up what it needs: from a fresh clone, `make train` and `make test` just work.
+# Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What an installed environment depends on; a change of one installs again.
+DECLARED := setup.cfg pyproject.toml constraints.txt
+USER := $(VENV)/.installed
+DEVELOPER := $(VENV)/.installed-for-developers
+
+.DELETE_ON_ERROR:
+.PHONY: .types help train test lint format test-slow test-gpu bench constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+
+train: $(USER) ## train the embedded model on the bundled sample
+	$(BIN)/extract train --plugin medical_ner
+
+test: lint ## run the linters and the tests
+	$(BIN)/python -m pytest
+
+lint: $(DEVELOPER) .types ## run ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEVELOPER) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-slow: $(DEVELOPER) ## run the tests that take minutes
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+bench: $(DEVELOPER) ## measure
+	$(BIN)/python -m benchmarks
+
+# Read from an environment that has what setup.cfg declares and nothing else.
+constraints: ## pin the newest versions that setup.cfg allows
+	rm -rf $(VENV)
+	$(MAKE) $(BIN)/python
+	$(BIN)/pip install -e '.[test,dev]'
+	{ sed -n '/^#/p' constraints.txt; \
+	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean: ## remove everything that is made
+	rm -rf $(VENV) .types build dist *.egg-info .*_cache .hypothesis
+
+$(USER): $(BIN)/python $(DECLARED)
+	$(BIN)/pip install -c constraints.txt -e .
+	@touch $@
+
+$(DEVELOPER): $(BIN)/python $(DECLARED)
+	$(BIN)/pip install -c constraints.txt -e '.[test,dev]'
+	@touch $@ $(USER)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'fieldsmith needs Python 3.11 or newer; name one: make PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The folders under the names that they are imported by, for mypy.
+.types:
+	@mkdir -p $@
+	@ln -sfn ../core $@/fieldsmith
+	@ln -sfn ../plugins/medical_ner $@/fieldsmith_medical_ner

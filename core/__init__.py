@@ -1,0 +1,68 @@
+"""fieldsmith: fine-tune language models to turn documents into records of a declared schema.
+
+What a plugin author imports stands here, and no more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .data import Counts, Document, Example, Mentions, Message, Prediction, Record, Reject, Schema
+from .errors import InputError, UnknownFormatError
+from .files import files_in, read_text, split_of
+from .hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from .metrics import set_counts
+    from .predict import Extractor
+    from .schema import field_list
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Counts",
+    "Document",
+    "Example",
+    "InputError",
+    "Mentions",
+    "Message",
+    "Prediction",
+    "Record",
+    "Reject",
+    "Schema",
+    "UnknownFormatError",
+    "field_list",
+    "files_in",
+    "hookimpl",
+    "load",
+    "read_text",
+    "set_counts",
+    "split_of",
+]
+
+_LAZY = {"field_list": "schema", "set_counts": "metrics"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs jsonschema or numpy only when it is used: the command line starts fast."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+
+
+def load(run: str | Path) -> Extractor:
+    """Load a run's model; call the result with a text to get a Prediction.
+
+    >>> extractor = fieldsmith.load("runs/medical_ner-20260101-120000")  # doctest: +SKIP
+    >>> extractor("Famotidine-associated delirium.").record  # doctest: +SKIP
+    {'chemicals': ['Famotidine'], 'diseases': ['delirium'], ...}
+
+    Raises:
+        RunError: the folder is no complete run, or its receipt does not match.
+    """
+    from .predict import Extractor
+
+    return Extractor.load(Path(run))

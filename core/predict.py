@@ -1,0 +1,281 @@
+"""Documents in, records out: in order, resumable, one line a document whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .answers import leaf_confidence
+from .data import Document, Prediction, Reject
+from .decode import Generated, generate
+from .errors import InputError, OutputError, RunError
+from .files import require_writable, write_json
+from .models import identity, load_for_inference, load_tokenizer
+from .plugins import Plugin
+from .plugins import load as load_plugin
+from .prompts import PromptFormat
+from .runs import Run, prediction_line
+from .schema import InvalidRecordError, canonical, read_record
+from .settings import Settings
+from .sources import read_inputs, text_id
+from .windows import Answer, Window, cut, merge
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+GROUP = 32
+"""Documents answered and written at once; fixed, so that a resumed run batches them alike."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A model, a plugin and how they talk: call it with a text to get a Prediction."""
+
+    plugin: Plugin
+    settings: Settings
+    prompts: PromptFormat
+    model: PreTrainedModel
+
+    @staticmethod
+    def load(folder: Path, *, adapter: bool = True) -> Extractor:
+        """Load a run's model; without its adapter, the base model as the run found it.
+
+        Raises:
+            RunError: the folder is no complete run, or schema, template, tokenizer, prompt or
+                base model are not those it was trained with.
+            PluginError: the plugin is not installed any more.
+        """
+        run = Run.open(folder)
+        run.require_complete()
+        info = run.info()
+        settings = run.settings().values
+        plugin = load_plugin(info["plugin"]["name"], tuple(info["plugin"]["wrappers"]))
+        prompts = PromptFormat(load_tokenizer(settings, run.adapter))
+        receipt = json.loads((run.adapter / "receipt.json").read_text(encoding="utf-8"))
+        prompts.receipt(plugin).check(receipt, str(folder))
+        found, wanted = identity(settings), info["base_model"]
+        if found != wanted:
+            raise RunError(
+                f"{folder}: the base model {settings.model} is not the one it was trained on "
+                f"({_short(wanted)} then, {_short(found)} now)"
+            )
+        model = load_for_inference(settings, run.adapter if adapter else None)
+        return Extractor(plugin, settings, prompts, model)
+
+    def __call__(self, text: str) -> Prediction:
+        """Return the record of one text."""
+        return self.predict([Document(text_id(text), text)])[0]
+
+    def predict(
+        self, documents: Sequence[Document], progress: Callable[[int], object] = lambda _n: None
+    ) -> list[Prediction]:
+        """Return the prediction of each document, in order.
+
+        progress: called with the number of documents whose windows have been read since.
+        """
+        return answer(
+            self.model, self.plugin, self.settings, self.prompts, documents, progress=progress
+        )
+
+
+def _short(model: dict[str, str]) -> str:
+    return (model.get("sha256") or model.get("commit") or "?")[:12]
+
+
+def answer(
+    model: PreTrainedModel,
+    plugin: Plugin,
+    settings: Settings,
+    prompts: PromptFormat,
+    documents: Sequence[Document],
+    progress: Callable[[int], object] = lambda _count: None,
+) -> list[Prediction]:
+    """Ask the model for the record of each document: window by window, then merged."""
+    windows = [cut(d, settings, prompts) if d.text.strip() else [] for d in documents]
+    asked = [
+        (number, window, prompts.prompt(plugin.prompt(window.document)))
+        for number, inside in enumerate(windows)
+        for window in inside
+    ]
+    room = _context(model) - settings.max_new_tokens
+    fitting = [item for item in asked if len(item[2]) <= room]
+    share = len(documents) / max(1, len(fitting))
+    generated = generate(
+        model,
+        [prompt for _number, _window, prompt in fitting],
+        stops=prompts.stops,
+        max_new_tokens=settings.max_new_tokens,
+        batch_size=settings.eval_batch_size,
+        progress=lambda count: progress(round(count * share)),
+    )
+    by_document: list[list[tuple[Window, Generated]]] = [[] for _ in documents]
+    for (number, window, _prompt), result in zip(fitting, generated, strict=True):
+        by_document[number].append((window, result))
+    return [
+        _prediction(document, len(inside), results, plugin, prompts)
+        for document, inside, results in zip(documents, windows, by_document, strict=True)
+    ]
+
+
+def _context(model: PreTrainedModel) -> int:
+    return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
+
+
+def _prediction(
+    document: Document,
+    total: int,
+    results: Sequence[tuple[Window, Generated]],
+    plugin: Plugin,
+    prompts: PromptFormat,
+) -> Prediction:
+    raw, answers, errors = [], [], []
+    for window, result in results:
+        text = prompts.read(result.ids)
+        raw.append(text)
+        try:
+            if not result.finished:
+                raise InvalidRecordError(f"length: no end after {len(result.ids)} tokens")
+            record = read_record(text, plugin.schema)
+        except InvalidRecordError as error:
+            errors.append(str(error))
+            continue
+        confidence = leaf_confidence(text, _token_ends(result, prompts), result.logprobs[:-1])
+        answers.append(Answer(window, record, confidence))
+    windows = (len(answers), total)
+    if not answers:
+        if not document.text.strip():
+            errors.append("the document is empty")
+        elif not results:
+            errors.append("length: the document does not fit the model; window=tokens cuts it")
+        return Prediction(document, tuple(raw), None, errors[0], windows=windows)
+    merged = merge(answers, plugin.schema)
+    return Prediction(
+        document, tuple(raw), merged.record, None, merged.spans, merged.confidence, windows
+    )
+
+
+def _token_ends(result: Generated, prompts: PromptFormat) -> list[int]:
+    """Return for each token before the stop token the offset in the text after it."""
+    ids = result.ids[:-1]
+    return [len(prompts.read(ids[: count + 1])) for count in range(len(ids))]
+
+
+def read_all(plugin: Plugin, inputs: Sequence[str]) -> list[Document | Reject]:
+    """Return the documents of all inputs, in order.
+
+    Raises:
+        InputError: a missing path, a fault in a file that was named, or no document at all.
+    """
+    rows = list(read_inputs(plugin, inputs))
+    if not rows:
+        raise InputError(f"{' '.join(inputs)}: no document in it")
+    return rows
+
+
+# --- A file of predictions, resumable -----------------------------------------------------------
+
+
+def predict_lines(
+    extractor: Extractor,
+    rows: Iterable[Document | Reject],
+    *,
+    skip: int = 0,
+    progress: Callable[[int], object] = lambda _count: None,
+) -> Iterator[list[str]]:
+    """Yield the lines of one group of documents after another, in input order.
+
+    skip: number of groups that are written already.
+    """
+    source = iter(rows)
+    for number in itertools.count():
+        group = list(itertools.islice(source, GROUP))
+        if not group:
+            return
+        if number < skip:
+            progress(len(group))
+            continue
+        documents = [row for row in group if isinstance(row, Document)]
+        predictions = iter(extractor.predict(documents))
+        lines = []
+        for row in group:
+            if isinstance(row, Document):
+                line = prediction_line(next(predictions))
+            else:
+                line = _rejected_line(row)
+            lines.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+        progress(len(group))
+        yield lines
+
+
+def _rejected_line(reject: Reject) -> dict[str, Any]:
+    reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
+    return {
+        "id": reject.id or reject.place,
+        "record": None,
+        "error": reason,
+        "spans": {},
+        "confidence": {},
+        "windows": [0, 0],
+    }
+
+
+class PredictionFile:
+    """A file of predictions that is written group by group and renamed once it is whole.
+
+    What is half done stands in ``FILE.partial``, and what it was made from in
+    ``FILE.partial.json``: the same command goes on with it, another one starts anew.
+    """
+
+    def __init__(self, path: Path, made_from: object) -> None:
+        """Prepare to write ``path``.
+
+        made_from: whatever decides the predictions; a partial file made from something else is
+            not gone on with.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.state = path.with_name(path.name + ".partial.json")
+        self.key = hashlib.sha256(canonical(made_from).encode()).hexdigest()
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        require_writable(path.parent)
+
+    def groups_done(self) -> int:
+        """Return the number of whole groups of an earlier, interrupted run; cut the file there."""
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+            data = self.partial.read_bytes()
+        except (OSError, ValueError):
+            state, data = {}, b""
+        lines = data.split(b"\n")[:-1] if state.get("key") == self.key else []
+        groups = len(lines) // GROUP
+        kept = b"".join(line + b"\n" for line in lines[: groups * GROUP])
+        write_json(self.state, {"key": self.key})
+        self.partial.write_bytes(kept)
+        return groups
+
+    def write(self, groups: Iterable[list[str]]) -> int:
+        """Append groups, each flushed to the disk, and rename the file at the end.
+
+        Returns:
+            The number of lines written now.
+        """
+        count = 0
+        with self.partial.open("ab") as stream:
+            for lines in groups:
+                stream.write("".join(lines).encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+                count += len(lines)
+        os.replace(self.partial, self.path)
+        self.state.unlink(missing_ok=True)
+        return count

@@ -1,0 +1,210 @@
+"""Messages to token ids: one function for training, evaluation and inference.
+
+A prompt is tokenised piece by piece: what the chat template writes may hold control tokens, what
+a document or a record holds may not. So a document full of "<|eot_id|>" stays text, and the
+border of prompt and answer is a border of tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from .data import Document, Message, Schema
+from .errors import RunError, SettingsError
+from .plugins import Plugin
+from .schema import canonical
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_PROBE = Document("probe", 'Probe: 5 mg of "α-X" <|eot_id|>\n</s> daily.', {})
+
+_DATE = "26 Jul 2024"  # some templates print today's date: a prompt must not change overnight
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Hashes of all that a prompt is made of; what is trained is what is asked.
+
+    schema, chat_template, tokenizer: sha256 of each.
+    probe: sha256 of the token ids of the prompt for a fixed document.
+    """
+
+    schema: str
+    chat_template: str
+    tokenizer: str
+    probe: str
+
+    def check(self, stored: dict[str, str], run: str) -> None:
+        """Refuse to go on where a hash differs from the stored one.
+
+        Raises:
+            RunError: names what has changed since the training.
+        """
+        changed = [name for name, value in asdict(self).items() if stored.get(name) != value]
+        if changed:
+            raise RunError(
+                f"{run}: {', '.join(changed)} changed since this run was trained, so the model "
+                f"would be asked what it was not taught; install the plugin and model versions "
+                f"that run.json names, or train again"
+            )
+
+
+class PromptFormat:
+    """How one tokenizer writes prompts and answers.
+
+    Attributes:
+        end: the token that ends an answer, trained and stopped on.
+        stops: every token that ends generation.
+        longest: tokens that the model can read at once; None if the tokenizer does not say.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not tokenizer.chat_template:
+            raise SettingsError(
+                f"{tokenizer.name_or_path}: the tokenizer has no chat template; "
+                f"choose an instruction-tuned model"
+            )
+        self.tokenizer = tokenizer
+        self.end = self._end_token()
+        eos = tokenizer.eos_token_id
+        self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a conversation up to where the answer begins.
+
+        Raises:
+            SettingsError: the chat template refuses the messages, or writes two BOS tokens.
+        """
+        ids: list[int] = []
+        for piece, is_content in self._pieces(messages, answer_begins=True):
+            ids += self._text(piece) if is_content else self._markup(piece)
+        bos = self.tokenizer.bos_token_id
+        if bos is not None and ids.count(bos) > 1:
+            raise SettingsError(f"{self.tokenizer.name_or_path}: the chat template writes two BOS")
+        return ids
+
+    def answer(self, text: str) -> list[int]:
+        """Return the ids of an answer and the token that ends it."""
+        return [*self._text(text), self.end]
+
+    def read(self, ids: Sequence[int]) -> str:
+        """Return the text of generated ids, up to the first stop token."""
+        stop = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
+        decoded = self.tokenizer.decode(
+            list(ids[:stop]), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return str(decoded)
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a document's text."""
+        return len(self._text(text))
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return the code-point offsets of each token of a document's text.
+
+        Raises:
+            SettingsError: the tokenizer is a slow one, which does not know them.
+        """
+        if not self.tokenizer.is_fast:
+            raise SettingsError("windows of tokens want a fast tokenizer, which knows offsets")
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
+
+    def receipt(self, plugin: Plugin) -> Receipt:
+        """Return the hashes of schema, template, tokenizer and a fixed prompt."""
+        return Receipt(
+            schema=_hash(canonical(plugin.schema)),
+            chat_template=_hash(str(self.tokenizer.chat_template)),
+            tokenizer=_hash(_definition(self.tokenizer)),
+            probe=_hash(canonical(self.prompt(plugin.prompt(_PROBE)))),
+        )
+
+    def _text(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return list(ids)
+
+    def _markup(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _pieces(
+        self, messages: Sequence[Message], *, answer_begins: bool
+    ) -> list[tuple[str, bool]]:
+        """Render the template around placeholders; return (piece, is content) in order."""
+        marks = [f"⟦content-{i}⟧" for i in range(len(messages))]
+        try:
+            rendered = self._render(messages, marks, answer_begins)
+        except jinja2.TemplateError:
+            # Some templates know no system role: its text then opens the user's turn.
+            messages = _without_system(messages)
+            marks = marks[: len(messages)]
+            try:
+                rendered = self._render(messages, marks, answer_begins)
+            except jinja2.TemplateError as error:
+                name = self.tokenizer.name_or_path
+                raise SettingsError(f"{name}: the chat template refuses: {error}") from error
+        pieces: list[tuple[str, bool]] = []
+        for mark, message in zip(marks, messages, strict=True):
+            before, found, rendered = rendered.partition(mark)
+            if not found:
+                name = self.tokenizer.name_or_path
+                raise SettingsError(f"{name}: the chat template drops a {message.role} message")
+            pieces += [(before, False), (message.content, True)]
+        return [*pieces, (rendered, False)]
+
+    def _render(self, messages: Sequence[Message], marks: list[str], answer_begins: bool) -> str:
+        turns = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
+        rendered: Any = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=answer_begins, date_string=_DATE
+        )
+        return str(rendered)
+
+    def _end_token(self) -> int:
+        """Return the first control token that the template writes after an answer."""
+        turns = [Message("user", ""), Message("assistant", "")]
+        after = self._pieces(turns, answer_begins=False)[-1][0]
+        special = set(self.tokenizer.all_special_ids)
+        added = set(self.tokenizer.get_added_vocab().values())
+        for token in self._markup(after):
+            if token in special | added:
+                return int(token)
+        if isinstance(self.tokenizer.eos_token_id, int):
+            return self.tokenizer.eos_token_id
+        raise SettingsError(f"{self.tokenizer.name_or_path}: no token ends an answer")
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    system = "\n\n".join(m.content for m in messages if m.role == "system")
+    turns = [m for m in messages if m.role != "system"]
+    if system and turns:
+        turns[0] = Message(turns[0].role, f"{system}\n\n{turns[0].content}")
+    return turns
+
+
+def _definition(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what decides how a tokenizer splits text, as a string."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        # Padding and truncation are set by whoever used the tokenizer last; ids do not depend
+        # on them.
+        backend = type(backend).from_str(backend.to_str())
+        backend.no_padding()
+        backend.no_truncation()
+        return str(backend.to_str())
+    return canonical(sorted(tokenizer.get_vocab().items()))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def schema_hash(schema: Schema) -> str:
+    """Return the sha256 of a schema, independent of its white space and key order."""
+    return _hash(canonical(schema))

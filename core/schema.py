@@ -1,0 +1,205 @@
+"""A plugin's JSON Schema at work: write, read and validate records, walk their leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from .data import Record, Schema
+
+Leaf = str | int | float | bool | None
+
+
+class InvalidRecordError(ValueError):
+    """A text is not JSON, or not a record of the schema; the message names the place in it."""
+
+
+def canonical(value: object) -> str:
+    """Return ``value`` as JSON that is the same for equal values: sorted keys, no white space."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def write_record(record: Record, schema: Schema) -> str:
+    """Write a record as compact JSON with its keys in the schema's order.
+
+    This is the one form that is trained, generated and read. Keys that the schema does not name
+    follow in their own order.
+    """
+    ordered = in_schema_order(record, schema, schema)
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """Return ``value`` with the keys of every object in the order of ``properties``."""
+    schema = resolve(schema, root)
+    if isinstance(value, dict):
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        keys = [key for key in properties if key in value]
+        keys += [key for key in value if key not in properties]
+        return {key: in_schema_order(value[key], properties.get(key, {}), root) for key in keys}
+    if isinstance(value, list):
+        return [in_schema_order(item, schema.get("items", {}), root) for item in value]
+    return value
+
+
+def read_record(text: str, schema: Schema) -> Record:
+    """Read a generated text as a record, strictly.
+
+    Raises:
+        InvalidRecordError: not JSON, a key twice in one object, a number that JSON does not have,
+            or not valid against ``schema``.
+    """
+    try:
+        record = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRecordError(f"not JSON: {error}") from error
+    problem = first_problem(record, schema)
+    if problem:
+        pointer, message = problem
+        raise InvalidRecordError(f"{pointer or 'the record'}: {message}")
+    assert isinstance(record, dict)  # the root of a plugin's schema is an object
+    return record
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return result
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def first_problem(record: object, schema: Schema) -> tuple[str, str] | None:
+    """Return (JSON Pointer, message) of the first thing that makes a record invalid, or None."""
+    errors = _validator(canonical(schema)).iter_errors(record)
+    error = min(errors, key=lambda error: (list(map(str, error.path)), error.message), default=None)
+    if error is None:
+        return None
+    message = error.message if len(error.message) <= 200 else error.message[:199] + "…"
+    return pointer_of(error.absolute_path), message.replace("\n", " ")
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))
+
+
+def resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow local ``$ref``s (``#/$defs/…``) until a schema that is none."""
+    seen = 0
+    while "$ref" in schema:
+        reference = schema["$ref"]
+        seen += 1
+        if not reference.startswith("#") or seen > 32:
+            return {}
+        target: Any = root
+        for part in parse_pointer(reference[1:]):
+            target = target[part]
+        schema = target
+    return schema
+
+
+def pointer_of(path: Any) -> str:
+    """Return the JSON Pointer (RFC 6901) of a path of keys and indices."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def parse_pointer(pointer: str) -> list[str]:
+    """Return the parts of a JSON Pointer (RFC 6901), unescaped."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Leaf]]:
+    """Yield (JSON Pointer, value) of every leaf, in document order; empty containers have none."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*path, index))
+    else:
+        yield pointer_of(path), value
+
+
+def field_schema(pointer: str, schema: Schema) -> Mapping[str, Any]:
+    """Return the schema of the value at ``pointer``; {} where the schema does not say."""
+    here: Mapping[str, Any] = resolve(schema, schema)
+    for part in parse_pointer(pointer):
+        if "items" in here and part.isdigit():
+            here = here["items"]
+        else:
+            here = here.get("properties", {}).get(part, {})
+        here = resolve(here, schema)
+    return here
+
+
+def is_verbatim(pointer: str, schema: Schema) -> bool:
+    """Say whether the leaf at ``pointer`` can only hold what stands in the document."""
+    return field_schema(pointer, schema).get("x-source") == "verbatim"
+
+
+def field_of(pointer: str) -> str:
+    """Return the field a pointer belongs to, without list indices.
+
+    >>> field_of("/relations/3/chemical")
+    'relations/chemical'
+    """
+    return "/".join(part for part in parse_pointer(pointer) if not part.isdigit())
+
+
+def empty_record(schema: Schema) -> Record:
+    """Return the record that says nothing: empty lists, nulls, empty objects for what is required.
+
+    It is what a window without anything to find is trained on, and the null baseline.
+    """
+    return _empty_object(schema, schema)
+
+
+def _empty_object(schema: Mapping[str, Any], root: Schema) -> Record:
+    record: Record = {}
+    for key, item in resolve(schema, root).get("properties", {}).items():
+        item = resolve(item, root)
+        kinds = kinds_of(item)
+        if "array" in kinds:
+            record[key] = []
+        elif "null" in kinds:
+            record[key] = None
+        elif "object" in kinds:
+            record[key] = _empty_object(item, root)
+    return record  # a scalar that is not nullable is left out: nothing may be invented
+
+
+def kinds_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the JSON types that a schema allows, those of its ``anyOf`` branches included."""
+    kind = schema.get("type", ())
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    return kinds + tuple(k for branch in schema.get("anyOf", ()) for k in kinds_of(branch))
+
+
+def field_list(schema: Schema) -> str:
+    """Return the fields of a schema in a line, short enough for a small model's prompt.
+
+    >>> field_list({"properties": {"title": {"type": "string"}, "names": {"type": "array"}}})
+    'title, names[]'
+    """
+    return _members(schema, schema)
+
+
+def _members(schema: Mapping[str, Any], root: Schema) -> str:
+    properties = resolve(schema, root).get("properties", {})
+    return ", ".join(f"{key}{_shape(item, root)}" for key, item in properties.items())
+
+
+def _shape(schema: Mapping[str, Any], root: Schema) -> str:
+    schema = resolve(schema, root)
+    if "array" in kinds_of(schema):
+        return "[]" + _shape(schema.get("items", {}), root)
+    members = _members(schema, root)
+    return f"{{{members}}}" if members else ""

@@ -1,0 +1,282 @@
+"""SFTTrainer as this project needs it: atomic checkpoints, scores by generation, exact resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
+from trl import SFTTrainer
+
+from .models import load_for_inference
+from .progress import Meter
+from .settings import Settings
+
+BEST = "best"
+"""Prefix of the folder, beside the checkpoints, that holds the best adapter so far."""
+
+_COPIED_PARAMETERS = 200_000_000
+"""Up to this size a second, merged copy of the model is loaded to generate with."""
+
+_LOGGED = (
+    "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
+    "eval_mean_token_accuracy",
+)  # fmt: skip
+"""What log.jsonl keeps: nothing that depends on the clock, so that equal runs write equal logs."""
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """Rows in random order, rows of like length beside each other.
+
+    The order depends on seed and epoch alone. transformers' own sampler draws from the global
+    random state, which a resumed run does not have at that point.
+
+    epoch: set before an epoch begins.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, *, group: bool) -> None:
+        self.lengths, self.batch, self.seed, self.group = lengths, batch, seed, group
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        if not self.group:
+            yield from order
+            return
+        pool = self.batch * 32  # sorted within a pool: like lengths, and still another mix an epoch
+        batches = []
+        for start in range(0, len(order), pool):
+            rows = sorted(order[start : start + pool], key=lambda row: -self.lengths[row])
+            batches += [rows[at : at + self.batch] for at in range(0, len(rows), self.batch)]
+        # A short batch stays last: the loader cuts the stream into batches by count alone.
+        whole = [rows for rows in batches if len(rows) == self.batch]
+        short = [rows for rows in batches if len(rows) < self.batch]
+        for number in torch.randperm(len(whole), generator=generator).tolist():
+            yield from whole[number]
+        for rows in short:
+            yield from rows
+
+
+class BestAdapter(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Which epoch scored best, and for how many none was better; part of the trainer's state.
+
+    score: the best score so far; None before the first.
+    step: the optimiser step of the best score (a later equal one counts as better).
+    stale: evaluations since the score last rose.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.score: float | None = None
+        self.step = 0
+        self.stale = 0
+        self.last_step = 0
+
+    def load(self, checkpoint: Path) -> int:
+        """Take the state over from a checkpoint; return the optimiser step it was saved at."""
+        state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
+        self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
+        self.last_step = int(state["global_step"])
+        return self.last_step
+
+    def folder(self, checkpoints: Path) -> Path:
+        """Return where the best adapter stands."""
+        return checkpoints / f"{BEST}-{self.step}"
+
+    def update(self, score: float, step: int) -> bool:
+        """Take in an evaluation; return whether its adapter is the one to keep."""
+        rose = self.score is None or score > self.score
+        kept = rose or score == self.score
+        self.stale = 0 if rose else self.stale + 1
+        if kept:
+            self.score, self.step = score, step
+        return kept
+
+    def exhausted(self) -> bool:
+        """Say whether the patience is spent."""
+        return 0 < self.patience <= self.stale
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        attributes = {"score": self.score, "step": self.step, "stale": self.stale}
+        return {"args": {"patience": self.patience}, "attributes": attributes}
+
+
+class Rhythm(TrainerCallback):  # type: ignore[misc]
+    """When to log, score and save, so that every checkpoint stands at the end of a logged step.
+
+    The losses since the last logged step are no part of a checkpoint, and an epoch's last step
+    is followed by its evaluation: a checkpoint in between would skip it when resumed.
+    """
+
+    def __init__(self, every: int, steps_an_epoch: int, *, score: bool) -> None:
+        self.every, self.steps_an_epoch, self.score = every, steps_an_epoch, score
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log and save at every N-th step, but not at an epoch's last."""
+        last = state.global_step % self.steps_an_epoch == 0
+        if state.global_step % self.every == 0 and not last:
+            control.should_log = control.should_save = True
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log, score and save."""
+        control.should_log = control.should_save = True
+        control.should_evaluate = self.score
+
+
+class LogFile(TrainerCallback):  # type: ignore[misc]
+    """Writes log.jsonl and moves the progress line."""
+
+    def __init__(self, path: Path, meter: Meter) -> None:
+        self.path, self.meter = path, meter
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Move the progress line."""
+        self.meter.advance(state.global_step - self.meter.done)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Append a line; equal runs write equal bytes."""
+        line = {"step": state.global_step, **(logs or {})}
+        kept = {k: v for k, v in line.items() if k in _LOGGED or k.startswith("score")}
+        if len(kept) <= 2:  # a step and an epoch alone: the closing line of transformers
+            return
+        if state.is_world_process_zero:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(kept) + "\n")
+        if "loss" in kept:
+            self.meter.note(f"loss {kept['loss']:.3f}")
+        if "score" in kept:
+            self.meter.note(f"score {kept['score']:.3f}")
+
+
+class ExtractionTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer with our order of rows, scores at the end of an epoch, checkpoints that are whole.
+
+    scorer: called at the end of an epoch; returns scores by name, "score" among them.
+    best: which adapter is kept.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        sampler: LengthGroupedSampler,
+        scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
+        best: BestAdapter,
+        **options: Any,
+    ) -> None:
+        self.sampler = sampler
+        self.scorer = scorer
+        self.best = best
+        super().__init__(*arguments, **options)
+        self.add_callback(best)  # so that checkpoints hold its state
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        return self.sampler
+
+    def _run_epoch(self, *arguments: Any, **options: Any) -> Any:
+        self.sampler.epoch = options["epoch"]
+        return super()._run_epoch(*arguments, **options)
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """Measure the loss on validation rows, then generate and score validation documents."""
+        devices = range(torch.cuda.device_count())
+        with torch.random.fork_rng(devices=devices):
+            metrics: dict[str, float] = super().evaluate(*arguments, **options)
+            if self.scorer is not None:
+                scores = self.scorer(self)
+                shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
+                self.log(shown)
+                if self.best.update(scores["score"], self.state.global_step):
+                    self._keep()
+                if self.best.exhausted():
+                    self.control.should_training_stop = True
+                metrics |= {f"eval_{name}": value for name, value in scores.items()}
+        return metrics
+
+    def _keep(self) -> None:
+        """Save the adapter as the best one; older ones stay until a checkpoint says so too."""
+        if not self.args.should_save:
+            return
+        target = self.best.folder(Path(self.args.output_dir))
+        partial = target.with_name(f".{target.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
+        self.accelerator.unwrap_model(self.model).save_pretrained(str(partial))
+        os.replace(partial, target)
+
+    def generation_model(self, settings: Settings) -> Any:
+        """Return a model to generate with: the very one that inference would load, if it is small.
+
+        The adapter is saved and loaded as ``load_for_inference`` does; a model whose merged
+        weights would not fit generates as it is, over its quantised weights.
+        """
+        model = self.accelerator.unwrap_model(self.model)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        if parameters > _COPIED_PARAMETERS or settings.merge == "no":
+            return model
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            return load_for_inference(settings, Path(folder))
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(Path(self.args.output_dir) / ".partial")
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save under a temporary name, rename, then drop what is older."""
+        folder = Path(self.args.output_dir)
+        partial = folder / ".partial"
+        if self.args.should_save:
+            shutil.rmtree(partial, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if not self.args.should_save:
+            return
+        name = f"checkpoint-{self.state.global_step}"
+        shutil.rmtree(folder / name, ignore_errors=True)
+        _sync(partial / name)
+        os.replace(partial / name, folder / name)
+        for old in folder.glob("checkpoint-*"):
+            if old.name != name:
+                shutil.rmtree(old, ignore_errors=True)
+        for old in folder.glob(f"{BEST}-*"):
+            if old != self.best.folder(folder):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def create_model_card(self, *arguments: Any, **options: Any) -> None:
+        """Write no card into the checkpoints: the adapter's folder gets one of its own."""
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder's files to the disk, so that the rename is not ahead of what it names."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())

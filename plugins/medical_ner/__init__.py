@@ -1,0 +1,79 @@
+"""Chemicals, diseases and chemical-induced diseases in biomedical abstracts.
+
+One document of the BioCreative V CDR corpus, in its PubTator format (columns are tabs)::
+
+    8701013|t|Famotidine-associated delirium. A series of six cases.
+    8701013|a|Famotidine is a histamine H2-receptor antagonist used in inpatient settings ...
+    8701013  0   10  Famotidine  Chemical  D015738
+    8701013  22  30  delirium    Disease   D003693
+    8701013  55  65  Famotidine  Chemical  D015738
+    8701013  CID  D015738  D003693
+
+and its record::
+
+    {"chemicals": ["Famotidine"], "diseases": ["delirium"],
+     "relations": [{"chemical": "Famotidine", "disease": "delirium"}]}
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import fieldsmith
+from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
+
+from . import formats, metric
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def _schema_text() -> str:
+    return (_HERE / "schema.json").read_text(encoding="utf-8")
+
+
+@hookimpl
+def extract_schema() -> Schema:
+    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
+    schema: Schema = json.loads(_schema_text())
+    return schema
+
+
+@hookimpl
+def extract_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@hookimpl
+def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+    """Read PubTator, BioC XML or instruct JSONL, told apart by content; None is the sample.
+
+    Raises:
+        InputError: there is nothing at ``source``, or a file breaks the rules of its format.
+        UnknownFormatError: ``source`` is a file in none of these formats.
+    """
+    return formats.read(_HERE / "sample" if source is None else source)
+
+
+@hookimpl
+def extract_metric(
+    example: Example, prediction: Prediction, schema: Schema
+) -> dict[str, Counts]:
+    """Count by sets of strings, by relations, and by mentions where offsets are known."""
+    return metric.counts(example, prediction)
+
+
+@hookimpl
+def extract_settings(preset: str) -> dict[str, object]:
+    """Let the small embedded model read sentences; a large one reads the abstract as a whole."""
+    return {
+        "window": "sentences" if preset == "embedded" else "document",
+        "score": ["chemicals", "diseases", "relations"],
+    }

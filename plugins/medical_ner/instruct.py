@@ -1,0 +1,178 @@
+"""Instruct JSONL: three prompts for each abstract, each answered by a list of items.
+
+::
+
+    {"prompt": "The following article contains technical terms including diseases, drugs and
+     chemicals. Create a list only of the chemicals mentioned.\\n\\nABSTRACT\\n\\nList of extracted
+     chemicals:\\n", "completion": "- lidocaine\\n- sodium"}
+
+The other two ask for ``diseases`` and for ``influences between the chemicals and diseases``; the
+last is answered by ``- Chemical lidocaine influences disease asystole`` or ``- lidocaine | asystole``.
+One document is made of the three. Splits of such data were made by prompt, so that one abstract
+stands in several of them: it is yielded once for each split, for the leak check to find.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldsmith import Document, Example, InputError, Record, Reject, read_text, split_of
+
+from .occurrences import Span, claimed, occurrences
+
+_PROMPT = re.compile(
+    r"The following article .* Create a list only of the (chemicals|diseases|influences)\b[^\n]*"
+    r"\n\n(?P<abstract>.+?)\s*\n\nList of extracted \1:\s*",
+    re.DOTALL,
+)
+_FIELDS = {"chemicals": "chemicals", "diseases": "diseases", "influences": "relations"}
+_SENTENCE = re.compile(r"Chemical (.+?) influences disease (.+)")
+_PAIR = re.compile(r"(.+?) \| (.+)")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One prompt: the field that it asks for, of which abstract, and the items of its answer."""
+
+    field: str
+    abstract: str
+    items: tuple[str, ...]
+    split: str | None
+    place: str
+
+
+def examples(paths: Iterable[Path]) -> Iterator[Example | Reject]:
+    """Yield the abstracts of all files, in order of first occurrence, once for each split.
+
+    A row whose prompt or answer has not the shape above, and an abstract for which one of the
+    three prompts is missing, become a Reject.
+
+    Raises:
+        InputError: a row is no JSON object with the strings ``prompt`` and ``completion``.
+    """
+    rows_by_abstract: dict[str, list[_Row]] = {}
+    for path in paths:
+        for row in _rows(path):
+            if isinstance(row, Reject):
+                yield row
+            else:
+                rows_by_abstract.setdefault(row.abstract, []).append(row)
+    for abstract, rows in rows_by_abstract.items():
+        yield from _abstract_examples(abstract, rows)
+
+
+def _rows(path: Path) -> Iterator[_Row | Reject]:
+    split = split_of(path)
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield _row(line, split, f"{path}:{number}")
+
+
+def _row(line: str, split: str | None, place: str) -> _Row | Reject:
+    prompt, completion = _prompt_and_completion(line, place)
+    asked = _PROMPT.fullmatch(prompt)
+    if asked is None:
+        reason = "the prompt is cut or of another shape: it must end with 'List of extracted …:'"
+        return Reject(place, "prompt", reason)
+    field = _FIELDS[asked[1]]
+    # A lone dash is how an empty list was written.
+    items = [item.strip() for item in completion.split("\n") if item.strip() not in ("", "-")]
+    for item in items:
+        if not item.startswith("- ") or (field == "relations" and _relation(item[2:]) is None):
+            reason = f"{item[:60]!r} is no item of a list of {field}; write '- item', and for a "
+            return Reject(place, field, f"{reason}relation '- chemical | disease'")
+    bare = tuple(item[2:].strip() for item in items)
+    return _Row(field, asked["abstract"], bare, split, place)
+
+
+def _prompt_and_completion(line: str, place: str) -> tuple[str, str]:
+    try:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: broken JSON: {error}; each line must be one object") from error
+    values = [row.get(key) for key in ("prompt", "completion")] if isinstance(row, dict) else []
+    if not values or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{place}: an object with the strings 'prompt' and 'completion' is wanted")
+    return values[0], values[1]
+
+
+def _relation(item: str) -> tuple[str, str] | None:
+    found = _SENTENCE.fullmatch(item) or _PAIR.fullmatch(item)
+    return (found[1].strip(), found[2].strip()) if found else None
+
+
+def _abstract_examples(abstract: str, rows: Sequence[_Row]) -> Iterator[Example | Reject]:
+    digest = hashlib.sha256(abstract.encode("utf-8", "surrogatepass")).hexdigest()
+    document = Document(f"abstract-{digest[:12]}", abstract)
+    answers: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        if answers.setdefault(row.field, row.items) != row.items:
+            reason = f"a second, different answer to the prompt for {row.field}; keep one"
+            yield Reject(row.place, row.field, reason, document.id)
+            return
+    missing = [field for field in _FIELDS.values() if field not in answers]
+    if missing:
+        reason = f"the abstract has no prompt for {', '.join(missing)}; add it to the source"
+        yield Reject(rows[0].place, missing[0], reason, document.id)
+        return
+    record, mentions = _record(abstract, answers)
+    for split, place in _first_places(rows).items():
+        yield Example(document, record, mentions, split, place)
+
+
+def _first_places(rows: Sequence[_Row]) -> dict[str | None, str]:
+    places: dict[str | None, str] = {}
+    for row in rows:
+        places.setdefault(row.split, row.place)
+    return places
+
+
+def _record(
+    text: str, answers: dict[str, tuple[str, ...]]
+) -> tuple[Record, dict[str, tuple[Span, ...]]]:
+    record: Record = {}
+    mentions: dict[str, tuple[Span, ...]] = {}
+    for field in ("chemicals", "diseases"):
+        record[field], spans_of_names = _names(text, answers[field])
+        for number, spans in enumerate(spans_of_names):
+            if spans:
+                mentions[f"/{field}/{number}"] = spans
+    pairs: dict[tuple[str, str], dict[str, str]] = {}
+    for item in answers["relations"]:
+        chemical, disease = _relation(item) or ("", "")
+        names = {"chemical": _as_in(text, chemical), "disease": _as_in(text, disease)}
+        pairs.setdefault((chemical.casefold(), disease.casefold()), names)
+    record["relations"] = list(pairs.values())
+    for number, names in enumerate(record["relations"]):
+        for end, name in names.items():
+            if spans := tuple(occurrences(name, text)):
+                mentions[f"/relations/{number}/{end}"] = spans
+    return record, mentions
+
+
+def _names(text: str, items: Iterable[str]) -> tuple[list[str], list[tuple[Span, ...]]]:
+    """Return the distinct names in order of the text, those not found in it last, and their spans.
+
+    A name all of whose places belong to longer names keeps these places: it was listed.
+    """
+    own = claimed(items, text)
+    found = {
+        key: tuple(spans or occurrences(key, text))
+        for key, spans in own.items()
+    }
+    given = {item.casefold(): item for item in reversed(list(items))}
+    order = {key: number for number, key in enumerate(dict.fromkeys(i.casefold() for i in items))}
+    keys = sorted(given, key=lambda key: (found[key][:1] or ((len(text), 0),), order[key]))
+    names = [text[slice(*found[key][0])] if found[key] else given[key] for key in keys]
+    return names, [found[key] for key in keys]
+
+
+def _as_in(text: str, name: str) -> str:
+    first = next(occurrences(name, text), None)
+    return text[slice(*first)] if first else name

@@ -1,0 +1,48 @@
+"""Where a name stands in a text as a whole word, case ignored.
+
+Names are sought with the case-insensitive matching of ``re``, not in a case-folded copy of the
+text: folding changes lengths ("ß" becomes "ss", "İ" two code points), and offsets must stay right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+Span = tuple[int, int]
+
+
+def occurrences(name: str, text: str) -> Iterator[Span]:
+    """Yield every whole-word occurrence of ``name``, from left to right; they may overlap.
+
+    >>> list(occurrences("ras", "Ras and k-ras, but not mitral or rash"))
+    [(0, 3), (10, 13)]
+    """
+    # Only between two word characters is a border inside a word: "[3H]-naloxone" may follow one.
+    before = r"(?<!\w)" if re.match(r"\w", name) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", name) else ""
+    pattern = re.compile(before + re.escape(name) + after, re.IGNORECASE)
+    found = pattern.search(text) if name.strip() else None
+    while found:
+        yield found.span()
+        found = pattern.search(text, found.start() + 1)
+
+
+def claimed(names: Iterable[str], text: str) -> dict[str, list[Span]]:
+    """Give each place of the text to one name at most, the longest first, then from the left.
+
+    So "hypertension" does not stand for the end of "portal hypertension" where both are named.
+
+    names: compared case-folded; of two that differ by case alone, one is kept.
+    Returns: case-folded name -> its spans, in order; empty where it has no place of its own.
+    """
+    taken = bytearray(len(text))
+    distinct = {name.casefold(): name for name in names}
+    spans: dict[str, list[Span]] = {}
+    for key, name in sorted(distinct.items(), key=lambda item: (-len(item[1]), item[0])):
+        spans[key] = []
+        for start, end in occurrences(name, text):
+            if not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                spans[key].append((start, end))
+    return spans

@@ -1,0 +1,112 @@
+"""What tests share: the command as installed, and plugins installed beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Before anything imports the hub's client: no test may depend on what lies outside.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+EXTRACT = Path(sys.executable).with_name("extract")
+
+TOY = '''
+"""Words that are shouted.
+
+A toy domain.
+"""
+
+import fieldsmith
+from fieldsmith import Document, Example, Message
+
+
+@fieldsmith.hookimpl
+def extract_schema():
+    return {"type": "object", "properties": {"loud": {"type": "array"}}}
+
+
+@fieldsmith.hookimpl
+def extract_prompt(document, schema):
+    return [Message("user", f"Which words of {document.text!r} are loud?")]
+
+
+@fieldsmith.hookimpl
+def extract_load(source):
+    yield Example(Document("one", "do it NOW"), {"loud": ["NOW"]})
+
+
+@fieldsmith.hookimpl
+def extract_metric(example, prediction, schema):
+    return {"loud": (1, 2, 3)}
+'''.lstrip()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder of installed distributions, in front of those of the environment."""
+
+    path: Path
+
+    def install(
+        self,
+        name: str,
+        source: str = TOY,
+        *,
+        distribution: str | None = None,
+        version: str = "1.0",
+        target: str | None = None,
+    ) -> None:
+        """Install a distribution with one module, as pip would, that declares one plugin."""
+        distribution = distribution or f"{name}-plugin"
+        module = f"{distribution}_module".replace("-", "_")
+        (self.path / f"{module}.py").write_text(source, encoding="utf-8")
+        entry_points = f"[extract.plugins]\n{name} = {target or module}\n"
+        self.declare(distribution, version, entry_points)
+
+    def declare(self, distribution: str, version: str, entry_points: str = "") -> None:
+        """Write the metadata of a distribution."""
+        folder = self.path / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (folder / "METADATA").write_text(metadata, encoding="utf-8")
+        (folder / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+
+    def extract(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installed command with these distributions."""
+        return subprocess.run(
+            [EXTRACT, *arguments],
+            env={**os.environ, "PYTHONPATH": str(self.path), **(environment or {})},
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """An empty folder to install plugins in; only the command run from it sees them."""
+    path = tmp_path / "site"
+    path.mkdir()
+    return Site(path)
+
+
+@pytest.fixture
+def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The same folder, seen by the test itself."""
+    monkeypatch.syspath_prepend(site.path)
+    before = set(sys.modules)
+    yield site
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(tmp_path):
+            del sys.modules[name]

@@ -1,0 +1,166 @@
+"""Batches of packed rows: examples as token ids, with a weight for each token's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from pretraining_tasks import Example, extraction_example
+from pretraining_text import (
+    BEGIN,
+    END,
+    END_HEADER,
+    END_OF_TURN,
+    PAD,
+    SPECIAL_TOKENS,
+    START_HEADER,
+    Corpus,
+    sentences,
+)
+from tokenizers import Tokenizer
+
+KINDS = ("copy", "extraction", "language")
+
+# An answer's tokens are few among the text's: they weigh more. The text beside an answer teaches
+# language for nothing.
+ANSWER, TEXT, LANGUAGE, COPY = 1.0, 0.15, 0.4, 0.5
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids, the weight of predicting each, and what is counted as its kind."""
+
+    ids: list[int]
+    weights: list[float]
+    kind: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of equal length; a segment sees itself alone, and counts its positions from 0."""
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    segments: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    kinds: torch.Tensor
+
+
+class Encoder:
+    """Text and examples to token ids, in the pieces that the framework tokenises."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        # What looks like a control token inside a text stays text.
+        self._tokenizer.encode_special_tokens = True
+        vocabulary = tokenizer.get_vocab()
+        self.special = {token: vocabulary[token] for token in SPECIAL_TOKENS}
+        self.size = tokenizer.get_vocab_size()
+
+    def text(self, text: str) -> list[int]:
+        """The ids of a piece of text, control tokens read as text."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _turn(self, role: str) -> list[int]:
+        head, tail = self.special[START_HEADER], self.special[END_HEADER]
+        return [head, *self.text(role), tail, *self.text("\n\n")]
+
+    def example(self, example: Example) -> Tokens:
+        """The chat template's rendering of an example; loss on the answer, a little on the text."""
+        end = self.special[END_OF_TURN]
+        prompt = [self.special[BEGIN], *self._turn("system"), *self.text(example.system), end]
+        prompt += self._turn("user")
+        user = [*self.text(example.user), end]
+        header = self._turn("assistant")
+        answer = [*self.text(example.answer), end]
+        return Tokens(
+            prompt + user + header + answer,
+            [0.0] * len(prompt) + [TEXT] * len(user) + [0.0] * len(header) + [ANSWER] * len(answer),
+            KINDS.index("extraction"),
+        )
+
+    def language(self, corpus: Corpus, random: Random, length: int) -> Tokens:
+        """A stretch of one paper from the start of a sentence."""
+        parts = sentences(corpus.draw(random).text)
+        text = " ".join(parts[random.randrange(len(parts)) :])
+        ids = [self.special[BEGIN], *self.text(text), self.special[END]][:length]
+        return Tokens(ids, [0.0] + [LANGUAGE] * (len(ids) - 1), KINDS.index("language"))
+
+    def copy(self, random: Random, length: int) -> Tokens:
+        """Random tokens, then the same ones rotated: dense practice in looking back."""
+        half = length // 2
+        first = [random.randrange(len(SPECIAL_TOKENS), self.size) for _ in range(half)]
+        start = random.randrange(half)
+        # Where the second half starts cannot be known, so its first token is not asked.
+        weights = [0.0] * (half + 1) + [COPY] * (half - 1)
+        return Tokens(first + first[start:] + first[:start], weights, KINDS.index("copy"))
+
+
+def _fit(sequences: Sequence[Tokens], rows: int, length: int) -> list[list[Tokens]]:
+    """Longest first, each into the first row with room; what fits nowhere is left out."""
+    packed: list[list[Tokens]] = [[] for _ in range(rows)]
+    room = [length] * rows
+    for sequence in sorted(sequences, key=lambda s: -len(s.ids)):
+        for number in range(rows):
+            if len(sequence.ids) <= room[number]:
+                packed[number].append(sequence)
+                room[number] -= len(sequence.ids)
+                break
+    return packed
+
+
+def _batch(packed: Sequence[Sequence[Tokens]], length: int, pad: int) -> Batch:
+    shape = (len(packed), length)
+    ids = torch.full(shape, pad)
+    positions, segments, targets = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
+    weights = torch.zeros(shape)
+    kinds = torch.full(shape, -1)
+    for number, row in enumerate(packed):
+        at = 0
+        for segment, sequence in enumerate(row, start=1):
+            end = at + len(sequence.ids)
+            ids[number, at:end] = torch.tensor(sequence.ids)
+            positions[number, at:end] = torch.arange(end - at)
+            segments[number, at:end] = segment
+            targets[number, at : end - 1] = torch.tensor(sequence.ids[1:])
+            weights[number, at : end - 1] = torch.tensor(sequence.weights[1:])
+            kinds[number, at : end - 1] = sequence.kind
+            at = end
+    return Batch(ids, positions, segments, targets, weights, kinds)
+
+
+def copying_batch(encoder: Encoder, random: Random, rows: int, length: int) -> Batch:
+    """Nothing but copying, one sequence a row."""
+    packed = [[encoder.copy(random, length)] for _ in range(rows)]
+    return _batch(packed, length, encoder.special[PAD])
+
+
+def mixed_batch(
+    encoder: Encoder, corpus: Corpus, random: Random, rows: int, length: int, share: float = 0.58
+) -> Batch:
+    """`share` of the rows extraction, three fifths of the others language, the rest copying."""
+    extraction = round(rows * share)
+    language = round((rows - extraction) * 0.6)
+    examples: list[Tokens] = []
+    total = 0
+    while total < extraction * length * 1.05:
+        example = encoder.example(extraction_example(corpus, random))
+        if len(example.ids) <= length:
+            examples.append(example)
+            total += len(example.ids)
+    packed = _fit(examples, extraction, length)
+    for _ in range(language):
+        row: list[Tokens] = []
+        left = length
+        while left >= 24:
+            row.append(encoder.language(corpus, random, left))
+            left -= len(row[-1].ids)
+        packed.append(row)
+    for _ in range(rows - extraction - language):
+        count = random.choice((1, 1, 2, 4))
+        packed.append([encoder.copy(random, length // count) for _ in range(count)])
+    return _batch(packed, length, encoder.special[PAD])
