@@ -32,6 +32,8 @@ HUB_SECONDS = 3.0
 LOW_MEMORY = 2 * 2**30
 """Bytes under which even the embedded model's training may be killed."""
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+
 FOUR_BIT_ERROR = 0.2
 """Relative error over which a 4-bit layer is wrong; NF4 itself loses about 0.09."""
 
@@ -236,10 +238,9 @@ def check_memory() -> Iterator[Check]:
 
 def _within_container(total: int, free: int) -> tuple[int, int]:
     """Lower the machine's figures to the limit of the control group, where there is one."""
-    group = Path("/sys/fs/cgroup")
     try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
+        limit = int((CONTROL_GROUP / "memory.max").read_text())
+        used = int((CONTROL_GROUP / "memory.current").read_text())
     except (OSError, ValueError):  # no control group, or "max"
         return total, free
     return min(total, limit), min(free, max(limit - used, 0))
@@ -251,8 +252,8 @@ def check_hub() -> Check:
     advice = "not needed for the embedded model; others need it once, or a folder as --set model"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return Check("warn", "hub", "switched off by HF_HUB_OFFLINE", advice)
-    request = urllib.request.Request(address, method="HEAD")
     try:
+        request = urllib.request.Request(address, method="HEAD")
         with urllib.request.urlopen(request, timeout=HUB_SECONDS):
             return Check("ok", "hub", f"{address} answers")
     except urllib.error.HTTPError as error:

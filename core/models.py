@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import torch
 
 from .errors import SettingsError
@@ -180,17 +180,18 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
 
     device = pick_device()
     quantized = settings.quantize == "nf4"
-    model = load_base(settings, quantized=quantized, device=device)
+    model: Any = load_base(settings, quantized=quantized, device=device)
     merging = settings.merge == "yes" or (settings.merge == "auto" and _fits(model, device))
     if merging:
         dtype = torch.float32 if device.type == "cpu" else _DTYPES[pick_precision(settings, device)]
-        if quantized:
-            model = model.dequantize(dtype=dtype)  # type: ignore[no-untyped-call]
-        model = model.to(dtype)  # type: ignore[arg-type]
+        model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
     if adapter is not None:
-        wrapped = PeftModel.from_pretrained(model, str(adapter))
-        model = wrapped.merge_and_unload() if merging else wrapped  # type: ignore[operator, assignment]
-    return model.to(device).eval() if merging or not quantized else model.eval()  # type: ignore[arg-type]
+        model = PeftModel.from_pretrained(model, str(adapter))
+        model = model.merge_and_unload() if merging else model
+    if merging or not quantized:
+        model = model.to(device)
+    answering: PreTrainedModel = model.eval()
+    return answering
 
 
 def _fits(model: PreTrainedModel, device: torch.device) -> bool:
@@ -201,16 +202,7 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     )
     if device.type == "cuda":
         return parameters * 2 < torch.cuda.mem_get_info(device)[0] / 2
-    return parameters * 4 < _free_memory() / 2
-
-
-def _free_memory() -> int:
-    """Return the bytes of memory that are free; a guess of 8 GB where the system does not say."""
-    try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    except OSError:
-        found = None
-    return int(found[1]) * 1024 if found else 8 << 30
+    return parameters * 4 < psutil.virtual_memory().available / 2
 
 
 def _cannot_load(settings: Settings, error: Exception) -> SettingsError:

@@ -218,7 +218,7 @@ def build_trainer(
     lengths = [len(row.input_ids) for row in rows]
     trainer = ExtractionTrainer(
         model=model,
-        args=training_arguments(folder, settings, scored=bool(held_out)),
+        args=training_arguments(folder, settings),
         train_dataset=Dataset.from_list([asdict(row) for row in rows]),
         eval_dataset=Dataset.from_list([asdict(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
@@ -233,13 +233,14 @@ def build_trainer(
     if not trainer.is_fsdp_enabled:
         # SFTTrainer casts adapters over 4-bit weights to bf16, where small updates are lost to
         # rounding, while resuming loads them as float32.
+        assert trainer.model is not None
         for parameter in trainer.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
     return trainer
 
 
-def training_arguments(folder: Path, settings: Settings, *, scored: bool) -> SFTConfig:
+def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     """Return SFTTrainer's arguments for our settings."""
     from trl import SFTConfig
 
@@ -276,8 +277,7 @@ def training_arguments(folder: Path, settings: Settings, *, scored: bool) -> SFT
         eval_strategy="no",
         report_to=settings.report_to or "none",
         disable_tqdm=True,
-        # What the loss needs beside the rows is nothing: the metrics come from generation.
-        prediction_loss_only=scored or None,
+        prediction_loss_only=True,  # scores come from generation, not from the logits
     )
 
 

@@ -70,7 +70,7 @@ class LengthGroupedSampler(Sampler[int]):
             yield from rows
 
 
-class BestAdapter(TrainerCallback, ExportableState):  # type: ignore[misc]
+class BestAdapter(TrainerCallback, ExportableState):
     """Which epoch scored best, and for how many none was better; part of the trainer's state.
 
     score: the best score so far; None before the first.
@@ -116,7 +116,7 @@ class BestAdapter(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {"patience": self.patience}, "attributes": attributes}
 
 
-class Rhythm(TrainerCallback):  # type: ignore[misc]
+class Rhythm(TrainerCallback):
     """When to log, score and save, so that every checkpoint stands at the end of a logged step.
 
     The losses since the last logged step are no part of a checkpoint, and an epoch's last step
@@ -142,7 +142,7 @@ class Rhythm(TrainerCallback):  # type: ignore[misc]
         control.should_evaluate = self.score
 
 
-class LogFile(TrainerCallback):  # type: ignore[misc]
+class LogFile(TrainerCallback):
     """Writes log.jsonl and moves the progress line."""
 
     def __init__(self, path: Path, meter: Meter) -> None:
@@ -176,7 +176,7 @@ class LogFile(TrainerCallback):  # type: ignore[misc]
             self.meter.note(f"score {kept['score']:.3f}")
 
 
-class ExtractionTrainer(SFTTrainer):  # type: ignore[misc]
+class ExtractionTrainer(SFTTrainer):
     """SFTTrainer with our order of rows, scores at the end of an epoch, checkpoints that are whole.
 
     scorer: called at the end of an epoch; returns scores by name, "score" among them.
@@ -197,12 +197,17 @@ class ExtractionTrainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
 
+    @property
+    def folder(self) -> Path:
+        """Where checkpoints go."""
+        return Path(self.args.output_dir or ".")
+
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
         return self.sampler
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> Any:
         self.sampler.epoch = options["epoch"]
-        return super()._run_epoch(*arguments, **options)
+        return super()._run_epoch(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measure the loss on validation rows, then generate and score validation documents."""
@@ -224,7 +229,7 @@ class ExtractionTrainer(SFTTrainer):  # type: ignore[misc]
         """Save the adapter as the best one; older ones stay until a checkpoint says so too."""
         if not self.args.should_save:
             return
-        target = self.best.folder(Path(self.args.output_dir))
+        target = self.best.folder(self.folder)
         partial = target.with_name(f".{target.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
@@ -246,16 +251,16 @@ class ExtractionTrainer(SFTTrainer):  # type: ignore[misc]
             return load_for_inference(settings, Path(folder))
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(Path(self.args.output_dir) / ".partial")
+        return str(self.folder / ".partial")
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save under a temporary name, rename, then drop what is older."""
-        folder = Path(self.args.output_dir)
+        folder = self.folder
         partial = folder / ".partial"
         if self.args.should_save:
             shutil.rmtree(partial, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
+        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
         self.accelerator.wait_for_everyone()
         if not self.args.should_save:
             return

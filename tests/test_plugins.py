@@ -131,7 +131,7 @@ def test_two_distributions_of_one_name_are_refused(site: Site) -> None:
 
 def test_one_distribution_that_declares_a_name_twice_is_refused(here: Site) -> None:
     here.declare("left", "1.0", "[extract.plugins]\ntoy = one\ntoy = two\n")
-    with pytest.raises(PluginError, match="left 1.0 declares it for one and two"):
+    with pytest.raises(PluginError, match=r"left 1\.0 declares it for one and two"):
         plugins.load("toy")
 
 
@@ -201,7 +201,7 @@ def test_a_wrapper_that_is_no_generator_is_refused(here: Site) -> None:
     bad = WRAPPER.format(name="x").replace("    messages = yield\n", "    messages = []\n")
     here.install("toy")
     here.install("bad", bad)
-    with pytest.raises(PluginError, match="'bad'.*refused by pluggy"):
+    with pytest.raises(PluginError, match=r"'bad'.*refused by pluggy"):
         plugins.load("toy", ["bad"])
 
 
@@ -289,7 +289,7 @@ def test_a_prompt_is_a_list_of_messages(here: Site, old: str, new: str, message:
 @pytest.mark.parametrize("value", ["None", "'one'", "{'loud': []}", "3", "[{'loud': []}]"])
 def test_a_loader_yields_examples_and_rejects(here: Site, value: str) -> None:
     here.install("toy", TOY.replace("yield Example", f"return {value}; Example"))
-    with pytest.raises(PluginError, match="toy-plugin.*extract_load (returned|yielded)"):
+    with pytest.raises(PluginError, match=r"toy-plugin.*extract_load (returned|yielded)"):
         list(plugins.load("toy").load(None))
 
 
