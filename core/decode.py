@@ -76,6 +76,7 @@ def _generate_batch(
     written: list[list[int]] = [[] for _ in prompts]
     logprobs: list[list[float]] = [[] for _ in prompts]
     active = list(range(len(prompts)))
+    ended: set[int] = set()
     cache = None
     for _step in range(max_new_tokens):
         output = model(
@@ -97,20 +98,21 @@ def _generate_batch(
         ):
             written[index].append(token)
             logprobs[index].append(logprob)
-            if token not in stops:
+            if token in stops:
+                ended.add(index)
+            if index not in ended:
                 going.append(row)
         if not going:
             break
         ids, positions = tokens[:, None], positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=-1)
-        if len(going) <= len(active) * 3 // 4:  # rows that ended are dropped, a quarter at a time
+        # Rows that ended are dropped a quarter at a time. Until then they write on, which
+        # _until_stop cuts off.
+        if len(going) <= len(active) * 3 // 4:
             keep = torch.tensor(going, device=device)
             cache.batch_select_indices(keep)
             ids, positions, mask = ids[keep], positions[keep], mask[keep]
             active = [active[row] for row in going]
-        else:
-            # Rows that ended and are still in the batch write on; what they write is cut below.
-            pass
     return [_until_stop(w, p, stops) for w, p in zip(written, logprobs, strict=True)]
 
 

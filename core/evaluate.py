@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from .data import Counts, Example, Prediction, Reject
+from .data import SPLITS, Counts, Example, Prediction, Reject
 from .errors import InputError, LeakError, RunError
 from .files import write_jsonl
 from .metrics import accuracy, paired_difference, point_scores, score
 from .plugins import Plugin
-from .predict import Extractor
+from .predict import Extractor, plugin_of
 from .progress import meter
 from .runs import Run, prediction_line
 from .schema import empty_record, field_schema, kinds_of
@@ -162,29 +162,38 @@ def evaluate_run(
         RunError: the run is not complete or does not fit what is installed.
     """
     run.require_complete()
-    extractor = Extractor.load(run.folder)
-    plugin, settings = extractor.plugin, extractor.settings
+    plugin = plugin_of(run)
     if data is None:
-        split = split or "test"
-        examples, set_aside = _own_split(run, plugin, split), 0
-        where = f"{run.folder}: the {split} split"
+        name = split or "test"
+        examples, set_aside = _own_split(run, plugin, name), 0
+        # What was trained with leaks is scored with them, but training data is still refused.
+        allow_leaks |= name != "train" and run.info()["data"]["allow_leaks"]
+        where = f"{run.folder}: the {name} split"
     else:
+        name = _name_of(data, split)
         examples, set_aside = _labelled(plugin, data, split)
         where = f"{data}{f': the {split} split' if split else ''}"
     if not examples:
         raise InputError(f"{where} holds no document with a record to score")
     leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
-    name = split if data is None else data.name + (f":{split}" if split else "")
-    assert name is not None
+    extractor = Extractor.load(run.folder)
     summary = _scored(extractor, examples, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
     if leaks:
         summary["trained_on"] = len(leaks)
     if base:
-        summary["baselines"]["base"] = _base_beside(run, examples, summary, settings)
+        summary["baselines"]["base"] = _base_beside(run, examples, summary, extractor.settings)
     summary.pop("_counts")
     run.write_metrics(name, summary)
     return summary
+
+
+def _name_of(data: Path, split: str | None) -> str:
+    """Return what the scores of a path are called in the run; never as its own splits are."""
+    name = data.resolve().name
+    if split:
+        return f"{name}:{split}"
+    return f"{name}:all" if name in SPLITS else name
 
 
 def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:

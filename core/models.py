@@ -47,10 +47,14 @@ def identity(settings: Settings) -> dict[str, str]:
     folder = Path(location(settings))
     if not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
 
-        cached = try_to_load_from_cache(
-            settings.model, "config.json", revision=settings.revision or "main"
-        )
+        try:
+            cached = try_to_load_from_cache(
+                settings.model, "config.json", revision=settings.revision or "main"
+            )
+        except HFValidationError as error:  # the path of a folder that is gone
+            raise SettingsError(f"model {settings.model}: no such folder") from error
         commit = Path(cached).parent.name if isinstance(cached, str) else ""
         return {"name": settings.model, "commit": commit}
     digest = hashlib.sha256()

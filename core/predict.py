@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from .answers import leaf_confidence
 from .data import Document, Prediction, Reject
 from .decode import Generated, generate
 from .errors import InputError, OutputError, RunError
-from .files import require_writable, write_json
+from .files import require_writable, write_atomically, write_json
 from .models import identity, load_for_inference, load_tokenizer
 from .plugins import Plugin
 from .plugins import load as load_plugin
@@ -55,10 +55,9 @@ class Extractor:
         run.require_complete()
         info = run.info()
         settings = run.settings().values
-        plugin = load_plugin(info["plugin"]["name"], tuple(info["plugin"]["wrappers"]))
+        plugin = plugin_of(run)
         prompts = PromptFormat(load_tokenizer(settings, run.adapter))
-        receipt = json.loads((run.adapter / "receipt.json").read_text(encoding="utf-8"))
-        prompts.receipt(plugin).check(receipt, str(folder))
+        prompts.receipt(plugin).check(run.receipt(), str(folder))
         found, wanted = identity(settings), info["base_model"]
         if found != wanted:
             raise RunError(
@@ -84,6 +83,16 @@ class Extractor:
         )
 
 
+def plugin_of(run: Run) -> Plugin:
+    """Load the plugin that a run was trained for.
+
+    Raises:
+        PluginError: it is not installed any more.
+    """
+    stored = run.info()["plugin"]
+    return load_plugin(stored["name"], tuple(stored["wrappers"]))
+
+
 def _short(model: dict[str, str]) -> str:
     return (model.get("sha256") or model.get("commit") or "?")[:12]
 
@@ -97,7 +106,7 @@ def answer(
     progress: Callable[[int], object] = lambda _count: None,
 ) -> list[Prediction]:
     """Ask the model for the record of each document: window by window, then merged."""
-    windows = [cut(d, settings, prompts) if d.text.strip() else [] for d in documents]
+    windows = [[] if _unreadable(d.text) else cut(d, settings, prompts) for d in documents]
     asked = [
         (number, window, prompts.prompt(plugin.prompt(window.document)))
         for number, inside in enumerate(windows)
@@ -121,6 +130,17 @@ def answer(
         _prediction(document, len(inside), results, plugin, prompts)
         for document, inside, results in zip(documents, windows, by_document, strict=True)
     ]
+
+
+def _unreadable(text: str) -> str | None:
+    """Say why a text cannot be read, where it cannot."""
+    if not text.strip():
+        return "the document is empty"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"character {error.start} is half a surrogate pair, which is no text"
+    return None
 
 
 def _context(model: PreTrainedModel) -> int:
@@ -149,8 +169,9 @@ def _prediction(
         answers.append(Answer(window, record, confidence))
     windows = (len(answers), total)
     if not answers:
-        if not document.text.strip():
-            errors.append("the document is empty")
+        fault = _unreadable(document.text)
+        if fault:
+            errors.append(fault)
         elif not results:
             errors.append("length: the document does not fit the model; window=tokens cuts it")
         return Prediction(document, tuple(raw), None, errors[0], windows=windows)
@@ -187,7 +208,7 @@ def predict_lines(
     *,
     skip: int = 0,
     progress: Callable[[int], object] = lambda _count: None,
-) -> Iterator[list[str]]:
+) -> Iterator[list[bytes]]:
     """Yield the lines of one group of documents after another, in input order.
 
     skip: number of groups that are written already.
@@ -208,9 +229,15 @@ def predict_lines(
                 line = prediction_line(next(predictions))
             else:
                 line = _rejected_line(row)
-            lines.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            lines.append(_encoded(line))
         progress(len(group))
         yield lines
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    # Half a surrogate pair, as in a file's name that is no UTF-8, becomes the escape of JSON.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _rejected_line(reject: Reject) -> dict[str, Any]:
@@ -225,6 +252,20 @@ def _rejected_line(reject: Reject) -> dict[str, Any]:
     }
 
 
+def key_of(run: Run, rows: Sequence[Document | Reject]) -> str:
+    """Return a hash of all that decides a file of predictions: model, settings and documents."""
+    info = run.info()
+    digest = hashlib.sha256()
+    for part in (info["receipt"], info["settings"], info["base_model"]):
+        digest.update(canonical(part).encode())
+    with (run.adapter / "adapter_model.safetensors").open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    for row in rows:
+        digest.update(canonical(asdict(row)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
 class PredictionFile:
     """A file of predictions that is written group by group and renamed once it is whole.
 
@@ -232,11 +273,8 @@ class PredictionFile:
     ``FILE.partial.json``: the same command goes on with it, another one starts anew.
     """
 
-    def __init__(self, path: Path, made_from: object) -> None:
+    def __init__(self, path: Path) -> None:
         """Prepare to write ``path``.
-
-        made_from: whatever decides the predictions; a partial file made from something else is
-            not gone on with.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -244,38 +282,53 @@ class PredictionFile:
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
         self.state = path.with_name(path.name + ".partial.json")
-        self.key = hashlib.sha256(canonical(made_from).encode()).hexdigest()
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file")
         require_writable(path.parent)
 
-    def groups_done(self) -> int:
-        """Return the number of whole groups of an earlier, interrupted run; cut the file there."""
+    def groups_done(self, key: str) -> int:
+        """Return the number of whole groups of an earlier, interrupted run; cut the file there.
+
+        key: stands for whatever decides the predictions; a partial file made from something else
+            is not gone on with.
+        """
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             data = self.partial.read_bytes()
         except (OSError, ValueError):
             state, data = {}, b""
-        lines = data.split(b"\n")[:-1] if state.get("key") == self.key else []
+        lines = data.split(b"\n")[:-1] if state.get("key") == key else []
         groups = len(lines) // GROUP
-        kept = b"".join(line + b"\n" for line in lines[: groups * GROUP])
-        write_json(self.state, {"key": self.key})
-        self.partial.write_bytes(kept)
+        # First the file, then the key: killed in between, the old key refuses the new content.
+        write_atomically(self.partial, b"".join(line + b"\n" for line in lines[: groups * GROUP]))
+        write_json(self.state, {"key": key})
         return groups
 
-    def write(self, groups: Iterable[list[str]]) -> int:
+    def write(self, groups: Iterable[list[bytes]]) -> int:
         """Append groups, each flushed to the disk, and rename the file at the end.
 
         Returns:
             The number of lines written now.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written any more.
         """
         count = 0
-        with self.partial.open("ab") as stream:
-            for lines in groups:
-                stream.write("".join(lines).encode())
+        for lines in groups:
+            self._append(b"".join(lines))
+            count += len(lines)
+        try:
+            os.replace(self.partial, self.path)
+            self.state.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        return count
+
+    def _append(self, data: bytes) -> None:
+        try:
+            with self.partial.open("ab") as stream:
+                stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-                count += len(lines)
-        os.replace(self.partial, self.path)
-        self.state.unlink(missing_ok=True)
-        return count
+        except OSError as error:
+            raise OutputError(f"{self.partial}: cannot be written ({error.strerror})") from error

@@ -51,8 +51,10 @@ class Run:
         return self.folder / "trained_on.jsonl"
 
     @staticmethod
-    def create(folder: Path) -> Run:
+    def create(folder: Path, order: Mapping[str, Any]) -> Run:
         """Make a new run folder.
+
+        order: the first entries of run.json; they make the run one that can be gone on with.
 
         Raises:
             OutputError: something stands there already, or it cannot be written.
@@ -63,7 +65,9 @@ class Run:
                 f"by --resume"
             )
         require_writable(folder)
-        return Run(folder)
+        run = Run(folder)
+        run.update(**order)
+        return run
 
     @staticmethod
     def open(folder: Path) -> Run:
@@ -134,6 +138,18 @@ class Run:
         rows = ({"id": i, "fingerprint": fingerprint} for i, fingerprint in documents)
         write_jsonl(self.trained_on_file, rows)
 
+    def receipt(self) -> dict[str, str]:
+        """Return the hashes that the adapter's folder pins: schema, template, tokenizer, prompt.
+
+        Raises:
+            RunError: they cannot be read.
+        """
+        file = self.adapter / "receipt.json"
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{file}: cannot be read: {error}; train again") from error
+
     def trained_on(self) -> set[str]:
         """Return the text fingerprints of the training documents."""
         lines = self.trained_on_file.read_text(encoding="utf-8").splitlines()
@@ -174,6 +190,11 @@ class Run:
     def drop_checkpoints(self) -> None:
         """Delete the checkpoints of a training that has ended."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete the folder of a training that could not start, so that it may be tried again."""
+        if not self.log_file.is_file():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def default_folder(plugin: str) -> Path:

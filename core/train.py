@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import SPLITS, Example, Reject
-from .errors import InputError, RunError
+from .errors import InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
 from .plugins import Plugin, load
 from .progress import meter, say
@@ -26,6 +26,7 @@ from .splits import Splits, describe, fingerprint
 
 if TYPE_CHECKING:
     from peft import LoraConfig
+    from transformers import PreTrainedModel
     from trl import SFTConfig
 
     from .trainer import BestAdapter, ExtractionTrainer
@@ -96,27 +97,44 @@ def train(run: Run, order: Order) -> None:
     from .models import load_tokenizer, quieten
 
     quieten()
+    if run.is_complete():
+        run.drop_checkpoints()  # a kill may have come between the two
+        return
     plugin, settings = order.plugin, order.settings.values
-    before = run.data_hash()
     splits, data_hash = read_splits(plugin, order.source, allow_leaks=order.allow_leaks)
-    if before not in (None, data_hash):
-        raise RunError(
-            f"{run.folder}: the data changed since this run began; train it anew with --output"
-        )
-    say(_describe(splits))
+    source = order.source or f"{plugin.name}'s sample"
     if not splits.train:
-        raise InputError(f"{order.source}: holds no document to train on{_first(splits.set_aside)}")
+        raise InputError(f"{source}: holds no document to train on{_first(splits.set_aside)}")
     prompts = PromptFormat(load_tokenizer(settings))
+    _refuse_changes(run, plugin, settings, prompts, data_hash)
+    say(_describe(splits))
     with meter("reading", len(splits.train), "documents") as progress:
         rows = build_rows(splits.train, plugin, prompts, settings, progress.advance)
     say(_describe_rows(rows))
     if not rows.rows:
-        raise InputError(f"{order.source}: no window to train on{_first(rows.set_aside)}")
+        raise InputError(f"{source}: no window to train on{_first(rows.set_aside)}")
     if is_main_process():
         _write_books(run, order, splits, rows, data_hash, prompts)
-    if not run.is_complete():
-        held_out = splits.validation[: settings.eval_documents]
-        _fit(run, plugin, settings, prompts, rows, held_out)
+    _fit(run, plugin, settings, prompts, rows, splits.validation[: settings.eval_documents])
+
+
+def _refuse_changes(
+    run: Run, plugin: Plugin, settings: Settings, prompts: PromptFormat, data_hash: str
+) -> None:
+    """Raise RunError where a run is gone on with over other data, another prompt or base model."""
+    from .models import identity
+
+    if run.data_hash() is None:  # it was not begun, or killed before anything was trained
+        return
+    info = run.info()
+    if run.data_hash() != data_hash:
+        changed = "the data"
+    elif info["base_model"] != identity(settings):
+        changed = f"the base model {settings.model}"
+    else:
+        prompts.receipt(plugin).check(info["receipt"], str(run.folder))
+        return
+    raise RunError(f"{run.folder}: {changed} changed since this run began; train anew (--output)")
 
 
 def _first(rejects: Sequence[Reject]) -> str:
@@ -189,6 +207,8 @@ def _fit(
         trainer.add_callback(LogFile(run.log_file, progress))
         if not best.exhausted() and step < total:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        elif checkpoint:  # killed after the last step: its weights are all that is wanted
+            trainer.load_weights(checkpoint)
     if is_main_process():
         _install_adapter(run, trainer, prompts)
 
@@ -215,6 +235,7 @@ def build_trainer(
     from .trainer import ExtractionTrainer, LengthGroupedSampler
 
     model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
+    _check_modules(model, settings)
     lengths = [len(row.input_ids) for row in rows]
     trainer = ExtractionTrainer(
         model=model,
@@ -238,6 +259,27 @@ def build_trainer(
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
     return trainer
+
+
+def _check_modules(model: PreTrainedModel, settings: Settings) -> None:
+    """Raise SettingsError for a module name that the model does not have."""
+    known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
+    known = {name for name in known if not name.isdigit()}
+    for setting, names in (
+        ("lora_targets", _targets(settings)),
+        ("modules_to_save", settings.modules_to_save),
+    ):
+        for name in [] if names == "all-linear" else names:
+            if name.rpartition(".")[2] not in known:
+                raise SettingsError(
+                    f"{setting}: {settings.model} has no module {name!r}; {nearest(name, known)}"
+                )
+
+
+def _targets(settings: Settings) -> str | list[str]:
+    if settings.lora_targets == "all-linear":
+        return settings.lora_targets
+    return [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
 
 
 def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
@@ -285,15 +327,12 @@ def lora_config(settings: Settings) -> LoraConfig:
     """Return the adapter's configuration (Hu et al. 2021) for our settings."""
     from peft import LoraConfig
 
-    targets: str | list[str] = settings.lora_targets
-    if settings.lora_targets != "all-linear":
-        targets = [name.strip() for name in settings.lora_targets.split(",")]
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=targets,
+        target_modules=_targets(settings),
         modules_to_save=settings.modules_to_save or None,
         use_rslora=settings.rslora,
         use_dora=settings.dora,

@@ -129,8 +129,8 @@ class Rhythm(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Log and save at every N-th step, but not at an epoch's last."""
-        last = state.global_step % self.steps_an_epoch == 0
+        """Log and save at every N-th step, but not at an epoch's last or the very last."""
+        last = state.global_step % self.steps_an_epoch == 0 or state.global_step >= state.max_steps
         if state.global_step % self.every == 0 and not last:
             control.should_log = control.should_save = True
 
@@ -213,7 +213,9 @@ class ExtractionTrainer(SFTTrainer):
         """Measure the loss on validation rows, then generate and score validation documents."""
         devices = range(torch.cuda.device_count())
         with torch.random.fork_rng(devices=devices):
-            metrics: dict[str, float] = super().evaluate(*arguments, **options)
+            metrics: dict[str, float] = {}
+            if self.eval_dataset is not None:  # every validation row may be too long
+                metrics |= super().evaluate(*arguments, **options)
             if self.scorer is not None:
                 scores = self.scorer(self)
                 shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
@@ -224,6 +226,10 @@ class ExtractionTrainer(SFTTrainer):
                     self.control.should_training_stop = True
                 metrics |= {f"eval_{name}": value for name, value in scores.items()}
         return metrics
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Load the adapter of a checkpoint and nothing else of it."""
+        self._load_from_checkpoint(str(checkpoint))  # type: ignore[no-untyped-call]
 
     def _keep(self) -> None:
         """Save the adapter as the best one; older ones stay until a checkpoint says so too."""

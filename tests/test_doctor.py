@@ -99,7 +99,7 @@ def test_packages_are_compared_with_what_the_distribution_declares(
 
 
 def test_another_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.8.1")
+    monkeypatch.setattr("platform.python_version", lambda: "3.8.1")
     (check,) = doctor.check_python()
     assert check.state == "fail"
     assert "3.8.1 (needs >=3.1" in check.detail
@@ -149,14 +149,14 @@ def test_a_torch_that_cannot_be_imported_is_a_row(monkeypatch: pytest.MonkeyPatc
     def broken(name: str) -> None:
         raise OSError("libcudart.so: cannot open")
 
-    monkeypatch.setattr(doctor.importlib, "import_module", broken)
+    monkeypatch.setattr("importlib.import_module", broken)
     (check,) = doctor.check_device()
     assert (check.state, check.what) == ("fail", "torch")
     assert "OSError: libcudart.so" in check.detail
 
 
 def test_a_driver_that_torch_does_not_see_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi")
     check = doctor._device_check(CPU)
     assert check.state == "warn"
     assert "CUDA build" in check.advice

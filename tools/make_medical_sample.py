@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -194,16 +194,12 @@ TWO_CULPRITS = Templates(
 )
 HARM_ACROSS = Templates(
     (
-        "Therapy with {C} was begun at {dose}.|After {days} days, {D} developed as a side effect of "
-        "this drug.",
+        "Therapy with {C} was begun.|After {days} days, {D} developed as its side effect.",
         "{count} {species} were injected with {C}.|The injection caused {D} in {percent} of them.",
-        "{patient} had been taking {C} for {weeks} weeks.|The drug induced {D}, which disappeared on "
-        "withdrawal.",
-        "We studied the toxicity of {C} in {species}.|Severe {D} resulted, and the {organ} was "
-        "enlarged.",
+        "{patient} had been taking {C} for {weeks} weeks.|The drug induced {D}, which was mild.",
+        "We studied the toxicity of {C} in {species}.|Severe {D} resulted in all of them.",
         "The patient ingested {dose} of {C}.|{small} hours later the overdose had led to {D}.",
-        "A possible culprit was {C}.|It was withdrawn, and {D}, for which it was responsible, cleared "
-        "within {days} days.",
+        "A possible culprit was {C}.|It was stopped, and {D}, which it had caused, cleared.",
         "{route} {C} was given to {count} volunteers.|An unexpected consequence was {D}.",
     ),
     (
@@ -316,12 +312,12 @@ NEUTRAL_CLOSING = Templates(
 )
 
 HARMS = {
-    "TITLE_OF_HARM": ("CD",),
-    "HARM": ("CD",),
-    "TWO_HARMS": ("CD", "CE"),
-    "TWO_CULPRITS": ("CD", "BD"),
-    "HARM_ACROSS": ("CD",),
-    "CLOSING_ON_HARM": ("CD",),
+    "TITLE_OF_HARM": (("C", "D"),),
+    "HARM": (("C", "D"),),
+    "TWO_HARMS": (("C", "D"), ("C", "E")),
+    "TWO_CULPRITS": (("C", "D"), ("B", "D")),
+    "HARM_ACROSS": (("C", "D"),),
+    "CLOSING_ON_HARM": (("C", "D"),),
 }
 """The kinds that say that a chemical induces a disease: the roles of each such pair."""
 
@@ -331,7 +327,9 @@ KINDS: dict[str, Templates] = {
 
 # --- Invented names -------------------------------------------------------------------------------
 
-ONSETS = tuple("b br c cl cr d dr f fl g gl h j k l m n p pl pr r s sk sl sp st t tr v vr z".split())
+ONSETS = tuple(
+    "b br c cl cr d dr f fl g gl h j k l m n p pl pr r s sk sl sp st t tr v vr z".split()
+)
 VOWELS = tuple("aeiou")
 ENDS = tuple("b d f g l m n p r s t v x z lm lt lv nd nt rb rd rg rl rm rv sk st".split())
 
@@ -354,7 +352,13 @@ DISEASE_NOUNS = tuple(
     "dysfunction ulceration rigidity thrombosis tremor atrophy block dystonia".split()
 )
 TIMES = ("acute", "chronic")
-LOSSES = ("loss of {} reflexes", "impaired {} function", "reduced {} sensation")
+LOSSES = ("loss of {} reflexes", "impairment of {} function", "reduction of {} sensation")
+PLACES = ("Hospital", "University", "Clinic")
+_REAL_WORDS = (SALTS, METALS, COMPOUNDS, DISEASE_NOUNS, TIMES, LOSSES, PLACES)
+COMMON_WORDS = frozenset(
+    word for names in _REAL_WORDS for name in names for word in name.casefold().split()
+) | {"acid", "and", "disease", "of", "receptor", "syndrome", "the"}
+"""The words of names that are not invented."""
 CODE_LETTERS = "BDFGHJKLMNPQRSTVWXZ"
 
 
@@ -385,19 +389,17 @@ class Names:
     used: set[str] = field(default_factory=lambda: set(_template_words()))
     made: dict[str, int] = field(default_factory=lambda: {"chemical": 0, "disease": 0})
 
-    def new(self, make: str) -> str:
-        """Return a fresh name from the method called ``make``."""
+    def new(self, make: Callable[[], str]) -> str:
+        """Return the first name from ``make`` that is fresh."""
         while True:
-            name: str = getattr(self, make)()
+            name = make()
             if not self._words(name) & self.used:
                 self.used |= self._words(name)
                 return name
 
     def _words(self, name: str) -> set[str]:
-        # A name as a whole, and each invented word of it: no piece of a name comes back either.
-        common = {*SALTS, *METALS, *COMPOUNDS, *DISEASE_NOUNS, *TIMES, "acid", "disease", "and"}
-        common |= {"loss", "of", "reflexes", "impaired", "function", "reduced", "sensation", "the"}
-        words = {word for word in name.casefold().split() if word not in common | {"syndrome"}}
+        # Each invented word by itself as well: no piece of a name comes back in another one.
+        words = {word for word in name.casefold().split() if word not in COMMON_WORDS}
         return words | {name.casefold()}
 
     def stem(self) -> str:
@@ -429,7 +431,8 @@ class Names:
 
     def code(self) -> str:
         """Return a laboratory's code of a compound, such as ``TVK-2817``."""
-        letters = "".join(pick(self.rng, CODE_LETTERS) for _ in range(2 + int(self.rng.random() * 2)))
+        length = pick(self.rng, (2, 3))
+        letters = "".join(pick(self.rng, CODE_LETTERS) for _ in range(length))
         return f"{letters}-{100 + int(self.rng.random() * 9000)}"
 
     def adjective(self) -> str:
@@ -468,20 +471,26 @@ class Names:
 
     def place(self) -> str:
         """Return the name of a hospital."""
-        return f"{self.stem().capitalize()} {pick(self.rng, ('Hospital', 'University', 'Clinic'))}"
+        return f"{self.stem().capitalize()} {pick(self.rng, PLACES)}"
 
-    def entity(self, kind: str, *, composite: bool = False) -> Entity:
-        """Return a new entity, sometimes with an abbreviation."""
+    def entity(self, kind: str, *, composite: bool = False, needs_concept: bool = True) -> Entity:
+        """Return a new entity, sometimes with an abbreviation.
+
+        composite: make it two diseases in one mention.
+        needs_concept: it is part of a relation, so it must have an id.
+        """
         if composite:
             noun = pick(self.rng, DISEASE_NOUNS)
-            first, second = self.new("adjective"), self.new("adjective")
+            first, second = self.new(self.adjective), self.new(self.adjective)
             concepts = (self._concept(kind), self._concept(kind))
             parts = (f"{first} {noun}", f"{second} {noun}")
             return Entity(kind, f"{first} and {second} {noun}", None, concepts, parts)
-        name = self.new(kind)
-        coded = name[0].isupper() and "-" in name
+        name = self.new(self.chemical if kind == "chemical" else self.disease)
+        coded = bool(re.fullmatch(r"[A-Z]+-[0-9]+", name))
         short = self._short(name) if not coded and self.rng.random() < 0.35 else None
-        return Entity(kind, name, short, (self._concept(kind),))
+        # Some compounds known by a code alone have no entry in a vocabulary, as in real corpora.
+        known = not coded or needs_concept or self.rng.random() < 0.5
+        return Entity(kind, name, short, (self._concept(kind),) if known else ())
 
     def _concept(self, kind: str) -> str:
         self.made[kind] += 1
@@ -519,18 +528,23 @@ UNITS = ("mg", "mg/kg", "g", "mg daily", "micrograms/kg", "ml/h")
 HEADINGS = ("BACKGROUND", "METHODS", "RESULTS", "CONCLUSION")
 
 
+RANGES = {
+    "small": (2, 9),
+    "count": (10, 48),
+    "large": (50, 190),
+    "days": (2, 30),
+    "weeks": (2, 26),
+    "age": (19, 78),
+}
+CHILDREN = (4, 5, 6, 7, 9, 10, 12, 13, 14, 15, 16)  # without the ages that want "an"
+
+
 def _filler(word: str, names: Names) -> str:
     """Return what a lower-case placeholder stands for; none of it is a chemical or a disease."""
     rng = names.rng
-    ranges = {"small": (2, 9), "count": (10, 48), "large": (50, 190), "days": (2, 30)}
-    ranges |= {"weeks": (2, 26), "age": (19, 78)}
-    if word in ranges:
-        low, high = ranges[word]
+    if word in RANGES:
+        low, high = RANGES[word]
         return str(low + int(rng.random() * (high - low + 1)))
-    if word in ("gene", "protein"):
-        return names.new(word)
-    if word == "hospital":
-        return names.new("place")
     if word == "percent":
         return f"{3 + int(rng.random() * 90)}%"
     if word == "dose":
@@ -538,14 +552,12 @@ def _filler(word: str, names: Names) -> str:
         return f"{amount} {pick(rng, UNITS)}"
     if word == "patient":
         person = pick(rng, PATIENTS)
-        age = 3 + int(rng.random() * 14) if person in ("boy", "girl") else _age(rng)
-        return f"a {age}-year-old {person}"
+        child = person in ("boy", "girl")
+        return f"a {pick(rng, CHILDREN) if child else _filler('age', names)}-year-old {person}"
+    made = {"gene": names.gene, "protein": names.protein, "hospital": names.place}
+    if word in made:
+        return names.new(made[word])
     return pick(rng, {"species": SPECIES, "organ": ORGANS, "route": ROUTES}[word])
-
-
-def _age(rng: random.Random) -> int:
-    age = 19 + int(rng.random() * 60)
-    return age  # "an" would be wanted for none of these: no age here is 8, 11 or 18
 
 
 @dataclass
@@ -558,20 +570,36 @@ class Draft:
     harms: dict[tuple[str, str], None] = field(default_factory=dict)
     templates: list[str] = field(default_factory=list)
     introduced: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
+
+    def relate(self, chemical: str, disease: str) -> None:
+        """Note that the text says of one role's entity that it induces that of another."""
+        for of_chemical in self.entities[chemical].concepts:
+            for of_disease in self.entities[disease].concepts:
+                self.harms[of_chemical, of_disease] = None
 
     def write(self, sentence: str, names: Names, *, short: bool = True) -> None:
         """Append a sentence with its placeholders filled; ``short`` allows abbreviations."""
         start = len(self.text)
-        for piece in re.split(r"(\{\w+\}-?)", sentence):
-            role = piece.strip("{}-")
-            if not piece.startswith("{"):
+        pieces = re.split(r"\{(\w+)\}", sentence)
+        for number, piece in enumerate(pieces):
+            if number % 2 == 0:
                 self.text += piece
-            elif role in ROLES:
-                self._name(self.entities[role], names.rng, short and not piece.endswith("-"))
-                self.text += "-" if piece.endswith("-") else ""
+            elif piece in ROLES:
+                # An abbreviation in brackets would tear "X-induced" apart.
+                hyphen = pieces[number + 1].startswith("-")
+                self._name(self.entities[piece], names.rng, short and not hyphen)
             else:
-                self.text += _filler(role, names) + ("-" if piece.endswith("-") else "")
-        self.text = self.text[:start] + self.text[start : start + 1].upper() + self.text[start + 1 :]
+                self.text += self._filled(piece, names)
+        self.text = self.text[:start] + self.text[start].upper() + self.text[start + 1 :]
+
+    def _filled(self, word: str, names: Names) -> str:
+        if word not in ("gene", "hospital", "organ", "protein", "species"):
+            return _filler(word, names)
+        # A document is about one of each of these.
+        if word not in self.known:
+            self.known[word] = _filler(word, names)
+        return self.known[word]
 
     def _name(self, entity: Entity, rng: random.Random, short: bool) -> None:
         if entity.short and entity.name in self.introduced and rng.random() < 0.6:
@@ -603,9 +631,8 @@ def _plan(rng: random.Random) -> list[str]:
     if harm != "HARM_ACROSS":
         plan.append(pick(rng, ("EXPOSURE", "EXPOSURE", "BESIDES", "NEITHER")))
     plan.append(harm)
-    for kind, chance in (("NEITHER", 0.45), ("NO_HARM", 0.5), ("REMEDY", 0.35), ("BESIDES", 0.2)):
-        if rng.random() < chance:
-            plan.append(kind)
+    chances = {"NEITHER": 0.45, "NO_HARM": 0.5, "REMEDY": 0.35, "BESIDES": 0.2}
+    plan += [kind for kind, chance in chances.items() if rng.random() < chance][:3]
     plan.append(pick(rng, ("CLOSING_ON_HARM", "NEUTRAL_CLOSING", "NEUTRAL_CLOSING")))
     return plan
 
@@ -630,25 +657,26 @@ def draft(split: str, names: Names) -> Draft:
     wanted = sorted(set(re.findall(r"\{([A-Z])\}", " ".join(template for _, template in chosen))))
     composite = rng.random() < 0.12
     entities = {
-        role: names.entity(ROLES[role], composite=composite and role == "D") for role in wanted
+        role: names.entity(
+            ROLES[role], composite=composite and role == "D", needs_concept=role in "CBDE"
+        )
+        for role in wanted
     }
     document = Draft(entities)
     headed = rng.random() < 0.2
     for number, (kind, template) in enumerate(chosen):
         document.templates.append(template)
-        for pair in HARMS.get(kind, ()):
-            for chemical in entities[pair[0]].concepts:
-                for disease in entities[pair[1]].concepts:
-                    document.harms[chemical, disease] = None
+        for chemical, disease in HARMS.get(kind, ()):
+            document.relate(chemical, disease)
         if number == 0:
             document.write(template, names, short=False)
-            document.text += "" if document.text.endswith("?") else "."
+            document.text += "\n" if document.text.endswith("?") else ".\n"
             continue
+        document.text += _heading(number, len(chosen)) if headed else ""
         for sentence in template.split("|"):
-            document.text += " " if number > 1 or sentence is not template.split("|")[0] else "\n"
-            if headed and sentence is template.split("|")[0]:
-                document.text += _heading(number, len(chosen))
             document.write(sentence, names)
+            document.text += " "
+    document.text = document.text.rstrip()
     return document
 
 
@@ -664,7 +692,8 @@ def pubtator(identifier: str, document: Draft) -> str:
     lines = [f"{identifier}|t|{title}", f"{identifier}|a|{abstract}"]
     for start, end, entity, parts in document.mentions:
         columns = [identifier, str(start), str(end), document.text[start:end]]
-        columns += [entity.kind.capitalize(), "|".join(entity.concepts), *([parts] if parts else [])]
+        columns += [entity.kind.capitalize(), "|".join(entity.concepts) or "-1"]
+        columns += [parts] if parts else []
         lines.append("\t".join(columns))
     lines += [f"{identifier}\tCID\t{chemical}\t{disease}" for chemical, disease in document.harms]
     return "\n".join(lines) + "\n\n"

@@ -29,34 +29,27 @@ def command(run: Path, inputs: tuple[str, ...], output: Path | None) -> None:
       extract predict runs/first folder/ --output records.jsonl
       echo "Aspirin caused a rash." | extract predict runs/first -
     """
-    from ..errors import RunError
+    from ..errors import OutputError
     from ..models import quieten
-    from ..predict import Extractor, PredictionFile, predict_lines, read_all
+    from ..predict import Extractor, PredictionFile, key_of, plugin_of, predict_lines, read_all
     from ..progress import meter
     from ..runs import Run
 
     quieten()
     opened = Run.open(run)
     opened.require_complete()
+    if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
+        raise OutputError(f"{output}: is an input too; write to another file")
+    rows = read_all(plugin_of(opened), inputs)
+    file = PredictionFile(output) if output is not None else None
     extractor = Extractor.load(run)
-    rows = read_all(extractor.plugin, inputs)
-    if output is None:
-        with meter("predicting", len(rows), "documents") as progress:
-            for lines in predict_lines(extractor, rows, progress=progress.advance):
-                click.echo("".join(lines), nl=False)
-        return
-    info = opened.info()
-    if output.resolve() in {Path(name).resolve() for name in inputs}:
-        raise RunError(f"{output}: is an input too; write to another file")
-    file = PredictionFile(output, made_from=[info["receipt"], info["training"], rows_key(rows)])
-    skip = file.groups_done()
+    skip = file.groups_done(key_of(opened, rows)) if file else 0
     with meter("predicting", len(rows), "documents") as progress:
-        count = file.write(predict_lines(extractor, rows, skip=skip, progress=progress.advance))
+        groups = predict_lines(extractor, rows, skip=skip, progress=progress.advance)
+        if file is None:
+            for lines in groups:
+                click.get_binary_stream("stdout").write(b"".join(lines))
+                click.get_binary_stream("stdout").flush()
+            return
+        count = file.write(groups)
     click.echo(f"{output}: {len(rows)} lines, {count} of them written now", err=True)
-
-
-def rows_key(rows: object) -> str:
-    """Return a hash of what is predicted on."""
-    import hashlib
-
-    return hashlib.sha256(repr(rows).encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from ..errors import SettingsError
+from ..errors import FieldsmithError, SettingsError
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -63,6 +64,8 @@ def command(
     """
     if (plugin is None) == (resume is None):
         raise click.UsageError("say either --plugin NAME or --resume RUN")
+    if resume is not None:
+        _refuse_beside_resume(click.get_current_context())
     if gpus > 1 and "LOCAL_RANK" not in os.environ:
         if resume is None and output is None:
             raise click.UsageError("--gpus wants --output, which all processes write to")
@@ -74,18 +77,49 @@ def command(
 
     if resume is not None:
         run = Run.open(resume)
-        order = Order.of(run)
+        train(run, Order.of(run))
     else:
         assert plugin is not None
         domain = load(plugin, wrappers)
         chosen = parse_assignments(assignments) | ({"model": model} if model else {})
-        settings = resolve(preset, plugin, domain.settings(preset), chosen)
+        settings = resolve(preset, plugin, domain.settings(preset), _absolute(chosen))
         order = Order(domain, data, preset, settings, allow_leaks)
         folder = output or default_folder(plugin)
-        run = Run.create(folder) if is_main_process() else Run(folder)
-    train(run, order)
+        run = Run.create(folder, order.as_json()) if is_main_process() else Run(folder)
+        try:
+            train(run, order)
+        except FieldsmithError:
+            if is_main_process():
+                run.discard()
+            raise
     if is_main_process():
         _report(run)
+
+
+_BESIDE_RESUME = {"resume", "gpus"}
+
+
+def _refuse_beside_resume(context: click.Context) -> None:
+    """Raise UsageError for an option that a run's own settings would override in silence."""
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    options = {option.name: option.opts[0] for option in context.command.params}
+    refused = [str(options[name]) for name in given if name not in _BESIDE_RESUME]
+    if refused:
+        raise click.UsageError(
+            f"--resume goes on with the settings of the run; leave out {', '.join(refused)}"
+        )
+
+
+def _absolute(chosen: dict[str, object]) -> dict[str, object]:
+    """Return settings with a model's folder named so that it is found from anywhere."""
+    model = chosen.get("model")
+    if isinstance(model, str) and Path(model).is_dir():
+        return {**chosen, "model": str(Path(model).resolve())}
+    return chosen
 
 
 def _launch(gpus: int) -> None:

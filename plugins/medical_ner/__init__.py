@@ -63,9 +63,7 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 
 @hookimpl
-def extract_metric(
-    example: Example, prediction: Prediction, schema: Schema
-) -> dict[str, Counts]:
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
     """Count by sets of strings, by relations, and by mentions where offsets are known."""
     return metric.counts(example, prediction)
 

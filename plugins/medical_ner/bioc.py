@@ -26,7 +26,7 @@ from xml.parsers import expat
 
 from fieldsmith import InputError
 
-from .annotations import Annotated, Mention, Relation, check_span, check_type, concepts_of
+from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
 
 _LINE = "its line"  # as an attribute of each element: a blank cannot stand in a name from a file
 _CHUNK_BYTES = 1 << 16

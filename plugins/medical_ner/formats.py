@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fieldsmith import Example, InputError, Reject, UnknownFormatError, files_in, split_of
 
-from . import annotations, bioc, instruct, pubtator
+from . import bioc, corpus, instruct, pubtator
 
-Documents = Callable[[Path], Iterator[annotations.Annotated]]
+Documents = Callable[[Path], Iterator[corpus.Annotated]]
 
 _SNIFFED_BYTES = 1 << 16
 _UNKNOWN = "in no format that medical_ner reads (PubTator, BioC XML, instruct JSONL)"
@@ -43,7 +43,7 @@ def _examples(paths: list[Path], alone: bool) -> Iterator[Example | Reject]:
         elif found == "instruct":
             prompts.append(path)
         else:
-            yield from annotations.examples(_CORPORA[found], path, split_of(path))
+            yield from corpus.examples(_CORPORA[found], path, split_of(path))
     # The three prompts of an abstract may stand in three files, so these are read together.
     if prompts:
         yield from instruct.examples(prompts)

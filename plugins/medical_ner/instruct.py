@@ -6,10 +6,11 @@
      chemicals. Create a list only of the chemicals mentioned.\\n\\nABSTRACT\\n\\nList of extracted
      chemicals:\\n", "completion": "- lidocaine\\n- sodium"}
 
-The other two ask for ``diseases`` and for ``influences between the chemicals and diseases``; the
-last is answered by ``- Chemical lidocaine influences disease asystole`` or ``- lidocaine | asystole``.
-One document is made of the three. Splits of such data were made by prompt, so that one abstract
-stands in several of them: it is yielded once for each split, for the leak check to find.
+The other two ask for ``diseases`` and for ``influences between the chemicals and diseases``, and
+the last is answered by ``- Chemical lidocaine influences disease asystole`` or, in later versions,
+``- lidocaine | asystole``. One document is made of the three. Splits of such data were made by
+prompt, so that one abstract stands in several of them: it is yielded once for each split, for the
+leak check to find.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from fieldsmith import Document, Example, InputError, Record, Reject, read_text,
 from .occurrences import Span, claimed, occurrences
 
 _PROMPT = re.compile(
-    r"The following article .* Create a list only of the (chemicals|diseases|influences)\b[^\n]*"
-    r"\n\n(?P<abstract>.+?)\s*\n\nList of extracted \1:\s*",
+    r"The following article [^\n]*list only of the (chemicals|diseases|influences)\b[^\n]*"
+    r"\n\n(?P<abstract>.+)\n\nList of extracted \1:\s*",
     re.DOTALL,
 )
 _FIELDS = {"chemicals": "chemicals", "diseases": "diseases", "influences": "relations"}
@@ -74,21 +75,25 @@ def _rows(path: Path) -> Iterator[_Row | Reject]:
             yield _row(line, split, f"{path}:{number}")
 
 
-def _row(line: str, split: str | None, place: str) -> _Row | Reject:
-    prompt, completion = _prompt_and_completion(line, place)
+def _row(source_line: str, split: str | None, place: str) -> _Row | Reject:
+    prompt, completion = _prompt_and_completion(source_line, place)
+    try:
+        (prompt + completion).encode()
+    except UnicodeEncodeError:
+        return Reject(place, "", "holds half a surrogate pair, which is no text")
     asked = _PROMPT.fullmatch(prompt)
     if asked is None:
         reason = "the prompt is cut or of another shape: it must end with 'List of extracted …:'"
         return Reject(place, "prompt", reason)
     field = _FIELDS[asked[1]]
     # A lone dash is how an empty list was written.
-    items = [item.strip() for item in completion.split("\n") if item.strip() not in ("", "-")]
-    for item in items:
-        if not item.startswith("- ") or (field == "relations" and _relation(item[2:]) is None):
-            reason = f"{item[:60]!r} is no item of a list of {field}; write '- item', and for a "
-            return Reject(place, field, f"{reason}relation '- chemical | disease'")
-    bare = tuple(item[2:].strip() for item in items)
-    return _Row(field, asked["abstract"], bare, split, place)
+    lines = [item.strip() for item in completion.split("\n") if item.strip() not in ("", "-")]
+    items = tuple(item.removeprefix("- ").strip() for item in lines)
+    for line, item in zip(lines, items, strict=True):
+        if not line.startswith("- ") or (field == "relations" and _relation(item) is None):
+            form = "- chemical | disease" if field == "relations" else "- item"
+            return Reject(place, field, f"{line[:60]!r} is no item of the list; write {form!r}")
+    return _Row(field, asked["abstract"], items, split, place)
 
 
 def _prompt_and_completion(line: str, place: str) -> tuple[str, str]:
@@ -96,10 +101,11 @@ def _prompt_and_completion(line: str, place: str) -> tuple[str, str]:
         row: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: broken JSON: {error}; each line must be one object") from error
-    values = [row.get(key) for key in ("prompt", "completion")] if isinstance(row, dict) else []
-    if not values or not all(isinstance(value, str) for value in values):
+    keys = row if isinstance(row, dict) else {}
+    prompt, completion = keys.get("prompt"), keys.get("completion")
+    if not isinstance(prompt, str) or not isinstance(completion, str):
         raise InputError(f"{place}: an object with the strings 'prompt' and 'completion' is wanted")
-    return values[0], values[1]
+    return prompt, completion
 
 
 def _relation(item: str) -> tuple[str, str] | None:
@@ -108,7 +114,7 @@ def _relation(item: str) -> tuple[str, str] | None:
 
 
 def _abstract_examples(abstract: str, rows: Sequence[_Row]) -> Iterator[Example | Reject]:
-    digest = hashlib.sha256(abstract.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(abstract.encode()).hexdigest()
     document = Document(f"abstract-{digest[:12]}", abstract)
     answers: dict[str, tuple[str, ...]] = {}
     for row in rows:
@@ -139,10 +145,10 @@ def _record(
     record: Record = {}
     mentions: dict[str, tuple[Span, ...]] = {}
     for field in ("chemicals", "diseases"):
-        record[field], spans_of_names = _names(text, answers[field])
-        for number, spans in enumerate(spans_of_names):
+        record[field] = _names(text, answers[field])
+        for number, spans in enumerate(claimed(record[field], text).values()):
             if spans:
-                mentions[f"/{field}/{number}"] = spans
+                mentions[f"/{field}/{number}"] = tuple(spans)
     pairs: dict[tuple[str, str], dict[str, str]] = {}
     for item in answers["relations"]:
         chemical, disease = _relation(item) or ("", "")
@@ -156,21 +162,16 @@ def _record(
     return record, mentions
 
 
-def _names(text: str, items: Iterable[str]) -> tuple[list[str], list[tuple[Span, ...]]]:
-    """Return the distinct names in order of the text, those not found in it last, and their spans.
+def _names(text: str, items: Iterable[str]) -> list[str]:
+    """Return the distinct names in order of the text, those that are not in it last."""
+    distinct: dict[str, str] = {}
+    for item in items:
+        distinct.setdefault(item.casefold(), _as_in(text, item))
 
-    A name all of whose places belong to longer names keeps these places: it was listed.
-    """
-    own = claimed(items, text)
-    found = {
-        key: tuple(spans or occurrences(key, text))
-        for key, spans in own.items()
-    }
-    given = {item.casefold(): item for item in reversed(list(items))}
-    order = {key: number for number, key in enumerate(dict.fromkeys(i.casefold() for i in items))}
-    keys = sorted(given, key=lambda key: (found[key][:1] or ((len(text), 0),), order[key]))
-    names = [text[slice(*found[key][0])] if found[key] else given[key] for key in keys]
-    return names, [found[key] for key in keys]
+    def first_place(name: str) -> Span:
+        return next(occurrences(name, text), (len(text), 0))
+
+    return sorted(distinct.values(), key=first_place)
 
 
 def _as_in(text: str, name: str) -> str:

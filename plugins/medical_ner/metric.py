@@ -56,7 +56,8 @@ def _relation_counts(example: Example, predicted: Record) -> Counts:
 
     Otherwise two right names for one relation would make a wrong prediction out of one of them.
     """
-    gold = [_names_of_relation(example, number) for number in range(len(_relations(example.record)))]
+    numbers = range(len(_relations(example.record)))
+    gold = [_names_of_relation(example, number) for number in numbers]
     matched: set[int] = set()
     wrong: set[Pair] = set()
     for pair in {_pair(relation) for relation in _relations(predicted)}:
@@ -73,7 +74,12 @@ def _relations(record: Record | None) -> list[dict[str, str]]:
 
 
 def _pair(relation: dict[str, str]) -> Pair:
-    return relation["chemical"].casefold(), relation["disease"].casefold()
+    return _folded(relation["chemical"]), _folded(relation["disease"])
+
+
+def _folded(name: str) -> str:
+    # As set_counts does it: a line break inside a name makes no other name of it.
+    return " ".join(name.casefold().split())
 
 
 def _names_of_relation(example: Example, number: int) -> tuple[set[str], set[str]]:
@@ -83,7 +89,7 @@ def _names_of_relation(example: Example, number: int) -> tuple[set[str], set[str
     names: list[set[str]] = []
     for end in ("chemical", "disease"):
         spans = example.mentions.get(f"/relations/{number}/{end}", ())
-        names.append({relation[end].casefold(), *(text[slice(*span)].casefold() for span in spans)})
+        names.append({_folded(relation[end]), *(_folded(text[slice(*span)]) for span in spans)})
     return names[0], names[1]
 
 

@@ -33,16 +33,17 @@ def claimed(names: Iterable[str], text: str) -> dict[str, list[Span]]:
 
     So "hypertension" does not stand for the end of "portal hypertension" where both are named.
 
-    names: compared case-folded; of two that differ by case alone, one is kept.
-    Returns: case-folded name -> its spans, in order; empty where it has no place of its own.
+    names: compared case-folded; of those that differ by case alone, the first is kept.
+    Returns: name -> its spans, in the order given; empty where it has no place of its own.
     """
+    distinct: dict[str, str] = {}
+    for name in names:
+        distinct.setdefault(name.casefold(), name)
+    spans: dict[str, list[Span]] = {name: [] for name in distinct.values()}
     taken = bytearray(len(text))
-    distinct = {name.casefold(): name for name in names}
-    spans: dict[str, list[Span]] = {}
-    for key, name in sorted(distinct.items(), key=lambda item: (-len(item[1]), item[0])):
-        spans[key] = []
+    for name in sorted(spans, key=lambda name: (-len(name), name.casefold())):
         for start, end in occurrences(name, text):
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
-                spans[key].append((start, end))
+                spans[name].append((start, end))
     return spans

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from fieldsmith import InputError, read_text
 
-from .annotations import Annotated, Mention, Relation, check_span, check_type, concepts_of
+from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
 
 # The id has no blank, so a line of a table that happens to hold "|t|" is no title.
 _TEXT_LINE = re.compile(r"([^\s|]+)\|([ta])\|(.*)", re.DOTALL)

@@ -24,7 +24,7 @@ FIELD_OF_TYPE = {
 PASSED_OVER = frozenset(
     "CellLine Chromosome DNAMutation Gene Mutation ProteinMutation SNP Species".split()
 )
-"""Types that PubTator's taggers give beside chemicals and diseases; the record has no such field."""
+"""Types that PubTator's taggers give besides; the record has no field for them."""
 
 NO_CONCEPT = ("", "-", "-1")
 

@@ -1,0 +1,1 @@
+"""Measurements that can be made again: ``python -m benchmarks NAME``."""
