@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from json.decoder import scanstring
 
 from .data import Span
 from .schema import pointer_of
 
-_SCALAR_ENDS = frozenset(",]} \t\r\n")
+_DECODER = json.JSONDecoder()
 
 
 def leaf_spans(text: str) -> dict[str, Span]:
@@ -33,16 +32,11 @@ def _skip(text: str, at: int) -> int:
 
 def _scan(text: str, at: int, path: tuple[str | int, ...], spans: dict[str, Span]) -> int:
     """Record the leaves of the value at ``at``; return the offset after it."""
-    if text[at] == '"':
-        _value, end = scanstring(text, at + 1)
-        spans[pointer_of(path)] = (at + 1, end - 1)
-        return int(end)
     if text[at] in "[{":
         return _scan_container(text, at, path, spans)
-    end = at
-    while end < len(text) and text[end] not in _SCALAR_ENDS:
-        end += 1
-    spans[pointer_of(path)] = (at, end)
+    _value, end = _DECODER.raw_decode(text, at)
+    quote = 1 if text[at] == '"' else 0
+    spans[pointer_of(path)] = (at + quote, end - quote)
     return end
 
 
@@ -52,7 +46,7 @@ def _scan_container(text: str, at: int, path: tuple[str | int, ...], spans: dict
     while text[at] != closing:
         step: str | int = number
         if is_object:
-            step, after_key = scanstring(text, at + 1)
+            step, after_key = _DECODER.raw_decode(text, at)
             at = _skip(text, _skip(text, after_key) + 1)
         at = _skip(text, _scan(text, at, (*path, step), spans))
         if text[at] == ",":
@@ -78,5 +72,5 @@ def leaf_confidence(text: str, ends: Sequence[int], logprobs: Sequence[float]) -
             for token_start, token_end, logprob in zip(starts, ends, logprobs, strict=True)
             if token_end > start and token_start <= end
         )
-        confidence[pointer] = round(math.exp(min(0.0, total)), 6)
+        confidence[pointer] = max(round(math.exp(min(0.0, total)), 6), 1e-6)
     return confidence

@@ -16,7 +16,10 @@ Span = tuple[int, int]
 """Start and end, in Unicode code points, end exclusive."""
 
 Mentions = Mapping[str, Sequence[Span]]
-"""JSON Pointer of a leaf -> every span of the document that stands for it."""
+"""JSON Pointer of a leaf -> every span of the document that stands for it.
+
+The pointer of an empty list, with no span, says that the list's mentions are known: none.
+"""
 
 Counts = tuple[float, float, float]
 """(matched, predicted, gold) of one name in one document."""

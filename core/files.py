@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,13 @@ from .errors import InputError, OutputError
 _SPLIT_WORDS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "devel": "validation", "development": "validation",
+    "dev": "validation", "devel": "validation", "develop": "validation",
+    "development": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
+
+_DEEPEST = 64
+"""Levels of nesting that are read: no record needs more, and code that recurses needs a limit."""
 
 
 def read_text(path: Path) -> str:
@@ -33,20 +40,90 @@ def read_text(path: Path) -> str:
     return decode(data, str(path))
 
 
-def decode(data: bytes, name: str) -> str:
-    """Decode bytes as ``read_text`` does; ``name`` stands in the message."""
-    if b"\0" in data:
-        at = data.index(b"\0")
-        raise InputError(f"{name}: byte {at} is NUL, so this is no text file; give it as UTF-8")
+def decode(data: bytes, name: str, line: int = 1) -> str:
+    """Decode bytes as ``read_text`` does.
+
+    name, line: the source, and the line of it that ``data`` begins in, for the message.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    at = data.find(b"\0")
+    if at >= 0:
+        place = _line_of(data, at, name, line)
+        raise InputError(f"{place}: byte {at} is NUL, so this is no text file; give it as UTF-8")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        place = _line_of(data, error.start, name, line)
         raise InputError(
-            f"{name}:{line}: byte {error.start} is no UTF-8; convert the file "
-            f"(iconv -f latin1 -t utf-8)"
+            f"{place}: byte {error.start} is no UTF-8; convert the file (iconv -f latin1 -t utf-8)"
         ) from error
     return text.replace("\r\n", "\n")
+
+
+def _line_of(data: bytes, at: int, name: str, first: int) -> str:
+    number = first + data.count(b"\n", 0, at)
+    return f"{name}:{number}"
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON strictly.
+
+    Raises:
+        ValueError: no JSON, a key twice in one object, or a number that JSON does not have or a
+            float cannot hold.
+    """
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError(f"nested deeper than {_DEEPEST} levels") from None
+
+
+def check_json(value: object) -> None:
+    """Check that a value can be written as JSON in UTF-8, and walked by code that recurses.
+
+    Raises:
+        ValueError: it cannot; says why.
+    """
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        raise ValueError(f"nested deeper than {_DEEPEST} levels")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a surrogate pair") from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return result
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return number
 
 
 def files_in(source: Path) -> list[Path]:
@@ -55,10 +132,13 @@ def files_in(source: Path) -> list[Path]:
     Raises:
         InputError: there is nothing at ``source``, or a folder holds no file.
     """
-    if source.is_file():
-        return [source]
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder")
+    try:
+        if source.is_file():
+            return [source]
+        if not source.exists():
+            raise InputError(f"{source}: no such file or folder")
+    except OSError as error:  # such as a name that is too long, because it is a text and no path
+        raise InputError(f"{str(source)[:200]}: cannot be read ({error.strerror})") from error
     if not source.is_dir():
         raise InputError(f"{source}: neither a file nor a folder")
     inside = sorted(path for path in source.rglob("*") if path.is_file())
@@ -72,18 +152,29 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def split_of(path: Path) -> str | None:
-    """Return the official split that a file's name, or else its folder's, tells.
+def readable(text: str) -> str:
+    """Return a text as UTF-8 can hold it: a file's name need not be UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
-    >>> split_of(Path("corpus/CDR_DevelopmentSet.PubTator.txt"))
+
+def split_of(path: Path, source: Path) -> str | None:
+    """Return the official split that the name of a file of a folder tells, or else its folder's.
+
+    Only names below ``source``, what the user named, count: where a folder of data happens to
+    stand says nothing about it, and a file that is given alone is all there is.
+
+    >>> split_of(Path("corpus/CDR_DevelopmentSet.PubTator.txt"), Path("corpus"))
     'validation'
     """
-    for name in (path.name, path.parent.name):
+    if path == source:
+        return None
+    inside = path.relative_to(source)
+    for name in (inside.name, inside.parent.name):
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", " ", name)
         found = {_SPLIT_WORDS[word] for word in spaced.lower().split() if word in _SPLIT_WORDS}
         if len(found) == 1:
             return found.pop()
-        glued = re.search(r"(train|devel|test)(?:ing|opment|op)?(?:set|_|\b)", name.lower())
+        glued = re.search(r"(train|devel|test)(?:ing|opment|op)?set", name.lower())
         if glued:
             return _SPLIT_WORDS[glued[1]]
     return None
@@ -101,22 +192,22 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     with stream:
         for number, line in enumerate(stream, start=1):
-            row = parse_line(line, f"{path}:{number}")
+            row = parse_line(line, str(path), number)
             if row is not None:
                 yield number, row
 
 
-def parse_line(line: bytes, place: str) -> dict[str, Any] | None:
-    """Parse one line of JSONL; None for a blank one. Raises InputError naming ``place``."""
-    text = decode(line, place).strip()
+def parse_line(data: bytes, name: str, line: int) -> dict[str, Any] | None:
+    """Parse one line of JSONL; None for a blank one. Raises InputError naming the line."""
+    text = decode(data, name, line).strip()
     if not text:
         return None
     try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not JSON: {error}") from error
+        row = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{name}:{line}: not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise InputError(f"{place}: a JSON object is wanted, not {type(row).__name__}")
+        raise InputError(f"{name}:{line}: a JSON object is wanted, not {type(row).__name__}")
     return row
 
 
@@ -127,17 +218,19 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         OutputError: the folder cannot be made or written.
     """
     data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()  # gone already where all went well
 
 
 def write_json(path: Path, value: object) -> None:

@@ -7,20 +7,28 @@ from collections.abc import Iterator
 
 from .data import Span
 
+# A letter, digit or underscore of a script that puts spaces between its words; Chinese, Japanese,
+# Thai, Lao, Khmer and Burmese do not, so any place in them may be a word's border.
+_WORD = (
+    r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
+    r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+_WORD_BEGINS, _WORD_ENDS = re.compile(_WORD), re.compile(_WORD + r"\Z")
+
 
 def occurrences(text: str, value: str) -> Iterator[Span]:
     """Yield every whole-word occurrence of ``value`` in ``text``, left to right.
 
     A border is asked for only where the value's own edge is a letter, digit or underscore, so
-    that "(S)-X" is found and "acid" is not found in "placid". Offsets are code points.
+    that "(S)-X" is found and "acid" is not found in "placid". Offsets are code points;
+    occurrences may overlap.
     """
     if not value:
         return
-    before = r"(?<!\w)" if _is_word(value[0]) else ""
-    after = r"(?!\w)" if _is_word(value[-1]) else ""
-    for match in re.finditer(before + re.escape(value) + after, text):
-        yield match.span()
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    before = f"(?<!{_WORD})" if _WORD_BEGINS.match(value) else ""
+    after = f"(?!{_WORD})" if _WORD_ENDS.search(value) else ""
+    pattern = re.compile(before + re.escape(value) + after)
+    found = pattern.search(text)
+    while found:
+        yield found.span()
+        found = pattern.search(text, found.start() + 1)

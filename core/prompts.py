@@ -8,13 +8,15 @@ border of prompt and answer is a border of tokens.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from .data import Document, Message, Schema
+from .data import Document, Message
 from .errors import RunError, SettingsError
 from .plugins import Plugin
 from .schema import canonical
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 _PROBE = Document("probe", 'Probe: 5 mg of "α-X" <|eot_id|>\n</s> daily.', {})
 
-_DATE = "26 Jul 2024"  # some templates print today's date: a prompt must not change overnight
+# Some templates print today's date: a prompt must not change overnight.
+_DAY = datetime(2024, 7, 26)
+_TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,6 @@ class PromptFormat:
     Attributes:
         end: the token that ends an answer, trained and stopped on.
         stops: every token that ends generation.
-        longest: tokens that the model can read at once; None if the tokenizer does not say.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -71,6 +74,9 @@ class PromptFormat:
                 f"choose an instruction-tuned model"
             )
         self.tokenizer = tokenizer
+        self._template = _TODAY.sub(
+            lambda call: repr(_DAY.strftime(call[2])), tokenizer.get_chat_template()
+        )
         self.end = self._end_token()
         eos = tokenizer.eos_token_id
         self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
@@ -85,8 +91,9 @@ class PromptFormat:
         for piece, is_content in self._pieces(messages, answer_begins=True):
             ids += self._text(piece) if is_content else self._markup(piece)
         bos = self.tokenizer.bos_token_id
-        if bos is not None and ids.count(bos) > 1:
-            raise SettingsError(f"{self.tokenizer.name_or_path}: the chat template writes two BOS")
+        # Some models begin each turn with their BOS; none wants two in a row.
+        if bos is not None and ids[:2] == [bos, bos]:
+            raise self._unfit("writes two BOS")
         return ids
 
     def answer(self, text: str) -> list[int]:
@@ -138,33 +145,40 @@ class PromptFormat:
         self, messages: Sequence[Message], *, answer_begins: bool
     ) -> list[tuple[str, bool]]:
         """Render the template around placeholders; return (piece, is content) in order."""
-        marks = [f"⟦content-{i}⟧" for i in range(len(messages))]
         try:
-            rendered = self._render(messages, marks, answer_begins)
-        except jinja2.TemplateError:
+            return self._rendered(messages, answer_begins)
+        except SettingsError:
             # Some templates know no system role: its text then opens the user's turn.
-            messages = _without_system(messages)
-            marks = marks[: len(messages)]
-            try:
-                rendered = self._render(messages, marks, answer_begins)
-            except jinja2.TemplateError as error:
-                name = self.tokenizer.name_or_path
-                raise SettingsError(f"{name}: the chat template refuses: {error}") from error
+            if all(message.role != "system" for message in messages):
+                raise
+            return self._rendered(_without_system(messages), answer_begins)
+
+    def _rendered(self, messages: Sequence[Message], answer_begins: bool) -> list[tuple[str, bool]]:
+        marks = [f"⟦content-{i}⟧" for i in range(len(messages))]
+        turns = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
+        try:
+            rendered: Any = self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=self._template,
+                tokenize=False,
+                add_generation_prompt=answer_begins,
+                date_string=_DAY.strftime("%d %b %Y"),
+            )
+        except jinja2.TemplateError as error:
+            raise self._unfit(f"refuses: {error}") from error
         pieces: list[tuple[str, bool]] = []
         for mark, message in zip(marks, messages, strict=True):
+            if rendered.count(mark) != 1:
+                fault = "repeats" if mark in rendered else "drops"
+                raise self._unfit(f"{fault} a {message.role} message")
             before, found, rendered = rendered.partition(mark)
             if not found:
-                name = self.tokenizer.name_or_path
-                raise SettingsError(f"{name}: the chat template drops a {message.role} message")
+                raise self._unfit(f"moves a {message.role} message")
             pieces += [(before, False), (message.content, True)]
         return [*pieces, (rendered, False)]
 
-    def _render(self, messages: Sequence[Message], marks: list[str], answer_begins: bool) -> str:
-        turns = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
-        rendered: Any = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=answer_begins, date_string=_DATE
-        )
-        return str(rendered)
+    def _unfit(self, fault: str) -> SettingsError:
+        return SettingsError(f"{self.tokenizer.name_or_path}: the chat template {fault}")
 
     def _end_token(self) -> int:
         """Return the first control token that the template writes after an answer."""
@@ -181,11 +195,11 @@ class PromptFormat:
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
-    system = "\n\n".join(m.content for m in messages if m.role == "system")
-    turns = [m for m in messages if m.role != "system"]
-    if system and turns:
-        turns[0] = Message(turns[0].role, f"{system}\n\n{turns[0].content}")
-    return turns
+    system = [message.content for message in messages if message.role == "system"]
+    turns = [message for message in messages if message.role != "system"]
+    if turns and turns[0].role == "user":
+        system.append(turns.pop(0).content)
+    return [Message("user", "\n\n".join(system)), *turns]
 
 
 def _definition(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -203,8 +217,3 @@ def _definition(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def schema_hash(schema: Schema) -> str:
-    """Return the sha256 of a schema, independent of its white space and key order."""
-    return _hash(canonical(schema))

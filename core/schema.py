@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator
 
 from .data import Record, Schema
+from .files import check_json, parse_json
 
 Leaf = str | int | float | bool | None
 
@@ -40,7 +42,7 @@ def in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, An
         properties: Mapping[str, Any] = schema.get("properties", {})
         keys = [key for key in properties if key in value]
         keys += [key for key in value if key not in properties]
-        return {key: in_schema_order(value[key], properties.get(key, {}), root) for key in keys}
+        return {key: in_schema_order(value[key], member(schema, key), root) for key in keys}
     if isinstance(value, list):
         return [in_schema_order(item, schema.get("items", {}), root) for item in value]
     return value
@@ -51,11 +53,12 @@ def read_record(text: str, schema: Schema) -> Record:
 
     Raises:
         InvalidRecordError: not JSON, a key twice in one object, a number that JSON does not have,
-            or not valid against ``schema``.
+            half a surrogate pair, too deep, or not valid against ``schema``.
     """
     try:
-        record = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        record = parse_json(text)
+        check_json(record)
+    except ValueError as error:
         raise InvalidRecordError(f"not JSON: {error}") from error
     problem = first_problem(record, schema)
     if problem:
@@ -65,24 +68,20 @@ def read_record(text: str, schema: Schema) -> Record:
     return record
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("an object has a key twice")
-    return result
+def first_problem(
+    value: object, schema: Schema, part: Mapping[str, Any] | None = None
+) -> tuple[str, str] | None:
+    """Return (JSON Pointer, message) of the first thing that makes a record invalid, or None.
 
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def first_problem(record: object, schema: Schema) -> tuple[str, str] | None:
-    """Return (JSON Pointer, message) of the first thing that makes a record invalid, or None."""
-    errors = _validator(canonical(schema)).iter_errors(record)
+    part: a schema within ``schema`` that ``value`` is held against instead.
+    """
+    validator = _validator(canonical(schema))
+    errors = (validator if part is None else validator.evolve(schema=part)).iter_errors(value)
     error = min(errors, key=lambda error: (list(map(str, error.path)), error.message), default=None)
     if error is None:
         return None
-    message = error.message if len(error.message) <= 200 else error.message[:199] + "…"
+    message = error.message  # opens with the value, however long, and ends in what is wrong
+    message = message if len(message) <= 200 else f"{message[:99]}…{message[-100:]}"
     return pointer_of(error.absolute_path), message.replace("\n", " ")
 
 
@@ -91,19 +90,43 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema))
 
 
-def resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow local ``$ref``s (``#/$defs/…``) until a schema that is none."""
-    seen = 0
-    while "$ref" in schema:
-        reference = schema["$ref"]
-        seen += 1
-        if not reference.startswith("#") or seen > 32:
-            return {}
-        target: Any = root
-        for part in parse_pointer(reference[1:]):
-            target = target[part]
-        schema = target
-    return schema
+def resolve(
+    schema: Mapping[str, Any] | bool, root: Mapping[str, Any], steps: int = 32
+) -> Mapping[str, Any]:
+    """Return a schema with what its ``$ref`` says, or its one branch beside null, laid under it.
+
+    References are local (``#/$defs/…``). {} where nothing is said.
+    """
+    if not isinstance(schema, Mapping) or steps == 0:
+        return {}
+    inner: Any = None
+    if "$ref" in schema:
+        inner = _target(schema["$ref"], root)
+    else:
+        branches = [branch for branch in _branches(schema) if branch.get("type") != "null"]
+        inner = branches[0] if len(branches) == 1 else None
+    if inner is None:
+        return schema
+    own = {key: value for key, value in schema.items() if key != "$ref"}
+    return {**resolve(inner, root, steps - 1), **own}
+
+
+def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    return [branch for branch in branches if isinstance(branch, Mapping)]
+
+
+def _target(reference: str, root: Mapping[str, Any]) -> Any:
+    """Return what a local reference points to; True, which says nothing, for any other."""
+    target: Any = root
+    if reference != "#" and not reference.startswith("#/"):
+        return True
+    for part in parse_pointer(unquote(reference[1:])):
+        try:
+            target = target[int(part) if isinstance(target, list) else part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return True
+    return target
 
 
 def pointer_of(path: Any) -> str:
@@ -130,14 +153,16 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, 
 
 def field_schema(pointer: str, schema: Schema) -> Mapping[str, Any]:
     """Return the schema of the value at ``pointer``; {} where the schema does not say."""
-    here: Mapping[str, Any] = resolve(schema, schema)
+    here = resolve(schema, schema)
     for part in parse_pointer(pointer):
-        if "items" in here and part.isdigit():
-            here = here["items"]
-        else:
-            here = here.get("properties", {}).get(part, {})
-        here = resolve(here, schema)
+        is_item = "items" in here and part.isdigit()
+        here = resolve(here["items"] if is_item else member(here, part), schema)
     return here
+
+
+def member(schema: Mapping[str, Any], key: str) -> Any:
+    """Return the schema of an object's member; {} where ``schema`` does not say."""
+    return schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
 
 
 def is_verbatim(pointer: str, schema: Schema) -> bool:
@@ -164,23 +189,26 @@ def empty_record(schema: Schema) -> Record:
 
 def _empty_object(schema: Mapping[str, Any], root: Schema) -> Record:
     record: Record = {}
-    for key, item in resolve(schema, root).get("properties", {}).items():
+    schema = resolve(schema, root)
+    for key, item in schema.get("properties", {}).items():
         item = resolve(item, root)
         kinds = kinds_of(item)
-        if "array" in kinds:
+        if "array" in kinds and not item.get("minItems"):
             record[key] = []
         elif "null" in kinds:
             record[key] = None
-        elif "object" in kinds:
+        elif "object" in kinds and key in schema.get("required", ()):
             record[key] = _empty_object(item, root)
     return record  # a scalar that is not nullable is left out: nothing may be invented
 
 
 def kinds_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the JSON types that a schema allows, those of its ``anyOf`` branches included."""
+    """Return the JSON types that a schema allows, those of its branches included."""
     kind = schema.get("type", ())
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    return kinds + tuple(k for branch in schema.get("anyOf", ()) for k in kinds_of(branch))
+    if not kinds and None in schema.get("enum", ()):
+        kinds = ("null",)
+    return kinds + tuple(kind for branch in _branches(schema) for kind in kinds_of(branch))
 
 
 def field_list(schema: Schema) -> str:
@@ -189,17 +217,20 @@ def field_list(schema: Schema) -> str:
     >>> field_list({"properties": {"title": {"type": "string"}, "names": {"type": "array"}}})
     'title, names[]'
     """
-    return _members(schema, schema)
+    return _members(schema, schema, ())
 
 
-def _members(schema: Mapping[str, Any], root: Schema) -> str:
+def _members(schema: Mapping[str, Any], root: Schema, above: tuple[object, ...]) -> str:
     properties = resolve(schema, root).get("properties", {})
-    return ", ".join(f"{key}{_shape(item, root)}" for key, item in properties.items())
+    if any(properties is outer for outer in above):
+        return "…"  # an object that holds objects like itself
+    inside = (*above, properties)
+    return ", ".join(f"{key}{_shape(item, root, inside)}" for key, item in properties.items())
 
 
-def _shape(schema: Mapping[str, Any], root: Schema) -> str:
+def _shape(schema: Mapping[str, Any], root: Schema, above: tuple[object, ...]) -> str:
     schema = resolve(schema, root)
     if "array" in kinds_of(schema):
-        return "[]" + _shape(schema.get("items", {}), root)
-    members = _members(schema, root)
+        return "[]" + _shape(schema.get("items", {}), root, above)
+    members = _members(schema, root, above)
     return f"{{{members}}}" if members else ""

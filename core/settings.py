@@ -6,6 +6,7 @@ Precedence: core defaults < preset < the plugin's ``extract_settings`` < what th
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from .errors import SettingsError, nearest
+from .files import read_text
 
 EMBEDDED = "embedded"
 """Name of the base model that ships in the package, and of the preset that trains it."""
@@ -95,9 +97,14 @@ class Resolved:
 
     @staticmethod
     def from_json(stored: Mapping[str, Mapping[str, Any]]) -> Resolved:
-        """Read what ``as_json`` wrote."""
+        """Read what ``as_json`` wrote; a setting that is newer than that has its default."""
         values = coerce({name: entry["value"] for name, entry in stored.items()}, "run.json")
-        return Resolved(Settings(**values), {name: str(e["from"]) for name, e in stored.items()})
+        origins = {name: str(entry["from"]) for name, entry in stored.items()}
+        return Resolved(Settings(**values), _all_default() | origins)
+
+
+def _all_default() -> dict[str, str]:
+    return {field.name: "default" for field in dataclasses.fields(Settings)}
 
 
 def resolve(
@@ -114,18 +121,23 @@ def resolve(
         SettingsError: an unknown name, a value of the wrong type, or values that do not fit
             each other; all faults at once.
     """
-    layers = [
-        (f"preset {preset}", load_preset(preset)),
-        (f"plugin {plugin_name}", coerce(plugin_settings, f"plugin {plugin_name}")),
-        ("user", coerce(chosen, "--set")),
-    ]
+    layers = {
+        f"preset {preset}": _read_preset(preset),
+        f"plugin {plugin_name}": plugin_settings,
+        "user": chosen,
+    }
     values: dict[str, Any] = {}
-    origins = dict.fromkeys((f.name for f in dataclasses.fields(Settings)), "default")
-    for origin, layer in layers:
-        values |= layer
-        origins |= dict.fromkeys(layer, origin)
+    origins = _all_default()
+    faults = []
+    for origin, layer in layers.items():
+        good, bad = _sorted_out(layer, "--set" if origin == "user" else origin)
+        values |= good
+        origins |= dict.fromkeys(good, origin)
+        faults += bad
     settings = Settings(**values)
-    _check(settings)
+    faults += _misfits(settings)
+    if faults:
+        raise SettingsError("; ".join(faults))
     return Resolved(settings, origins)
 
 
@@ -135,23 +147,29 @@ def load_preset(name: str) -> dict[str, Any]:
     Raises:
         SettingsError: no such preset or file, or a fault in it.
     """
+    return coerce(_read_preset(name), f"preset {name}")
+
+
+def _read_preset(name: str) -> dict[str, object]:
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():
             raise SettingsError(f"--preset {name}: no such file")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     else:
         known = preset_names()
         if name not in known:
             raise SettingsError(f"unknown preset {name!r}: {nearest(name, known)}")
         text = (_presets() / f"{name}.yaml").read_text(encoding="utf-8")
     try:
-        loaded = yaml.safe_load(text) or {}
+        loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"preset {name}: not YAML: {' '.join(str(error).split())}") from error
+    if loaded is None:
+        return {}
     if not isinstance(loaded, dict):
         raise SettingsError(f"preset {name}: settings are wanted, one 'name: value' a line")
-    return coerce(loaded, f"preset {name}")
+    return {str(key): value for key, value in loaded.items()}
 
 
 def preset_names() -> list[str]:
@@ -170,14 +188,18 @@ def parse_assignments(assignments: typing.Iterable[str]) -> dict[str, object]:
         SettingsError: a pair without ``=``, or a value that is no YAML.
     """
     chosen: dict[str, object] = {}
+    faults = []
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise SettingsError(f"--set {assignment}: write it as key=value")
+            faults.append(f"--set {assignment}: write it as key=value")
+            continue
         try:
             chosen[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {assignment}: the value is no YAML scalar") from error
+        except yaml.YAMLError:
+            faults.append(f"--set {assignment}: the value is no YAML; put it in quotes")
+    if faults:
+        raise SettingsError("; ".join(faults))
     return chosen
 
 
@@ -187,23 +209,25 @@ def coerce(values: Mapping[str, object], where: str) -> dict[str, Any]:
     Raises:
         SettingsError: all faults of ``values``, in one line.
     """
+    good, faults = _sorted_out(values, where)
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return good
+
+
+def _sorted_out(values: Mapping[str, object], where: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings that are right, as the dataclass holds them, and what is wrong."""
     hints = typing.get_type_hints(Settings)
-    faults, checked = [], {}
+    good, faults = {}, []
     for name, value in values.items():
         if name not in hints:
-            faults.append(f"unknown setting {name!r}: {_hint(str(name), hints)}")
+            faults.append(f"{where}: unknown setting {name!r}: {nearest(name, hints)}")
             continue
         try:
-            checked[name] = _convert(value, hints[name])
+            good[name] = _convert(value, hints[name])
         except ValueError as error:
-            faults.append(f"{name}: {error}")
-    if faults:
-        raise SettingsError(f"{where}: " + "; ".join(faults))
-    return checked
-
-
-def _hint(name: str, known: Mapping[str, object]) -> str:
-    return nearest(name, known)
+            faults.append(f"{where}: {name}: {error}")
+    return good, faults
 
 
 def _convert(value: object, hint: Any) -> object:
@@ -220,7 +244,7 @@ def _convert(value: object, hint: Any) -> object:
             raise ValueError(f"{value!r} is none of {', '.join(choices)}")
         return value
     if origin is list:
-        items = value.split(",") if isinstance(value, str) else value
+        items = value.split(",") if isinstance(value, str) else value or []
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise ValueError(f"a list of names is wanted, not {value!r}")
         return [item.strip() for item in items if item.strip()]
@@ -230,22 +254,22 @@ def _convert(value: object, hint: Any) -> object:
         if not isinstance(value, bool):
             raise ValueError(f"true or false is wanted, not {value!r}")
         return value
+    if hint is str:
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"a text is wanted, not {value!r}; put it in quotes")
+        return value
     return _number(value, hint)
 
 
 def _number(value: object, hint: Any) -> object:
-    if hint is str:
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise ValueError(f"a text is wanted, not {value!r}")
-        return str(value)
     kind = "a whole number" if hint is int else "a number"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"{kind} is wanted, not {value!r}")
-    try:  # YAML 1.1 reads 1e-4 as a string
-        number = float(value)
-        if hint is int and number != int(number):
+    try:
+        number = value if isinstance(value, int) else float(value)  # YAML 1.1: 1e-4 is a string
+        if not math.isfinite(number) or (hint is int and number != int(number)):
             raise ValueError
-        return int(number) if hint is int else number
+        return hint(number)
     except (ValueError, OverflowError):
         raise ValueError(f"{kind} is wanted, not {value!r}") from None
 
@@ -260,16 +284,23 @@ _NOT_NEGATIVE = (
 )  # fmt: skip
 
 
-def _check(settings: Settings) -> None:
+def _misfits(settings: Settings) -> list[str]:
     faults = [f"{n} must be at least 1" for n in _AT_LEAST_ONE if getattr(settings, n) < 1]
     faults += [f"{n} must not be negative" for n in _NOT_NEGATIVE if getattr(settings, n) < 0]
-    if settings.learning_rate <= 0 or settings.epochs <= 0:
-        faults.append("learning_rate and epochs must be above 0")
+    if settings.learning_rate <= 0:
+        faults.append("learning_rate must be above 0")
+    if settings.epochs <= 0:
+        faults.append("epochs must be above 0")
     if settings.lora_dropout >= 1:
         faults.append("lora_dropout must be under 1")
-    if settings.window == "tokens" and settings.window_overlap >= settings.window_size:
+    if settings.seed >= 1 << 32:
+        faults.append("seed must be under 2 to the power of 32")
+    if settings.window != "document" and settings.window_overlap >= settings.window_size:
         faults.append("window_overlap must be smaller than window_size")
-    if settings.max_new_tokens >= settings.max_length:
-        faults.append("max_new_tokens must be smaller than max_length, which holds the prompt too")
-    if faults:
-        raise SettingsError("settings: " + "; ".join(faults))
+    parts = ["max_new_tokens", *(["window_size"] if settings.window == "tokens" else [])]
+    faults += [
+        f"{part} must be smaller than max_length, which holds prompt and answer"
+        for part in parts
+        if getattr(settings, part) >= settings.max_length
+    ]
+    return faults

@@ -9,18 +9,29 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from .data import SPLITS, Document, Example, Reject
+from .data import SPLITS, Document, Example, Reject, Span
 from .errors import InputError, UnknownFormatError
-from .files import decode, files_in, parse_line, read_jsonl, read_text, split_of
+from .files import (
+    check_json,
+    decode,
+    files_in,
+    parse_line,
+    read_jsonl,
+    read_text,
+    readable,
+    split_of,
+)
 from .plugins import Plugin
-from .schema import canonical, first_problem
+from .schema import canonical, first_problem, leaves
 from .splits import Splits, split_documents
 
 _NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
 _PLAIN_TEXT = {".txt", ".text", ""}
+_JSONL = {".jsonl", ".ndjson"}
 
 
 def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
@@ -32,11 +43,12 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     Raises:
         InputError: a missing path, an empty source, or a fault of the file's format.
     """
-    rows: Iterable[Example | Reject]
     files = files_in(source) if source is not None else []
-    if files and all(_is_core_jsonl(file) for file in files):
-        several = len(files) > 1
-        rows = itertools.chain.from_iterable(_jsonl_examples(f, several) for f in files)
+    data = [file for file in files if file.suffix.lower() not in _NOT_DATA]
+    rows: Iterable[Example | Reject]
+    if source is not None and data and all(_is_core_jsonl(file) for file in data):
+        splits = [split_of(file, source) for file in data]
+        rows = itertools.chain.from_iterable(map(_jsonl_examples, data, splits))
     else:
         rows = plugin.load(source)
     count = 0
@@ -44,14 +56,14 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
         count += 1
         yield _checked(row, plugin)
     if count == 0:
-        raise InputError(f"{source}: no document in it")
+        raise InputError(f"{source or f'the sample of {plugin.name}'}: no document in it")
 
 
 def read_splits(plugin: Plugin, source: Path | None, *, allow_leaks: bool) -> tuple[Splits, str]:
     """Read a source and split it by document.
 
     Returns:
-        The splits, and the sha256 of every document, record and label that was read.
+        The splits, and the sha256 of every example that was read.
 
     Raises:
         InputError: the source cannot be read.
@@ -62,36 +74,67 @@ def read_splits(plugin: Plugin, source: Path | None, *, allow_leaks: bool) -> tu
     def noted() -> Iterator[Example | Reject]:
         for row in read_examples(plugin, source):
             if isinstance(row, Example):
-                read = [row.document.id, row.document.text, row.record, row.split]
-                digest.update(canonical(read).encode("utf-8", "surrogatepass"))
+                digest.update(canonical(_all_of(row)).encode())
             yield row
 
     splits = split_documents(noted(), allow_leaks=allow_leaks)
     return splits, digest.hexdigest()
 
 
+def _all_of(example: Example) -> list[Any]:
+    """Return what an example holds, as JSON has it; its place does not count."""
+    document = example.document
+    mentions = {pointer: list(spans) for pointer, spans in example.mentions.items()}
+    known = [document.id, document.text, dict(document.meta)]
+    return [*known, example.record, mentions, example.split]
+
+
 def _checked(row: Example | Reject, plugin: Plugin) -> Example | Reject:
+    """Return an example that can be trained on or scored; a reject where it cannot."""
+    row = _written(row)
     if isinstance(row, Reject) or row.record is None:
         return row
     problem = first_problem(row.record, plugin.schema)
     if problem is None:
+        problem = _mention_problem(row)
+    else:
+        problem = problem[0], f"the record breaks the schema: {problem[1]}"
+    if problem is None:
         return row
-    pointer, message = problem
-    reason = f"the record breaks the schema: {message}"
-    return Reject(row.place or row.document.id, pointer, reason, row.document.id)
+    return Reject(row.place or row.document.id, *problem, row.document.id)
+
+
+def _written(row: Example | Reject) -> Example | Reject:
+    """Return a row that can be written as JSON; an example that cannot comes back as a reject."""
+    if isinstance(row, Example):
+        try:
+            check_json(_all_of(row))
+        except ValueError as error:
+            row = Reject(row.place or row.document.id, "", str(error), row.document.id)
+    return Reject(*map(readable, astuple(row))) if isinstance(row, Reject) else row
+
+
+def _mention_problem(example: Example) -> tuple[str, str] | None:
+    known = {pointer for pointer, _leaf in leaves(example.record)}
+    length = len(example.document.text)
+    for pointer, spans in example.mentions.items():
+        if pointer not in known:
+            return pointer, "mentions of a leaf that the record does not have"
+        if any(not 0 <= start < end <= length for start, end in spans):
+            return pointer, f"a mention stands outside the text of {length} characters"
+    return None
 
 
 def _is_core_jsonl(file: Path) -> bool:
     """Say whether the first row of a file is one of the core's own JSONL."""
-    if file.suffix.lower() not in {".jsonl", ".ndjson"}:
+    if file.suffix.lower() not in _JSONL:
         return False
     for _number, row in read_jsonl(file):
         return "text" in row
     raise InputError(f"{file}: the file is empty")
 
 
-def _jsonl_examples(file: Path, several: bool) -> Iterator[Example | Reject]:
-    split = split_of(file) if several else None
+def _jsonl_examples(file: Path, split: str | None = None) -> Iterator[Example | Reject]:
     for number, row in read_jsonl(file):
         yield example_of_row(row, f"{file}:{number}", split)
 
@@ -102,23 +145,24 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
     Raises:
         InputError: ``text`` or another key is missing or of the wrong type.
     """
-    text = row.get("text")
+    text, record, given_id = row.get("text"), row.get("record"), row.get("id")
     if not isinstance(text, str):
         raise InputError(f'{place}: "text" is wanted as a string; found {_kind(text)}')
-    record = row.get("record")
-    if record is not None and not isinstance(record, dict):
-        reason = f"the record breaks the schema: an object is wanted, not {_kind(record)}"
-        return Reject(place, "", reason, str(row.get("id", "")))
-    split = row.get("split", split)
+    if isinstance(given_id, bool) or not isinstance(given_id, str | int | None):
+        raise InputError(f'{place}: "id" is wanted as a string; found {_kind(given_id)}')
+    split = row.get("split") or split
     if split is not None and split not in SPLITS:
         raise InputError(f'{place}: "split" is one of {", ".join(SPLITS)}, not {split!r}')
-    meta = {key: row[key] for key in ("url", "path") if isinstance(row.get(key), str)}
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return Reject(place, "text", "holds half a surrogate pair, which is no text")
-    document = Document(str(row.get("id") or text_id(text)), text, meta)
-    return Example(document, record, _mentions(row, place, len(text)), split, place)
+        check_json(row)
+    except ValueError as error:
+        return Reject(place, "", str(error), readable(str(given_id or "")))
+    document_id = text_id(text) if given_id in (None, "") else str(given_id)
+    if record is not None and not isinstance(record, dict):
+        reason = f"the record breaks the schema: an object is wanted, not {_kind(record)}"
+        return Reject(place, "", reason, document_id)
+    meta = {key: row[key] for key in ("url", "path") if isinstance(row.get(key), str)}
+    return Example(Document(document_id, text, meta), record, _mentions(row, place), split, place)
 
 
 def text_id(text: str) -> str:
@@ -126,22 +170,18 @@ def text_id(text: str) -> str:
     return "text-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _mentions(row: dict[str, Any], place: str, length: int) -> dict[str, list[tuple[int, int]]]:
-    mentions: dict[str, list[tuple[int, int]]] = {}
+def _mentions(row: dict[str, Any], place: str) -> dict[str, list[Span]]:
     given = row.get("mentions") or {}
     if not isinstance(given, dict):
         raise InputError(f'{place}: "mentions" maps JSON Pointers to lists of [start, end]')
     for pointer, spans in given.items():
-        try:
-            mentions[pointer] = [(int(start), int(end)) for start, end in spans]
-        except (TypeError, ValueError):
-            raise InputError(f"{place}: mentions of {pointer}: write [[start, end], …]") from None
-        if any(not 0 <= start < end <= length for start, end in mentions[pointer]):
-            raise InputError(
-                f"{place}: mentions of {pointer}: an offset stands outside the text "
-                f"of {length} characters"
-            )
-    return mentions
+        if not isinstance(spans, list) or not all(_is_span(span) for span in spans):
+            raise InputError(f"{place}: mentions of {pointer}: write [[start, end], …]")
+    return {pointer: [(start, end) for start, end in spans] for pointer, spans in given.items()}
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, list) and list(map(type, value)) == [int, int]
 
 
 def _kind(value: object) -> str:
@@ -153,58 +193,65 @@ def read_inputs(plugin: Plugin, inputs: Iterable[str]) -> Iterator[Document | Re
 
     Each input is a file (core JSONL, what the plugin reads, or plain text), a folder of such
     files, or "-" for standard input. What a loader sets aside, or a file of a folder that cannot
-    be read, comes as a reject, so that every document has its line.
+    be read, comes as a reject, so that every document has its line; files of a folder that only
+    speak about its data (``.md``, ``.yaml``, …) are passed over.
 
     Raises:
         InputError: a missing path, or a fault in a file that was named.
     """
     for name in inputs:
+        source = Path(name)
         if name == "-":
             yield from _stdin_documents(sys.stdin.buffer.read())
-            continue
-        source = Path(name)
-        files = files_in(source)
-        if source.is_file():
+        elif (files := files_in(source)) == [source]:
             yield from _file_documents(plugin, source, source.name)
+        else:
+            yield from _folder_documents(plugin, source, files)
+
+
+def _folder_documents(
+    plugin: Plugin, folder: Path, files: Iterable[Path]
+) -> Iterator[Document | Reject]:
+    for file in files:
+        if file.suffix.lower() in _NOT_DATA:
             continue
-        for file in files:
-            if file.suffix.lower() in _NOT_DATA:
-                continue
-            relative = file.relative_to(source).as_posix()
-            try:
-                yield from _file_documents(plugin, file, relative)
-            except InputError as error:
-                yield Reject(relative, "", str(error), relative)
+        name = readable(file.relative_to(folder).as_posix())
+        try:
+            yield from _file_documents(plugin, file, name)
+        except InputError as error:
+            yield Reject(name, "", str(error), name)
 
 
 def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
-    if file.suffix.lower() in {".jsonl", ".ndjson"} and _is_core_jsonl(file):
-        rows: Iterator[Example | Reject] = _jsonl_examples(file, several=False)
+    rows: Iterator[Example | Reject]
+    if file.suffix.lower() in _JSONL and _is_core_jsonl(file):
+        rows = _jsonl_examples(file)
     else:
         rows = iter(plugin.load(file))
-        try:
-            first = next(rows, None)
-        except UnknownFormatError:
-            if file.suffix.lower() not in _PLAIN_TEXT:
-                raise
-            yield Document(name, read_text(file), {"path": name})
-            return
-        rows = itertools.chain([] if first is None else [first], rows)
-    for row in rows:
+    try:
+        first = next(rows, None)
+    except UnknownFormatError:
+        if file.suffix.lower() not in _PLAIN_TEXT:
+            raise
+        yield Document(name, read_text(file), {"path": name})
+        return
+    if first is None:
+        raise InputError(f"{name}: no document in it")
+    for row in itertools.chain([first], rows):
+        row = _written(row)
         yield row.document if isinstance(row, Example) else row
 
 
 def _stdin_documents(data: bytes) -> Iterator[Document | Reject]:
-    text = decode(data, "standard input")
+    name = "standard input"
+    text = decode(data, name)
     if not text.strip():
-        raise InputError("standard input: empty")
-    lines = [line for line in text.split("\n") if line.strip()]
-    if lines[0].lstrip().startswith("{"):
-        for number, line in enumerate(text.split("\n"), start=1):
-            row = parse_line(line.encode(), f"standard input:{number}")
-            if row is None:
-                continue
-            example = example_of_row(row, f"standard input:{number}")
-            yield example.document if isinstance(example, Example) else example
-    else:
+        raise InputError(f"{name}: empty")
+    if not text.lstrip().startswith("{"):
         yield Document("-", text)
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        row = parse_line(line.encode(), name, number)
+        if row is not None:
+            example = example_of_row(row, f"{name}:{number}")
+            yield example.document if isinstance(example, Example) else example

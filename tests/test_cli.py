@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import EXTRACT, TOY, Site
@@ -23,16 +22,6 @@ def python(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
-
-
-def seconds(*command: str | os.PathLike[str]) -> float:
-    """Return how long a command takes at best: other programs may slow single runs."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 # Help
@@ -54,10 +43,6 @@ def seconds(*command: str | os.PathLike[str]) -> float:
 def test_what_needs_no_model_imports_no_torch(code: str) -> None:
     loaded = python(f"{code}\nimport sys\nprint('\\nloaded', *sys.modules)").rpartition("loaded")[2]
     assert not set(HEAVY) & set(loaded.split())
-
-
-def test_help_answers_at_once() -> None:
-    assert seconds(EXTRACT, "--help") < 3 * seconds(sys.executable, "-c", "import click")
 
 
 def test_help_lists_each_command(site: Site) -> None:

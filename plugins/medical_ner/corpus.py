@@ -139,7 +139,8 @@ def _example(document: Annotated, fields: tuple[str, ...], split: str | None) ->
     for field in fields:
         read = _relations if field == "relations" else _names
         record[field], found = read(document, field)
-        mentions.update(found)
+        # Of an empty list, the list's own pointer says that its mentions are known: none.
+        mentions.update(found or {f"/{field}": ()})
     text = Document(document.id, document.text)
     return Example(text, record if fields else None, mentions, split, document.place)
 

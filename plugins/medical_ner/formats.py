@@ -29,21 +29,22 @@ def read(source: Path) -> Iterator[Example | Reject]:
     """
     if source.is_file() and _format_of(source) is None:
         raise UnknownFormatError(f"{source}: {_UNKNOWN}")
-    return _examples(files_in(source), alone=source.is_file())
+    return _examples(files_in(source), source)
 
 
-def _examples(paths: list[Path], alone: bool) -> Iterator[Example | Reject]:
-    prompts: list[Path] = []
+def _examples(paths: list[Path], source: Path) -> Iterator[Example | Reject]:
+    prompts: list[tuple[Path, str | None]] = []
     for path in paths:
-        if not alone and _ABOUT_THE_DATA.fullmatch(path.name):
+        split = split_of(path, source)
+        if path != source and _ABOUT_THE_DATA.fullmatch(path.name):
             continue
         found = _format_of(path)
         if found is None:
             yield Reject(str(path), "", f"{_UNKNOWN}; move it away or convert it")
         elif found == "instruct":
-            prompts.append(path)
+            prompts.append((path, split))
         else:
-            yield from corpus.examples(_CORPORA[found], path, split_of(path))
+            yield from corpus.examples(_CORPORA[found], path, split)
     # The three prompts of an abstract may stand in three files, so these are read together.
     if prompts:
         yield from instruct.examples(prompts)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, read_text, split_of
+from fieldsmith import Document, Example, InputError, Record, Reject, read_text
 
 from .occurrences import Span, claimed, occurrences
 
@@ -48,8 +48,10 @@ class _Row:
     place: str
 
 
-def examples(paths: Iterable[Path]) -> Iterator[Example | Reject]:
+def examples(files: Iterable[tuple[Path, str | None]]) -> Iterator[Example | Reject]:
     """Yield the abstracts of all files, in order of first occurrence, once for each split.
+
+    files: each with its official split, if it has one.
 
     A row whose prompt or answer has not the shape above, and an abstract for which one of the
     three prompts is missing, become a Reject.
@@ -58,8 +60,8 @@ def examples(paths: Iterable[Path]) -> Iterator[Example | Reject]:
         InputError: a row is no JSON object with the strings ``prompt`` and ``completion``.
     """
     rows_by_abstract: dict[str, list[_Row]] = {}
-    for path in paths:
-        for row in _rows(path):
+    for path, split in files:
+        for row in _rows(path, split):
             if isinstance(row, Reject):
                 yield row
             else:
@@ -68,8 +70,7 @@ def examples(paths: Iterable[Path]) -> Iterator[Example | Reject]:
         yield from _abstract_examples(abstract, rows)
 
 
-def _rows(path: Path) -> Iterator[_Row | Reject]:
-    split = split_of(path)
+def _rows(path: Path, split: str | None) -> Iterator[_Row | Reject]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             yield _row(line, split, f"{path}:{number}")
@@ -157,8 +158,8 @@ def _record(
     record["relations"] = list(pairs.values())
     for number, names in enumerate(record["relations"]):
         for end, name in names.items():
-            if spans := tuple(occurrences(name, text)):
-                mentions[f"/relations/{number}/{end}"] = spans
+            if found := tuple(occurrences(name, text)):
+                mentions[f"/relations/{number}/{end}"] = found
     return record, mentions
 
 

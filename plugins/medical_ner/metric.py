@@ -18,7 +18,7 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
     """Return (matched, predicted, gold) by name, for each key that the gold record has.
 
     - ``chemicals``, ``diseases``: sets of case-folded strings.
-    - ``chemicals_mentions``, ``diseases_mentions``: sets of spans, where the example has mentions.
+    - ``chemicals_mentions``, ``diseases_mentions``: sets of spans, where offsets are known.
       A predicted string stands for each of its whole-word occurrences.
     - ``relations``: a predicted pair is right if both of its ends are names of the gold pair's
       concepts, be it the names that the record gives or others that the document uses.
@@ -32,11 +32,16 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
         if field in gold:
             names = predicted.get(field, [])
             result[field] = set_counts(gold[field], names)
-            if example.mentions:
+            if _knows_mentions(example, field):
                 result[f"{field}_mentions"] = _mention_counts(example, field, names)
     if "relations" in gold:
         result["relations"] = _relation_counts(example, predicted)
     return result
+
+
+def _knows_mentions(example: Example, field: str) -> bool:
+    """Say whether the field's offsets are known; a list without any has a pointer of its own."""
+    return any(pointer.split("/")[1] == field for pointer in example.mentions)
 
 
 def _mention_counts(example: Example, field: str, names: Iterable[str]) -> Counts:
