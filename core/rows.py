@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .data import Example, Reject
+from .data import Example, Record, Reject
 from .plugins import Plugin
 from .prompts import PromptFormat
-from .schema import write_record
+from .schema import field_of, write_record
 from .settings import Settings
-from .windows import cut, targets
+from .windows import Window, cut, targets
 
 IGNORED = -100
 """Label of a token that carries no loss, as torch's cross entropy has it."""
@@ -35,7 +35,7 @@ class Rows:
 
     windows: number of windows made; ``len(rows) + len(set_aside)`` of them.
     set_aside: windows that are not trained on.
-    lost: gold leaves and objects that stand in no window's target.
+    lost: gold leaves and objects that stand in no row.
     gold, learned: leaves and objects by field, and how many stand in a row.
     """
 
@@ -72,23 +72,41 @@ def _add(
     windows = cut(document, settings, prompts)
     wanted = targets(example, windows, plugin.schema)
     books.windows += len(windows)
-    books.gold.update(wanted.gold)
-    books.learned.update(wanted.learned)
-    books.lost += [Reject(place, lost.pointer, lost.reason, document.id) for lost in wanted.lost]
-    for number, (window, record) in enumerate(zip(windows, wanted.records, strict=True), start=1):
-        here = f"{place}, window {number} of {len(windows)}"
-        if record is None:
-            reason = "without the leaves that do not stand in it, the record breaks the schema"
-            books.set_aside.append(Reject(here, "", reason, document.id))
-            continue
-        prompt = prompts.prompt(plugin.prompt(window.document))
-        answer = prompts.answer(write_record(record, plugin.schema))
-        length = len(prompt) + len(answer)
-        if length > settings.max_length:
-            reason = (
-                f"prompt and answer take {length} tokens of max_length {settings.max_length}; "
-                f"raise max_length or cut the document into windows (window=tokens)"
-            )
-            books.set_aside.append(Reject(here, "", reason, document.id))
-            continue
-        books.rows.append(Row(prompt + answer, [IGNORED] * len(prompt) + answer))
+    trained = set()
+    for number, (window, record) in enumerate(zip(windows, wanted.records, strict=True)):
+        row = _row(window, record, plugin, prompts, settings)
+        if isinstance(row, Row):
+            books.rows.append(row)
+            trained.add(number)
+        else:
+            here = f"{place}, window {number + 1} of {len(windows)}"
+            books.set_aside.append(Reject(here, "", row, document.id))
+    for gold in wanted.gold:
+        learned = not trained.isdisjoint(gold.windows)
+        if gold.counted:
+            books.gold[field_of(gold.pointer)] += 1
+            books.learned[field_of(gold.pointer)] += learned
+        if not learned:
+            reason = gold.reason or "the windows that hold it are set aside"
+            books.lost.append(Reject(place, gold.pointer, reason, document.id))
+
+
+def _row(
+    window: Window,
+    record: Record | None,
+    plugin: Plugin,
+    prompts: PromptFormat,
+    settings: Settings,
+) -> Row | str:
+    """Return a window's row, or the reason why there is none."""
+    if record is None:
+        return "without the leaves that do not stand in it, the record breaks the schema"
+    prompt = prompts.prompt(plugin.prompt(window.document))
+    answer = prompts.answer(write_record(record, plugin.schema))
+    length = len(prompt) + len(answer)
+    if length > settings.max_length:
+        return (
+            f"prompt and answer take {length} tokens of max_length {settings.max_length}; "
+            f"raise max_length or cut the document into smaller windows (window, window_size)"
+        )
+    return Row(prompt + answer, [IGNORED] * len(prompt) + answer)

@@ -224,11 +224,11 @@ def _folder_documents(
 
 def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
     rows: Iterator[Example | Reject]
-    if file.suffix.lower() in _JSONL and _is_core_jsonl(file):
-        rows = _jsonl_examples(file)
-    else:
-        rows = iter(plugin.load(file))
     try:
+        if file.suffix.lower() in _JSONL and _is_core_jsonl(file):
+            rows = _jsonl_examples(file)
+        else:
+            rows = iter(plugin.load(file))
         first = next(rows, None)
     except UnknownFormatError:
         if file.suffix.lower() not in _PLAIN_TEXT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +13,15 @@ from .data import Document, Example, Mentions, Record, Schema, Span
 from .grounding import occurrences
 from .prompts import PromptFormat
 from .schema import (
+    canonical,
     empty_record,
-    field_of,
     field_schema,
     first_problem,
     in_schema_order,
     is_verbatim,
     kinds_of,
     leaves,
+    member,
     pointer_of,
     resolve,
 )
@@ -46,21 +46,18 @@ class Window:
 
 
 def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[Window]:
-    """Cut a document into the windows that ``settings.window`` asks for.
+    """Cut a document into the windows that ``settings.window`` asks for; at least one.
 
-    Every character that is not white space stands in at least one window.
+    Every character that is not white space stands in at least one window, and both the starts
+    and the ends of the windows rise. Under "sentences" a sentence of more than ``window_size``
+    tokens is cut like a document under "tokens".
     """
     text = document.text
-    if settings.window == "document":
-        spans = [(0, len(text))]
-    elif settings.window == "sentences":
-        spans = [
-            span
-            for sentence in _sentences(text)
-            for span in _token_spans(text, sentence, settings, prompts)
-        ]
-    else:
-        spans = _token_spans(text, (0, len(text)), settings, prompts)
+    spans = [(0, len(text))]
+    if settings.window == "sentences":
+        spans = _sentences(text) or spans
+    if settings.window != "document":
+        spans = [part for span in spans for part in _token_spans(text, span, settings, prompts)]
     return [Window(Document(document.id, text[a:b], document.meta), a) for a, b in spans]
 
 
@@ -70,78 +67,109 @@ def _sentences(text: str) -> list[Span]:
     for sentence in sentencex.segment("en", text):
         inside = sentence.strip()
         if inside:
-            start = at + sentence.index(inside[0])
-            spans.append((start, start + len(inside)))
-        at += len(sentence)
+            start = text.index(inside, at)
+            at = start + len(inside)
+            spans.append((start, at))
     return spans
 
 
 def _token_spans(text: str, span: Span, settings: Settings, prompts: PromptFormat) -> list[Span]:
     """Cut a span into runs of at most ``window_size`` tokens that overlap, at word borders."""
     start, end = span
-    offsets = prompts.offsets(text[start:end])
-    size = settings.window_size
-    if len(offsets) <= size:
+    size, overlap = settings.window_size, settings.window_overlap
+    tokens = [(start + a, start + b) for a, b in prompts.offsets(text[start:end])]
+    if len(tokens) <= size or not text[start:end].strip():
         return [span]
-    overlap = settings.window_overlap
-    spans, first = [], 0
+    spans: list[Span] = []
+    here = reached = _skip_space(text, start, end)
+    while here < end:
+        last = bisect_left(tokens, (here, 0)) + size
+        guess = tokens[last - 1][1] if last < len(tokens) else end
+        stop = _fitting(text, (here, guess), end, size, prompts)
+        if stop <= reached:  # nothing but overlap: go on behind it
+            here = _skip_space(text, reached, end)
+            continue
+        spans.append((here, stop))
+        reached = stop
+        first = max(bisect_left(tokens, (stop, 0)) - overlap, 0)
+        again = _word_start(text, tokens[first][0], here) if overlap else stop
+        here = again if here < again < stop else _skip_space(text, stop, end)
+    return spans
+
+
+def _fitting(text: str, span: Span, end: int, size: int, prompts: PromptFormat) -> int:
+    """Move the end of a span back to a word's end, and so far that it has ``size`` tokens at most.
+
+    The tokens of a part of a text are not those of the whole: they have to be counted again. One
+    character may be more tokens than ``size``; it stays.
+    """
+    start, stop = span
     while True:
-        last = min(first + size, len(offsets))
-        a, b = start + offsets[first][0], start + offsets[last - 1][1]
-        if last == len(offsets):
-            spans.append((_word_start(text, a, start), end))
-            return spans
-        b = _word_end(text, b, a)
-        a = _word_start(text, a, start)
-        spans.append((a, b))
-        following = bisect_left(offsets, (b - start, 0))
-        first = max(following - overlap, first + 1)
+        stop = _word_end(text, stop, start, end)
+        offsets = prompts.offsets(text[start:stop])
+        if len(offsets) <= size or stop == start + 1:
+            return stop
+        stop = max(start + 1, min(stop - 1, start + offsets[size - 1][1]))
+
+
+_LONGEST_WORD = 64
+"""Characters that a border is moved to spare a word; text without white space is cut anywhere."""
+
+
+def _skip_space(text: str, at: int, end: int) -> int:
+    while at < end and text[at].isspace():
+        at += 1
+    return at
 
 
 def _word_start(text: str, at: int, lowest: int) -> int:
-    """Move an offset back to where its word begins, at most 64 characters."""
-    here = at
-    while here > max(lowest, at - 64) and not text[here - 1].isspace():
+    """Move an offset over white space, or back to where its word begins."""
+    here = at = _skip_space(text, at, len(text))
+    while here > max(lowest, at - _LONGEST_WORD) and not text[here - 1].isspace():
         here -= 1
     return here if here == lowest or text[here - 1].isspace() else at
 
 
-def _word_end(text: str, at: int, lowest: int) -> int:
-    """Move an offset back to a word's end, at most 64 characters."""
+def _word_end(text: str, at: int, lowest: int, end: int) -> int:
+    """Move an offset back to where a word ends; above ``lowest``, whatever stands there."""
     here = at
-    while here > max(lowest + 1, at - 64) and not (here == len(text) or text[here].isspace()):
+    while here > max(lowest + 1, at - _LONGEST_WORD) and here < end and not text[here].isspace():
         here -= 1
-    return here if here == len(text) or text[here].isspace() else at
+    here = here if here == end or text[here].isspace() else at
+    while here > lowest + 1 and text[here - 1].isspace():
+        here -= 1
+    return here
 
 
 # --- Records cut with the windows, for training ------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A leaf or object of the gold that no window's target holds.
+class Gold:
+    """A leaf or an object of a gold record, and what became of it.
 
     pointer: its place in the gold record.
-    reason: "not in the text", "cut by a window's border" or "its parts share no window".
+    windows: numbers of the windows whose targets hold it.
+    reason: why none does; "" where one does.
+    counted: whether it counts by itself: an object of a list does, the leaves in it do not.
     """
 
     pointer: str
+    windows: frozenset[int]
     reason: str
+    counted: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class Targets:
     """What each window of a document is trained to answer.
 
     records: one a window, None where what remains breaks the schema.
-    lost: what stands in no target, and why.
-    gold, learned: number of gold leaves and objects by field, and how many a target holds.
+    gold: every leaf and object of the record that is not null.
     """
 
     records: list[Record | None]
-    lost: list[Lost] = field(default_factory=list)
-    gold: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    learned: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    gold: list[Gold]
 
 
 def targets(example: Example, windows: Sequence[Window], schema: Schema) -> Targets:
@@ -149,183 +177,195 @@ def targets(example: Example, windows: Sequence[Window], schema: Schema) -> Targ
 
     A verbatim leaf goes to every window that holds one of its mentions, and reads there as its
     first mention in that window. An object of a list goes to every window that holds all its
-    verbatim leaves, else to the one that holds most, its missing leaves null where the schema
-    allows. Inferred leaves go with their object, or to the first window.
+    verbatim leaves, else to the one that holds most, its missing leaves null or left out where
+    the schema allows; if it does not, the object goes nowhere. Inferred leaves go with their
+    object, or to the first window.
     """
     assert example.record is not None
     return _Cutter(example, windows, schema).run()
 
 
+_Path = tuple[str | int, ...]
+
+_Cut = tuple[Any, list[str]]
+"""What of a value goes to a window, and the pointers of the gold that it holds."""
+
+
 class _Cutter:
     def __init__(self, example: Example, windows: Sequence[Window], schema: Schema) -> None:
         self.record: Record = example.record or {}
-        self.windows = windows
         self.schema = schema
         self.text = example.document.text
         self.mentions: Mentions = example.mentions
+        self.numbers = range(len(windows))
         self.starts = [window.start for window in windows]
         self.ends = [window.end for window in windows]
-        self.result = Targets([])
+        self.holders: dict[str, set[int]] = {}
         self._found: dict[str, list[list[Span]]] = {}
+        self._homes_of: dict[str, list[int]] = {}
 
     def run(self) -> Targets:
-        for index in range(len(self.windows)):
-            value = self._value(self.record, (), index, inferred=index == 0)
+        records: list[Record | None] = []
+        for number in self.numbers:
+            value, held = self._object(self.record, (), number, inferred=number == 0)
+            for pointer in held:
+                self.holders.setdefault(pointer, set()).add(number)
             record = in_schema_order(value, self.schema, self.schema)
-            valid = first_problem(record, self.schema) is None
-            self.result.records.append(record if valid else None)
-        self._account()
-        return self.result
+            records.append(record if first_problem(record, self.schema) is None else None)
+        gold: list[Gold] = []
+        self._account(self.record, (), gold)
+        return Targets(records, gold)
 
     def _spans(self, pointer: str, value: str) -> list[list[Span]]:
         """Return, by window, the spans of a verbatim leaf that stand whole in it."""
         if pointer not in self._found:
-            known = self.mentions.get(pointer)
-            spans = list(known) if known else list(occurrences(self.text, value))
-            inside: list[list[Span]] = [[] for _ in self.windows]
-            for span in sorted(spans):
-                for index in range(
-                    bisect_left(self.ends, span[1]), bisect_right(self.starts, span[0])
-                ):
-                    inside[index].append(span)
+            inside: list[list[Span]] = [[] for _ in self.numbers]
+            for start, end in sorted(self._everywhere(pointer, value)):
+                for number in range(bisect_left(self.ends, end), bisect_right(self.starts, start)):
+                    inside[number].append((start, end))
             self._found[pointer] = inside
         return self._found[pointer]
 
-    def _first(self, path: tuple[str | int, ...], value: str, index: int) -> Span | None:
-        spans = self._spans(pointer_of(path), value)[index]
-        return spans[0] if spans else None
+    def _everywhere(self, pointer: str, value: str) -> list[Span]:
+        return list(self.mentions.get(pointer) or occurrences(self.text, value))
 
-    def _verbatim(self, path: tuple[str | int, ...], value: Any) -> bool:
+    def _is_verbatim(self, path: _Path, value: Any) -> bool:
         return isinstance(value, str) and is_verbatim(pointer_of(path), self.schema)
 
-    def _value(self, value: Any, path: tuple[str | int, ...], index: int, *, inferred: bool) -> Any:
-        """Return what of ``value`` goes to window ``index``; None for a leaf that does not.
+    def _is_nullable(self, path: _Path) -> bool:
+        return "null" in kinds_of(field_schema(pointer_of(path), self.schema))
+
+    def _is_valid(self, value: Any, path: _Path) -> bool:
+        part = field_schema(pointer_of(path), self.schema)
+        return first_problem(value, self.schema, part) is None
+
+    def _value(self, value: Any, path: _Path, number: int, *, inferred: bool) -> _Cut:
+        """Return what of ``value`` goes to window ``number``; None for nothing.
 
         inferred: whether leaves that need not stand in the text go there.
         """
+        pointer = pointer_of(path)
         if isinstance(value, dict):
-            result = {}
-            for key, item in value.items():
-                part = self._value(item, (*path, key), index, inferred=inferred)
-                if self._keeps(part, item, (*path, key)):
-                    result[key] = part
-            return result
+            return self._member(value, path, number, inferred=inferred)
         if isinstance(value, list):
-            return self._items(value, path, index, inferred=inferred)
-        if self._verbatim(path, value):
-            span = self._first(path, value, index)
-            return None if span is None else self.text[span[0] : span[1]]
-        return value if inferred else None
+            return self._items(value, path, number, inferred=inferred)
+        if self._is_verbatim(path, value):
+            spans = self._spans(pointer, value)[number]
+            return (self.text[slice(*spans[0])], [pointer]) if spans else (None, [])
+        return (value, [pointer]) if inferred else (None, [])
 
-    def _keeps(self, cut: Any, whole: Any, path: tuple[str | int, ...]) -> bool:
+    def _object(self, value: Record, path: _Path, number: int, *, inferred: bool) -> _Cut:
         """A key stays where it holds something, was null in the gold, or may be null."""
-        if cut is not None or whole is None:
-            return True
-        return "null" in kinds_of(field_schema(pointer_of(path), self.schema))
+        result, held = {}, []
+        for key, item in value.items():
+            part, inside = self._value(item, (*path, key), number, inferred=inferred)
+            if part is not None or item is None or self._is_nullable((*path, key)):
+                result[key] = part
+                held += inside
+        return result, held
 
-    def _items(
-        self, items: list[Any], path: tuple[str | int, ...], index: int, *, inferred: bool
-    ) -> list[Any]:
+    def _member(self, value: Record, path: _Path, number: int, *, inferred: bool) -> _Cut:
+        """An object that is a value of a key: None where nothing valid is left of it."""
+        parts = [self._spans(pointer, leaf) for pointer, leaf in self._parts(value, path)]
+        if any(any(spans) for spans in parts):
+            inferred = any(spans[number] for spans in parts)
+        result, held = self._object(value, path, number, inferred=inferred)
+        emptied = not held and self._is_nullable(path) and _says_something(value)
+        return (None, []) if emptied or not self._is_valid(result, path) else (result, held)
+
+    def _items(self, items: list[Any], path: _Path, number: int, *, inferred: bool) -> _Cut:
+        """The items in order of occurrence; what reads the same stands there once."""
         kept: list[tuple[tuple[int, ...], Any]] = []
-        seen: set[str] = set()
-        for number, item in enumerate(items):
-            here = (*path, number)
-            if self._verbatim(here, item):
-                span = self._first(here, item, index)
-                if span is not None:
-                    text = self.text[span[0] : span[1]]
-                    if text.casefold() not in seen:
-                        seen.add(text.casefold())
-                        kept.append((span, text))
-            elif isinstance(item, dict):
-                where = self._homes(item, here)
-                if index in where:
-                    order = min(self._places(item, here, index), default=(number,))
-                    kept.append((order, self._value(item, here, index, inferred=True)))
-            elif inferred:
-                kept.append(((number,), self._value(item, here, index, inferred=True)))
-        return [item for _order, item in sorted(kept, key=lambda pair: pair[0])]
+        held = []
+        for position, item in enumerate(items):
+            here = (*path, position)
+            is_object = isinstance(item, dict)
+            if is_object and number not in self._homes(item, here):
+                continue
+            if is_object:
+                part, inside = self._object(item, here, number, inferred=True)
+                held.append(pointer_of(here))
+            else:
+                part, inside = self._value(item, here, number, inferred=inferred)
+            if inside or is_object or (inferred and not _says_something(item)):
+                order = min(self._places(item, here, number), default=(position,))
+                kept.append((order, part))
+                held += inside
+        kept.sort(key=lambda pair: pair[0])
+        distinct: dict[str, Any] = {}
+        for _order, part in kept:
+            distinct.setdefault(canonical(part).casefold(), part)
+        return list(distinct.values()), held
 
-    def _parts(self, item: Any, path: tuple[str | int, ...]) -> list[tuple[str, str]]:
+    def _parts(self, item: Any, path: _Path) -> list[tuple[str, str]]:
+        """Return (pointer, value) of every verbatim leaf in a value."""
+        within = pointer_of(path)
         return [
-            (pointer_of(path) + pointer, leaf)
+            (within + pointer, leaf)
             for pointer, leaf in leaves(item)
-            if isinstance(leaf, str) and is_verbatim(pointer_of(path) + pointer, self.schema)
+            if isinstance(leaf, str) and is_verbatim(within + pointer, self.schema)
         ]
 
-    def _places(self, item: Any, path: tuple[str | int, ...], index: int) -> list[Span]:
-        found = [self._spans(pointer, leaf)[index] for pointer, leaf in self._parts(item, path)]
+    def _places(self, item: Any, path: _Path, number: int) -> list[Span]:
+        found = [self._spans(pointer, leaf)[number] for pointer, leaf in self._parts(item, path)]
         return [spans[0] for spans in found if spans]
 
-    def _homes(self, item: dict[str, Any], path: tuple[str | int, ...]) -> list[int]:
+    def _homes(self, item: Record, path: _Path) -> list[int]:
         """Return the windows that an object of a list goes to."""
-        parts = self._parts(item, path)
-        if not parts:
-            return [0]
-        held = [
-            sum(bool(self._spans(pointer, leaf)[index]) for pointer, leaf in parts)
-            for index in range(len(self.windows))
-        ]
-        matched = sum(any(self._spans(pointer, leaf)) for pointer, leaf in parts)
-        best = max(held)
-        homes = [0] if best == 0 else [i for i, n in enumerate(held) if n == best]
-        if best < matched:
-            homes = homes[:1]  # torn apart: one window has to do
-        item_schema = resolve(field_schema(pointer_of(path), self.schema), self.schema)
-        whole = {"$defs": self.schema.get("$defs", {}), **item_schema}
-        return [
-            i
-            for i in homes
-            if first_problem(self._value(item, path, i, inferred=True), whole) is None
-        ]
-
-    def _account(self) -> None:
-        """Count what the targets hold, and list what they do not."""
-        self._account_for(self.record, ())
-
-    def _account_for(self, value: Any, path: tuple[str | int, ...]) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                self._account_for(item, (*path, key))
-        elif isinstance(value, list):
-            for number, item in enumerate(value):
-                if isinstance(item, dict):
-                    self._account_object(item, (*path, number))
-                else:
-                    self._account_for(item, (*path, number))
-        elif value is not None:
-            self._account_leaf(value, path)
-
-    def _account_leaf(self, value: Any, path: tuple[str | int, ...]) -> None:
         pointer = pointer_of(path)
-        self.result.gold[field_of(pointer)] += 1
-        records = self.result.records
-        if not self._verbatim(path, value):
-            homes = [0] if records and records[0] is not None else []
-        else:
-            spans = self._spans(pointer, value)
-            homes = [i for i, inside in enumerate(spans) if inside and records[i] is not None]
-            if not any(spans):
-                self.result.lost.append(Lost(pointer, self._reason(pointer, value)))
-        self.result.learned[field_of(pointer)] += bool(homes)
+        if pointer not in self._homes_of:
+            self._homes_of[pointer] = self._find_homes(item, path)
+        return self._homes_of[pointer]
 
-    def _account_object(self, item: dict[str, Any], path: tuple[str | int, ...]) -> None:
-        pointer, name = pointer_of(path), field_of(pointer_of(path))
-        self.result.gold[name] += 1
-        homes = [i for i in self._homes(item, path) if self.result.records[i] is not None]
-        if homes:
-            self.result.learned[name] += 1
-        parts = self._parts(item, path)
-        missing = [p for p, leaf in parts if not any(self._spans(p, leaf))]
-        self.result.lost += [Lost(p, self._reason(p, dict(parts)[p])) for p in missing]
-        if not homes and not missing:
-            self.result.lost.append(Lost(pointer, "its parts share no window"))
+    def _find_homes(self, item: Record, path: _Path) -> list[int]:
+        parts = [self._spans(pointer, leaf) for pointer, leaf in self._parts(item, path)]
+        held = [sum(bool(spans[number]) for spans in parts) for number in self.numbers]
+        standing = [number for number in self.numbers if held[number]] or [0]
+        homes = [
+            number
+            for number in standing
+            if self._is_valid(self._object(item, path, number, inferred=True)[0], path)
+        ]
+        most = max((held[number] for number in homes), default=0)
+        homes = [number for number in homes if held[number] == most]
+        is_torn = most < sum(any(spans) for spans in parts)
+        return homes[:1] if is_torn else homes
 
-    def _reason(self, pointer: str, value: str) -> str:
-        stands = bool(self.mentions.get(pointer)) or any(
-            True for _ in occurrences(self.text, value)
-        )
-        return "cut by a window's border" if stands else "not in the text"
+    def _account(self, value: Any, path: _Path, gold: list[Gold], *, counted: bool = True) -> None:
+        """List the leaves and objects in a value, and what became of them."""
+        pointer = pointer_of(path)
+        holders = frozenset(self.holders.get(pointer, ()))
+        is_item = isinstance(value, dict) and path and isinstance(path[-1], int)
+        if is_item:
+            gold.append(Gold(pointer, holders, self._why(value, path, holders), counted))
+        if isinstance(value, dict | list):
+            if not is_item or holders:  # what is lost with its object is listed with it
+                steps = value.items() if isinstance(value, dict) else enumerate(value)
+                for step, inner in steps:
+                    self._account(inner, (*path, step), gold, counted=counted and not is_item)
+        elif value is not None:
+            gold.append(Gold(pointer, holders, self._why(value, path, holders), counted))
+
+    def _why(self, value: Any, path: _Path, holders: frozenset[int]) -> str:
+        """Return the reason why a leaf or an object of a list stands in no target."""
+        if holders:
+            return ""
+        parts = self._parts(value, path)
+        for pointer, leaf in parts:
+            if not any(self._spans(pointer, leaf)):
+                stands = bool(self._everywhere(pointer, leaf))
+                reason = "cut by a window's border" if stands else "not in the text"
+                return f"a part is {reason}" if isinstance(value, dict) else reason
+        spans = [self._spans(pointer, leaf) for pointer, leaf in parts]
+        if isinstance(value, dict) and any(all(s[n] for s in spans) for n in self.numbers):
+            return "breaks the schema as its mentions read"
+        if isinstance(value, dict):
+            return "its parts share no window"
+        return "the object that it belongs to is whole in no window"
+
+
+def _says_something(value: Any) -> bool:
+    return any(leaf is not None for _pointer, leaf in leaves(value))
 
 
 # --- Records of windows merged, for prediction --------------------------------------------------
@@ -358,17 +398,37 @@ def merge(answers: Sequence[Answer], schema: Schema) -> Merged:
 
     Lists hold what the windows found, in order of occurrence, without repeats (strings compared
     by case-folded text, objects by ``x-key``); a scalar is the most confident one that is not
-    null.
+    null. An item that stands in no window follows the one before it.
     """
+    if not answers:
+        return Merged(empty_record(schema), {}, {})
     merger = _Merger(schema)
-    record = merger.run([(answer.record, answer, "") for answer in answers], schema, "")
-    if not isinstance(record, dict) or not answers:
-        record = empty_record(schema)
+    record = merger.run([_Part(answer.record, answer, "") for answer in answers], schema, "")
     return Merged(record, merger.spans, merger.confidence)
 
 
-_Part = tuple[Any, Answer, str]
-"""A value, the answer it is from, and its pointer there."""
+@dataclass(frozen=True)
+class _Part:
+    """A value, the answer it is from, and its pointer there."""
+
+    value: Any
+    answer: Answer
+    pointer: str
+
+    def inside(self, step: str | int) -> _Part:
+        return _Part(self.value[step], self.answer, self.pointer + pointer_of([step]))
+
+    @property
+    def confidence(self) -> float:
+        return self.answer.confidence.get(self.pointer, 0.0)
+
+    def span(self) -> Span | None:
+        """Where a string stands first in its window, in offsets of the whole document."""
+        if not isinstance(self.value, str):
+            return None
+        window = self.answer.window
+        spans = occurrences(window.document.text, self.value)
+        return next(((window.start + a, window.start + b) for a, b in spans), None)
 
 
 class _Merger:
@@ -378,50 +438,75 @@ class _Merger:
         self.confidence: dict[str, float] = {}
 
     def run(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> Any:
-        schema = resolve(schema, self.schema)
-        parts = [part for part in parts if part[0] is not None]
+        parts = [part for part in parts if part.value is not None]
         if not parts:
             return None
-        if isinstance(parts[0][0], dict):
-            return self._object([p for p in parts if isinstance(p[0], dict)], schema, pointer)
-        if isinstance(parts[0][0], list):
-            return self._list([p for p in parts if isinstance(p[0], list)], schema, pointer)
-        best = max(parts, key=lambda part: part[1].confidence.get(part[2], 0.0))
-        return self._leaf(best, pointer)
+        schema = resolve(schema, self.schema)
+        kind = type(parts[0].value)
+        alike = [part for part in parts if isinstance(part.value, kind)]
+        if kind is dict:
+            return self._object(alike, schema, pointer)
+        if kind is list:
+            return self._list(alike, schema, pointer)
+        return self._leaf(max(parts, key=lambda part: part.confidence), parts, pointer)
 
-    def _leaf(self, part: _Part, pointer: str) -> Any:
-        value, answer, place = part
-        if place in answer.confidence:
-            self.confidence[pointer] = answer.confidence[place]
-        if isinstance(value, str):
-            span = next(occurrences(answer.window.document.text, value), None)
-            if span is not None:
-                start = answer.window.start
-                self.spans[pointer] = (span[0] + start, span[1] + start)
-        return value
+    def _leaf(self, chosen: _Part, parts: list[_Part], pointer: str) -> Any:
+        """Note where a leaf stands first, and how sure the surest window was that found it."""
+        spans = [part.span() for part in parts if part.value == chosen.value]
+        found = [span for span in spans if span is not None]
+        if found:
+            self.spans[pointer] = min(found)
+        given = [p.answer.confidence[p.pointer] for p in parts if p.pointer in p.answer.confidence]
+        if given:
+            self.confidence[pointer] = max(given)
+        return chosen.value
 
     def _object(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> Any:
-        properties = schema.get("properties", {})
-        keys = dict.fromkeys([k for k in properties if any(k in p[0] for p in parts)])
-        keys |= dict.fromkeys(k for p in parts for k in p[0])
-        result = {}
-        for key in keys:
-            step = pointer_of([key])
-            inside = [(v[key], answer, place + step) for v, answer, place in parts if key in v]
-            result[key] = self.run(inside, properties.get(key, {}), pointer + step)
-        return result
+        named = [key for key in schema.get("properties", {}) if any(key in p.value for p in parts)]
+        keys = dict.fromkeys([*named, *(key for part in parts for key in part.value)])
+        return {
+            key: self.run(
+                [part.inside(key) for part in parts if key in part.value],
+                member(schema, key),
+                pointer + pointer_of([key]),
+            )
+            for key in keys
+        }
 
     def _list(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> list[Any]:
         item_schema = resolve(schema.get("items", {}), self.schema)
-        groups: dict[Any, list[_Part]] = {}
-        for items, answer, place in parts:
-            for number, item in enumerate(items):
-                key = _identity(item, item_schema)
-                groups.setdefault(key, []).append((item, answer, f"{place}/{number}"))
+        groups: dict[Any, list[tuple[int, _Part]]] = {}
+        for part in parts:
+            place = part.answer.window.start
+            for number in range(len(part.value)):
+                item = part.inside(number)
+                place = min(self._places(item), default=place)
+                groups.setdefault(_identity(item.value, item_schema), []).append((place, item))
+        ordered = sorted(
+            (sorted(group, key=_place) for group in groups.values()),
+            key=lambda group: _place(group[0]),
+        )
         return [
-            self.run(group, item_schema, f"{pointer}/{number}")
-            for number, group in enumerate(groups.values())
+            self._item([item for _place, item in group], item_schema, f"{pointer}/{number}")
+            for number, group in enumerate(ordered)
         ]
+
+    def _places(self, part: _Part) -> list[int]:
+        """Return where the verbatim leaves of a value begin in the whole document."""
+        if isinstance(part.value, dict | list):
+            steps = part.value if isinstance(part.value, dict) else range(len(part.value))
+            return [place for step in steps for place in self._places(part.inside(step))]
+        span = part.span() if is_verbatim(part.pointer, self.schema) else None
+        return [] if span is None else [span[0]]
+
+    def _item(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> Any:
+        if isinstance(parts[0].value, str):  # written as it stands first
+            return self._leaf(parts[0], parts, pointer)
+        return self.run(parts, schema, pointer)
+
+
+def _place(placed: tuple[int, _Part]) -> int:
+    return placed[0]
 
 
 def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
@@ -429,7 +514,9 @@ def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(item, str):
         return " ".join(item.casefold().split())
     if isinstance(item, dict):
-        keys = schema.get("x-key", list(item))
+        keys = schema.get("x-key", ())
+        if all(item.get(key) is None for key in keys):  # no key to go by
+            keys = sorted(item)
         return tuple((key, _identity(item.get(key), {})) for key in keys)
     if isinstance(item, list):
         return tuple(_identity(part, {}) for part in item)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from running import Answer
+    from tiny import Trained, Workplace
+
 # Before anything imports the hub's client: no test may depend on what lies outside.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Equal results bit for bit want equal counts of threads, in the test and in the command.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 EXTRACT = Path(sys.executable).with_name("extract")
 
@@ -110,3 +119,47 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         file = getattr(sys.modules[name], "__file__", None)
         if file and Path(file).is_relative_to(tmp_path):
             del sys.modules[name]
+
+
+# Trainings that take seconds; see tiny.py
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A tiny model and a tiny corpus, read by many tests and changed by none."""
+    from tiny import Workplace
+
+    return Workplace.make(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def trained(workplace: Workplace) -> Trained:
+    """A finished training of that model on that corpus, through the command line."""
+    return workplace.train(workplace.folder / "trained")
+
+
+@pytest.fixture
+def run(trained: Trained, tmp_path: Path) -> Path:
+    """A copy of the finished run, which a test may damage."""
+    return Path(shutil.copytree(trained.run, tmp_path / "run"))
+
+
+@pytest.fixture
+def extract(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """The command line in this process: libraries and model stay loaded between commands."""
+    from running import Answer
+
+    from fieldsmith.cli import main
+
+    def run_here(*arguments: object, stdin: bytes = b"") -> Answer:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main([str(argument) for argument in arguments])
+        output, errors = capfdbinary.readouterr()
+        code = leaving.value.code
+        return Answer(code if isinstance(code, int) else 0, output.decode(), errors.decode())
+
+    return run_here

@@ -7,20 +7,20 @@ the form of an answer, so that its answers are records, some right and some wron
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from running import Answer, Moment, extract
 
-from fieldsmith.plugins import load
-from fieldsmith.prompts import PromptFormat
-from fieldsmith.rows import IGNORED, Row, build_rows
-from fieldsmith.settings import EMBEDDED, Settings, resolve
-from fieldsmith.sources import read_examples
-from fieldsmith.splits import split_documents
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+    from fieldsmith.rows import Row
 
 BASE = Path(__file__).parent.parent / "core" / "base"
 
@@ -35,6 +35,110 @@ SENTENCES = (
 )
 
 SPLITS = {"train": 24, "dev": 10, "test": 10}
+
+_STEPS = 90  # after which most answers are records, and about one in four is wrong
+
+SETTINGS: Mapping[str, object] = {
+    "batch_size": 16,
+    "checkpoint_steps": 4,
+    "epochs": 6,
+    "learning_rate": 0.005,
+    "logging_steps": 3,
+    "lora_dropout": 0.1,  # so that the random state of a resumed training matters
+    "lora_rank": 8,
+    "max_new_tokens": 40,
+    "patience": 1,
+    "scheduler": "constant",  # scores go up and down, and the best adapter is not the last
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: its run folder and what the command said."""
+
+    run: Path
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder with a tiny model and the corpora it is trained and tried on.
+
+    model: the base model.
+    corpus: a folder of PubTator files, one for each official split.
+    unseen: a PubTator file of documents that are in no split.
+    many: a PubTator file of documents for three groups of predictions.
+    """
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def corpus(self) -> Path:
+        return self.folder / "corpus"
+
+    @property
+    def unseen(self) -> Path:
+        return self.folder / "unseen.txt"
+
+    @property
+    def many(self) -> Path:
+        return self.folder / "many.txt"
+
+    @staticmethod
+    def make(folder: Path) -> Workplace:
+        """Write the model and the corpora."""
+        place = Workplace(folder)
+        write_corpus(place.corpus)
+        write_documents(place.unseen, documents(12, seed=201, first=201))
+        write_documents(place.many, documents(75, seed=301, first=301))
+        write_model(place.model, place.corpus, _STEPS)
+        return place
+
+    def order(
+        self, run: Path, *, data: Path | None = None, **settings: object
+    ) -> tuple[str | Path, ...]:
+        """Return the arguments of a training of the tiny model."""
+        chosen = [f"--set={name}={value}" for name, value in {**SETTINGS, **settings}.items()]
+        source = ("--data", data or self.corpus, "--model", self.model)
+        return ("train", "--plugin", "medical_ner", *source, "--output", run, *chosen)
+
+    def train(
+        self, run: Path, *, kill: Moment | None = None, data: Path | None = None, **settings: object
+    ) -> Trained:
+        """Train through the installed command; it is killed at a moment if one is given."""
+        answer = extract(*self.order(run, data=data, **settings), kill=kill)
+        assert kill or answer.code == 0, answer.errors
+        return Trained(run, answer)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def info(run: Path) -> dict[str, Any]:
+    """Return run.json."""
+    loaded: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def without_cost(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return metrics.json without what depends on the clock and on the machine's memory."""
+    measured = {"seconds_per_document", "peak_memory_mb"}
+    return {
+        split: {name: value for name, value in scores.items() if name not in measured}
+        for split, scores in metrics.items()
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, by its relative path."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def documents(count: int, seed: int, first: int = 1) -> list[str]:
@@ -73,8 +177,11 @@ def write_documents(path: Path, blocks: Sequence[str]) -> None:
 
 def write_model(folder: Path, corpus: Path, steps: int) -> None:
     """Write a model that has seen what an answer looks like, with its tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
     tokenizer = AutoTokenizer.from_pretrained(BASE)
-    rows = _rows(PromptFormat(tokenizer), corpus)
+    rows = _rows(tokenizer, corpus)
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -95,14 +202,24 @@ def write_model(folder: Path, corpus: Path, steps: int) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _rows(prompts: PromptFormat, corpus: Path) -> list[Row]:
+def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
+    from fieldsmith.plugins import load
+    from fieldsmith.prompts import PromptFormat
+    from fieldsmith.rows import build_rows
+    from fieldsmith.settings import EMBEDDED, resolve
+    from fieldsmith.sources import read_splits
+
     plugin = load("medical_ner")
-    settings: Settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
-    train = split_documents(read_examples(plugin, corpus)).train
-    return build_rows(train, plugin, prompts, settings).rows
+    settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
+    splits, _hash = read_splits(plugin, corpus, allow_leaks=False)
+    return build_rows(splits.train, plugin, PromptFormat(tokenizer), settings).rows
 
 
 def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:
+    import torch
+
+    from fieldsmith.rows import IGNORED
+
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
     source = random.Random(0)
     longest = max(len(row.input_ids) for row in rows)

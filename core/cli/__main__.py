@@ -1,4 +1,4 @@
-"""``python -m fieldsmith.cli``: the command line for launchers that run a module."""
+"""``python -m fieldsmith.cli``: the command line, for launchers that start a module."""
 
 from . import main
 
