@@ -218,7 +218,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         OutputError: the folder cannot be made or written.
     """
     data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")  # a killed process's is overwritten
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:

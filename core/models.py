@@ -145,9 +145,22 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
             use_safetensors=True,
             **options,
         )
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:  # attention of a missing package, too
         raise _cannot_load(settings, error) from error
+    if quantized:
+        _keep_as_quantized(model)
     return model
+
+
+def _keep_as_quantized(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from repacking the weights when they are first used in evaluation mode.
+
+    It does so on CPUs with bf16 instructions, and rounds the constants of the quantisation: from
+    the first evaluation on, a training would go on over other weights.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def quantization(compute: torch.dtype) -> BitsAndBytesConfig:

@@ -59,6 +59,7 @@ class Installed:
 class Plugin:
     """A domain in use: its hooks as methods that check what comes back.
 
+    description: the first line of the plugin's docstring.
     wrappers: names of the plugins whose wrappers stand around the hooks, the outermost last.
     schema: what ``extract_schema`` returned; a valid JSON Schema of an object.
     """
@@ -66,6 +67,7 @@ class Plugin:
     name: str
     distribution: str
     version: str
+    description: str
     wrappers: tuple[str, ...]
     schema: Schema
     _hooks: pluggy.HookRelay = field(repr=False, compare=False)
@@ -178,6 +180,7 @@ def load(name: str, with_names: Sequence[str] = ()) -> Plugin:
         name=name,
         distribution=entry.distribution,
         version=entry.version,
+        description=entry.description,
         wrappers=tuple(with_names),
         schema=_schema_of(manager.hook, entry),
         _hooks=manager.hook,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -81,6 +82,9 @@ class _Bar(Meter):
 @contextmanager
 def meter(label: str, total: int, unit: str) -> Iterator[Meter]:
     """Show progress on standard error for as long as the context lasts."""
+    if _is_silent():
+        yield Meter(label, total, unit)
+        return
     if not sys.stderr.isatty():
         yield _Plain(label, total, unit)
         return
@@ -98,7 +102,13 @@ def meter(label: str, total: int, unit: str) -> Iterator[Meter]:
 
 def say(line: str) -> None:
     """Print a line of narration on standard error: standard output is for results."""
-    print(line, file=sys.stderr, flush=True)
+    if not _is_silent():
+        print(line, file=sys.stderr, flush=True)
+
+
+def _is_silent() -> bool:
+    """Say whether this is one of several processes, and not the one that speaks."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def _clock(seconds: float) -> str:

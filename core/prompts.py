@@ -121,7 +121,11 @@ class PromptFormat:
         if not self.tokenizer.is_fast:
             raise SettingsError("windows of tokens want a fast tokenizer, which knows offsets")
         encoded = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_offsets_mapping=True,
+            verbose=False,  # a text longer than the model reads is what this is for
         )
         return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
 

@@ -26,7 +26,7 @@ from .files import (
     split_of,
 )
 from .plugins import Plugin
-from .schema import canonical, first_problem, leaves
+from .schema import canonical, first_problem, parse_pointer
 from .splits import Splits, split_documents
 
 _NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
@@ -115,14 +115,25 @@ def _written(row: Example | Reject) -> Example | Reject:
 
 
 def _mention_problem(example: Example) -> tuple[str, str] | None:
-    known = {pointer for pointer, _leaf in leaves(example.record)}
     length = len(example.document.text)
     for pointer, spans in example.mentions.items():
-        if pointer not in known:
-            return pointer, "mentions of a leaf that the record does not have"
+        if not _stands(pointer, example.record):
+            return pointer, "mentions of something that the record does not hold"
         if any(not 0 <= start < end <= length for start, end in spans):
             return pointer, f"a mention stands outside the text of {length} characters"
     return None
+
+
+def _stands(pointer: str, value: Any) -> bool:
+    """Say whether there is something at a JSON Pointer."""
+    for part in parse_pointer(pointer):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return False
+    return pointer.startswith("/")
 
 
 def _is_core_jsonl(file: Path) -> bool:

@@ -251,10 +251,13 @@ def build_trainer(
         best=best,
     )
     trainer.remove_callback(PrinterCallback)
+    assert trainer.model is not None
+    for config in trainer.model.peft_config.values():
+        # A set is written in another order by each process.
+        config.target_modules = sorted(config.target_modules)
     if not trainer.is_fsdp_enabled:
         # SFTTrainer casts adapters over 4-bit weights to bf16, where small updates are lost to
         # rounding, while resuming loads them as float32.
-        assert trainer.model is not None
         for parameter in trainer.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
@@ -283,7 +286,31 @@ def _targets(settings: Settings) -> str | list[str]:
 
 
 def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
-    """Return SFTTrainer's arguments for our settings."""
+    """Return SFTTrainer's arguments for our settings.
+
+    Raises:
+        SettingsError: a tracker that is not installed, or a value that transformers refuses.
+    """
+    _check_trackers(settings)
+    try:
+        return _training_arguments(folder, settings)
+    except ValueError as error:
+        raise SettingsError(f"settings: {' '.join(str(error).split())}") from error
+
+
+def _check_trackers(settings: Settings) -> None:
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    installed = get_available_reporting_integrations()
+    for name in settings.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise SettingsError(f"report_to: {nearest(name, INTEGRATION_TO_CALLBACK)}")
+        if name not in installed:
+            raise SettingsError(f"report_to: {name} is not installed; pip install {name}")
+
+
+def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     from trl import SFTConfig
 
     from .models import pick_device, pick_precision
@@ -313,6 +340,7 @@ def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         packing=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=device.type == "cuda",
+        ddp_find_unused_parameters=False,  # every adapter is used in every step
         logging_strategy="steps",
         logging_steps=settings.logging_steps,
         save_strategy="no",  # Rhythm says when
@@ -424,7 +452,12 @@ def _device() -> dict[str, Any]:
 
     device = pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
-    return {"type": device.type, "name": name, "threads": torch.get_num_threads()}
+    return {
+        "type": device.type,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "processes": _processes(),
+    }
 
 
 def _counts(splits: Splits, rows: Rows) -> dict[str, Any]:

@@ -185,8 +185,6 @@ def targets(example: Example, windows: Sequence[Window], schema: Schema) -> Targ
     return _Cutter(example, windows, schema).run()
 
 
-_Path = tuple[str | int, ...]
-
 _Cut = tuple[Any, list[str]]
 """What of a value goes to a window, and the pointers of the gold that it holds."""
 
@@ -201,19 +199,20 @@ class _Cutter:
         self.starts = [window.start for window in windows]
         self.ends = [window.end for window in windows]
         self.holders: dict[str, set[int]] = {}
+        self._fields: dict[str, Mapping[str, Any]] = {}
         self._found: dict[str, list[list[Span]]] = {}
         self._homes_of: dict[str, list[int]] = {}
 
     def run(self) -> Targets:
         records: list[Record | None] = []
         for number in self.numbers:
-            value, held = self._object(self.record, (), number, inferred=number == 0)
+            value, held = self._object(self.record, "", number, inferred=number == 0)
             for pointer in held:
                 self.holders.setdefault(pointer, set()).add(number)
             record = in_schema_order(value, self.schema, self.schema)
             records.append(record if first_problem(record, self.schema) is None else None)
         gold: list[Gold] = []
-        self._account(self.record, (), gold)
+        self._account(self.record, "", gold)
         return Targets(records, gold)
 
     def _spans(self, pointer: str, value: str) -> list[list[Span]]:
@@ -229,139 +228,147 @@ class _Cutter:
     def _everywhere(self, pointer: str, value: str) -> list[Span]:
         return list(self.mentions.get(pointer) or occurrences(self.text, value))
 
-    def _is_verbatim(self, path: _Path, value: Any) -> bool:
-        return isinstance(value, str) and is_verbatim(pointer_of(path), self.schema)
+    def _field(self, pointer: str) -> Mapping[str, Any]:
+        if pointer not in self._fields:
+            self._fields[pointer] = field_schema(pointer, self.schema)
+        return self._fields[pointer]
 
-    def _is_nullable(self, path: _Path) -> bool:
-        return "null" in kinds_of(field_schema(pointer_of(path), self.schema))
+    def _is_verbatim(self, pointer: str, value: Any) -> bool:
+        return isinstance(value, str) and self._field(pointer).get("x-source") == "verbatim"
 
-    def _is_valid(self, value: Any, path: _Path) -> bool:
-        part = field_schema(pointer_of(path), self.schema)
-        return first_problem(value, self.schema, part) is None
+    def _is_nullable(self, pointer: str) -> bool:
+        return "null" in kinds_of(self._field(pointer))
 
-    def _value(self, value: Any, path: _Path, number: int, *, inferred: bool) -> _Cut:
+    def _is_valid(self, value: Any, pointer: str) -> bool:
+        return first_problem(value, self.schema, self._field(pointer)) is None
+
+    def _value(self, value: Any, pointer: str, number: int, *, inferred: bool) -> _Cut:
         """Return what of ``value`` goes to window ``number``; None for nothing.
 
         inferred: whether leaves that need not stand in the text go there.
         """
-        pointer = pointer_of(path)
         if isinstance(value, dict):
-            return self._member(value, path, number, inferred=inferred)
+            return self._member(value, pointer, number, inferred=inferred)
         if isinstance(value, list):
-            return self._items(value, path, number, inferred=inferred)
-        if self._is_verbatim(path, value):
+            return self._items(value, pointer, number, inferred=inferred)
+        if self._is_verbatim(pointer, value):
             spans = self._spans(pointer, value)[number]
             return (self.text[slice(*spans[0])], [pointer]) if spans else (None, [])
         return (value, [pointer]) if inferred else (None, [])
 
-    def _object(self, value: Record, path: _Path, number: int, *, inferred: bool) -> _Cut:
+    def _object(self, value: Record, pointer: str, number: int, *, inferred: bool) -> _Cut:
         """A key stays where it holds something, was null in the gold, or may be null."""
         result, held = {}, []
         for key, item in value.items():
-            part, inside = self._value(item, (*path, key), number, inferred=inferred)
-            if part is not None or item is None or self._is_nullable((*path, key)):
+            here = pointer + pointer_of([key])
+            part, inside = self._value(item, here, number, inferred=inferred)
+            if part is not None or item is None or self._is_nullable(here):
                 result[key] = part
                 held += inside
         return result, held
 
-    def _member(self, value: Record, path: _Path, number: int, *, inferred: bool) -> _Cut:
+    def _member(self, value: Record, pointer: str, number: int, *, inferred: bool) -> _Cut:
         """An object that is a value of a key: None where nothing valid is left of it."""
-        parts = [self._spans(pointer, leaf) for pointer, leaf in self._parts(value, path)]
-        if any(any(spans) for spans in parts):
-            inferred = any(spans[number] for spans in parts)
-        result, held = self._object(value, path, number, inferred=inferred)
-        emptied = not held and self._is_nullable(path) and _says_something(value)
-        return (None, []) if emptied or not self._is_valid(result, path) else (result, held)
+        parts = self._parts(value, pointer)
+        if any(any(spans) for spans in parts.values()):
+            inferred = any(spans[number] for spans in parts.values())
+        result, held = self._object(value, pointer, number, inferred=inferred)
+        emptied = not held and self._is_nullable(pointer) and _says_something(value)
+        return (None, []) if emptied or not self._is_valid(result, pointer) else (result, held)
 
-    def _items(self, items: list[Any], path: _Path, number: int, *, inferred: bool) -> _Cut:
+    def _items(self, items: list[Any], pointer: str, number: int, *, inferred: bool) -> _Cut:
         """The items in order of occurrence; what reads the same stands there once."""
         kept: list[tuple[tuple[int, ...], Any]] = []
         held = []
         for position, item in enumerate(items):
-            here = (*path, position)
+            here = f"{pointer}/{position}"
             is_object = isinstance(item, dict)
             if is_object and number not in self._homes(item, here):
                 continue
             if is_object:
                 part, inside = self._object(item, here, number, inferred=True)
-                held.append(pointer_of(here))
+                held.append(here)
             else:
                 part, inside = self._value(item, here, number, inferred=inferred)
             if inside or is_object or (inferred and not _says_something(item)):
-                order = min(self._places(item, here, number), default=(position,))
-                kept.append((order, part))
+                places = [
+                    spans[number][0] for spans in self._parts(item, here).values() if spans[number]
+                ]
+                kept.append((min(places, default=(position,)), part))
                 held += inside
         kept.sort(key=lambda pair: pair[0])
         distinct: dict[str, Any] = {}
-        for _order, part in kept:
+        for _place, part in kept:
             distinct.setdefault(canonical(part).casefold(), part)
         return list(distinct.values()), held
 
-    def _parts(self, item: Any, path: _Path) -> list[tuple[str, str]]:
-        """Return (pointer, value) of every verbatim leaf in a value."""
-        within = pointer_of(path)
-        return [
-            (within + pointer, leaf)
-            for pointer, leaf in leaves(item)
-            if isinstance(leaf, str) and is_verbatim(within + pointer, self.schema)
-        ]
+    def _parts(self, value: Any, pointer: str) -> dict[str, list[list[Span]]]:
+        """Return the spans by window of every verbatim leaf in a value, by its pointer."""
+        return {
+            pointer + inner: self._spans(pointer + inner, leaf)
+            for inner, leaf in leaves(value)
+            if isinstance(leaf, str) and self._is_verbatim(pointer + inner, leaf)
+        }
 
-    def _places(self, item: Any, path: _Path, number: int) -> list[Span]:
-        found = [self._spans(pointer, leaf)[number] for pointer, leaf in self._parts(item, path)]
-        return [spans[0] for spans in found if spans]
-
-    def _homes(self, item: Record, path: _Path) -> list[int]:
+    def _homes(self, item: Record, pointer: str) -> list[int]:
         """Return the windows that an object of a list goes to."""
-        pointer = pointer_of(path)
         if pointer not in self._homes_of:
-            self._homes_of[pointer] = self._find_homes(item, path)
+            self._homes_of[pointer] = self._find_homes(item, pointer)
         return self._homes_of[pointer]
 
-    def _find_homes(self, item: Record, path: _Path) -> list[int]:
-        parts = [self._spans(pointer, leaf) for pointer, leaf in self._parts(item, path)]
+    def _find_homes(self, item: Record, pointer: str) -> list[int]:
+        parts = self._parts(item, pointer).values()
         held = [sum(bool(spans[number]) for spans in parts) for number in self.numbers]
         standing = [number for number in self.numbers if held[number]] or [0]
         homes = [
             number
             for number in standing
-            if self._is_valid(self._object(item, path, number, inferred=True)[0], path)
+            if self._is_valid(self._object(item, pointer, number, inferred=True)[0], pointer)
         ]
         most = max((held[number] for number in homes), default=0)
         homes = [number for number in homes if held[number] == most]
         is_torn = most < sum(any(spans) for spans in parts)
         return homes[:1] if is_torn else homes
 
-    def _account(self, value: Any, path: _Path, gold: list[Gold], *, counted: bool = True) -> None:
-        """List the leaves and objects in a value, and what became of them."""
-        pointer = pointer_of(path)
+    def _account(
+        self,
+        value: Any,
+        pointer: str,
+        gold: list[Gold],
+        *,
+        is_item: bool = False,
+        counted: bool = True,
+    ) -> None:
+        """List the leaves of a value, and the objects of its lists, and what became of them."""
+        is_thing = is_item if isinstance(value, dict) else not isinstance(value, list | None)
         holders = frozenset(self.holders.get(pointer, ()))
-        is_item = isinstance(value, dict) and path and isinstance(path[-1], int)
-        if is_item:
-            gold.append(Gold(pointer, holders, self._why(value, path, holders), counted))
-        if isinstance(value, dict | list):
-            if not is_item or holders:  # what is lost with its object is listed with it
-                steps = value.items() if isinstance(value, dict) else enumerate(value)
-                for step, inner in steps:
-                    self._account(inner, (*path, step), gold, counted=counted and not is_item)
-        elif value is not None:
-            gold.append(Gold(pointer, holders, self._why(value, path, holders), counted))
-
-    def _why(self, value: Any, path: _Path, holders: frozenset[int]) -> str:
-        """Return the reason why a leaf or an object of a list stands in no target."""
-        if holders:
-            return ""
-        parts = self._parts(value, path)
-        for pointer, leaf in parts:
-            if not any(self._spans(pointer, leaf)):
-                stands = bool(self._everywhere(pointer, leaf))
-                reason = "cut by a window's border" if stands else "not in the text"
-                return f"a part is {reason}" if isinstance(value, dict) else reason
-        spans = [self._spans(pointer, leaf) for pointer, leaf in parts]
-        if isinstance(value, dict) and any(all(s[n] for s in spans) for n in self.numbers):
-            return "breaks the schema as its mentions read"
+        if is_thing:
+            reason = "" if holders else self._why(value, pointer)
+            gold.append(Gold(pointer, holders, reason, counted))
+            if not holders:
+                return  # what is lost with an object is listed with it
+            counted = False
         if isinstance(value, dict):
-            return "its parts share no window"
-        return "the object that it belongs to is whole in no window"
+            for key, inner in value.items():
+                self._account(inner, pointer + pointer_of([key]), gold, counted=counted)
+        elif isinstance(value, list):
+            for position, inner in enumerate(value):
+                self._account(inner, f"{pointer}/{position}", gold, is_item=True, counted=counted)
+
+    def _why(self, value: Any, pointer: str) -> str:
+        """Return the reason why a leaf or an object of a list stands in no target."""
+        parts = self._parts(value, pointer)
+        is_object = isinstance(value, dict)
+        for inner, leaf in leaves(value):
+            if not any(parts.get(pointer + inner, [True])):
+                stands = bool(self._everywhere(pointer + inner, str(leaf)))
+                reason = "cut by a window's border" if stands else "not in the text"
+                return f"a part is {reason}" if is_object else reason
+        if not is_object:
+            return "the object that it belongs to is whole in no window"
+        if any(all(spans[number] for spans in parts.values()) for number in self.numbers):
+            return "breaks the schema as its mentions read"
+        return "its parts share no window"
 
 
 def _says_something(value: Any) -> bool:

@@ -145,7 +145,7 @@ def run(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def extract(
+def command(
     capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Answer]:
     """The command line in this process: libraries and model stay loaded between commands."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import KILLED, Moment, extract
+from running import Answer, Moment, extract
 from tiny import SETTINGS, Trained, Workplace, contents, info, lines, without_cost
 
 # With SETTINGS an epoch has six steps, and checkpoints stand at 4, 6, 8, 12, 16 and 18. Each line
@@ -141,16 +142,59 @@ def test_the_last_adapter_survives_a_kill_after_the_last_step(
 # What a resumed run refuses
 
 
-@pytest.fixture(scope="module")
-def stopped(workplace: Workplace) -> Path:
-    """A run that was killed before its first checkpoint; its data and model are its own."""
-    corpus = Path(shutil.copytree(workplace.corpus, workplace.folder / "stopped-corpus"))
-    model = Path(shutil.copytree(workplace.model, workplace.folder / "stopped-model"))
-    run = workplace.folder / "stopped"
-    arguments = [
-        str(argument).replace(str(workplace.model), str(model))
-        for argument in workplace.order(run, data=corpus)
-    ]
-    answer = extract(*arguments, kill=Moment("open", "log.jsonl"))
-    assert answer.code == KILLED
-    return run
+@pytest.fixture
+def stopped(workplace: Workplace, tmp_path: Path) -> Path:
+    """A run that was killed before its first checkpoint; corpus and model stand beside it."""
+    for name in ("corpus", "model"):
+        shutil.copytree(workplace.folder / name, tmp_path / name)
+    Workplace(tmp_path).train(tmp_path / "run", kill=Moment("open", "log.jsonl"))
+    return tmp_path / "run"
+
+
+def test_what_a_run_began_with_must_not_change(
+    stopped: Path, command: Callable[..., Answer]
+) -> None:
+    corpus, model = stopped.parent / "corpus", stopped.parent / "model"
+    data = (corpus / "train.txt").read_bytes()
+    (corpus / "train.txt").write_bytes(data.replace(b"Case 1.", b"Case 0."))
+    answer = command("train", "--resume", stopped)
+    assert answer.code == 1
+    assert "the data changed since this run began" in answer.errors
+    (corpus / "train.txt").write_bytes(data)
+
+    weights = model / "model.safetensors"
+    held = weights.read_bytes()
+    weights.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    answer = command("train", "--resume", stopped)
+    assert answer.code == 1
+    assert f"the base model {model} changed since this run began" in answer.errors
+    weights.write_bytes(held)
+
+    template = model / "chat_template.jinja"
+    template.write_text("{{ 'Hello.' }}" + template.read_text())
+    answer = command("train", "--resume", stopped)
+    assert answer.code == 1
+    assert "chat_template, probe changed since this run was trained" in answer.errors
+
+
+def test_a_training_that_has_not_ended_is_not_used(
+    stopped: Path, workplace: Workplace, command: Callable[..., Answer]
+) -> None:
+    for arguments in (["evaluate", stopped], ["predict", stopped, workplace.unseen]):
+        answer = command(*arguments)
+        assert answer.code == 1
+        assert answer.errors == (
+            f"extract: error: {stopped}: the training has not ended; "
+            f"go on with: extract train --resume {stopped}\n"
+        )
+
+
+@pytest.mark.parametrize(
+    "option", ["--set=epochs=9", "--data=.", "--allow-leaks", "--model=x", "--preset=embedded"]
+)
+def test_the_settings_of_a_run_cannot_be_changed(
+    run: Path, option: str, command: Callable[..., Answer]
+) -> None:
+    answer = command("train", "--resume", run, option)
+    assert answer.code == 2
+    assert f"leave out {option.partition('=')[0]}" in answer.errors

@@ -61,6 +61,7 @@ def _view(plugin: Plugin) -> dict[str, Any]:
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
+        "description": plugin.description,
         "wrappers": list(plugin.wrappers),
         "schema": plugin.schema,
         "sample": asdict(example) if example else None,
@@ -71,7 +72,9 @@ def _view(plugin: Plugin) -> dict[str, Any]:
 
 def _table(rows: Sequence[dict[str, str]]) -> str:
     if not rows:
-        return "No plugin is installed; `pip install fieldsmith` brings medical_ner."
+        return (
+            "No plugin is installed; one is found by its entry point of the group extract.plugins."
+        )
     columns = ("name", "distribution", "version")
     lines = [[*columns, "description"]]
     lines += [[*(row[column] for column in columns), _remark(row)] for row in rows]
@@ -93,7 +96,9 @@ def _remark(row: dict[str, str]) -> str:
 def _page(shown: dict[str, Any]) -> str:
     around = "".join(f", wrapped by {name}" for name in shown["wrappers"])
     sections = {
-        f"{shown['name']} ({shown['distribution']} {shown['version']}{around})": "",
+        f"{shown['name']} ({shown['distribution']} {shown['version']}{around})": shown[
+            "description"
+        ],
         "Schema of a record": _pretty(shown["schema"]),
         f"Settings under the preset {EMBEDDED}": _pretty(shown["settings"]),
     }

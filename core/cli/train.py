@@ -126,12 +126,12 @@ def _launch(gpus: int) -> None:
     """Start one process a GPU through accelerate, each running this very command, and leave."""
     import torch
 
-    if torch.cuda.device_count() < gpus:
-        raise SettingsError(
-            f"--gpus {gpus}: {torch.cuda.device_count()} are here; see extract doctor"
-        )
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(gpus)]
-    os.execv(sys.executable, [*launch, "--module", "fieldsmith.cli", *sys.argv[1:]])
+    found = torch.cuda.device_count()
+    if found < gpus:
+        raise SettingsError(f"--gpus {gpus}: this machine has {found}; see extract doctor")
+    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
+    processes = ["--multi_gpu", "--num_processes", str(gpus)]
+    os.execv(sys.executable, [*launcher, *processes, "--module", "fieldsmith.cli", *sys.argv[1:]])
 
 
 def _report(run: Run) -> None:
