@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from fieldsmith.models import load_base, load_tokenizer, pick_device, quieten
 from fieldsmith.plugins import load
@@ -73,7 +73,7 @@ def bare(settings: Settings, prompts: PromptFormat, rows: list[Row]) -> float:
 
     class Bare(SFTTrainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-            return SequentialSampler(self.train_dataset)
+            return SequentialSampler(rows)
 
     lengths = [len(row.input_ids) for row in rows]
     order = list(LengthGroupedSampler(lengths, settings.batch_size, settings.seed, group=True))
@@ -87,6 +87,7 @@ def bare(settings: Settings, prompts: PromptFormat, rows: list[Row]) -> float:
             peft_config=lora_config(settings),
             callbacks=[clock],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     return clock.seconds_a_step()
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
-from .errors import SettingsError
+from .errors import RunError, SettingsError
 from .settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def quieten() -> None:
     disable_progress_bar()
     # peft asks transformers by a deprecated name; the user can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # A tied layer in modules_to_save is trained and merged as a layer of its own.
+    warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings", module="peft")
+    warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")
     for name in ("bitsandbytes", "accelerate", "trl", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -112,7 +116,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
             revision=None if folder else settings.revision,
             trust_remote_code=settings.trust_remote_code,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a broken file, tokenizers raises nothing narrower
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -145,7 +149,7 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
             use_safetensors=True,
             **options,
         )
-    except (ImportError, OSError, ValueError) as error:  # attention of a missing package, too
+    except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise _cannot_load(settings, error) from error
     if quantized:
         _keep_as_quantized(model)
@@ -158,6 +162,7 @@ def _keep_as_quantized(model: PreTrainedModel) -> None:
     It does so on CPUs with bf16 instructions, and rounds the constants of the quantisation: from
     the first evaluation on, a training would go on over other weights.
     """
+    module: Any
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
@@ -192,6 +197,10 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
     Where memory allows (or ``settings.merge`` says so), the quantised weights are dequantised and
     the adapter is merged into them: the very weights it was trained over, several times faster
     than dequantising at every step.
+
+    Raises:
+        RunError: the adapter does not load.
+        SettingsError: the base model does not.
     """
     from peft import PeftModel
 
@@ -203,7 +212,10 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         dtype = torch.float32 if device.type == "cpu" else _DTYPES[pick_precision(settings, device)]
         model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
     if adapter is not None:
-        model = PeftModel.from_pretrained(model, str(adapter))
+        try:
+            model = PeftModel.from_pretrained(model, str(adapter))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise RunError(f"{adapter}: cannot be loaded: {_in_short(error)}") from error
         model = model.merge_and_unload() if merging else model
     if merging or not quantized:
         model = model.to(device)
@@ -223,6 +235,9 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
 
 
 def _cannot_load(settings: Settings, error: Exception) -> SettingsError:
+    return SettingsError(f"model {settings.model}: cannot be loaded: {_in_short(error)}")
+
+
+def _in_short(error: Exception) -> str:
     reason = " ".join(str(error).split())
-    reason = reason if len(reason) <= 300 else reason[:299] + "…"
-    return SettingsError(f"model {settings.model}: cannot be loaded: {reason}")
+    return reason if len(reason) <= 300 else reason[:299] + "…"

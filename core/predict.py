@@ -21,7 +21,7 @@ from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
 from .runs import Run, prediction_line
-from .schema import InvalidRecordError, canonical, read_record
+from .schema import InvalidRecordError, canonical, first_problem, read_record
 from .settings import Settings
 from .sources import read_inputs, text_id
 from .windows import Answer, Window, cut, merge
@@ -176,6 +176,11 @@ def _prediction(
             errors.append("length: the document does not fit the model; window=tokens cuts it")
         return Prediction(document, tuple(raw), None, errors[0], windows=windows)
     merged = merge(answers, plugin.schema)
+    problem = first_problem(merged.record, plugin.schema)
+    if problem:  # each window's record is valid, but not all of them together: too many items, say
+        pointer, message = problem
+        fault = f"the windows together: {pointer}: {message}"
+        return Prediction(document, tuple(raw), None, fault, windows=windows)
     return Prediction(
         document, tuple(raw), merged.record, None, merged.spans, merged.confidence, windows
     )
@@ -184,7 +189,9 @@ def _prediction(
 def _token_ends(result: Generated, prompts: PromptFormat) -> list[int]:
     """Return for each token before the stop token the offset in the text after it."""
     ids = result.ids[:-1]
-    return [len(prompts.read(ids[: count + 1])) for count in range(len(ids))]
+    ends = (len(prompts.read(ids[: count + 1])) for count in range(len(ids)))
+    # A character of several tokens may read as more than one until it is whole.
+    return list(itertools.accumulate(ends, max))
 
 
 def read_all(plugin: Plugin, inputs: Sequence[str]) -> list[Document | Reject]:

@@ -8,6 +8,7 @@ border of prompt and answer is a border of tokens.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -132,7 +133,7 @@ class PromptFormat:
     def receipt(self, plugin: Plugin) -> Receipt:
         """Return the hashes of schema, template, tokenizer and a fixed prompt."""
         return Receipt(
-            schema=_hash(canonical(plugin.schema)),
+            schema=_hash(json.dumps(plugin.schema)),  # the order of its keys is that of the answer
             chat_template=_hash(str(self.tokenizer.chat_template)),
             tokenizer=_hash(_definition(self.tokenizer)),
             probe=_hash(canonical(self.prompt(plugin.prompt(_PROBE)))),
@@ -173,11 +174,8 @@ class PromptFormat:
         pieces: list[tuple[str, bool]] = []
         for mark, message in zip(marks, messages, strict=True):
             if rendered.count(mark) != 1:
-                fault = "repeats" if mark in rendered else "drops"
-                raise self._unfit(f"{fault} a {message.role} message")
-            before, found, rendered = rendered.partition(mark)
-            if not found:
-                raise self._unfit(f"moves a {message.role} message")
+                raise self._unfit(f"drops, moves or repeats a message ({message.role})")
+            before, _mark, rendered = rendered.partition(mark)
             pieces += [(before, False), (message.content, True)]
         return [*pieces, (rendered, False)]
 

@@ -16,6 +16,7 @@ from .errors import OutputError, RunError
 from .files import require_writable, write_atomically, write_json, write_jsonl
 from .settings import Resolved
 
+_ORDERED = ("plugin", "settings", "data")  # what run.json holds from the start
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -89,12 +90,13 @@ class Run:
             RunError: it cannot be read.
         """
         try:
-            loaded = json.loads(self.info_file.read_text(encoding="utf-8"))
+            loaded: Any = json.loads(self.info_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{self.info_file}: cannot be read: {error}") from error
-        if not isinstance(loaded, dict) or "settings" not in loaded:
+        info: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
+        if not all(isinstance(info.get(name), dict) for name in _ORDERED):
             raise RunError(f"{self.info_file}: not written by extract train")
-        return loaded
+        return info
 
     def settings(self) -> Resolved:
         """Return the settings the run was trained with."""

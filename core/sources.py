@@ -178,7 +178,7 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
 
 def text_id(text: str) -> str:
     """Return an id for a document that came without one: the same text gets the same id."""
-    return "text-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    return "text-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _mentions(row: dict[str, Any], place: str) -> dict[str, list[Span]]:

@@ -252,7 +252,8 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     assert trainer.model is not None
-    for config in trainer.model.peft_config.values():
+    adapters: Any = trainer.model.peft_config
+    for config in adapters.values():
         # A set is written in another order by each process.
         config.target_modules = sorted(config.target_modules)
     if not trainer.is_fsdp_enabled:
@@ -265,7 +266,7 @@ def build_trainer(
 
 
 def _check_modules(model: PreTrainedModel, settings: Settings) -> None:
-    """Raise SettingsError for a module name that the model does not have."""
+    """Raise SettingsError for a module that the model does not have, or that cannot be adapted."""
     known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
     known = {name for name in known if not name.isdigit()}
     for setting, names in (
@@ -277,6 +278,8 @@ def _check_modules(model: PreTrainedModel, settings: Settings) -> None:
                 raise SettingsError(
                     f"{setting}: {settings.model} has no module {name!r}; {nearest(name, known)}"
                 )
+    if "lm_head" in _targets(settings):  # the loss reads its weights, and would miss the adapter
+        raise SettingsError("lora_targets: lm_head cannot be adapted; name it in modules_to_save")
 
 
 def _targets(settings: Settings) -> str | list[str]:
@@ -501,5 +504,5 @@ def _describe(splits: Splits) -> str:
 def _describe_rows(rows: Rows) -> str:
     line = f"windows: {len(rows.rows)} trained, {len(rows.set_aside)} set aside"
     if rows.lost:
-        line += f"; {len(rows.lost)} gold leaves stand in no window (see rejects.jsonl)"
+        line += f"; {len(rows.lost)} gold leaves are not learned (see rejects.jsonl)"
     return line

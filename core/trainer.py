@@ -229,7 +229,7 @@ class ExtractionTrainer(SFTTrainer):
 
     def load_weights(self, checkpoint: Path) -> None:
         """Load the adapter of a checkpoint and nothing else of it."""
-        self._load_from_checkpoint(str(checkpoint))  # type: ignore[no-untyped-call]
+        self._load_from_checkpoint(str(checkpoint))
 
     def _keep(self) -> None:
         """Save the adapter as the best one; older ones stay until a checkpoint says so too."""

@@ -364,7 +364,7 @@ class _Cutter:
                 stands = bool(self._everywhere(pointer + inner, str(leaf)))
                 reason = "cut by a window's border" if stands else "not in the text"
                 return f"a part is {reason}" if is_object else reason
-        if not is_object:
+        if not is_object or self._homes(value, pointer):
             return "the object that it belongs to is whole in no window"
         if any(all(spans[number] for spans in parts.values()) for number in self.numbers):
             return "breaks the schema as its mentions read"

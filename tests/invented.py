@@ -63,7 +63,15 @@ def plugin_of(
     manager = pluggy.PluginManager(specifications.PROJECT)
     manager.add_hookspecs(specifications)
     manager.register(_Domain(schema, messages, load))
-    return Plugin("invented", "invented", "1", (), schema, manager.hook)
+    return Plugin(
+        name="invented",
+        distribution="invented",
+        version="1",
+        description="An invented domain.",
+        wrappers=(),
+        schema=schema,
+        _hooks=manager.hook,
+    )
 
 
 def example(

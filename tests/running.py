@@ -66,7 +66,8 @@ def extract(
         environment = dict(os.environ)
         if kill:
             (Path(folder) / "sitecustomize.py").write_text(_KILLER, encoding="utf-8")
-            environment["PYTHONPATH"] = folder
+            before = os.environ.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join([folder, before] if before else [folder])
             environment["KILL_AT"] = f"{kill.event}|{kill.ending}|{kill.number}"
         done = subprocess.run(
             [EXTRACT, *arguments],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fieldsmith.answers import leaf_confidence, leaf_spans
 from fieldsmith.schema import leaves
 
-texts = st.text(st.characters(exclude_categories=("Cs",))) | st.text('"\\/\n\t\u2028😀é{}[]:,~ ')
+texts = st.text(st.characters(codec="utf-8")) | st.text('"\\/\n\t\u2028😀é{}[]:,~ ')
 scalars = (
     st.none()
     | st.booleans()
@@ -81,13 +81,15 @@ def test_a_token_that_begins_a_leaf_before_its_quote_counts() -> None:
     assert confidence(('{"a":"as', 0.5), ('pirin"}', 0.5)) == {"/a": 0.25}
 
 
-def test_the_end_of_one_leaf_may_begin_the_next() -> None:
+def test_a_token_between_two_leaves_ends_the_first() -> None:
     sure = confidence(('["', 1.0), ("a", 0.5), ('","', 0.5), ("b", 0.25), ('"]', 1.0))
-    assert sure == {"/0": 0.25, "/1": 0.125}
+    assert sure == {"/0": 0.25, "/1": 0.25}
 
 
 def test_where_a_number_ends_is_part_of_it() -> None:
-    sure = confidence(('{"a":', 0.1), ("1", 0.5), ("2", 0.5), (',"b":', 0.8), ("null", 0.5), ("}", 1))
+    sure = confidence(
+        ('{"a":', 0.1), ("1", 0.5), ("2", 0.5), (',"b":', 0.8), ("null", 0.5), ("}", 1)
+    )
     assert sure == {"/a": pytest.approx(0.2), "/b": pytest.approx(0.5)}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +25,8 @@ def model(workplace: Workplace) -> PreTrainedModel:
     loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         workplace.model, dtype=torch.float32
     )
-    return loaded.eval()
+    loaded.eval()
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +51,13 @@ def asked(prompts: PromptFormat) -> list[list[int]]:
     return [prompts.prompt(plugin.prompt(Document(str(i), text))) for i, text in enumerate(texts)]
 
 
-def greedy(model: PreTrainedModel, prompt: Sequence[int], stops: Sequence[int]) -> list[int]:
+def greedy(model: Any, prompt: Sequence[int], stops: Sequence[int]) -> list[int]:
     """Return what transformers generates after one prompt."""
     settings = GenerationConfig(
         max_new_tokens=LIMIT, do_sample=False, eos_token_id=list(stops), pad_token_id=stops[0]
     )
     output = model.generate(torch.tensor([list(prompt)]), generation_config=settings)
-    return [int(token) for token in output[0, len(prompt) :]]  # type: ignore[index, union-attr]
+    return [int(token) for token in output[0, len(prompt) :]]
 
 
 def answers(
@@ -101,20 +104,51 @@ def test_the_limit_holds(
         assert cut.finished == (len(answer.ids) <= limit)
 
 
-def test_it_stops_when_all_have_ended(
-    model: PreTrainedModel, asked: list[list[int]], prompts: PromptFormat
-) -> None:
-    ending = [
-        prompt
-        for prompt, answer in zip(asked, answers(model, asked, prompts), strict=True)
-        if answer.finished
-    ]
-    longest = max(len(answer.ids) for answer in answers(model, ending, prompts))
-    steps = []
-    handle = model.register_forward_hook(lambda *_: steps.append(1))
-    answers(model, ending, prompts, limit=400, batch=100)
-    handle.remove()
-    assert len(steps) == longest
+class Rows:
+    """Stands for a cache: which rows of the batch are still there, and the steps taken."""
+
+    def __init__(self, count: int) -> None:
+        self.left = list(range(count))
+        self.step = 0
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        self.left = [self.left[index] for index in indices.tolist()]
+
+
+class Scripted(torch.nn.Module):
+    """A model whose row ``i`` writes token 1 ``lengths[i]`` times, token 0 once, then 1 again."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        super().__init__()
+        self.lengths = lengths
+        self.batches: list[int] = []
+
+    def forward(self, **given: Any) -> Any:
+        cache = given["past_key_values"] or Rows(len(self.lengths))
+        self.batches.append(len(given["input_ids"]))
+        assert len(given["attention_mask"]) == len(cache.left) == self.batches[-1]
+        logits = torch.zeros(len(cache.left), 1, 2)
+        for row, index in enumerate(cache.left):
+            logits[row, 0, 0 if self.lengths[index] == cache.step else 1] = 1.0
+        cache.step += 1
+        return SimpleNamespace(logits=logits, past_key_values=cache)
+
+
+@pytest.mark.parametrize("lengths", [[1, 9, 9, 9, 9, 9, 9, 9], [7, 2, 0, 4, 2], [3, 3, 3], [5]])
+def test_rows_that_ended_are_dropped_and_hold_up_no_one(lengths: list[int]) -> None:
+    scripted: Any = Scripted(lengths)
+    found = generate(
+        scripted, [[1]] * len(lengths), stops=[0], max_new_tokens=50, batch_size=len(lengths)
+    )
+    assert [answer.ids for answer in found] == [(1,) * length + (0,) for length in lengths]
+    assert all(answer.finished for answer in found)
+    assert len(scripted.batches) == max(lengths) + 1
+    assert scripted.batches == sorted(scripted.batches, reverse=True)
+    for step, size in enumerate(scripted.batches):
+        going = sum(length >= step for length in lengths)
+        assert size <= going * 4 / 3 + 1
 
 
 def test_progress_counts_every_prompt_and_the_mode_of_the_model_stays(

@@ -58,7 +58,7 @@ PAPER: Schema = {
     },
 }
 
-texts = st.text(st.characters(exclude_categories=("Cs",)))
+texts = st.text(st.characters(codec="utf-8"))
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
 finite = scalars.filter(lambda value: value not in (float("inf"), float("-inf")))
 values = st.recursive(

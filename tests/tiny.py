@@ -157,8 +157,10 @@ def _document(number: int, source: random.Random) -> str:
     abstract = f"{' '.join(sentences)} Case {number}."
     lines = [f"{number}|t|{title}", f"{number}|a|{abstract}"]
     for name, kind, concept in ((chemical, "Chemical", "D1"), (disease, "Disease", "D2")):
-        for match in re.finditer(name, f"{title} {abstract}"):
-            lines.append(f"{number}\t{match.start()}\t{match.end()}\t{name}\t{kind}\t{concept}")
+        lines += [
+            f"{number}\t{match.start()}\t{match.end()}\t{name}\t{kind}\t{concept}"
+            for match in re.finditer(name, f"{title} {abstract}")
+        ]
     return "\n".join([*lines, f"{number}\tCID\tD1\tD2"])
 
 

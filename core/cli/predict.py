@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -48,8 +49,8 @@ def command(run: Path, inputs: tuple[str, ...], output: Path | None) -> None:
         groups = predict_lines(extractor, rows, skip=skip, progress=progress.advance)
         if file is None:
             for lines in groups:
-                click.get_binary_stream("stdout").write(b"".join(lines))
-                click.get_binary_stream("stdout").flush()
+                sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal's encoding
+                sys.stdout.buffer.flush()
             return
         count = file.write(groups)
     click.echo(f"{output}: {len(rows)} lines, {count} of them written now", err=True)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldsmith.errors import InputError, OutputError
+from fieldsmith.files import (
+    check_json,
+    decode,
+    files_in,
+    parse_json,
+    parse_line,
+    read_jsonl,
+    read_text,
+    readable,
+    require_writable,
+    split_of,
+    write_atomically,
+    write_json,
+    write_jsonl,
+)
+
+BOM = b"\xef\xbb\xbf"
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# Read
+
+
+def test_a_byte_order_mark_goes_and_line_ends_become_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(BOM + "é\r\nb\n\r\nc\r".encode())
+    assert read_text(file) == "é\nb\n\nc\r"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"one\ntwo\ncaf\xe9\n", "a.txt:3: byte 11 is no UTF-8; convert the file (iconv"),
+        (BOM + b"\n\n\xff", "a.txt:3: byte 2 is no UTF-8"),
+        (b"a\nb\0c", "a.txt:2: byte 3 is NUL, so this is no text file"),
+        ("text".encode("utf-16"), "is NUL"),
+        (b"\xed\xa0\x80", "a.txt:1: byte 0 is no UTF-8"),  # half a surrogate pair
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_line(
+    tmp_path: Path, data: bytes, message: str
+) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(data)
+    with pytest.raises(InputError) as refusal:
+        read_text(file)
+    assert message in str(refusal.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    for read in (read_text, lambda path: next(read_jsonl(path))):
+        with pytest.raises(InputError, match=r"gone.jsonl: cannot be read \(No such file"):
+            read(tmp_path / "gone.jsonl")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")))
+def test_any_text_is_read_as_it_was_written(text: str) -> None:
+    assert decode(text.encode(), "name") == text
+    assert decode(BOM + text.encode(), "name") == text
+
+
+# Folders
+
+
+def test_the_visible_files_of_a_folder_come_sorted(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.txt", "a/.hidden.txt", ".git/config", "c/.d/e.txt", "B.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
+    assert found == ["B.txt", "a/z.txt", "b.txt"]
+
+
+def test_a_hidden_file_or_folder_that_is_named_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / ".hidden"
+    folder.mkdir()
+    file = folder / ".file"
+    file.write_text("x")
+    assert files_in(file) == [file]
+    (folder / "seen").write_text("x")
+    assert files_in(folder) == [folder / "seen"]
+
+
+def test_where_no_file_is_the_reason_is_given(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    (tmp_path / "empty" / ".hidden").write_text("x")
+    os.mkfifo(tmp_path / "pipe")
+    for name, reason in [
+        ("gone", "no such file or folder"),
+        ("empty", "the folder holds no file"),
+        ("pipe", "neither a file nor a folder"),
+        (
+            "A text that was given as if it were a path. " * 20,
+            "cannot be read (File name too long)",
+        ),
+    ]:
+        with pytest.raises(InputError) as refusal:
+            files_in(tmp_path / name)
+        assert reason in str(refusal.value)
+        assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [
+        ("CDR_TrainingSet.PubTator.txt", "train"),
+        ("CDR_DevelopmentSet.BioC.xml", "validation"),
+        ("NCBItestset_corpus.txt", "test"),
+        ("NCBIdevelopset_corpus.txt", "validation"),
+        ("NCBItrainset_corpus.txt", "train"),
+        ("trainset.txt", "train"),
+        ("dev.jsonl", "validation"),
+        ("my-valid-2.jsonl", "validation"),
+        ("corpus/test/0001.txt", "test"),
+        ("test/train.txt", "train"),  # the file's own name goes first
+        ("train_and_test.txt", None),
+        ("data.txt", None),
+        ("latest.txt", None),
+        ("contest.jsonl", None),
+        ("greatest_hits/a.txt", None),
+        ("constraint.txt", None),
+        ("developer.txt", None),
+        ("restrained_1.txt", None),
+    ],
+)
+def test_a_split_is_told_by_whole_words(path: str, split: str | None) -> None:
+    assert split_of(Path("latest/test/data") / path, Path("latest/test/data")) == split
+
+
+def test_a_file_that_is_given_alone_has_no_split() -> None:
+    assert split_of(Path("test.txt"), Path("test.txt")) is None
+
+
+def test_a_name_that_is_no_utf8_can_be_written() -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    assert readable(name).encode() == b"caf?.txt"
+    assert readable("café") == "café"
+
+
+# JSON and its lines
+
+
+def test_rows_come_with_their_lines_and_blank_ones_are_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(BOM + '{"a": "é"}\r\n\n  \n{"b": "x\u2028y"}'.encode())
+    assert list(read_jsonl(file)) == [(1, {"a": "é"}), (4, {"b": "x\u2028y"})]
+
+
+def test_rows_are_read_lazily_up_to_the_broken_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"a": 1}\n' * 6 + '{"a": \n' + '{"a": 1}\n')
+    rows = read_jsonl(file)
+    assert [next(rows)[0] for _ in range(6)] == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(InputError, match=r"a\.jsonl:7: not JSON: Expecting value"):
+        next(rows)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[1]", "f:7: a JSON object is wanted, not list"),
+        (b"caf\xe9", "f:7: byte 3 is no UTF-8"),
+        (b'{"a\0": 1}', "f:7: byte 3 is NUL"),
+        (b'{"a": NaN}', "f:7: not JSON: NaN is no JSON number"),
+        (b'{"a": 1, "a": 2}', "f:7: not JSON: an object has a key twice"),
+        (b'{"a": ' + b"[" * 100_000, "f:7: not JSON: nested deeper than 64 levels"),
+        (b'{"a": 1} {"b": 1}', "f:7: not JSON: Extra data"),
+    ],
+)
+def test_a_line_that_is_no_object_is_refused_with_its_place(line: bytes, reason: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse_line(line, "f", 7)
+    assert reason in str(refusal.value)
+
+
+def test_large_whole_numbers_are_read_exactly() -> None:
+    assert parse_json("[12345678901234567890123]") == [12345678901234567890123]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"a": float("nan")}, "not JSON compliant"),
+        (["\ud800"], "half a surrogate pair"),
+        ({"a": {1, 2}}, "set is not JSON serializable"),
+        ([[]] * 2, None),
+        (("a", None, 1.5), None),
+    ],
+)
+def test_what_json_cannot_hold_is_told(value: object, reason: str | None) -> None:
+    if reason is None:
+        check_json(value)
+    else:
+        with pytest.raises(ValueError, match=reason):
+            check_json(value)
+
+
+def test_a_list_in_itself_is_told() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises(ValueError, match="nested deeper"):
+        check_json(circle)
+
+
+# Write
+
+
+def test_a_file_is_written_whole_with_its_folders(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b" / "c.txt"
+    write_atomically(file, "é\n")
+    write_atomically(file, b"\xff")
+    assert file.read_bytes() == b"\xff"
+    assert below(tmp_path) == ["a", "a/b", "a/b/c.txt"]
+
+
+def test_who_may_read_a_file_is_the_users_choice(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "private", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "a.txt"
+    write_atomically(file, "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(No space left"):
+        write_atomically(file, "new")
+    assert file.read_text() == "old"
+    assert below(tmp_path) == ["a.txt"]
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a.txt", "new")
+    assert below(tmp_path) == []
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "a.txt", tmp_path / "folder"):
+        with pytest.raises(OutputError, match=f"{path}: cannot be written"):
+            write_atomically(path, "x")
+    with pytest.raises(OutputError, match=r"file/inner: cannot be written"):
+        require_writable(tmp_path / "file" / "inner")
+    assert below(tmp_path) == ["file", "folder"]
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b")
+    assert below(tmp_path) == ["a", "a/b"]
+
+
+def test_json_is_written_as_text_a_person_reads(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": "é", "a": [1]})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == (
+        '{\n  "b": "é",\n  "a": [\n    1\n  ]\n}\n'
+    )
+    write_jsonl(tmp_path / "a.jsonl", [{"b": "line\nbreak"}, [1, 2]])
+    assert (tmp_path / "a.jsonl").read_text() == '{"b":"line\\nbreak"}\n[1,2]\n'
+    write_jsonl(tmp_path / "none.jsonl", [])
+    assert (tmp_path / "none.jsonl").read_bytes() == b""

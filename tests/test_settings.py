@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldsmith.errors import InputError, SettingsError
+from fieldsmith.settings import (
+    EMBEDDED,
+    Resolved,
+    Settings,
+    coerce,
+    load_preset,
+    parse_assignments,
+    preset_names,
+    resolve,
+)
+
+PRESETS = Path(__file__).parent.parent / "core" / "presets"
+DEFAULTS = Settings()
+
+
+def resolved(*assignments: str, preset: str = EMBEDDED, **plugin: object) -> Resolved:
+    return resolve(preset, "invented", plugin, parse_assignments(assignments))
+
+
+def refusal(*assignments: str, preset: str = EMBEDDED, **plugin: object) -> str:
+    with pytest.raises(SettingsError) as refused:
+        resolved(*assignments, preset=preset, **plugin)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+# Where a value comes from
+
+
+def test_the_user_stands_above_the_plugin_above_the_preset_above_the_default(
+    tmp_path: Path,
+) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("epochs: 7\nlora_rank: 7\nbatch_size: 7\n")
+    found = resolve(str(preset), "invented", {"lora_rank": 8, "batch_size": 8}, {"batch_size": 9})
+    values, origins = found.values, found.origins
+    assert (values.seed, origins["seed"]) == (42, "default")
+    assert (values.epochs, origins["epochs"]) == (7.0, f"preset {preset}")
+    assert (values.lora_rank, origins["lora_rank"]) == (8, "plugin invented")
+    assert (values.batch_size, origins["batch_size"]) == (9, "user")
+
+
+def test_a_value_that_is_set_to_the_default_is_the_users() -> None:
+    found = resolved(f"seed={DEFAULTS.seed}")
+    assert found.origins["seed"] == "user"
+
+
+def test_run_json_gives_back_the_settings_and_their_origins() -> None:
+    found = resolved("score=a,b", "revision=null", "warmup=100", "merge=no", window="sentences")
+    stored = json.loads(json.dumps(found.as_json()))
+    assert stored["merge"] == {"value": "no", "from": "user"}
+    assert Resolved.from_json(stored) == found
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_survives_run_json(preset: str) -> None:
+    found = resolved(preset=preset)
+    assert Resolved.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_is_read() -> None:
+    stored = resolved("epochs=5").as_json()
+    del stored["rslora"]
+    found = Resolved.from_json(stored)
+    assert (found.values.rslora, found.origins["rslora"]) == (False, "default")
+    assert found.as_json()["epochs"] == {"value": 5.0, "from": "user"}
+
+
+def test_a_run_of_a_version_that_knew_more_settings_is_refused() -> None:
+    stored = {**resolved().as_json(), "turbo": {"value": 1, "from": "user"}}
+    with pytest.raises(SettingsError, match=r"run\.json: unknown setting 'turbo'"):
+        Resolved.from_json(stored)
+
+
+# Names
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest_and_the_known() -> None:
+    message = refusal("lerning_rate=1e-4")
+    assert message.startswith("--set: unknown setting 'lerning_rate': did you mean learning_rate?")
+    assert all(field.name in message for field in dataclasses.fields(Settings))
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest_and_the_known() -> None:
+    message = refusal(preset="lama-3.2-3b")
+    assert message.startswith("unknown preset 'lama-3.2-3b': did you mean llama-3.2-3b?")
+    assert all(name in message for name in preset_names())
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("epoch: 3\nlora_rank: many\n")
+    message = refusal(
+        "seed=abc",
+        "batch=4",
+        "learning_rate=-1",
+        "accumulation=0",
+        preset=str(preset),
+        window="paragraphs",
+        colour="red",
+    )
+    for part in [
+        f"preset {preset}: unknown setting 'epoch': did you mean epochs?",
+        "lora_rank: a whole number is wanted, not 'many'",
+        "plugin invented: window: 'paragraphs' is none of document, sentences, tokens",
+        "plugin invented: unknown setting 'colour'",
+        "--set: seed: a whole number is wanted, not 'abc'",
+        "--set: unknown setting 'batch': did you mean batch_size?",
+        "learning_rate must be above 0",
+        "accumulation must be at least 1",
+    ]:
+        assert part in message
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("learning_rate=1e-4", 1e-4),  # a string in YAML 1.1
+        ("learning_rate=3.0e-3", 3e-3),
+        ("learning_rate=1", 1.0),
+        ("epochs=2", 2.0),
+        ("batch_size=8", 8),
+        ("batch_size=8.0", 8),
+        ("batch_size=1e2", 100),
+        ("warmup=0.03", 0.03),
+        ("quantize=none", "none"),
+        ("quantize=no", "none"),
+        ("quantize=off", "none"),
+        ("quantize=null", "none"),
+        ("merge=yes", "yes"),
+        ("merge=no", "no"),
+        ("merge=true", "yes"),
+        ("merge=auto", "auto"),
+        ("rslora=true", True),
+        ("rslora=off", False),
+        ("score=chemicals, diseases,", ["chemicals", "diseases"]),
+        ("score=[a, b]", ["a", "b"]),
+        ("score=a", ["a"]),
+        ("score=", []),
+        ("score=[]", []),
+        ("revision=main", "main"),
+        ("revision='0123'", "0123"),
+        ("revision=", None),
+        ("model=org/name", "org/name"),
+        ("model=/a folder/with=signs", "/a folder/with=signs"),
+        ("seed=4294967295", 4294967295),
+    ],
+)
+def test_a_value_is_read_as_its_setting_wants_it(assignment: str, value: object) -> None:
+    name = assignment.partition("=")[0]
+    found = getattr(resolved(assignment).values, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "reason"),
+    [
+        ("learning_rate=fast", "a number is wanted, not 'fast'"),
+        ("learning_rate=.nan", "a number is wanted, not nan"),
+        ("learning_rate=inf", "a number is wanted, not 'inf'"),
+        ("learning_rate=true", "a number is wanted, not True"),
+        ("learning_rate=", "a number is wanted, not None"),
+        ("batch_size=2.5", "a whole number is wanted, not 2.5"),
+        ("batch_size=.inf", "a whole number is wanted, not inf"),
+        ("batch_size=[4]", "a whole number is wanted, not [4]"),
+        ("rslora=1", "true or false is wanted, not 1"),
+        ("rslora='true'", "true or false is wanted, not 'true'"),
+        ("quantize=int8", "'int8' is none of nf4, none"),
+        ("quantize=[nf4]", "['nf4'] is none of nf4, none"),
+        ("precision=no", "is none of auto, bf16, fp16, fp32"),
+        ("score=[1, 2]", "a list of names is wanted, not [1, 2]"),
+        ("score=1", "a list of names is wanted, not 1"),
+        ("revision=0123", "a text is wanted, not 83; put it in quotes"),
+        ("model=", "a text is wanted, not None"),
+        ("epochs", "write it as key=value"),
+        ("score=[a", "the value is no YAML"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> None:
+    assert reason in refusal(assignment)
+
+
+def test_every_broken_assignment_is_told() -> None:
+    message = refusal("epochs", "score=[a", "batch_size=4")
+    assert "--set epochs: write it" in message
+    assert "--set score=[a: the value is no YAML" in message
+
+
+@pytest.mark.parametrize(
+    ("assignments", "reason"),
+    [
+        (["batch_size=0"], "batch_size must be at least 1"),
+        (["patience=-1"], "patience must not be negative"),
+        (["epochs=0"], "epochs must be above 0"),
+        (["learning_rate=0"], "learning_rate must be above 0"),
+        (["lora_dropout=1"], "lora_dropout must be under 1"),
+        (["seed=4294967296"], "seed must be under 2 to the power of 32"),
+        (["window=tokens", "window_size=32"], "window_overlap must be smaller than window_size"),
+        (["window=sentences", "window_size=32"], "window_overlap must be smaller than window_s"),
+        (["window=tokens", "window_size=1024"], "window_size must be smaller than max_length"),
+        (["max_new_tokens=1024"], "max_new_tokens must be smaller than max_length"),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_refused(assignments: list[str], reason: str) -> None:
+    assert reason in refusal(*assignments)
+
+
+def test_what_a_window_has_no_use_for_does_not_matter() -> None:
+    assert resolved("window=document", "window_size=1024", "window_overlap=5000")
+    assert resolved("window=sentences", "window_size=5000")
+
+
+@given(st.integers() | st.floats() | st.text() | st.booleans() | st.none() | st.lists(st.text()))
+def test_any_value_is_taken_or_refused(value: Any) -> None:
+    for field in dataclasses.fields(Settings):
+        with contextlib.suppress(SettingsError):
+            taken = coerce({field.name: value}, "here")
+            assert coerce(taken, "here") == taken
+
+
+# Presets
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_opens_with_the_command_that_uses_it(preset: str) -> None:
+    text = (PRESETS / f"{preset}.yaml").read_text(encoding="utf-8")
+    opening = text.partition("\nmodel:")[0]
+    assert all(line.startswith("#") for line in opening.splitlines())
+    command = re.search(r"^#\s+(extract train .*)$", opening, re.MULTILINE)
+    assert command is not None
+    assert f"--preset {preset}" in command[1]
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_resolves_and_says_what_it_trains_on(preset: str) -> None:
+    found = resolved(preset=preset)
+    assert {"model", "quantize", "max_length", "learning_rate"} <= load_preset(preset).keys()
+    assert found.origins["model"] == f"preset {preset}"
+    assert not {"score", "seed"} & load_preset(preset).keys()  # a domain's, and the user's
+
+
+def test_each_knob_of_the_embedded_preset_is_explained() -> None:
+    lines = (PRESETS / "embedded.yaml").read_text(encoding="utf-8").splitlines()
+    knobs = [line for line in lines if not line.startswith("#")]
+    assert len(knobs) == len(load_preset(EMBEDDED))
+    assert [line for line in knobs if not re.fullmatch(r"\w+: \S+ +# \S.+", line)] == []
+
+
+def test_the_embedded_preset_is_there() -> None:
+    assert EMBEDDED in preset_names()
+    assert load_preset(EMBEDDED)["model"] == EMBEDDED
+
+
+def test_a_preset_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_bytes(b"\xef\xbb\xbf# mine\r\nepochs: 1e1\r\nmerge: yes\r\n")
+    assert load_preset(str(file)) == {"epochs": 10.0, "merge": "yes"}
+    file.write_text("# nothing yet\n")
+    assert load_preset(str(file)) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"- a\n- b\n", "settings are wanted, one 'name: value' a line"),
+        (b"just text", "settings are wanted"),
+        (b"false", "settings are wanted"),
+        (b"a: [1\nb: 2", "not YAML"),
+        (b"a: !!python/object:os.system {}", "not YAML"),
+        (b"1: 2", "unknown setting '1'"),
+    ],
+)
+def test_a_file_that_is_no_preset_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        load_preset(str(file))
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_preset_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gone\.yaml: no such file"):
+        load_preset(str(tmp_path / "gone.yaml"))
+    (tmp_path / "latin.yaml").write_bytes(b"# caf\xe9")
+    with pytest.raises(InputError, match=r"latin\.yaml:1: byte 5 is no UTF-8"):
+        load_preset(str(tmp_path / "latin.yaml"))
+
+
+def test_every_setting_is_explained_where_it_is_not_plain() -> None:
+    # The names that stand without a comment are terms of the field.
+    plain = {"quantize", "precision", "attention", "window", "lora_rank", "lora_alpha"}
+    plain |= {"lora_dropout", "epochs", "learning_rate", "scheduler", "weight_decay"}
+    plain |= {"max_grad_norm", "seed", "logging_steps"}
+    source = (PRESETS.parent / "settings.py").read_text(encoding="utf-8")
+    for field in dataclasses.fields(Settings):
+        line = re.search(rf"^    {field.name}: .*$", source, re.MULTILINE)
+        assert line is not None
+        assert "#" in line[0] or field.name in plain
