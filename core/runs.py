@@ -60,7 +60,7 @@ class Run:
         Raises:
             OutputError: something stands there already, or it cannot be written.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or _holds_something(folder)):
             raise OutputError(
                 f"{folder}: exists already; choose another --output, or go on with a killed run "
                 f"by --resume"
@@ -197,6 +197,11 @@ class Run:
         """Delete the folder of a training that could not start, so that it may be tried again."""
         if not self.log_file.is_file():
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _holds_something(folder: Path) -> bool:
+    # What a process leaves that is killed before the run has begun is no run.
+    return any(path.name != ".run.json.new" for path in folder.iterdir())
 
 
 def default_folder(plugin: str) -> Path:

@@ -171,6 +171,7 @@ def test_after_a_refusal_the_same_output_can_be_used(
     data.write_text(on_row(7, "{"))
     run = tmp_path / "run"
     run.mkdir()
+    (run / ".run.json.new").write_text("{")  # a kill before anything else left this
     only_line(command(*workplace.order(run, data=data)))
     data.write_text("".join(json.dumps({**row, "split": "train"}) + "\n" for row in ROWS))
     answer = command(*workplace.order(run, data=data, max_steps=1))

@@ -14,6 +14,8 @@ from tiny import SETTINGS, Trained, Workplace, contents, info, lines, without_co
 # With SETTINGS an epoch has six steps, and checkpoints stand at 4, 6, 8, 12, 16 and 18. Each line
 # is a process: it goes on from where the one before it died.
 MOMENTS = [
+    # Before the books are written: what is known is what was asked for.
+    Moment("os.rename", "rejects.jsonl"),
     # Before the first checkpoint: a logged step must not be logged twice.
     Moment("open", "log.jsonl", 2),
     # While the first checkpoint is written, half of which is there.
@@ -60,7 +62,8 @@ def last_logged(run: Path) -> int:
 
 
 def test_each_kill_came_at_its_moment(broken: list[Path]) -> None:
-    first, half, scored, between, deleting, third, ended, whole, scoring, _last = broken
+    asked, first, half, scored, between, deleting, third, ended, whole, scoring, _last = broken
+    assert {path.name for path in asked.iterdir()} == {"run.json", ".rejects.jsonl.new"}
     assert not checkpoints(first)
     assert last_logged(first) == 3
     assert checkpoints(half) == {".partial"}
