@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .data import SPLITS, Example, Reject
+from .data import SPLITS, Example, Prediction, Reject
 from .errors import InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
 from .plugins import Plugin, load
@@ -105,6 +105,7 @@ def train(run: Run, order: Order) -> None:
     source = order.source or f"{plugin.name}'s sample"
     if not splits.train:
         raise InputError(f"{source}: holds no document to train on{_first(splits.set_aside)}")
+    _check_score(order, splits.train)
     prompts = PromptFormat(load_tokenizer(settings))
     _refuse_changes(run, plugin, settings, prompts, data_hash)
     say(_describe(splits))
@@ -116,6 +117,20 @@ def train(run: Run, order: Order) -> None:
     if is_main_process():
         _write_books(run, order, splits, rows, data_hash, prompts)
     _fit(run, plugin, settings, prompts, rows, splits.validation[: settings.eval_documents])
+
+
+def _check_score(order: Order, examples: Sequence[Example]) -> None:
+    """Raise SettingsError where the user's ``score`` names what the plugin does not count."""
+    if order.settings.origins["score"] != "user":
+        return  # a plugin names all of its metrics; a data set may lack the gold of some
+    counted = {
+        name
+        for example in examples
+        for name in order.plugin.metric(example, Prediction(example.document))
+    }
+    for name in order.settings.values.score:
+        if name not in counted:
+            raise SettingsError(f"score: unknown metric name {name!r}; {nearest(name, counted)}")
 
 
 def _refuse_changes(
@@ -294,18 +309,20 @@ def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     Raises:
         SettingsError: a tracker that is not installed, or a value that transformers refuses.
     """
-    _check_trackers(settings)
+    _check_trackers(settings, folder)
     try:
         return _training_arguments(folder, settings)
     except ValueError as error:
         raise SettingsError(f"settings: {' '.join(str(error).split())}") from error
 
 
-def _check_trackers(settings: Settings) -> None:
+def _check_trackers(settings: Settings, folder: Path) -> None:
     from transformers.integrations import get_available_reporting_integrations
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
     installed = get_available_reporting_integrations()
+    # Beside the checkpoints, which is transformers' default, the log would go with them.
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
     for name in settings.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
             raise SettingsError(f"report_to: {nearest(name, INTEGRATION_TO_CALLBACK)}")
@@ -341,6 +358,7 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         gradient_checkpointing=False,  # the older name of the same, on by default
         max_length=None,  # rows are checked already; what is too long was set aside, not cut
         packing=False,
+        pad_to_multiple_of=32,  # few shapes of batches: each costs kernels made and memory kept
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=device.type == "cuda",
         ddp_find_unused_parameters=False,  # every adapter is used in every step

@@ -27,6 +27,9 @@ BEST = "best"
 _COPIED_PARAMETERS = 200_000_000
 """Up to this size a second, merged copy of the model is loaded to generate with."""
 
+_POOLS, _POOL_BATCHES = 4, 32
+"""Rows are sorted by length in at least so many pools, of at most so many batches each."""
+
 _LOGGED = (
     "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
     "eval_mean_token_accuracy",
@@ -56,7 +59,9 @@ class LengthGroupedSampler(Sampler[int]):
         if not self.group:
             yield from order
             return
-        pool = self.batch * 32  # sorted within a pool: like lengths, and still another mix an epoch
+        # Sorted within pools: like lengths, and other batch mates in every epoch.
+        pools = max(_POOLS, -(-len(order) // (_POOL_BATCHES * self.batch)))
+        pool = -(-len(order) // (pools * self.batch)) * self.batch
         batches = []
         for start in range(0, len(order), pool):
             rows = sorted(order[start : start + pool], key=lambda row: -self.lengths[row])

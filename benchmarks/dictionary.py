@@ -1,0 +1,51 @@
+"""A plain baseline for named entities: the strings of the training documents, looked up.
+
+    python benchmarks/dictionary.py TRAIN TEST
+
+TRAIN and TEST are files or folders that the plugin medical_ner reads. Each string that is a
+chemical (or disease) of a training document is found in a test document on word borders, case
+folded, the longest first; a word that a longer string holds is not found again.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from fieldsmith import Example, Prediction
+from fieldsmith.metrics import score
+from fieldsmith.plugins import load
+
+FIELDS = ("chemicals", "diseases")
+
+
+def pattern_of(examples: Iterable[Example], field: str) -> re.Pattern[str]:
+    """Return a pattern of all strings that a field holds, the longest first."""
+    strings = {text.casefold() for e in examples for text in (e.record or {}).get(field, [])}
+    longest_first = sorted(strings, key=lambda text: (-len(text), text))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+
+
+def main(train: Path, test: Path) -> None:
+    """Print F1 by field, with its interval."""
+    plugin = load("medical_ner")
+    known = [row for row in plugin.load(train) if isinstance(row, Example)]
+    unseen = [row for row in plugin.load(test) if isinstance(row, Example)]
+    patterns = {field: pattern_of(known, field) for field in FIELDS}
+    counts = []
+    for example in unseen:
+        found = {
+            field: list({m[0].casefold(): m[0] for m in pattern.finditer(example.document.text)})
+            for field, pattern in patterns.items()
+        }
+        prediction = Prediction(example.document, record={**found, "relations": []})
+        counts.append(plugin.metric(example, prediction))
+    for name, interval in score(counts, FIELDS).items():
+        if name in {f"{field}/f1" for field in FIELDS}:
+            print(f"{name:14} {interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
