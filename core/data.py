@@ -87,6 +87,8 @@ class Prediction:
     spans: JSON Pointer of a leaf -> its first occurrence in the document.
     confidence: JSON Pointer of a leaf -> probability of its tokens, in (0, 1].
     windows: how many windows were read, of how many the document has.
+    ungrounded: verbatim leaves, or objects with one, that the model wrote and that do not stand
+        in the document; they are not in the record.
     """
 
     document: Document
@@ -96,3 +98,4 @@ class Prediction:
     spans: Mapping[str, Span] = field(default_factory=dict)
     confidence: Mapping[str, float] = field(default_factory=dict)
     windows: tuple[int, int] = (0, 0)
+    ungrounded: int = 0

@@ -77,6 +77,7 @@ def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) ->
             "read": sum(p.windows[0] for p in predictions),
             "total": sum(p.windows[1] for p in predictions),
         },
+        "ungrounded": sum(p.ungrounded for p in predictions),
         "baselines": {
             "null": {"score": baseline["score"], "metrics": baseline},
         },

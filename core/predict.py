@@ -6,13 +6,13 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .answers import leaf_confidence
-from .data import Document, Prediction, Reject
+from .data import Document, Example, Prediction, Record, Reject
 from .decode import Generated, generate
 from .errors import InputError, OutputError, RunError
 from .files import require_writable, write_atomically, write_json
@@ -21,10 +21,17 @@ from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
 from .runs import Run, prediction_line
-from .schema import InvalidRecordError, canonical, first_problem, read_record
+from .schema import (
+    InvalidRecordError,
+    canonical,
+    field_of,
+    first_problem,
+    leaves,
+    read_record,
+)
 from .settings import Settings
 from .sources import read_inputs, text_id
-from .windows import Answer, Window, cut, merge
+from .windows import Answer, Window, cut, merge, targets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -154,19 +161,20 @@ def _prediction(
     plugin: Plugin,
     prompts: PromptFormat,
 ) -> Prediction:
-    raw, answers, errors = [], [], []
+    raw, answers, errors, ungrounded = [], [], [], 0
     for window, result in results:
         text = prompts.read(result.ids)
         raw.append(text)
         try:
             if not result.finished:
                 raise InvalidRecordError(f"length: no end after {len(result.ids)} tokens")
-            record = read_record(text, plugin.schema)
+            record, invented = _grounded(read_record(text, plugin.schema), window, plugin)
         except InvalidRecordError as error:
             errors.append(str(error))
             continue
-        confidence = leaf_confidence(text, _token_ends(result, prompts), result.logprobs[:-1])
-        answers.append(Answer(window, record, confidence))
+        ungrounded += invented
+        written = leaf_confidence(text, _token_ends(result, prompts), result.logprobs[:-1])
+        answers.append(Answer(window, record, _confidence_of(record, json.loads(text), written)))
     windows = (len(answers), total)
     if not answers:
         fault = _unreadable(document.text)
@@ -182,8 +190,46 @@ def _prediction(
         fault = f"the windows together: {pointer}: {message}"
         return Prediction(document, tuple(raw), None, fault, windows=windows)
     return Prediction(
-        document, tuple(raw), merged.record, None, merged.spans, merged.confidence, windows
+        document,
+        tuple(raw),
+        merged.record,
+        None,
+        merged.spans,
+        merged.confidence,
+        windows,
+        ungrounded,
     )
+
+
+def _grounded(record: Record, window: Window, plugin: Plugin) -> tuple[Record, int]:
+    """Leave out of a record what does not stand in the window, and count it.
+
+    A verbatim field can only hold what stands in the document. What an answer loses here is what
+    a gold record loses before it is trained on.
+
+    Raises:
+        InvalidRecordError: what remains breaks the schema.
+    """
+    whole = Window(window.document, 0)
+    cut_record = targets(Example(window.document, record), [whole], plugin.schema)
+    invented = sum(not gold.windows for gold in cut_record.gold)
+    if cut_record.records[0] is None:
+        raise InvalidRecordError("what stands in the document is no record without the rest")
+    return cut_record.records[0], invented
+
+
+def _confidence_of(
+    record: Record, written: Record, confidence: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the confidence of a record's leaves, which may stand elsewhere than as written."""
+    known: dict[tuple[str, object], float] = {}
+    for pointer, leaf in leaves(written):
+        known.setdefault((field_of(pointer), leaf), confidence[pointer])
+    return {
+        pointer: known[field_of(pointer), leaf]
+        for pointer, leaf in leaves(record)
+        if (field_of(pointer), leaf) in known
+    }
 
 
 def _token_ends(result: Generated, prompts: PromptFormat) -> list[int]:

@@ -223,4 +223,6 @@ def prediction_line(prediction: Prediction) -> dict[str, Any]:
     line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
     line["confidence"] = dict(prediction.confidence)
     line["windows"] = list(prediction.windows)
+    if prediction.ungrounded:
+        line["ungrounded"] = prediction.ungrounded
     return line

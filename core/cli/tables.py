@@ -39,7 +39,8 @@ def print_scores(summary: dict[str, Any]) -> None:
     windows = summary["windows"]
     click.echo(
         f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, "
-        f"{windows['read']} of {windows['total']} windows read; "
+        f"{windows['read']} of {windows['total']} windows read, "
+        f"{summary['ungrounded']} leaves that stand in no document left out; "
         f"{summary['seconds_per_document']:.3f} s a document, "
         f"{summary['peak_memory_mb']:.0f} MB at most"
     )
