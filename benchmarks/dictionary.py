@@ -42,7 +42,8 @@ def main(train: Path, test: Path) -> None:
         }
         prediction = Prediction(example.document, record={**found, "relations": []})
         counts.append(plugin.metric(example, prediction))
-    for name, interval in score(counts, FIELDS).items():
+    annotated = [field for field in FIELDS if any(field in row for row in counts)]
+    for name, interval in score(counts, annotated).items():
         if name in {f"{field}/f1" for field in FIELDS}:
             print(f"{name:14} {interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})")
 

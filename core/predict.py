@@ -121,14 +121,13 @@ def answer(
     ]
     room = _context(model) - settings.max_new_tokens
     fitting = [item for item in asked if len(item[2]) <= room]
-    share = len(documents) / max(1, len(fitting))
     generated = generate(
         model,
         [prompt for _number, _window, prompt in fitting],
         stops=prompts.stops,
         max_new_tokens=settings.max_new_tokens,
         batch_size=settings.eval_batch_size,
-        progress=lambda count: progress(round(count * share)),
+        progress=_in_documents(progress, len(documents) / max(1, len(fitting))),
     )
     by_document: list[list[tuple[Window, Generated]]] = [[] for _ in documents]
     for (number, window, _prompt), result in zip(fitting, generated, strict=True):
@@ -137,6 +136,19 @@ def answer(
         _prediction(document, len(inside), results, plugin, prompts)
         for document, inside, results in zip(documents, windows, by_document, strict=True)
     ]
+
+
+def _in_documents(progress: Callable[[int], object], share: float) -> Callable[[int], None]:
+    """Return a progress of windows that calls one of documents, ``share`` of which is a window."""
+    windows, told = 0, 0
+
+    def count(done: int) -> None:
+        nonlocal windows, told
+        windows += done
+        progress(round(windows * share) - told)
+        told = round(windows * share)
+
+    return count
 
 
 def _unreadable(text: str) -> str | None:
