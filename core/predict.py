@@ -16,6 +16,7 @@ from .data import Document, Example, Prediction, Record, Reject
 from .decode import Generated, generate
 from .errors import InputError, OutputError, RunError
 from .files import require_writable, write_atomically, write_json
+from .merging import Answer, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .plugins import Plugin
 from .plugins import load as load_plugin
@@ -31,7 +32,8 @@ from .schema import (
 )
 from .settings import Settings
 from .sources import read_inputs, text_id
-from .windows import Answer, Window, cut, merge, targets
+from .targets import targets
+from .windows import Window, cut
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -11,7 +11,8 @@ from .plugins import Plugin
 from .prompts import PromptFormat
 from .schema import field_of, write_record
 from .settings import Settings
-from .windows import Window, cut, targets
+from .targets import targets
+from .windows import Window, cut
 
 IGNORED = -100
 """Label of a token that carries no loss, as torch's cross entropy has it."""

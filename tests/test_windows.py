@@ -11,9 +11,11 @@ from invented import NAMES, example, shipped_prompts
 
 from fieldsmith import Document, Example, Record, Schema
 from fieldsmith.grounding import occurrences
+from fieldsmith.merging import Answer, merge
 from fieldsmith.schema import empty_record, first_problem, leaves
 from fieldsmith.settings import Settings
-from fieldsmith.windows import Answer, Targets, Window, cut, merge, targets
+from fieldsmith.targets import Targets, targets
+from fieldsmith.windows import Window, cut
 
 NAME = {"type": "string", "x-source": "verbatim"}
 MAYBE = {"type": ["string", "null"], "x-source": "verbatim"}
