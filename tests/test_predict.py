@@ -68,7 +68,8 @@ def test_a_line_holds_record_spans_confidence_and_windows(
         texts[block.partition("|")[0]] = f"{title} {abstract}"
     found = 0
     for row in lines(unbroken):
-        assert list(row) == ["id", "record", "spans", "confidence", "windows"]
+        names = [name for name in row if name != "ungrounded"]  # said where something was left out
+        assert names == ["id", "record", "spans", "confidence", "windows"]
         read, total = row["windows"]
         assert 0 < read <= total
         assert set(row["spans"]) <= set(row["confidence"])
