@@ -28,8 +28,8 @@ from fieldsmith.sources import read_splits
 from fieldsmith.train import build_trainer, lora_config, training_arguments
 from fieldsmith.trainer import BestAdapter, LogFile, Rhythm
 
-ROUNDS = 4
-STEPS = 40
+ROUNDS = 3
+STEPS = 36
 WARM_UP = 8
 
 
