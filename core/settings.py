@@ -67,7 +67,7 @@ class Settings:
     max_grad_norm: float = 1.0
     optimizer: str = "adamw_torch"  # any name that transformers knows
     group_lengths: bool = True  # rows of like length in one batch: less padding
-    activation_checkpointing: bool = True  # recompute activations: less memory, a third slower
+    activation_checkpointing: bool = True  # recompute activations: less memory, slower
     seed: int = 42
 
     # While it trains
