@@ -22,10 +22,10 @@ from fieldsmith.models import load_base, load_tokenizer, pick_device, quieten
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter
 from fieldsmith.prompts import PromptFormat
+from fieldsmith.qlora import build_trainer, lora_config, training_arguments
 from fieldsmith.rows import Row, build_rows
 from fieldsmith.settings import Settings, resolve
 from fieldsmith.sources import read_splits
-from fieldsmith.train import build_trainer, lora_config, training_arguments
 from fieldsmith.trainer import BestAdapter, LogFile, Rhythm
 
 ROUNDS = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from .data import Span
@@ -61,16 +62,12 @@ def leaf_confidence(text: str, ends: Sequence[int], logprobs: Sequence[float]) -
     The probability of a leaf is the product of those of the tokens that overlap it, the token
     that holds its closing quote included: where a value ends is part of the value.
 
-    ends: for each token, the offset in ``text`` after it, in code points.
+    ends: for each token, the offset in ``text`` after it, in code points; never falling.
     logprobs: for each token, the natural logarithm of its probability.
     """
     confidence = {}
     starts = [0, *ends[:-1]]
     for pointer, (start, end) in leaf_spans(text).items():
-        total = sum(
-            logprob
-            for token_start, token_end, logprob in zip(starts, ends, logprobs, strict=True)
-            if token_end > start and token_start <= end
-        )
+        total = sum(logprobs[bisect_right(ends, start) : bisect_right(starts, end)])
         confidence[pointer] = max(round(math.exp(min(0.0, total)), 6), 1e-6)
     return confidence

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import hookspecs
 from .data import Schema
-from .errors import PluginError, nearest
+from .errors import PluginError, SchemaError, nearest
 from .hookspecs import PROJECT, REQUIRED
 
 _HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -124,10 +124,13 @@ def checked_schema(schema: object, who: str) -> Schema:
 
     Raises:
         PluginError: it is not a JSON Schema (2020-12) of an object.
+        SchemaError: it is one that answers cannot be held to.
     """
-    # It takes a tenth of a second to import, and only a plugin in use needs it.
+    # They take a tenth of a second each to import, and only a plugin in use needs them.
     from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
+    from jsonschema.exceptions import SchemaError as InvalidSchema
+
+    from .grammar import check_schema
 
     if not isinstance(schema, dict):
         raise PluginError(
@@ -137,7 +140,7 @@ def checked_schema(schema: object, who: str) -> Schema:
     try:
         copy: Schema = json.loads(json.dumps(schema, allow_nan=False))
         Draft202012Validator.check_schema(copy)
-    except SchemaError as error:
+    except InvalidSchema as error:
         raise PluginError(
             f"{who}: its schema is not valid at {error.json_path}: {error.message}"
         ) from error
@@ -148,6 +151,10 @@ def checked_schema(schema: object, who: str) -> Schema:
             f"{who}: its schema describes {shortened(copy.get('type'))}; "
             'a record is an object, so the root needs "type": "object"'
         )
+    try:
+        check_schema(copy)
+    except SchemaError as error:
+        raise SchemaError(f"{who}: {error}") from error
     return copy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Record = dict[str, Any]
 """The JSON object that answers for a document; valid against the plugin's schema."""
@@ -79,16 +79,36 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Grounding:
+    """Whether a leaf of a record stands in the document, and where.
+
+    status: "verbatim": the document holds the value as it is; "normalised": it does but for case,
+        white space, hyphens or the form of a character; "inferred": it does not, or the value is
+        no string; "absent": there is no value (null).
+    spans: every whole occurrence, left to right.
+    """
+
+    status: Literal["verbatim", "normalised", "inferred", "absent"]
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model answered for a document.
 
     raw: the text as generated, one string a window.
     record: the merged, valid record; None where ``error`` says why there is none.
-    spans: JSON Pointer of a leaf -> its first occurrence in the document.
+    spans: JSON Pointer of a leaf -> where the model found it first, if it stands in the document.
     confidence: JSON Pointer of a leaf -> probability of its tokens, in (0, 1].
+    grounding: JSON Pointer of every leaf -> whether and where it stands in the document.
     windows: how many windows were read, of how many the document has.
+    truncated: windows whose answer was cut off at the length limit; their record holds what was
+        complete by then.
+    repeats: items of lists that were written more than once; the record holds each once.
+    unsure: leaves, or objects with one, left out because their confidence is under the threshold.
     ungrounded: verbatim leaves, or objects with one, that the model wrote and that do not stand
-        in the document; they are not in the record.
+        in the document; they are not in the record. Always 0 where decoding is constrained.
+    constrained: whether the model could write nothing but a valid, grounded record.
     """
 
     document: Document
@@ -97,5 +117,10 @@ class Prediction:
     error: str | None = None
     spans: Mapping[str, Span] = field(default_factory=dict)
     confidence: Mapping[str, float] = field(default_factory=dict)
+    grounding: Mapping[str, Grounding] = field(default_factory=dict)
     windows: tuple[int, int] = (0, 0)
+    truncated: int = 0
+    repeats: int = 0
+    unsure: int = 0
     ungrounded: int = 0
+    constrained: bool = True

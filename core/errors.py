@@ -5,6 +5,8 @@ FieldsmithError
 │   └── UnknownFormatError   a source in no format that the plugin reads
 ├── OutputError       a path that cannot be written
 ├── PluginError       a plugin that cannot be found, loaded or used
+│   └── SchemaError   a schema that answers cannot be held to
+├── GrammarError      a grammar that does not compile, or that fails while it is used
 ├── SettingsError     a setting, a preset or a model that does not fit
 ├── RunError          a run folder that is none, or does not fit what is asked of it
 └── LeakError         documents that stand on both sides of a split
@@ -36,6 +38,14 @@ class OutputError(FieldsmithError):
 
 class PluginError(FieldsmithError):
     """A plugin cannot be found, imported or used; names the plugin and its distribution."""
+
+
+class SchemaError(PluginError):
+    """Answers cannot be held to a schema; names the place in it, the keyword and what to do."""
+
+
+class GrammarError(FieldsmithError):
+    """A grammar does not compile or fails in use; nothing is generated without it."""
 
 
 class SettingsError(FieldsmithError):

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from .calibration import calibration, judged
 from .data import SPLITS, Counts, Example, Prediction, Reject
 from .errors import InputError, LeakError, RunError
 from .files import write_jsonl
@@ -65,7 +66,8 @@ def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) ->
     scalars = [name for name in metric_names(scored.counts) if _is_scalar(plugin, name)]
     for name in scalars:
         metrics[f"{name}/accuracy"] = accuracy(scored.counts, name)
-    predictions = scored.predictions
+    predictions, schema = scored.predictions, plugin.schema
+    pairs = zip(scored.examples, predictions, strict=True)
     return {
         "plugin": plugin.name,
         "split": split,
@@ -77,7 +79,13 @@ def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) ->
             "read": sum(p.windows[0] for p in predictions),
             "total": sum(p.windows[1] for p in predictions),
         },
+        "constrained": all(p.constrained for p in predictions),
+        "truncated": sum(p.truncated for p in predictions),
+        "repeats": sum(p.repeats for p in predictions),
         "ungrounded": sum(p.ungrounded for p in predictions),
+        "calibration": calibration(
+            [leaf for e, p in pairs for leaf in judged(e.record, p.record, p.confidence, schema)]
+        ),
         "baselines": {
             "null": {"score": baseline["score"], "metrics": baseline},
         },
@@ -148,6 +156,7 @@ def evaluate_run(
     data: Path | None = None,
     split: str | None = None,
     base: bool = False,
+    constrained: bool = True,
     allow_leaks: bool = False,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
@@ -156,6 +165,8 @@ def evaluate_run(
     split: with ``data``, only the documents that carry this official label or none; without,
         "test" by default.
     base: score the base model without the adapter beside it.
+    constrained: whether answers are held to the schema and the text; where not, the scores are
+        stored under a name that says so.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -177,13 +188,15 @@ def evaluate_run(
     if not examples:
         raise InputError(f"{where} holds no document with a record to score")
     leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
-    extractor = Extractor.load(run.folder)
+    if not constrained:
+        name += ":unconstrained"
+    extractor = Extractor.load(run.folder, constrained=constrained)
     summary = _scored(extractor, examples, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
     if leaks:
         summary["trained_on"] = len(leaks)
     if base:
-        summary["baselines"]["base"] = _base_beside(run, examples, summary, extractor.settings)
+        summary["baselines"]["base"] = _base_beside(run, examples, summary, extractor)
     summary.pop("_counts")
     run.write_metrics(name, summary)
     return summary
@@ -238,12 +251,14 @@ def _scored(
 
 
 def _base_beside(
-    run: Run, examples: Sequence[Example], summary: dict[str, Any], settings: Settings
+    run: Run, examples: Sequence[Example], summary: dict[str, Any], tuned: Extractor
 ) -> dict[str, Any]:
     """Score the base model on the same documents, and the difference to it by paired bootstrap."""
     ours = summary["_counts"]
-    base = _scored(Extractor.load(run.folder, adapter=False), examples, "base", None)
-    difference, p_value = paired_difference(ours, base["_counts"], score_names(settings, ours))
+    untuned = Extractor.load(run.folder, adapter=False, constrained=tuned.grammars is not None)
+    base = _scored(untuned, examples, "base", None)
+    names = score_names(tuned.settings, ours)
+    difference, p_value = paired_difference(ours, base["_counts"], names)
     return {
         "score": base["score"],
         "metrics": base["metrics"],

@@ -1,58 +1,67 @@
-"""Documents in, records out: in order, resumable, one line a document whatever happens."""
+"""Documents in, records out: each window is asked under its grammar, then they are merged."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .answers import leaf_confidence
-from .data import Document, Example, Prediction, Record, Reject
-from .decode import Generated, generate
-from .errors import InputError, OutputError, RunError
-from .files import require_writable, write_atomically, write_json
+from .answers import leaf_confidence, leaf_spans
+from .closing import close_answer
+from .data import Document, Example, Prediction, Record
+from .decode import Generated, Prompt, generate
+from .errors import RunError
+from .grammar import Grammars, Vocabulary
+from .grounding import ground
 from .merging import Answer, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
-from .runs import Run, prediction_line
+from .reduction import Reduced, without_repeats, without_unsure
+from .runs import Run
 from .schema import (
     InvalidRecordError,
-    canonical,
     field_of,
     first_problem,
     leaves,
     read_record,
+    write_record,
 )
 from .settings import Settings
-from .sources import read_inputs, text_id
+from .sources import text_id
 from .targets import targets
 from .windows import Window, cut
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-GROUP = 32
-"""Documents answered and written at once; fixed, so that a resumed run batches them alike."""
-
 
 @dataclass(frozen=True)
 class Extractor:
-    """A model, a plugin and how they talk: call it with a text to get a Prediction."""
+    """A model, a plugin and how they talk: call it with a text to get a Prediction.
+
+    grammars: what answers are held to; None lets the model write what it likes.
+    min_confidence: leaves under it are left out of the records.
+    """
 
     plugin: Plugin
     settings: Settings
     prompts: PromptFormat
     model: PreTrainedModel
+    vocabulary: Vocabulary
+    grammars: Grammars | None
+    min_confidence: float = 0.0
 
     @staticmethod
-    def load(folder: Path, *, adapter: bool = True) -> Extractor:
+    def load(
+        folder: Path,
+        *,
+        adapter: bool = True,
+        constrained: bool = True,
+        min_confidence: float = 0.0,
+    ) -> Extractor:
         """Load a run's model; without its adapter, the base model as the run found it.
 
         Raises:
@@ -74,7 +83,21 @@ class Extractor:
                 f"({_short(wanted)} then, {_short(found)} now)"
             )
         model = load_for_inference(settings, run.adapter if adapter else None)
-        return Extractor(plugin, settings, prompts, model)
+        extractor = Extractor.around(model, plugin, settings, prompts)
+        return replace(
+            extractor,
+            grammars=extractor.grammars if constrained else None,
+            min_confidence=min_confidence,
+        )
+
+    @staticmethod
+    def around(
+        model: PreTrainedModel, plugin: Plugin, settings: Settings, prompts: PromptFormat
+    ) -> Extractor:
+        """Return what asks a model that is loaded already, under the grammars of the schema."""
+        vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
+        grammars = Grammars(plugin.schema, vocabulary)
+        return Extractor(plugin, settings, prompts, model, vocabulary, grammars)
 
     def __call__(self, text: str) -> Prediction:
         """Return the record of one text."""
@@ -83,13 +106,139 @@ class Extractor:
     def predict(
         self, documents: Sequence[Document], progress: Callable[[int], object] = lambda _n: None
     ) -> list[Prediction]:
-        """Return the prediction of each document, in order.
+        """Return the prediction of each document, in order: window by window, then merged.
 
         progress: called with the number of documents whose windows have been read since.
+
+        Raises:
+            GrammarError: no grammar could be made for a window.
         """
-        return answer(
-            self.model, self.plugin, self.settings, self.prompts, documents, progress=progress
+        windows = [
+            [] if _unreadable(document.text) else cut(document, self.settings, self.prompts)
+            for document in documents
+        ]
+        asked = [
+            (number, window, self._ask(window))
+            for number, inside in enumerate(windows)
+            for window in inside
+        ]
+        room = _context(self.model) - self.settings.max_new_tokens
+        errors: list[list[str]] = [[] for _ in documents]
+        fitting = []
+        for number, window, prompt in asked:
+            if prompt.grammar and not prompt.grammar.has_answer:
+                errors[number].append("a field has to stand in the text, and nothing in it can")
+            elif len(prompt.ids) > room:
+                errors[number].append(
+                    "length: the document does not fit the model; window=tokens cuts it"
+                )
+            else:
+                fitting.append((number, window, prompt))
+        generated = generate(
+            self.model,
+            [prompt for _number, _window, prompt in fitting],
+            stops=self.prompts.stops,
+            max_new_tokens=self.settings.max_new_tokens,
+            batch_size=self.settings.eval_batch_size,
+            vocabulary=self.vocabulary,
+            progress=_in_documents(progress, len(documents) / max(1, len(fitting))),
         )
+        by_document: list[list[tuple[Window, Generated]]] = [[] for _ in documents]
+        for (number, window, _prompt), result in zip(fitting, generated, strict=True):
+            by_document[number].append((window, result))
+        return [
+            self._prediction(document, len(inside), results, faults)
+            for document, inside, results, faults in zip(
+                documents, windows, by_document, errors, strict=True
+            )
+        ]
+
+    def _ask(self, window: Window) -> Prompt:
+        ids = self.prompts.prompt(self.plugin.prompt(window.document))
+        return Prompt(ids, self.grammars.of(window.document.text) if self.grammars else None)
+
+    def _prediction(
+        self,
+        document: Document,
+        total: int,
+        results: Sequence[tuple[Window, Generated]],
+        errors: list[str],
+    ) -> Prediction:
+        """Read the answers of a document's windows and merge them.
+
+        errors: why windows were not read; those whose answer is no record are added.
+        """
+        readings = []
+        for window, result in results:
+            try:
+                readings.append(self._read(window, result))
+            except InvalidRecordError as error:
+                errors.append(str(error))
+        prediction = Prediction(
+            document,
+            tuple(result.text for _window, result in results),
+            windows=(len(readings), total),
+            truncated=sum(reading.truncated for reading in readings),
+            repeats=sum(reading.repeats for reading in readings),
+            ungrounded=sum(reading.ungrounded for reading in readings),
+            constrained=self.grammars is not None,
+        )
+        if not readings:
+            return replace(prediction, error=errors[0] if errors else _unreadable(document.text))
+        schema = self.plugin.schema
+        merged = merge([reading.answer for reading in readings], schema)
+        problem = first_problem(merged.record, schema)
+        if problem:  # each window's record is valid, but not all together: too many items, say
+            pointer, message = problem
+            return replace(prediction, error=f"the windows together: {pointer}: {message}")
+        sure = without_unsure(merged.record, merged.confidence, self.min_confidence, schema)
+        grounding = ground(sure.record, document.text)
+        first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
+        return replace(
+            prediction,
+            record=sure.record,
+            spans=first | sure.moved(merged.spans),
+            confidence=sure.moved(merged.confidence),
+            grounding=grounding,
+            unsure=sure.left_out,
+        )
+
+    def _read(self, window: Window, result: Generated) -> _Reading:
+        """Read a window's answer.
+
+        Raises:
+            InvalidRecordError: it is no record, and what is whole of it makes none.
+        """
+        schema = self.plugin.schema
+        closed = result.text
+        if result.finished:
+            record = read_record(result.text, schema)
+        else:
+            whole = close_answer(result.text, schema)
+            if whole is None:
+                raise InvalidRecordError(f"length: no end after {len(result.ids)} tokens")
+            record, closed = whole, write_record(whole, schema)
+        confidence = _written_confidence(result, closed)
+        ungrounded = 0
+        if self.grammars is None:
+            written = record
+            record, ungrounded = _grounded(written, window, self.plugin)
+            confidence = _confidence_of(record, written, confidence)
+        distinct = without_repeats(record)
+        if distinct.left_out and first_problem(distinct.record, schema):  # too few would remain
+            distinct = Reduced(record, 0, {pointer: pointer for pointer in confidence})
+        answer = Answer(window, distinct.record, distinct.moved(confidence))
+        return _Reading(answer, not result.finished, distinct.left_out, ungrounded)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a window's answer says, and what became of the rest of it."""
+
+    answer: Answer
+    truncated: bool
+    repeats: int
+    ungrounded: int
 
 
 def plugin_of(run: Run) -> Plugin:
@@ -104,40 +253,6 @@ def plugin_of(run: Run) -> Plugin:
 
 def _short(model: dict[str, str]) -> str:
     return (model.get("sha256") or model.get("commit") or "?")[:12]
-
-
-def answer(
-    model: PreTrainedModel,
-    plugin: Plugin,
-    settings: Settings,
-    prompts: PromptFormat,
-    documents: Sequence[Document],
-    progress: Callable[[int], object] = lambda _count: None,
-) -> list[Prediction]:
-    """Ask the model for the record of each document: window by window, then merged."""
-    windows = [[] if _unreadable(d.text) else cut(d, settings, prompts) for d in documents]
-    asked = [
-        (number, window, prompts.prompt(plugin.prompt(window.document)))
-        for number, inside in enumerate(windows)
-        for window in inside
-    ]
-    room = _context(model) - settings.max_new_tokens
-    fitting = [item for item in asked if len(item[2]) <= room]
-    generated = generate(
-        model,
-        [prompt for _number, _window, prompt in fitting],
-        stops=prompts.stops,
-        max_new_tokens=settings.max_new_tokens,
-        batch_size=settings.eval_batch_size,
-        progress=_in_documents(progress, len(documents) / max(1, len(fitting))),
-    )
-    by_document: list[list[tuple[Window, Generated]]] = [[] for _ in documents]
-    for (number, window, _prompt), result in zip(fitting, generated, strict=True):
-        by_document[number].append((window, result))
-    return [
-        _prediction(document, len(inside), results, plugin, prompts)
-        for document, inside, results in zip(documents, windows, by_document, strict=True)
-    ]
 
 
 def _in_documents(progress: Callable[[int], object], share: float) -> Callable[[int], None]:
@@ -168,58 +283,10 @@ def _context(model: PreTrainedModel) -> int:
     return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
 
 
-def _prediction(
-    document: Document,
-    total: int,
-    results: Sequence[tuple[Window, Generated]],
-    plugin: Plugin,
-    prompts: PromptFormat,
-) -> Prediction:
-    raw, answers, errors, ungrounded = [], [], [], 0
-    for window, result in results:
-        text = prompts.read(result.ids)
-        raw.append(text)
-        try:
-            if not result.finished:
-                raise InvalidRecordError(f"length: no end after {len(result.ids)} tokens")
-            record, invented = _grounded(read_record(text, plugin.schema), window, plugin)
-        except InvalidRecordError as error:
-            errors.append(str(error))
-            continue
-        ungrounded += invented
-        written = leaf_confidence(text, _token_ends(result, prompts), result.logprobs[:-1])
-        answers.append(Answer(window, record, _confidence_of(record, json.loads(text), written)))
-    windows = (len(answers), total)
-    if not answers:
-        fault = _unreadable(document.text)
-        if fault:
-            errors.append(fault)
-        elif not results:
-            errors.append("length: the document does not fit the model; window=tokens cuts it")
-        return Prediction(document, tuple(raw), None, errors[0], windows=windows)
-    merged = merge(answers, plugin.schema)
-    problem = first_problem(merged.record, plugin.schema)
-    if problem:  # each window's record is valid, but not all of them together: too many items, say
-        pointer, message = problem
-        fault = f"the windows together: {pointer}: {message}"
-        return Prediction(document, tuple(raw), None, fault, windows=windows)
-    return Prediction(
-        document,
-        tuple(raw),
-        merged.record,
-        None,
-        merged.spans,
-        merged.confidence,
-        windows,
-        ungrounded,
-    )
-
-
 def _grounded(record: Record, window: Window, plugin: Plugin) -> tuple[Record, int]:
-    """Leave out of a record what does not stand in the window, and count it.
+    """Leave out of an unconstrained answer what does not stand in the window, and count it.
 
-    A verbatim field can only hold what stands in the document. What an answer loses here is what
-    a gold record loses before it is trained on.
+    What it loses here is what a gold record loses before it is trained on.
 
     Raises:
         InvalidRecordError: what remains breaks the schema.
@@ -232,170 +299,28 @@ def _grounded(record: Record, window: Window, plugin: Plugin) -> tuple[Record, i
     return cut_record.records[0], invented
 
 
+def _written_confidence(result: Generated, closed: str) -> dict[str, float]:
+    """Return the confidence of the leaves that the model wrote.
+
+    closed: the answer, closed where it was cut off; what stands there alone has no confidence.
+    """
+    pairs = zip(result.text, closed, strict=False)
+    same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(result.text), len(closed)))
+    written = {pointer for pointer, (_start, end) in leaf_spans(closed).items() if end <= same}
+    confidence = leaf_confidence(closed, result.ends, result.logprobs)
+    return {pointer: value for pointer, value in confidence.items() if pointer in written}
+
+
 def _confidence_of(
     record: Record, written: Record, confidence: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the confidence of a record's leaves, which may stand elsewhere than as written."""
     known: dict[tuple[str, object], float] = {}
     for pointer, leaf in leaves(written):
-        known.setdefault((field_of(pointer), leaf), confidence[pointer])
+        if pointer in confidence:
+            known.setdefault((field_of(pointer), leaf), confidence[pointer])
     return {
         pointer: known[field_of(pointer), leaf]
         for pointer, leaf in leaves(record)
         if (field_of(pointer), leaf) in known
     }
-
-
-def _token_ends(result: Generated, prompts: PromptFormat) -> list[int]:
-    """Return for each token before the stop token the offset in the text after it."""
-    ids = result.ids[:-1]
-    ends = (len(prompts.read(ids[: count + 1])) for count in range(len(ids)))
-    # A character of several tokens may read as more than one until it is whole.
-    return list(itertools.accumulate(ends, max))
-
-
-def read_all(plugin: Plugin, inputs: Sequence[str]) -> list[Document | Reject]:
-    """Return the documents of all inputs, in order.
-
-    Raises:
-        InputError: a missing path, a fault in a file that was named, or no document at all.
-    """
-    rows = list(read_inputs(plugin, inputs))
-    if not rows:
-        raise InputError(f"{' '.join(inputs)}: no document in it")
-    return rows
-
-
-# --- A file of predictions, resumable -----------------------------------------------------------
-
-
-def predict_lines(
-    extractor: Extractor,
-    rows: Iterable[Document | Reject],
-    *,
-    skip: int = 0,
-    progress: Callable[[int], object] = lambda _count: None,
-) -> Iterator[list[bytes]]:
-    """Yield the lines of one group of documents after another, in input order.
-
-    skip: number of groups that are written already.
-    """
-    source = iter(rows)
-    for number in itertools.count():
-        group = list(itertools.islice(source, GROUP))
-        if not group:
-            return
-        if number < skip:
-            progress(len(group))
-            continue
-        documents = [row for row in group if isinstance(row, Document)]
-        predictions = iter(extractor.predict(documents))
-        lines = []
-        for row in group:
-            if isinstance(row, Document):
-                line = prediction_line(next(predictions))
-            else:
-                line = _rejected_line(row)
-            lines.append(_encoded(line))
-        progress(len(group))
-        yield lines
-
-
-def _encoded(line: dict[str, Any]) -> bytes:
-    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
-    # Half a surrogate pair, as in a file's name that is no UTF-8, becomes the escape of JSON.
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _rejected_line(reject: Reject) -> dict[str, Any]:
-    reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
-    return {
-        "id": reject.id or reject.place,
-        "record": None,
-        "error": reason,
-        "spans": {},
-        "confidence": {},
-        "windows": [0, 0],
-    }
-
-
-def key_of(run: Run, rows: Sequence[Document | Reject]) -> str:
-    """Return a hash of all that decides a file of predictions: model, settings and documents."""
-    info = run.info()
-    digest = hashlib.sha256()
-    for part in (info["receipt"], info["settings"], info["base_model"]):
-        digest.update(canonical(part).encode())
-    with (run.adapter / "adapter_model.safetensors").open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-    for row in rows:
-        digest.update(canonical(asdict(row)).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-class PredictionFile:
-    """A file of predictions that is written group by group and renamed once it is whole.
-
-    What is half done stands in ``FILE.partial``, and what it was made from in
-    ``FILE.partial.json``: the same command goes on with it, another one starts anew.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Prepare to write ``path``.
-
-        Raises:
-            OutputError: the folder cannot be written.
-        """
-        self.path = path
-        self.partial = path.with_name(path.name + ".partial")
-        self.state = path.with_name(path.name + ".partial.json")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file")
-        require_writable(path.parent)
-
-    def groups_done(self, key: str) -> int:
-        """Return the number of whole groups of an earlier, interrupted run; cut the file there.
-
-        key: stands for whatever decides the predictions; a partial file made from something else
-            is not gone on with.
-        """
-        try:
-            state = json.loads(self.state.read_text(encoding="utf-8"))
-            data = self.partial.read_bytes()
-        except (OSError, ValueError):
-            state, data = {}, b""
-        lines = data.split(b"\n")[:-1] if state.get("key") == key else []
-        groups = len(lines) // GROUP
-        # First the file, then the key: killed in between, the old key refuses the new content.
-        write_atomically(self.partial, b"".join(line + b"\n" for line in lines[: groups * GROUP]))
-        write_json(self.state, {"key": key})
-        return groups
-
-    def write(self, groups: Iterable[list[bytes]]) -> int:
-        """Append groups, each flushed to the disk, and rename the file at the end.
-
-        Returns:
-            The number of lines written now.
-
-        Raises:
-            OutputError: the disk is full, or the file cannot be written any more.
-        """
-        count = 0
-        for lines in groups:
-            self._append(b"".join(lines))
-            count += len(lines)
-        try:
-            os.replace(self.partial, self.path)
-            self.state.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
-        return count
-
-    def _append(self, data: bytes) -> None:
-        try:
-            with self.partial.open("ab") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.partial}: cannot be written ({error.strerror})") from error

@@ -23,6 +23,7 @@ from .plugins import Plugin
 from .schema import canonical
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 _PROBE = Document("probe", 'Probe: 5 mg of "α-X" <|eot_id|>\n</s> daily.', {})
@@ -75,6 +76,7 @@ class PromptFormat:
                 f"choose an instruction-tuned model"
             )
         self.tokenizer = tokenizer
+        self._plain = _plain(tokenizer)
         self._template = _TODAY.sub(
             lambda call: repr(_DAY.strftime(call[2])), tokenizer.get_chat_template()
         )
@@ -119,16 +121,9 @@ class PromptFormat:
         Raises:
             SettingsError: the tokenizer is a slow one, which does not know them.
         """
-        if not self.tokenizer.is_fast:
+        if self._plain is None:
             raise SettingsError("windows of tokens want a fast tokenizer, which knows offsets")
-        encoded = self.tokenizer(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_offsets_mapping=True,
-            verbose=False,  # a text longer than the model reads is what this is for
-        )
-        return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
+        return list(self._plain.encode(text, add_special_tokens=False).offsets)
 
     def receipt(self, plugin: Plugin) -> Receipt:
         """Return the hashes of schema, template, tokenizer and a fixed prompt."""
@@ -140,8 +135,10 @@ class PromptFormat:
         )
 
     def _text(self, text: str) -> list[int]:
-        ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return list(ids)
+        if self._plain is None:
+            ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            return list(ids)
+        return list(self._plain.encode(text, add_special_tokens=False).ids)
 
     def _markup(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
@@ -202,6 +199,24 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
     if turns and turns[0].role == "user":
         system.append(turns.pop(0).content)
     return [Message("user", "\n\n".join(system)), *turns]
+
+
+def _plain(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
+    """Return a copy of a fast tokenizer that reads no token in a text that was added to it.
+
+    transformers can split special tokens only; "<think>" is one that is not.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    definition = json.loads(backend.to_str())
+    for token in definition["added_tokens"]:
+        token["special"] = True
+    plain: Tokenizer = type(backend).from_str(json.dumps(definition))
+    plain.no_padding()
+    plain.no_truncation()
+    plain.encode_special_tokens = True
+    return plain
 
 
 def _definition(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -1,4 +1,8 @@
-"""Rows of training: each window of an example as token ids and labels, and the books of it."""
+"""Rows of training: each window of an example as token ids and labels, and the books of it.
+
+An answer is trained on only if the grammar of its window, which every generated answer is held
+to, lets the model write it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .data import Example, Record, Reject
+from .grammar import Grammars, Vocabulary
 from .plugins import Plugin
 from .prompts import PromptFormat
 from .schema import field_of, write_record
@@ -38,6 +43,7 @@ class Rows:
     set_aside: windows that are not trained on.
     lost: gold leaves and objects that stand in no row.
     gold, learned: leaves and objects by field, and how many stand in a row.
+    aligned: leaves by field that stand in a row as the text writes them, not as the gold does.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -46,6 +52,7 @@ class Rows:
     lost: list[Reject] = field(default_factory=list)
     gold: Counter[str] = field(default_factory=Counter)
     learned: Counter[str] = field(default_factory=Counter)
+    aligned: Counter[str] = field(default_factory=Counter)
 
 
 def build_rows(
@@ -58,16 +65,28 @@ def build_rows(
     """Cut examples into windows and tokenise each with its answer.
 
     An answer is never cut: a window whose prompt and answer exceed ``max_length`` is set aside.
+    So is one whose answer, replayed token by token, is refused by the grammar of the window.
+
+    Raises:
+        GrammarError: no grammar could be made for a window.
+        SchemaError: answers cannot be held to the plugin's schema.
+        SettingsError: no grammar can be held to the tokenizer.
     """
     books = Rows()
+    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
     for example in examples:
-        _add(books, example, plugin, prompts, settings)
+        _add(books, example, plugin, prompts, settings, grammars)
         progress(1)
     return books
 
 
 def _add(
-    books: Rows, example: Example, plugin: Plugin, prompts: PromptFormat, settings: Settings
+    books: Rows,
+    example: Example,
+    plugin: Plugin,
+    prompts: PromptFormat,
+    settings: Settings,
+    grammars: Grammars,
 ) -> None:
     document, place = example.document, example.place or example.document.id
     windows = cut(document, settings, prompts)
@@ -75,7 +94,7 @@ def _add(
     books.windows += len(windows)
     trained = set()
     for number, (window, record) in enumerate(zip(windows, wanted.records, strict=True)):
-        row = _row(window, record, plugin, prompts, settings)
+        row = _row(window, record, plugin, prompts, settings, grammars)
         if isinstance(row, Row):
             books.rows.append(row)
             trained.add(number)
@@ -90,6 +109,8 @@ def _add(
         if not learned:
             reason = gold.reason or "the windows that hold it are set aside"
             books.lost.append(Reject(place, gold.pointer, reason, document.id))
+        elif gold.aligned:
+            books.aligned[field_of(gold.pointer)] += 1
 
 
 def _row(
@@ -98,6 +119,7 @@ def _row(
     plugin: Plugin,
     prompts: PromptFormat,
     settings: Settings,
+    grammars: Grammars,
 ) -> Row | str:
     """Return a window's row, or the reason why there is none."""
     if record is None:
@@ -110,4 +132,7 @@ def _row(
             f"prompt and answer take {length} tokens of max_length {settings.max_length}; "
             f"raise max_length or cut the document into smaller windows (window, window_size)"
         )
+    refusal = grammars.of(window.document.text).refusal(answer[:-1])
+    if refusal is not None:
+        return f"no answer can hold what remains of the record: {refusal}"
     return Row(prompt + answer, [IGNORED] * len(prompt) + answer)

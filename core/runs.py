@@ -222,7 +222,16 @@ def prediction_line(prediction: Prediction) -> dict[str, Any]:
         line["error"] = prediction.error
     line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
     line["confidence"] = dict(prediction.confidence)
+    line["status"] = {pointer: found.status for pointer, found in prediction.grounding.items()}
+    line["occurrences"] = {
+        pointer: [list(span) for span in found.spans]
+        for pointer, found in prediction.grounding.items()
+        if len(found.spans) > 1
+    }
     line["windows"] = list(prediction.windows)
-    if prediction.ungrounded:
-        line["ungrounded"] = prediction.ungrounded
+    for name in ("truncated", "repeats", "unsure", "ungrounded"):
+        if count := getattr(prediction, name):
+            line[name] = count
+    if not prediction.constrained:
+        line["constrained"] = False
     return line

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -28,11 +30,20 @@ def canonical(value: object) -> str:
 def write_record(record: Record, schema: Schema) -> str:
     """Write a record as compact JSON with its keys in the schema's order.
 
-    This is the one form that is trained, generated and read. Keys that the schema does not name
-    follow in their own order.
+    This is the one form that is trained, generated and read: no white space, no exponents, no
+    fraction of zero. Keys that the schema does not name follow in their own order.
     """
-    ordered = in_schema_order(record, schema, schema)
-    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _compact(in_schema_order(record, schema, schema))
+
+
+def _compact(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_compact(k)}:{_compact(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_compact, value)) + "]"
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:

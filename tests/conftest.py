@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         if file and Path(file).is_relative_to(tmp_path):
             del sys.modules[name]
 
+
+# How long an example takes is no property of the code: other tests may run beside it.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
 
 # Trainings that take seconds; see tiny.py
 

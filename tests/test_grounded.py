@@ -1,15 +1,17 @@
-"""A verbatim field can only hold what stands in the document, whatever the model wrote."""
+"""What an unconstrained model wrote: only what stands in the document stays in a record."""
 
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
+from itertools import accumulate
 
 import pytest
-from invented import plugin_of, shipped_prompts
+from test_every_answer import extractor
 
 from fieldsmith import Document, Prediction, Record, Schema
 from fieldsmith.decode import Generated
-from fieldsmith.predict import _prediction
 from fieldsmith.windows import Window
 
 SCHEMA: Schema = {
@@ -38,14 +40,18 @@ SCHEMA: Schema = {
 TEXT = "Zinc and velmol. Later, velmol and gold."
 
 
-def answered(record: Record) -> Prediction:
-    """Return the prediction for an answer that holds ``record``, each token at 1/2."""
+def read(text: str, *, finished: bool = True, constrained: bool = False) -> Prediction:
+    """Return the prediction for an answer, each character of it a token at 1/2."""
     document = Document("one", TEXT)
-    ids = shipped_prompts().answer(json.dumps(record, separators=(",", ":")))
-    result = Generated(tuple(ids), (-0.6931471805599453,) * len(ids), finished=True)
-    return _prediction(
-        document, 1, [(Window(document, 0), result)], plugin_of(SCHEMA), shipped_prompts()
-    )
+    ends = tuple(accumulate(1 for _ in text))
+    result = Generated((0,) * len(text), text, ends, (math.log(0.5),) * len(text), finished)
+    asking = extractor(SCHEMA, 20)
+    asking = asking if constrained else replace(asking, grammars=None)
+    return asking._prediction(document, 1, [(Window(document, 0), result)], [])
+
+
+def answered(record: Record) -> Prediction:
+    return read(json.dumps(record, separators=(",", ":")))
 
 
 def test_what_does_not_stand_in_the_document_is_left_out_and_counted() -> None:
@@ -79,12 +85,27 @@ def test_what_stands_there_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"names":[1],"pairs":[]}'])
 def test_what_is_no_record_is_an_error(text: str) -> None:
-    document = Document("one", TEXT)
-    ids = shipped_prompts().answer(text)
-    result = Generated(tuple(ids), (0.0,) * len(ids), finished=True)
-    found = _prediction(
-        document, 1, [(Window(document, 0), result)], plugin_of(SCHEMA), shipped_prompts()
-    )
+    found = read(text)
     assert found.record is None
     assert found.error
     assert found.windows == (0, 1)
+    assert not found.constrained
+
+
+def test_what_was_whole_when_it_was_cut_off_stays_and_the_rest_has_no_confidence() -> None:
+    found = read('{"names": ["velmol", "gold", "Zi', finished=False)
+    assert found.record == {"names": ["velmol", "gold"], "pairs": []}
+    assert found.truncated == 1
+    # The text is not compact, so only what stands at the same place as in the record is known.
+    found = read('{"names":["velmol","gold"],"title":"Zi', finished=False)
+    assert found.record == {"names": ["velmol", "gold"], "pairs": []}
+    assert found.confidence == pytest.approx({"/names/0": 0.5**7, "/names/1": 0.5**5}, abs=1e-6)
+
+
+def test_repeats_leave_their_list_and_take_no_confidence_along() -> None:
+    found = read('{"names":["gold","velmol","gold","Zinc"],"pairs":[]}', constrained=True)
+    assert found.record == {"names": ["Zinc", "velmol", "gold"], "pairs": []}
+    assert found.repeats == 1
+    assert found.confidence == pytest.approx(
+        {"/names/0": 0.5**5, "/names/1": 0.5**7, "/names/2": 0.5**5}, abs=1e-6
+    )

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -225,7 +225,6 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)  # the first example of a run imports what the core loads lazily
 @given(text=TEXTS, gold=RECORDS, predicted=RECORDS)
 def test_counts_keep_their_bounds(text: str, gold: Record, predicted: Record) -> None:
     spans = {
@@ -241,7 +240,6 @@ def test_counts_keep_their_bounds(text: str, gold: Record, predicted: Record) ->
         assert matched == found == wanted
 
 
-@settings(deadline=None)
 @given(name=WORDS, text=TEXTS)
 def test_occurrences_are_whole_words_at_true_offsets(name: str, text: str) -> None:
     for start, end in occurrences(name, text):
@@ -250,7 +248,6 @@ def test_occurrences_are_whole_words_at_true_offsets(name: str, text: str) -> No
             assert not re.fullmatch(r"\w\w", text[max(0, border - 1) : border + 1])
 
 
-@settings(deadline=None)
 @given(names=st.lists(WORDS), text=TEXTS)
 def test_no_place_is_claimed_twice(names: list[str], text: str) -> None:
     spans = [span for found in claimed(names, text).values() for span in found]

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fieldsmith.metrics as metrics
@@ -100,7 +100,6 @@ def test_rates_by_hand(counts: Counts, rates: tuple[float, float, float]) -> Non
     assert all(type(rate) is float for rate in precision_recall_f1(counts))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
 def test_f1_is_the_harmonic_mean(matched: int, wrong: int, missed: int) -> None:
     precision, recall, f1 = precision_recall_f1((matched, matched + wrong, matched + missed))
@@ -233,7 +232,6 @@ DOCUMENTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.integers(0, 5), st.sampled_from([0.5, 0.9, 0.95]))
 def test_scores_agree_with_a_plain_bootstrap(documents: Documents, seed: int, level: float) -> None:
     scores = score(documents, ["a", "b"], samples=50, seed=seed, level=level)
@@ -250,7 +248,6 @@ def test_scores_agree_with_a_plain_bootstrap(documents: Documents, seed: int, le
         assert (interval.value, interval.low, interval.high) == pytest.approx((value, low, high))
 
 
-@settings(deadline=None)
 @given(DOCUMENTS)
 def test_scores_are_numbers_from_0_to_1(documents: Documents) -> None:
     for interval in score(documents, ["a", "b"], samples=20).values():
@@ -258,7 +255,6 @@ def test_scores_are_numbers_from_0_to_1(documents: Documents) -> None:
         assert 0 <= interval.value <= 1
 
 
-@settings(deadline=None)
 @given(DOCUMENTS)
 def test_scores_do_not_depend_on_how_many_resamples_are_drawn_at_once(
     documents: Documents,
@@ -384,7 +380,6 @@ def test_pairing_makes_the_interval_narrow() -> None:
     assert interval.high - interval.low < (alone.high - alone.low) / 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=8), st.integers(0, 3))
 def test_the_difference_agrees_with_a_plain_bootstrap(
     pairs: list[tuple[Counts, Counts]], seed: int

@@ -77,6 +77,7 @@ def test_only_the_plugin_asked_for_is_imported(here: Site) -> None:
         ("import no_such_package\n" + TOY, None, "No module named 'no_such_package'"),
         ("raise SystemExit(3)\n", None, "SystemExit: 3"),
         (TOY.replace("def extract_load", "def extract_lode"), None, "extract_lode"),
+        (TOY.replace('"array"', '"array", "uniqueItems": True'), None, "uniqueItems"),
     ],
 )
 def test_a_broken_plugin_is_listed_and_disturbs_nobody(
@@ -181,6 +182,17 @@ def test_a_distribution_that_is_listed_twice_is_no_duplicate(
         ('"type": "object"', '"type": "array"', "describes 'array'; a record is an object"),
         ('"type": "object", ', "", "describes None"),
         ('"type": "object"', '"x-note": {1, 2}, "type": "object"', "schema is not JSON"),
+        (
+            '{"type": "array"}',
+            '{"type": "array", "uniqueItems": True}',
+            "the schema at /properties/loud: 'uniqueItems'",
+        ),
+        (
+            '{"type": "array"}',
+            '{"type": "string", "x-source": "verbatim", "pattern": "a+"}',
+            "the schema at /properties/loud: 'pattern'",
+        ),
+        ('{"type": "array"}', '{"$ref": "#/$defs/loud"}', r"at /properties/loud: '\$ref'"),
         ('return {"type"', 'return "schema.json"; {"type"', "returned str 'schema.json'"),
         ("return {", "return; {", "extract_schema returned NoneType None"),
         ("return {", "open('nowhere.json'); {", "extract_schema failed: FileNotFoundError: .*:12"),

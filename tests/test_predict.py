@@ -68,8 +68,9 @@ def test_a_line_holds_record_spans_confidence_and_windows(
         texts[block.partition("|")[0]] = f"{title} {abstract}"
     found = 0
     for row in lines(unbroken):
-        names = [name for name in row if name != "ungrounded"]  # said where something was left out
-        assert names == ["id", "record", "spans", "confidence", "windows"]
+        names = [name for name in row if name not in ("truncated", "repeats")]
+        expected = ["id", "record", "spans", "confidence", "status", "occurrences", "windows"]
+        assert names == expected
         read, total = row["windows"]
         assert 0 < read <= total
         assert set(row["spans"]) <= set(row["confidence"])
@@ -78,6 +79,9 @@ def test_a_line_holds_record_spans_confidence_and_windows(
             for part in pointer.split("/")[1:]:
                 value = value[int(part) if isinstance(value, list) else part]
             assert texts[row["id"]][start:end] == value
+            assert row["status"][pointer] == "verbatim"
+            for start, end in row["occurrences"].get(pointer, []):
+                assert texts[row["id"]][start:end] == value
             found += 1
         assert all(0 <= value <= 1 for value in row["confidence"].values())
     assert found > 100
@@ -130,16 +134,44 @@ def test_a_document_that_does_not_fit_is_an_error(
     assert short["record"]["chemicals"] == ["aspirin"]
 
 
-def test_an_answer_that_is_no_record_is_an_error_and_not_a_crash(
+def test_an_answer_that_is_cut_off_is_closed_and_says_so(
     run: Path, tmp_path: Path, command: Command
 ) -> None:
+    rows = write_rows(tmp_path / "a.jsonl", [{"id": "a", "text": TEXT}])
+    (whole,) = predicted(command, run, rows)
     settings = info(run)
-    settings["settings"]["max_new_tokens"]["value"] = 3
+    settings["settings"]["max_new_tokens"]["value"] = 8
     (run / "run.json").write_text(json.dumps(settings))
-    (row,) = predicted(command, run, write_rows(tmp_path / "a.jsonl", [{"id": "a", "text": TEXT}]))
-    assert row["record"] is None
-    assert row["error"] == "length: no end after 3 tokens"
-    assert row["windows"] == [0, 3]
+    (row,) = predicted(command, run, rows)
+    assert "truncated" not in whole
+    assert row["truncated"] > 0
+    assert row["windows"] == [3, 3]
+    for field, items in row["record"].items():
+        assert [item for item in whole["record"][field] if item in items] == items
+    assert row["record"] != whole["record"]
+
+
+def test_unsure_leaves_are_left_out_and_counted(
+    trained: Trained, workplace: Workplace, command: Command
+) -> None:
+    whole = predicted(command, trained.run, workplace.unseen)
+    sure = predicted(command, trained.run, workplace.unseen, "--min-confidence", "0.9")
+    assert any("unsure" in row for row in sure)
+    for before, after in zip(whole, sure, strict=True):
+        assert all(value >= 0.9 for value in after["confidence"].values())
+        assert after["status"].keys() == after["confidence"].keys()
+        for field, items in after["record"].items():
+            assert [item for item in before["record"][field] if item in items] == items
+        dropped = sum(map(len, before["record"].values())) - sum(map(len, after["record"].values()))
+        assert after.get("unsure", 0) == dropped
+
+
+def test_an_unconstrained_answer_says_so(
+    trained: Trained, workplace: Workplace, command: Command
+) -> None:
+    rows = predicted(command, trained.run, workplace.unseen, "--unconstrained")
+    assert all(row["constrained"] is False for row in rows)
+    assert any(row["record"] for row in rows)
 
 
 # Where documents come from
@@ -162,7 +194,7 @@ def test_all_sources_of_a_text_give_the_same_answer(
     assert streamed["id"] == "r"
     for found in (*several, typed, streamed):
         assert alike(found, several[0])
-    assert several[0]["record"]["diseases"] == ["rash"]
+    assert several[0]["record"]["chemicals"] == ["aspirin"]
 
 
 def test_a_folder_is_read_in_order_and_a_bad_file_is_a_line(
@@ -252,16 +284,17 @@ def test_what_another_adapter_began_is_not_gone_on_with(
     run: Path, trained: Trained, workplace: Workplace
 ) -> None:
     from fieldsmith.data import Document
-    from fieldsmith.predict import key_of
+    from fieldsmith.predictions import key_of
     from fieldsmith.runs import Run
 
     rows = [Document("a", "b")]
-    key = key_of(Run(trained.run), rows)
-    assert key_of(Run(run), rows) == key
-    assert key_of(Run(run), [Document("a", "c")]) != key
+    key = key_of(Run(trained.run), rows, {})
+    assert key_of(Run(run), rows, {}) == key
+    assert key_of(Run(run), rows, {"min_confidence": 0.5}) != key
+    assert key_of(Run(run), [Document("a", "c")], {}) != key
     weights = run / "adapter" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    assert key_of(Run(run), rows) != key
+    assert key_of(Run(run), rows, {}) != key
 
 
 # Where they cannot go

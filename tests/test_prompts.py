@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from invented import NAMES, plugin_of, shipped_prompts
 
@@ -129,7 +129,6 @@ def test_the_prompt_of_the_small_model_is_short(prompts: PromptFormat) -> None:
 
 
 @given(hostile, hostile)
-@settings(deadline=None)
 def test_no_text_changes_the_structure_of_a_prompt(system: str, text: str) -> None:
     prompts = shipped_prompts()
     harmless = prompts.prompt(conversation("Ada met Bob."))
@@ -173,7 +172,6 @@ def test_an_answer_is_its_text_and_the_token_that_ends_it(prompts: PromptFormat)
 
 
 @given(hostile)
-@settings(deadline=None)
 def test_any_answer_reads_back_and_ends_once(text: str) -> None:
     prompts = shipped_prompts()
     ids = prompts.answer(text)
@@ -191,7 +189,6 @@ def test_reading_ends_at_the_first_stop_token(prompts: PromptFormat) -> None:
 
 
 @given(hostile)
-@settings(deadline=None)
 def test_offsets_cover_the_text_token_by_token(text: str) -> None:
     prompts = shipped_prompts()
     offsets = prompts.offsets(text)
@@ -347,3 +344,14 @@ def test_the_same_prompt_in_every_call(prompts: PromptFormat) -> None:
     ids = prompts.prompt(plugin.prompt(DOCUMENT))
     prompts.prompt(plugin.prompt(Document("e", FORGED)))
     assert prompts.prompt(plugin.prompt(DOCUMENT)) == ids
+
+
+def test_a_token_that_was_added_is_text_inside_of_a_document() -> None:
+    tokenizer = copy.deepcopy(load_tokenizer(Settings()))
+    tokenizer.add_tokens(["<think>"])
+    added = tokenizer.convert_tokens_to_ids("<think>")
+    assert added in tokenizer.encode("a <think> b")
+    prompts = PromptFormat(tokenizer)
+    assert added not in prompts.prompt(conversation("a <think> b"))
+    assert added not in prompts.answer("a <think> b")
+    assert prompts.read(prompts.answer("a <think> b")) == "a <think> b"

@@ -5,6 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from invented import NAMES, example, plugin_of, shipped_prompts
 
 from fieldsmith import Document, Example
@@ -67,18 +69,18 @@ def sample(medical: Plugin) -> list[Example]:
 def test_rows_of_the_sample_decode_to_prompt_and_answer(
     medical: Plugin, sample: list[Example]
 ) -> None:
-    settings, prompts = settings_of(medical), shipped_prompts()
-    books = build_rows(sample[:40], medical, prompts, settings)
+    chosen, prompts = settings_of(medical), shipped_prompts()
+    books = build_rows(sample[:40], medical, prompts, chosen)
     assert_balanced(books)
     assert not books.set_aside
     assert len(books.rows) > 100
     for row in books.rows:
         assert_made_right(row, medical)
-        assert len(row.input_ids) <= settings.max_length
+        assert len(row.input_ids) <= chosen.max_length
     asked = [
         prompts.prompt(medical.prompt(window.document))
         for gold in sample[:40]
-        for window in cut(gold.document, settings, prompts)
+        for window in cut(gold.document, chosen, prompts)
     ]
     assert [row.input_ids[: -len(answer_of(row))] for row in books.rows] == asked
 
@@ -154,6 +156,79 @@ def test_a_window_with_nothing_in_it_is_trained_to_say_so() -> None:
     assert answers == ['{"names":["Ada"]}', '{"names":[]}']
 
 
+# What the grammar lets the model write
+
+any_text = st.text(st.characters(codec="utf-8"), max_size=40) | st.lists(
+    st.sampled_from(
+        [
+            *'aB1 -\t\n"\\/\u00ad\u0301\u200d',
+            "acid",
+            "Acid",
+            "日本",
+            "👩",
+            "🏽",
+            "é",
+            "🇩🇪",
+            *CONTROL,
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(any_text, st.data())
+def test_whatever_the_text_what_is_cut_for_it_can_be_written(
+    text: str, data: st.DataObject
+) -> None:
+    ends = st.integers(0, len(text))
+    spans = data.draw(st.lists(st.tuples(ends, ends).map(sorted), max_size=4))
+    names = [text[start:end].swapcase() for start, end in spans]
+    mentions = {
+        f"/names/{number}": [(start, end)]
+        for number, (start, end) in enumerate(spans)
+        if data.draw(st.booleans()) and start < end
+    }
+    books = build_rows(
+        [example(text, {"names": names}, mentions)], PLUGIN, shipped_prompts(), Settings()
+    )
+    assert_balanced(books)
+    assert books.set_aside == []
+
+
+def test_an_answer_that_the_grammar_refuses_is_set_aside() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"day": {"type": "string", "format": "date"}, "tags": NAMES},
+    }
+    examples = [
+        example("Ada", {"day": day, "tags": {"names": ["Ada"]}})
+        for day in ("2024-02-29", "last week")
+    ]
+    books = build_rows(examples, plugin_of(schema), shipped_prompts(), Settings())
+    assert_balanced(books)
+    assert len(books.rows) == 1
+    (reject,) = books.set_aside
+    assert (reject.place, reject.field) == ("one, window 1 of 1", "")
+    assert reject.reason.startswith("no answer can hold what remains of the record: ")
+    assert "last week" in reject.reason
+    assert {lost.field for lost in books.lost} == {"/day", "/tags/names/0"}
+
+
+def test_what_is_written_as_the_text_writes_it_is_counted() -> None:
+    gold = example(
+        "aspirin, folic-\nacid, Rash, rash", {"names": ["Aspirin", "folic-acid", "RASH"]}
+    )
+    books = build_rows([gold], PLUGIN, shipped_prompts(), Settings())
+    assert_balanced(books)
+    answer = read_record(shipped_prompts().read(answer_of(books.rows[0])), NAMES)
+    assert answer == {"names": ["aspirin", "folic-\nacid"]}
+    assert books.aligned == Counter(names=2)
+    assert books.learned == Counter(names=2)
+    assert [lost.reason for lost in books.lost] == ["several readings in the text: 'Rash', 'rash'"]
+    short = dataclasses.replace(Settings(), max_length=40)
+    assert not build_rows([gold], PLUGIN, shipped_prompts(), short).aligned
+
+
 # The books
 
 
@@ -183,10 +258,8 @@ def test_a_row_that_is_too_long_is_set_aside_whole() -> None:
 
 def test_what_another_window_teaches_is_learned() -> None:
     text = f"Ada came. Ada {'and Bob ' * 60}came."
-    settings = dataclasses.replace(SENTENCES, max_length=64, window_size=1024)
-    books = build_rows(
-        [example(text, {"names": ["Ada", "Bob"]})], PLUGIN, shipped_prompts(), settings
-    )
+    short = dataclasses.replace(SENTENCES, max_length=64, window_size=1024)
+    books = build_rows([example(text, {"names": ["Ada", "Bob"]})], PLUGIN, shipped_prompts(), short)
     assert_balanced(books)
     assert (books.windows, len(books.rows)) == (2, 1)
     assert books.learned == Counter(names=1)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldsmith.data import SPLITS, Document, Example, Record, Reject
@@ -79,7 +79,6 @@ def test_other_texts_have_other_fingerprints(left: str, right: str) -> None:
     assert fingerprint(left) != fingerprint(right)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_the_normal_form_of_a_text_makes_no_difference(text: str) -> None:
     expected = fingerprint(text)
@@ -386,7 +385,6 @@ def kept(splits: Splits) -> list[Example]:
     return [item for split in SPLITS for item in of(splits, split)]
 
 
-@settings(deadline=None)
 @given(rows_with(LABELS))
 def test_the_books_balance(rows: list[Example | Reject]) -> None:
     splits = split_documents(iter(rows), allow_leaks=True)
@@ -399,7 +397,6 @@ def test_the_books_balance(rows: list[Example | Reject]) -> None:
     )
 
 
-@settings(deadline=None)
 @given(rows_with(LABELS))
 def test_each_split_is_in_reading_order_and_its_ids_are_unique(
     rows: list[Example | Reject],
@@ -413,7 +410,6 @@ def test_each_split_is_in_reading_order_and_its_ids_are_unique(
         assert all(item.split in (split, None) for item in found)
 
 
-@settings(deadline=None)
 @given(rows_with(LABELS))
 def test_a_text_or_id_in_two_splits_is_always_refused(rows: list[Example | Reject]) -> None:
     splits = split_documents(rows, allow_leaks=True)
@@ -428,7 +424,6 @@ def test_a_text_or_id_in_two_splits_is_always_refused(rows: list[Example | Rejec
             split_documents(rows)
 
 
-@settings(deadline=None)
 @given(rows_with(st.none()))
 def test_hash_splits_never_share_a_text_or_an_id(rows: list[Example | Reject]) -> None:
     splits = split_documents(rows)
@@ -444,7 +439,6 @@ def text_of(item: Example) -> str:
     return "text: " + item.document.text.strip().casefold()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 10_000), unique=True, min_size=1, max_size=30),
     st.lists(

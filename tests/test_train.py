@@ -150,6 +150,7 @@ def test_the_books_balance_and_name_what_is_set_aside(
         row(102, record=None),
         row(103, text="aspirin " * 300),
         row(104, record={"chemicals": ["morphine"], "diseases": [], "relations": []}),
+        row(107, record={"chemicals": ["Aspirin"], "diseases": [], "relations": []}),
         row(105, split="validation"),
         row(106, split="test"),
     ]
@@ -164,11 +165,13 @@ def test_the_books_balance_and_name_what_is_set_aside(
 
     counts = info(run)["counts"]
     documents = counts["documents"]
-    assert documents == {"read": 25, "train": 18, "validation": 1, "test": 1, "set_aside": 5}
+    assert documents == {"read": 26, "train": 19, "validation": 1, "test": 1, "set_aside": 5}
     assert documents["read"] == len(rows)
-    assert counts["windows"] == {"made": 18, "trained": 17, "set_aside": 1}
-    assert counts["gold"]["chemicals"]["leaves"] == 18
-    assert counts["gold"]["chemicals"]["learned"] == 16
+    assert counts["windows"] == {"made": 19, "trained": 18, "set_aside": 1}
+    assert counts["gold"]["chemicals"]["leaves"] == 19
+    assert counts["gold"]["chemicals"]["learned"] == 17
+    assert counts["aligned"] == {"chemicals": 1}
+    assert "windows: 18 trained, 1 set aside; 1 gold leaves aligned with the text" in answer.errors
 
     rejects = lines(run / "rejects.jsonl")
     found = {(reject["kind"], reject["id"], reject["field"]): reject for reject in rejects}
@@ -192,7 +195,7 @@ def test_the_books_balance_and_name_what_is_set_aside(
     assert by_kind.count("window") == counts["windows"]["set_aside"]
     assert by_kind.count("leaf") == 3
     assert {line["id"] for line in lines(run / "trained_on.jsonl")} == {
-        *(f"d{number}" for number in range(16)), "d103", "d104",
+        *(f"d{number}" for number in range(16)), "d103", "d104", "d107",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from invented import NAMES, example, shipped_prompts
 
@@ -133,7 +133,6 @@ def test_text_without_white_space_is_cut_anywhere() -> None:
 
 
 @given(any_document, st.booleans(), st.data())
-@settings(deadline=None)
 def test_nothing_is_left_out_and_no_window_is_too_long(
     text: str, by_sentence: bool, data: st.DataObject
 ) -> None:
@@ -149,7 +148,6 @@ def test_nothing_is_left_out_and_no_window_is_too_long(
 
 
 @given(words, st.integers(24, 40), st.data())
-@settings(deadline=None)
 def test_windows_begin_and_end_between_words(text: str, size: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(0, size - 1))
     for window in windows_of(text, reading("tokens", size, overlap)):
@@ -159,7 +157,6 @@ def test_windows_begin_and_end_between_words(text: str, size: int, data: st.Data
 
 
 @given(any_document, st.integers(1, 3))
-@settings(deadline=None)
 def test_the_smallest_windows_come_to_an_end(text: str, size: int) -> None:
     windows_of(text, reading("tokens", size, size - 1))
 
@@ -232,6 +229,66 @@ def test_mentions_of_a_list_as_a_whole_are_none_of_a_leaf() -> None:
     assert found.records == [{"names": ["Ada"]}]
 
 
+@pytest.mark.parametrize(
+    ("span", "written"), [((4, 9), "acid"), ((3, 8), "acid"), ((0, 13), "the acid rain")]
+)
+def test_a_mention_loses_the_space_at_its_ends(span: tuple[int, int], written: str) -> None:
+    found = ask(example("the acid rain", {"names": ["X"]}, {"/names/0": [span]}), NAMES)
+    assert found.records == [{"names": [written]}]
+
+
+def test_a_mention_of_half_a_word_is_left_out() -> None:
+    text = "placid acid acids"
+    mentions = {"/names/0": [(2, 6), (12, 17)], "/names/1": [(12, 16)], "/names/2": [(2, 6)]}
+    found = ask(example(text, {"names": ["acid", "acid", "cid"]}, mentions), NAMES)
+    assert found.records == [{"names": ["acid", "acids"]}]  # the first is where it can stand
+    assert lost(found) == {"/names/2": "not on word borders"}
+
+
+def test_half_a_word_is_told_from_what_is_not_there() -> None:
+    found = ask(example("placid", {"names": ["acid", "rain", "", " "]}), NAMES)
+    assert found.records == [{"names": []}]
+    assert lost(found) == {
+        "/names/0": "not on word borders",
+        **dict.fromkeys(("/names/1", "/names/2", "/names/3"), "not in the text"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "written"),
+    [
+        ("folic acid", "Folic Acid", "folic acid"),
+        ("folic\n  acid", "folic acid", "folic\n  acid"),
+        ("infor-\nmation", "information", "infor-\nmation"),
+        ("folic acid", " folic acid ", "folic acid"),
+        ("A title.\nSee A\ntitle.", "A Title", "A title"),  # one reading, set twice
+        ("A Title.\nSee a title.", "A  Title", "A Title"),  # the other is in other case
+    ],
+)
+def test_a_leaf_reads_as_the_text_does(text: str, gold: str, written: str) -> None:
+    found = ask(example(text, {"names": [gold]}), NAMES)
+    assert found.records == [{"names": [written]}]
+    assert [leaf.aligned for leaf in found.gold] == [True]
+
+
+def test_a_leaf_with_several_readings_is_listed_with_them() -> None:
+    found = ask(example("Folic acid, folic acid", {"names": ["FOLIC ACID", "folic acid"]}), NAMES)
+    assert found.records == [{"names": ["folic acid"]}]
+    assert lost(found) == {
+        "/names/0": "several readings in the text: 'Folic acid', 'folic acid'",
+    }
+    assert not any(leaf.aligned for leaf in found.gold)
+
+
+def test_only_what_is_taught_is_aligned() -> None:
+    found = ask(example("Cut here", {"names": ["CUT HERE", "HERE"]}), NAMES, "Cut", "here")
+    assert found.records == [{"names": []}, {"names": ["here"]}]
+    assert {leaf.pointer: leaf.aligned for leaf in found.gold} == {
+        "/names/0": False,
+        "/names/1": True,
+    }
+
+
 def test_what_reads_the_same_stands_once_where_it_stands_first() -> None:
     text = "aspirin, then Morphine, then Aspirin"
     record = {"drugs": ["Aspirin", "Morphine", "aspirin"]}
@@ -272,13 +329,13 @@ def test_an_object_that_is_torn_apart_is_dropped_and_listed() -> None:
     assert found.records == [{"harms": []}, {"harms": []}]
     assert lost(found) == {
         "/harms/0": "its parts share no window",
-        "/harms/1": "a part is not in the text",
+        "/harms/1": "its harm: not in the text",
     }
     text = "New York harms H."
     cut_off = ask(
         example(text, {"harms": [{"drug": "New York", "harm": "H"}]}), DRUGS, "York harms H."
     )
-    assert lost(cut_off) == {"/harms/0": "a part is cut by a window's border"}
+    assert lost(cut_off) == {"/harms/0": "its drug: cut by a window's border"}
 
 
 PEOPLE: Schema = an_object(
@@ -452,7 +509,57 @@ def test_references_and_branches_are_cut_like_what_they_stand_for() -> None:
         {"names": ["Ada"], "pairs": []},
         {"names": ["Bob"], "pairs": [{"a": "Bob"}]},
     ]
-    assert lost(found) == {"/pairs/1": "a part is not in the text"}
+    assert lost(found) == {"/pairs/1": "its a: not in the text"}
+
+
+def test_of_several_branches_the_one_that_fits_says_what_is_verbatim() -> None:
+    person = an_object({"name": NAME, "mood": TEXT}, "name")
+    place = an_object({"town": NAME, "land": MAYBE}, "town")
+    schema = an_object({"things": a_list({"anyOf": [person, place]}), "one": {"anyOf": [place]}})
+    record = {
+        "things": [{"mood": "calm", "name": "Ada"}, {"land": "X", "town": "Bonn"}, {"town": "Y"}],
+        "one": {"town": "BONN"},
+    }
+    found = ask(example("Ada of Bonn.", record), schema)
+    assert found.records == [
+        {
+            "things": [{"name": "Ada", "mood": "calm"}, {"town": "Bonn", "land": None}],
+            "one": {"town": "Bonn"},
+        }
+    ]
+    assert [list(thing) for thing in (found.records[0] or {})["things"]] == [
+        ["name", "mood"],
+        ["town", "land"],
+    ]
+    assert lost(found) == {
+        "/things/1/land": "not in the text",
+        "/things/2": "its town: not in the text",
+    }
+
+
+def test_what_no_answer_can_hold_is_left_out_and_listed() -> None:
+    named = {"type": "object", "properties": {"name": NAME}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "people": a_list(named),
+            "free": {"type": "object"},
+            "open": {"type": "object", "additionalProperties": TEXT, "properties": {"a": TEXT}},
+        },
+    }
+    record = {
+        "people": [{"name": "Ada", "age": 3, "none": None}],
+        "free": {"x": "y"},
+        "open": {"a": "b", "c": "d"},
+        "more": {"x": ["y"]},
+        "empty": {},
+    }
+    found = ask(example("Ada", record), schema)
+    assert found.records == [
+        {"people": [{"name": "Ada"}], "free": {"x": "y"}, "open": {"a": "b", "c": "d"}}
+    ]
+    assert lost(found) == dict.fromkeys(("/people/0/age", "/more"), "the schema does not name it")
+    assert {leaf.pointer for leaf in found.gold if leaf.counted} >= {"/more", "/people/0"}
 
 
 def test_objects_in_objects_are_accounted_for() -> None:

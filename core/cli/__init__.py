@@ -19,6 +19,7 @@ from ..errors import FieldsmithError, nearest
 
 COMMANDS: Mapping[str, str] = {
     "plugins": "List the installed plugins, or show one.",
+    "check": "Say whether a plugin keeps to its contract.",
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
     "predict": "Turn documents into records.",

@@ -24,10 +24,21 @@ from ..data import SPLITS
     "test by default.",
 )
 @click.option("--base", is_flag=True, help="Score the base model without the adapter beside it.")
+@click.option(
+    "--unconstrained",
+    is_flag=True,
+    help="Let the model write what it likes; for comparison only, and the scores say so.",
+)
 @click.option("--allow-leaks", is_flag=True, help="Score documents the run was trained on too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    run: Path, data: Path | None, split: str | None, base: bool, allow_leaks: bool, as_json: bool
+    run: Path,
+    data: Path | None,
+    split: str | None,
+    base: bool,
+    unconstrained: bool,
+    allow_leaks: bool,
+    as_json: bool,
 ) -> None:
     """Score a run: precision, recall and F1 by field, with 95 % intervals and a null baseline.
 
@@ -41,13 +52,19 @@ def command(
     from ..evaluate import evaluate_run
     from ..models import quieten
     from ..runs import Run
-    from .tables import print_scores
+    from .tables import print_calibration, print_scores
 
     quieten()
     summary = evaluate_run(
-        Run.open(run), data=data, split=split, base=base, allow_leaks=allow_leaks
+        Run.open(run),
+        data=data,
+        split=split,
+        base=base,
+        constrained=not unconstrained,
+        allow_leaks=allow_leaks,
     )
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         print_scores(summary)
+        print_calibration(summary)

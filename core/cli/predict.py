@@ -17,22 +17,42 @@ import click
     help="Write to this file; the same command goes on where it was killed. "
     "Default: standard output.",
 )
-def command(run: Path, inputs: tuple[str, ...], output: Path | None) -> None:
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="P",
+    help="Leave out leaves that the model is less sure of, where the schema allows.",
+)
+@click.option(
+    "--unconstrained",
+    is_flag=True,
+    help="Let the model write what it likes; for comparison only, and each line says so.",
+)
+def command(
+    run: Path,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    min_confidence: float,
+    unconstrained: bool,
+) -> None:
     """Turn documents into records, one JSON object a line, in the order of the input.
 
     An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
     folder of those, or - for standard input. Each line holds id, record (or null and error),
-    spans and confidence by JSON Pointer, and windows (read, total).
+    spans, confidence, status and occurrences by JSON Pointer, and windows (read, total).
 
     \b
     Example:
       extract predict runs/first notes.txt
-      extract predict runs/first folder/ --output records.jsonl
+      extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       echo "Aspirin caused a rash." | extract predict runs/first -
     """
     from ..errors import OutputError
     from ..models import quieten
-    from ..predict import Extractor, PredictionFile, key_of, plugin_of, predict_lines, read_all
+    from ..predict import Extractor, plugin_of
+    from ..predictions import PredictionFile, key_of, predict_lines, read_all
     from ..progress import meter
     from ..runs import Run
 
@@ -43,8 +63,9 @@ def command(run: Path, inputs: tuple[str, ...], output: Path | None) -> None:
         raise OutputError(f"{output}: is an input too; write to another file")
     rows = read_all(plugin_of(opened), inputs)
     file = PredictionFile(output) if output is not None else None
-    extractor = Extractor.load(run)
-    skip = file.groups_done(key_of(opened, rows)) if file else 0
+    extractor = Extractor.load(run, constrained=not unconstrained, min_confidence=min_confidence)
+    options = {"unconstrained": unconstrained, "min_confidence": min_confidence}
+    skip = file.groups_done(key_of(opened, rows, options)) if file else 0
     with meter("predicting", len(rows), "documents") as progress:
         groups = predict_lines(extractor, rows, skip=skip, progress=progress.advance)
         if file is None:

@@ -39,8 +39,7 @@ def print_scores(summary: dict[str, Any]) -> None:
     windows = summary["windows"]
     click.echo(
         f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, "
-        f"{windows['read']} of {windows['total']} windows read, "
-        f"{summary['ungrounded']} leaves that stand in no document left out; "
+        f"{windows['read']} of {windows['total']} windows read{_oddities(summary)}; "
         f"{summary['seconds_per_document']:.3f} s a document, "
         f"{summary['peak_memory_mb']:.0f} MB at most"
     )
@@ -53,6 +52,45 @@ def print_scores(summary: dict[str, Any]) -> None:
             f"better than the base by {difference['value']:.3f} "
             f"({difference['low']:.3f} to {difference['high']:.3f}, p {difference['p_value']:.3f})"
         )
+
+
+def _oddities(summary: dict[str, Any]) -> str:
+    """Say what was not as it should be, where something was not."""
+    told = {
+        "truncated": "answers cut off at the length limit",
+        "repeats": "repeated items left out",
+        "ungrounded": "leaves that stand in no document left out",
+    }
+    parts = [f", {summary[name]} {words}" for name, words in told.items() if summary[name]]
+    return "".join(parts) + ("" if summary["constrained"] else ", unconstrained")
+
+
+def print_calibration(summary: dict[str, Any]) -> None:
+    """Print how far a leaf's confidence can be relied on, and what a threshold would keep."""
+    from rich.console import Console
+    from rich.table import Table
+
+    found = summary["calibration"]
+    if not found["leaves"]:
+        return
+    table = Table(title="confidence of the leaves", title_justify="left")
+    for column in ["", "leaves", "mean", "right", "kept from here on", "right of those"]:
+        table.add_column(column, justify="right" if column else "left")
+    kept = {row["threshold"]: row for row in found["coverage"]}
+    for row in found["reliability"]:
+        from_here = kept[row["low"]]
+        table.add_row(
+            f"{row['low']:.1f}-{row['high']:.1f}",
+            str(row["count"]),
+            *(_share(row["confidence"]), _share(row["correct"])),
+            *(_share(from_here["coverage"]), _share(from_here["precision"])),
+        )
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    click.echo(f"{found['leaves']} leaves, expected calibration error {found['ece']:.3f}")
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _shown(interval: dict[str, float] | None) -> str:

@@ -70,10 +70,12 @@ def command(
         if resume is None and output is None:
             raise click.UsageError("--gpus wants --output, which all processes write to")
         _launch(gpus)
+    from ..orders import Order
     from ..plugins import load
+    from ..processes import is_main_process
     from ..runs import Run, default_folder
     from ..settings import parse_assignments, resolve
-    from ..train import Order, is_main_process, train
+    from ..train import train
 
     if resume is not None:
         run = Run.open(resume)

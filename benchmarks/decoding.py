@@ -1,0 +1,455 @@
+"""Documents a second of our decoding, beside ``model.generate`` of transformers.
+
+    python -m benchmarks decoding [--run RUN] [--data PATH] [--pages-run RUN] [--pages PATH]
+
+Same model in memory, same prompts, greedy, in turns within one run; both sides are held to the
+same grammars and end a list that repeats itself, and both compile the grammars while the clock
+runs. Three kinds: sentences of biomedical abstracts, title pages of which long spans are copied,
+and the sentences again with the adapter over four-bit weights, unmerged.
+
+Without ``--run`` the embedded model is trained first on the sample of medical_ner, without
+``--pages-run`` on made-up title pages, both by ``extract train``; this takes minutes.
+
+data: what medical_ner reads; the sample's test documents are the default.
+pages: JSONL of id, text and record (title, abstract), to train on and to read.
+
+This module is the plugin for title pages, too::
+
+    {"title": "On stable kernels", "abstract": "We study ..."}
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import fieldsmith
+from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
+
+ROOT = Path(__file__).parent.parent
+EXTRACT = Path(sysconfig.get_path("scripts")) / "extract"
+
+PLUGIN = "benchmark_pages"
+PAGES = {"train": 400, "validation": 20, "test": 24}
+PAGE_SETTINGS: dict[str, object] = {
+    "window": "document",
+    "max_new_tokens": 512,
+    "batch_size": 16,
+    "epochs": 3,
+    "eval_documents": 4,
+}
+
+ALIKE = 0.97
+"""The share of windows whose tokens must be equal; the rest may be ties of two tokens."""
+
+WORDS = 1000  # of the long document
+ABSTRACTS = 1000  # whose grammars are compiled
+
+
+# The plugin for title pages
+
+
+@hookimpl
+def extract_schema() -> Schema:
+    """Return a schema of two long spans."""
+    span = {"type": ["string", "null"], "x-source": "verbatim"}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["title", "abstract"],
+        "properties": {"title": span, "abstract": span},
+    }
+
+
+@hookimpl
+def extract_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Ask for the fields of the schema."""
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@hookimpl
+def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+    """Yield made-up pages; the core reads JSONL."""
+    assert source is None
+    pages = made_up_pages(random.Random(7))
+    for split, count in PAGES.items():
+        for number, (text, record) in enumerate(itertools.islice(pages, count)):
+            yield Example(Document(f"{split}-{number}", text), record, split=split)
+
+
+@hookimpl
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    """Count titles and abstracts that are exactly right."""
+    gold, found = example.record or {}, prediction.record or {}
+    return {
+        name: fieldsmith.set_counts([gold[name]], [found[name]] if found.get(name) else [])
+        for name in ("title", "abstract")
+    }
+
+
+_ADJECTIVES = (
+    "stable sparse adaptive convex robust spectral local global linear dynamic latent discrete "
+    "quantum random smooth hybrid causal modular optimal compact coherent thermal"
+).split()
+_NOUNS = (
+    "kernel network field operator graph lattice estimator model metric policy signal tensor "
+    "manifold plasma galaxy detector polymer membrane sensor algorithm equation symmetry"
+).split()
+_VERBS = "study derive measure bound improve simulate characterise compare generalise".split()
+_NAMES = "Okafor Lindqvist Marchetti Tanaka Duarte Nowak Haddad Petrov Sörensen Iyer".split()
+
+
+def made_up_pages(source: random.Random) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield title pages with their records."""
+
+    def thing() -> str:
+        return f"{source.choice(_ADJECTIVES)} {source.choice(_NOUNS)}"
+
+    def sentence() -> str:
+        forms = (
+            f"We {source.choice(_VERBS)} the {thing()} of a {thing()} and a {thing()}",
+            f"The {thing()} depends on the {thing()} by {source.randrange(2, 99)} per cent",
+            f"Unlike the {thing()}, every {thing()} is a {thing()} in {source.randrange(2, 9)} "
+            f"dimensions",
+            f"Our results for the {thing()} agree with {source.choice(_NAMES)} "
+            f"({source.randrange(1980, 2024)})",
+        )
+        return source.choice(forms) + "."
+
+    def wrapped(sentences: int) -> str:
+        return textwrap.fill(" ".join(sentence() for _ in range(sentences)), 78)
+
+    while True:
+        title = f"On the {thing()} of a {thing()} with a {thing()}"
+        names = ", ".join(source.sample(_NAMES, 3))
+        abstract = wrapped(source.randrange(4, 8))
+        text = f"{title}\n\n{names}\n\nAbstract\n{abstract}\n\n1 Introduction\n{wrapped(3)}"
+        yield text, {"title": title, "abstract": abstract}
+
+
+# What is compared
+
+
+@dataclass
+class Side:
+    """One way to answer: what it is called, what it does, and the seconds it took in each round."""
+
+    name: str
+    answer: Callable[[], list[tuple[int, ...]]]
+    seconds: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def installed_here() -> Iterator[None]:
+    """Let this process and those it starts find the plugin for title pages."""
+    before = os.environ.get("PYTHONPATH", "")
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "benchmark_pages-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text("Name: benchmark_pages\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[extract.plugins]\n{PLUGIN} = {__name__}\n")
+        sys.path.append(folder)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, str(ROOT), before]))
+        try:
+            yield
+        finally:
+            sys.path.remove(folder)
+            os.environ["PYTHONPATH"] = before
+
+
+def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, object]) -> Path:
+    """Train the embedded model through the command line; return the run."""
+    print(f"training on {plugin} …", flush=True)
+    chosen = [f"--set={name}={value}" for name, value in settings.items()]
+    source = ["--data", str(data)] if data else []
+    subprocess.run(
+        [EXTRACT, "train", "--plugin", plugin, "--output", folder, *source, *chosen],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return folder
+
+
+def load(run: Path, *, merged: bool = True) -> Any:
+    """Load a run's model and what it takes to ask it."""
+    from fieldsmith.models import load_for_inference, load_tokenizer
+    from fieldsmith.predict import Extractor, plugin_of
+    from fieldsmith.prompts import PromptFormat
+    from fieldsmith.runs import Run
+
+    opened = Run.open(run)
+    settings = replace(opened.settings().values, merge="yes" if merged else "no")
+    model = load_for_inference(settings, opened.adapter)
+    prompts = PromptFormat(load_tokenizer(settings, opened.adapter))
+    return Extractor.around(model, plugin_of(opened), settings, prompts)
+
+
+def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document]:
+    """Return documents that the model was not trained on, as far as the split tells."""
+    from fieldsmith.sources import read_examples
+
+    examples = [e for e in read_examples(extractor.plugin, data) if isinstance(e, Example)]
+    unseen = [e for e in examples if e.split == "test"] or examples
+    return [example.document for example in unseen[:count]]
+
+
+def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
+    """Return the prompts of all windows of some documents."""
+    from fieldsmith.decode import Prompt
+    from fieldsmith.windows import cut
+
+    windows = [w for d in documents for w in cut(d, extractor.settings, extractor.prompts)]
+    return [
+        Prompt(
+            extractor.prompts.prompt(extractor.plugin.prompt(window.document)),
+            extractor.grammars.of(window.document.text),
+        )
+        for window in windows
+    ]
+
+
+def ours(extractor: Any, prompts: Sequence[Any], batch: int, tally: Any) -> Side:
+    """Return our side."""
+    from fieldsmith.decode import generate
+
+    def answer() -> list[tuple[int, ...]]:
+        found = generate(
+            extractor.model,
+            prompts,
+            stops=extractor.prompts.stops,
+            max_new_tokens=extractor.settings.max_new_tokens,
+            batch_size=batch,
+            tally=tally,
+        )
+        return [one.ids for one in found]
+
+    return Side(f"ours, batch {batch}", answer)
+
+
+def theirs(extractor: Any, prompts: Sequence[Any], batch: int, *, held: bool = True) -> Side:
+    """Return the side of transformers, held to the grammars or free."""
+
+    def answer() -> list[tuple[int, ...]]:
+        found: list[tuple[int, ...]] = [()] * len(prompts)
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
+        for at in range(0, len(order), batch):
+            rows = order[at : at + batch]
+            ids = generated(extractor, [prompts[i] for i in rows], held=held)
+            for row, tokens in zip(rows, ids, strict=True):
+                found[row] = tokens
+        return found
+
+    return Side(f"transformers, {'held' if held else 'free'}, batch {batch}", answer)
+
+
+def generated(extractor: Any, prompts: Sequence[Any], *, held: bool) -> list[tuple[int, ...]]:
+    """Return what ``model.generate`` writes after each of some prompts, padded on the left."""
+    import torch
+    from transformers import GenerationConfig
+    from transformers.generation.logits_process import LogitsProcessorList
+
+    stops = extractor.prompts.stops
+    longest = max(len(prompt.ids) for prompt in prompts)
+    fill = [longest - len(prompt.ids) for prompt in prompts]
+    ids = [[stops[0]] * n + list(p.ids) for n, p in zip(fill, prompts, strict=True)]
+    with torch.inference_mode():
+        output = extractor.model.generate(
+            input_ids=torch.tensor(ids),
+            attention_mask=torch.tensor([[0] * n + [1] * (longest - n) for n in fill]),
+            generation_config=GenerationConfig(
+                max_new_tokens=extractor.settings.max_new_tokens,
+                do_sample=False,
+                use_cache=True,
+                eos_token_id=list(stops),
+                pad_token_id=stops[0],
+            ),
+            logits_processor=LogitsProcessorList([processor(prompts, longest)] if held else []),
+        )
+    return [
+        tuple(itertools.takewhile(lambda token: token not in stops, row))
+        for row in output[:, longest:].tolist()
+    ]
+
+
+def processor(prompts: Sequence[Any], start: int) -> Any:
+    """Return a logits processor that holds rows to their grammars, a mask for each token."""
+    import torch
+    from transformers.generation.logits_process import LogitsProcessor
+
+    from fieldsmith.outline import Outline
+
+    class Held(LogitsProcessor):
+        def __init__(self) -> None:
+            self.matchers = [prompt.grammar.matcher() for prompt in prompts]
+            self.outlines = [Outline() for _ in prompts]
+            self.closing: list[list[int]] = [[] for _ in prompts]  # where a list repeats itself
+
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            for row, last in enumerate(input_ids[:, -1].tolist()):
+                matcher = self.matchers[row]
+                if input_ids.shape[1] > start and not matcher.ended:
+                    matcher.consume([last])
+                if matcher.ended:
+                    self.let(scores, row, prompts[row].grammar.vocabulary.stops)
+                elif self.closing[row]:
+                    self.let(scores, row, [self.closing[row].pop(0)])
+                else:
+                    scores[row].masked_fill_(~torch.from_numpy(matcher.allowed()), -torch.inf)
+                    self.follow(scores, row)
+            return scores
+
+        def let(self, scores: torch.Tensor, row: int, tokens: Iterable[int]) -> None:
+            scores[row] = -torch.inf
+            scores[row, list(tokens)] = 0
+
+        def follow(self, scores: torch.Tensor, row: int) -> None:
+            vocabulary = prompts[row].grammar.vocabulary
+            data = vocabulary.bytes_of(int(scores[row].argmax()))
+            done = self.outlines[row].write(data)
+            if done == len(data):
+                return
+            closing = vocabulary.tokenize(data[:done] + b"]")
+            if self.matchers[row].accepted(closing) < len(closing):
+                self.outlines[row].write(data[done:], repeats=True)
+                return
+            self.outlines[row].write(b"]")
+            self.let(scores, row, closing[:1])
+            self.closing[row] = closing[1:]
+
+    return Held()
+
+
+def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
+    """Print what both sides take for some documents, and what ours does with its steps."""
+    from fieldsmith.decode import Tally
+
+    prompts = asked(extractor, documents)
+    tallies = {batch: Tally() for batch in (1, 8)}
+    sides = {
+        ("ours", batch): ours(extractor, prompts, batch, tallies[batch]) for batch in tallies
+    } | {("held", batch): theirs(extractor, prompts, batch) for batch in tallies}
+    sides["free", 1] = theirs(extractor, prompts, 1, held=False)
+    answers = {name: side.answer() for name, side in sides.items()}  # warms up, too
+    for round_ in range(rounds):
+        for side in list(sides.values())[:: 1 if round_ % 2 else -1]:
+            began = time.perf_counter()
+            side.answer()
+            side.seconds.append(time.perf_counter() - began)
+    tokens = sum(map(len, answers["ours", 1]))
+    print(f"{len(documents)} documents, {len(prompts)} windows, {tokens} tokens of answers")
+    for side in sides.values():
+        rate = len(documents) / statistics.median(side.seconds)
+        print(f"  {side.name:30} {rate:7.2f} documents a second")
+    for batch, other in ((1, "held"), (8, "held"), (1, "free")):
+        ratios = [
+            b / a
+            for a, b in zip(sides["ours", batch].seconds, sides[other, batch].seconds, strict=True)
+        ]
+        print(
+            f"  ours is {statistics.median(ratios):.2f} times as fast as "
+            f"{sides[other, batch].name} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    for batch, tally in tallies.items():
+        same = sum(
+            a == b for a, b in zip(answers["ours", batch], answers["held", batch], strict=True)
+        )
+        print(
+            f"  batch {batch}: {same} of {len(prompts)} windows have the same answer; {told(tally)}"
+        )
+        assert same >= ALIKE * len(prompts), "the sides do not answer alike"
+
+
+def told(tally: Any) -> str:
+    """Return what a tally says."""
+    share = (tally.in_grammars + tally.compiling) / tally.total
+    return (
+        f"{tally.tokens / tally.steps:.2f} tokens a model step; of the tokens "
+        f"{tally.forced / tally.tokens:.0%} forced, {tally.accepted / tally.tokens:.0%} guessed "
+        f"({tally.accepted / max(1, tally.drafted):.0%} of the guesses); "
+        f"{tally.masks / tally.tokens:.1%} wanted a mask; grammars took {share:.1%} of the time"
+    )
+
+
+def grammars(extractor: Any, documents: Sequence[Document]) -> None:
+    """Print what masks and grammars cost."""
+    from fieldsmith.decode import Prompt, Tally
+
+    texts = [document.text for document in documents]
+    words = " ".join(texts * (1 + WORDS // sum(len(text.split()) for text in texts))).split(" ")
+    long = Document("long", " ".join(words[:WORDS]))
+    grammar = extractor.grammars.of(long.text)
+    whole = Prompt(extractor.prompts.prompt(extractor.plugin.prompt(long)), grammar)
+    for name, prompts in (("cut into windows", asked(extractor, [long])), ("read whole", [whole])):
+        tally = Tally()
+        side = ours(extractor, prompts, 1, tally)
+        answers = side.answer()
+        print(f"  a document of {WORDS} words, {name}: {told(tally)}")
+    matcher = grammar.matcher()
+    masks = []
+    for token in answers[0]:
+        began = time.perf_counter()
+        matcher.allowed()
+        masks.append(time.perf_counter() - began)
+        matcher.consume([token])
+    print(
+        f"  a mask of its grammar: median {statistics.median(masks) * 1e6:.0f} µs, "
+        f"largest {max(masks) * 1e6:.0f} µs"
+    )
+    abstracts = list(itertools.islice(itertools.cycle(texts), ABSTRACTS))
+    began = time.perf_counter()
+    for text in abstracts:
+        extractor.grammars.of(text).matcher()
+    print(f"  the grammars of {ABSTRACTS} abstracts: {time.perf_counter() - began:.2f} s")
+
+
+def main(options: Sequence[str] = ()) -> None:
+    """Train where no run is given, then print all comparisons."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks decoding")
+    parser.add_argument("--run", type=Path, help="of medical_ner, with the embedded model")
+    parser.add_argument("--data", type=Path, help="documents for it")
+    parser.add_argument("--pages-run", type=Path, help="of this module's plugin")
+    parser.add_argument("--pages", type=Path, help="title pages: JSONL of id, text, record")
+    parser.add_argument("--documents", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args(options)
+    import torch
+
+    from fieldsmith.models import quieten
+
+    quieten()
+    with tempfile.TemporaryDirectory() as name, installed_here():
+        folder = Path(name)
+        run = chosen.run or trained("medical_ner", folder / "records", None, {})
+        pages_run = chosen.pages_run or trained(
+            PLUGIN, folder / "pages", chosen.pages, PAGE_SETTINGS
+        )
+        print(f"torch runs {torch.get_num_threads()} threads")
+        records = load(run)
+        documents = documents_of(records, chosen.data, chosen.documents)
+        print("### Sentences of abstracts, weights merged")
+        compare(records, documents, chosen.rounds)
+        print("### Masks and grammars")
+        grammars(records, documents)
+        print("### Title pages, weights merged")
+        pages = load(pages_run)
+        compare(pages, documents_of(pages, chosen.pages, chosen.documents), chosen.rounds)
+        print("### Sentences of abstracts, adapter over four-bit weights")
+        compare(load(run, merged=False), documents[: len(documents) // 2], chosen.rounds)

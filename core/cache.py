@@ -1,0 +1,148 @@
+"""Keys and values of a batch whose rows are of different lengths.
+
+Slot ``i`` of a row holds position ``i`` of its text. So a row takes back what it should not have
+read by writing over it, rows need no padding in front, and nothing is copied to add a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+_GROWTH = 64
+"""Slots are added in multiples of this, and at least half as many again as there were."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the next model call writes: ``width`` slots of the rows ``first`` to ``last``.
+
+    start: the first of these slots; of the row that begins last, if they begin apart.
+    used: no slot from this one on is visible to any of the rows.
+    index: rows and slots, if they begin apart.
+    """
+
+    first: int = 0
+    last: int = 0
+    start: int = 0
+    width: int = 0
+    used: int = 0
+    index: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+class _Layer(CacheLayerMixin):
+    """One layer's keys and values: rows × heads × slots × dimensions."""
+
+    is_sliding = False
+
+    def __init__(self, cache: SlotCache) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._cache = cache
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Make room for every row."""
+        self.keys, self.values = (
+            # Zeros, since what is masked is still multiplied by nought, and nought by NaN is NaN.
+            states.new_zeros(self._cache.rows, states.shape[1], self._cache.slots, states.shape[3])
+            for states in (key_states, value_states)
+        )
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write new keys and values, and return all that the rows may see."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        return self._write(self.keys, key_states), self._write(self.values, value_states)
+
+    def _write(self, buffer: torch.Tensor | None, states: torch.Tensor) -> torch.Tensor:
+        assert buffer is not None
+        target = self._cache.target
+        rows = buffer[target.first : target.last]
+        if target.index is None:
+            rows[:, :, target.start : target.start + target.width] = states
+        else:
+            rows.transpose(1, 2)[target.index] = states.transpose(1, 2)
+        return rows[:, :, : target.used]
+
+    def grow(self, slots: int) -> None:
+        """Make it so many slots."""
+        if self.keys is not None and self.values is not None:
+            self.keys = pad(self.keys, (0, 0, 0, slots - self.keys.shape[2]))
+            self.values = pad(self.values, (0, 0, 0, slots - self.values.shape[2]))
+
+    def copy(self, source: int, rows: slice, slots: int) -> None:
+        """Copy the first slots of a row to other rows."""
+        for buffer in (self.keys, self.values):
+            if buffer is not None:
+                buffer[rows, :, :slots] = buffer[source, :, :slots].clone()
+
+    def get_seq_length(self) -> int:
+        """Return how many tokens stand before those that are being read, at most."""
+        return self._cache.target.start
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return how many slots are visible at most, and where they begin."""
+        return self._cache.target.used, 0
+
+    def get_max_length(self) -> int:
+        """Return -1: there is no greatest length."""
+        return -1
+
+
+class SlotCache(Cache):
+    """Room for a number of rows; ``aim`` tells where the next model call writes."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(layers=[])
+        self._layers: list[_Layer] = self.layers  # type: ignore[assignment]  # it holds no others
+        self.rows = rows
+        self.slots = 0
+        self.target = _Target()
+
+    def aim(
+        self, first: int, starts: Sequence[int], lengths: Sequence[int], device: torch.device
+    ) -> None:
+        """Let the next call write to the rows from ``first`` on, to each from a slot of its own.
+
+        lengths: how many tokens of each row are meant; what is written behind is padding, which
+            no one sees and a later call writes over.
+        """
+        width = max(lengths)
+        needed = max(starts) + width
+        if needed > self.slots:
+            more = max(needed, self.slots * 3 // 2)
+            self.slots = -(-more // _GROWTH) * _GROWTH
+            for layer in self._layers:
+                layer.grow(self.slots)
+        index = None
+        if len(set(starts)) > 1:
+            rows = torch.arange(len(starts), device=device)
+            slots = torch.tensor([range(start, start + width) for start in starts], device=device)
+            index = rows[:, None], slots
+        used = max(start + length for start, length in zip(starts, lengths, strict=True))
+        self.target = _Target(first, first + len(starts), max(starts), width, used, index)
+
+    def update(
+        self,
+        key_states: torch.Tensor,
+        value_states: torch.Tensor,
+        layer_idx: int,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write new keys and values of a layer, and return all that the rows may see."""
+        while len(self._layers) <= layer_idx:
+            self._layers.append(_Layer(self))
+        return self._layers[layer_idx].update(key_states, value_states)
+
+    def copy(self, source: int, rows: slice, slots: int) -> None:
+        """Copy the first slots of a row to other rows."""
+        for layer in self._layers:
+            layer.copy(source, rows, slots)

@@ -1,0 +1,175 @@
+"""A file of predictions: one line a document, in order, written group by group and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .data import Document, Reject
+from .errors import InputError, OutputError
+from .files import require_writable, write_atomically, write_json
+from .plugins import Plugin
+from .runs import Run, prediction_line
+from .schema import canonical
+from .sources import read_inputs
+
+if TYPE_CHECKING:
+    from .predict import Extractor
+
+GROUP = 32
+"""Documents answered and written at once; fixed, so that a resumed run batches them alike."""
+
+
+def read_all(plugin: Plugin, inputs: Sequence[str]) -> list[Document | Reject]:
+    """Return the documents of all inputs, in order.
+
+    Raises:
+        InputError: a missing path, a fault in a file that was named, or no document at all.
+    """
+    rows = list(read_inputs(plugin, inputs))
+    if not rows:
+        raise InputError(f"{' '.join(inputs)}: no document in it")
+    return rows
+
+
+def predict_lines(
+    extractor: Extractor,
+    rows: Iterable[Document | Reject],
+    *,
+    skip: int = 0,
+    progress: Callable[[int], object] = lambda _count: None,
+) -> Iterator[list[bytes]]:
+    """Yield the lines of one group of documents after another, in input order.
+
+    skip: number of groups that are written already.
+    """
+    source = iter(rows)
+    for number in itertools.count():
+        group = list(itertools.islice(source, GROUP))
+        if not group:
+            return
+        if number < skip:
+            progress(len(group))
+            continue
+        documents = [row for row in group if isinstance(row, Document)]
+        predictions = iter(extractor.predict(documents))
+        lines = []
+        for row in group:
+            if isinstance(row, Document):
+                line = prediction_line(next(predictions))
+            else:
+                line = _rejected_line(row)
+            lines.append(_encoded(line))
+        progress(len(group))
+        yield lines
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    # Half a surrogate pair, as in a file's name that is no UTF-8, becomes the escape of JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _rejected_line(reject: Reject) -> dict[str, Any]:
+    reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
+    return {
+        "id": reject.id or reject.place,
+        "record": None,
+        "error": reason,
+        "spans": {},
+        "confidence": {},
+        "status": {},
+        "occurrences": {},
+        "windows": [0, 0],
+    }
+
+
+def key_of(run: Run, rows: Sequence[Document | Reject], options: Mapping[str, object]) -> str:
+    """Return a hash of all that decides a file of predictions: model, settings and documents.
+
+    options: how the extractor was loaded.
+    """
+    info = run.info()
+    digest = hashlib.sha256()
+    for part in (info["receipt"], info["settings"], info["base_model"], options):
+        digest.update(canonical(part).encode())
+    with (run.adapter / "adapter_model.safetensors").open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    for row in rows:
+        digest.update(canonical(asdict(row)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+class PredictionFile:
+    """A file of predictions that is written group by group and renamed once it is whole.
+
+    What is half done stands in ``FILE.partial``, and what it was made from in
+    ``FILE.partial.json``: the same command goes on with it, another one starts anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Prepare to write ``path``.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.state = path.with_name(path.name + ".partial.json")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        require_writable(path.parent)
+
+    def groups_done(self, key: str) -> int:
+        """Return the number of whole groups of an earlier, interrupted run; cut the file there.
+
+        key: stands for whatever decides the predictions; a partial file made from something else
+            is not gone on with.
+        """
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+            data = self.partial.read_bytes()
+        except (OSError, ValueError):
+            state, data = {}, b""
+        lines = data.split(b"\n")[:-1] if state.get("key") == key else []
+        groups = len(lines) // GROUP
+        # First the file, then the key: killed in between, the old key refuses the new content.
+        write_atomically(self.partial, b"".join(line + b"\n" for line in lines[: groups * GROUP]))
+        write_json(self.state, {"key": key})
+        return groups
+
+    def write(self, groups: Iterable[list[bytes]]) -> int:
+        """Append groups, each flushed to the disk, and rename the file at the end.
+
+        Returns:
+            The number of lines written now.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written any more.
+        """
+        count = 0
+        for lines in groups:
+            self._append(b"".join(lines))
+            count += len(lines)
+        try:
+            os.replace(self.partial, self.path)
+            self.state.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        return count
+
+    def _append(self, data: bytes) -> None:
+        try:
+            with self.partial.open("ab") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.partial}: cannot be written ({error.strerror})") from error
