@@ -70,4 +70,4 @@ $(BIN)/python:
 .types:
 	@mkdir -p $@
 	@ln -sfn ../core $@/fieldsmith
-	@ln -sfn ../plugins/medical_ner $@/fieldsmith_medical_ner
+	@for plugin in plugins/*/; do ln -sfn ../$$plugin $@/fieldsmith_$$(basename $$plugin); done

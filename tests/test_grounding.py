@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -276,15 +276,24 @@ def test_every_leaf_is_grounded() -> None:
         ("\u0301", ["\u0301", "a"]),
     ],
 )
-def test_the_time_grows_with_the_length_of_the_text(unit: str, values: list[str]) -> None:
-    def seconds(text: str) -> float:
-        began = time.process_time()
-        for value in values:
-            list(occurrences(text, value))
-            readings(text, value)
-        return time.process_time() - began
+def test_the_work_grows_with_the_length_of_the_text(unit: str, values: list[str]) -> None:
+    """Counted in calls of functions, which no other process can slow down."""
 
-    short, long = unit * (20_000 // len(unit)), unit * (160_000 // len(unit))
-    once = min(seconds(short + "." * number) for number in range(3))
-    # Eight times the text; quadratic would be 64 times the time.
-    assert seconds(long) < 30 * once + 0.1
+    def work(length: int) -> int:
+        text, calls = unit * (length // len(unit)) + ".", 0
+
+        def count(_frame: object, _event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            for value in values:
+                list(occurrences(text, value))
+                readings(text, value)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    # Eight times the text; quadratic would be 64 times the work.
+    assert work(80_000) < 10 * work(10_000)
