@@ -14,13 +14,17 @@ from .files import files_in, read_text, split_of
 from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from .metrics import set_counts
+    from .field_scores import field_counts
+    from .matching import MATCHINGS, best_pairs, levenshtein_similarity, matched, text_counts
+    from .metrics import exact_counts, set_counts
+    from .normal_forms import normalise, normalised
     from .predict import Extractor
     from .schema import field_list
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "MATCHINGS",
     "Counts",
     "Document",
     "Example",
@@ -32,16 +36,36 @@ __all__ = [
     "Reject",
     "Schema",
     "UnknownFormatError",
+    "best_pairs",
+    "exact_counts",
+    "field_counts",
     "field_list",
     "files_in",
     "hookimpl",
+    "levenshtein_similarity",
     "load",
+    "matched",
+    "normalise",
+    "normalised",
     "read_text",
     "set_counts",
     "split_of",
+    "text_counts",
 ]
 
-_LAZY = {"field_list": "schema", "set_counts": "metrics"}
+_LAZY = {
+    "MATCHINGS": "matching",
+    "best_pairs": "matching",
+    "exact_counts": "metrics",
+    "field_counts": "field_scores",
+    "field_list": "schema",
+    "levenshtein_similarity": "matching",
+    "matched": "matching",
+    "normalise": "normal_forms",
+    "normalised": "normal_forms",
+    "set_counts": "metrics",
+    "text_counts": "matching",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -130,6 +130,7 @@ def checked_schema(schema: object, who: str) -> Schema:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError as InvalidSchema
 
+    from .annotations import annotation_problem
     from .grammar import check_schema
 
     if not isinstance(schema, dict):
@@ -151,6 +152,9 @@ def checked_schema(schema: object, who: str) -> Schema:
             f"{who}: its schema describes {shortened(copy.get('type'))}; "
             'a record is an object, so the root needs "type": "object"'
         )
+    problem = annotation_problem(copy)
+    if problem is not None:
+        raise PluginError(f"{who}: its schema at {problem}")
     try:
         check_schema(copy)
     except SchemaError as error:
