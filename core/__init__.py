@@ -80,9 +80,9 @@ def __getattr__(name: str) -> object:
 def load(run: str | Path) -> Extractor:
     """Load a run's model; call the result with a text to get a Prediction.
 
-    >>> extractor = fieldsmith.load("runs/medical_ner-20260101-120000")  # doctest: +SKIP
-    >>> extractor("Famotidine-associated delirium.").record  # doctest: +SKIP
-    {'chemicals': ['Famotidine'], 'diseases': ['delirium'], ...}
+    >>> extractor = fieldsmith.load("runs/recipes-20260101-120000")  # doctest: +SKIP
+    >>> extractor("Boil two eggs.").record  # doctest: +SKIP
+    {'ingredients': ['eggs'], ...}
 
     Raises:
         RunError: the folder is no complete run, or its receipt does not match.

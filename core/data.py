@@ -44,7 +44,7 @@ class Example:
     mentions: for each leaf whose place is known, every span that stands for it. The texts of
         the spans may differ: a leaf is one thing, and a thing may have several names.
     split: "train", "validation" or "test" where the source says so officially.
-    place: where the row stands in its source, for messages ("abstracts.txt:12").
+    place: where the row stands in its source, for messages ("rows.jsonl:12").
     """
 
     document: Document
@@ -101,6 +101,7 @@ class Prediction:
     spans: JSON Pointer of a leaf -> where the model found it first, if it stands in the document.
     confidence: JSON Pointer of a leaf -> probability of its tokens, in (0, 1].
     grounding: JSON Pointer of every leaf -> whether and where it stands in the document.
+    normalised: JSON Pointer of a leaf -> its normal form (``x-normalise``), where that is another.
     windows: how many windows were read, of how many the document has.
     truncated: windows whose answer was cut off at the length limit; their record holds what was
         complete by then.
@@ -118,6 +119,7 @@ class Prediction:
     spans: Mapping[str, Span] = field(default_factory=dict)
     confidence: Mapping[str, float] = field(default_factory=dict)
     grounding: Mapping[str, Grounding] = field(default_factory=dict)
+    normalised: Mapping[str, str] = field(default_factory=dict)
     windows: tuple[int, int] = (0, 0)
     truncated: int = 0
     repeats: int = 0

@@ -63,8 +63,8 @@ class LeakError(FieldsmithError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is meant by ``name``, if one is near, and list the known ones.
 
-    >>> nearest("medical_nre", ["medical_ner", "news_json"])
-    'did you mean medical_ner? Known: medical_ner, news_json'
+    >>> nearest("recieps", ["invoices", "recipes"])
+    'did you mean recipes? Known: invoices, recipes'
     """
     names = sorted(known)
     listing = f"Known: {', '.join(names)}" if names else "None is known"

@@ -19,8 +19,9 @@ from .files import write_jsonl
 from .metrics import accuracy, paired_difference, point_scores, score
 from .plugins import Plugin
 from .predict import Extractor, plugin_of
+from .predictions import prediction_line
 from .progress import meter
-from .runs import Run, prediction_line
+from .runs import Run
 from .schema import empty_record, field_schema, kinds_of
 from .settings import Settings
 from .sources import read_examples, read_splits
@@ -242,7 +243,7 @@ def _scored(
     scored = score_predictions(extractor.plugin, examples, predictions)
     if folder is not None:
         lines = (
-            {**prediction_line(prediction), "gold": example.record}
+            {**prediction_line(prediction, extractor.plugin.name), "gold": example.record}
             for example, prediction in zip(examples, predictions, strict=True)
         )
         write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines)

@@ -190,7 +190,7 @@ def _folded(text: str) -> tuple[_Index, _Index]:
 def _folded_forms(text: str) -> tuple[list[_Piece], list[_Piece]]:
     """Return the folded pieces of a text, first with its hyphens, then without those in words.
 
-    Both are searched: "aspirin" is a word of "Aspirin-induced", but none of "aspirininduced".
+    Both are searched: "steam" is a word of "Steam-driven", but none of "steamdriven".
     """
     pieces: list[_Piece] = []
     end = 0

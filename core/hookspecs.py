@@ -7,12 +7,12 @@ argument has a default, and none is keyword-only, since pluggy's versions treat 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pluggy
 
-from .data import Counts, Document, Example, Message, Prediction, Reject, Schema
+from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
 
 PROJECT = "extract"
 """Name of the pluggy project; the prefix of every hook."""
@@ -34,6 +34,8 @@ def extract_schema() -> Schema:
 
     - ``x-source``: ``verbatim`` (the string must stand in the document) or ``inferred``
     - ``x-key``: on an array's items, the properties that say two objects are the same thing
+    - ``x-normalise``: steps that bring a string to its normal form, which scores compare
+    - ``x-score``: how ``fieldsmith.field_counts`` compares the field
     """
 
 
@@ -82,4 +84,17 @@ def extract_settings(preset: str) -> dict[str, object]:
     into windows, how long they are, which metric names make up ``score``.
 
     preset: the name of the preset in use ("embedded", "llama-3.2-3b", …).
+    """
+
+
+@hookspec(firstresult=True)
+def extract_export(records: Mapping[str, Record], format: str) -> str:
+    """Return records as a file of a format of the domain. Optional.
+
+    Called by ``extract export`` for every format but the core's own ``jsonl``. The same records
+    give the same text. A format that the domain has not raises ``fieldsmith.UnknownFormatError``,
+    which names those that it has.
+
+    records: by the id of their document, in the order of the predictions.
+    format: what ``--format`` says.
     """

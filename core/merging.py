@@ -8,6 +8,7 @@ from typing import Any
 
 from .data import Record, Schema, Span
 from .grounding import occurrences
+from .normal_forms import normalise
 from .schema import (
     empty_record,
     is_verbatim,
@@ -44,8 +45,8 @@ def merge(answers: Sequence[Answer], schema: Schema) -> Merged:
     """Merge the records of a document's windows, in the order of the windows.
 
     Lists hold what the windows found, in order of occurrence, without repeats (strings compared
-    by case-folded text, objects by ``x-key``); a scalar is the most confident one that is not
-    null. An item that stands in no window follows the one before it.
+    by case-folded normal form, objects by the letters and digits of ``x-key``); a scalar is the
+    most confident one that is not null. An item that stands in no window follows the one before it.
     """
     if not answers:
         return Merged(empty_record(schema), {}, {})
@@ -159,12 +160,19 @@ def _place(placed: tuple[int, _Part]) -> int:
 def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
     """Return what is equal for two items that are the same thing."""
     if isinstance(item, str):
-        return " ".join(item.casefold().split())
+        return normalise(item, [*schema.get("x-normalise", ()), "spaces", "casefold"])
     if isinstance(item, dict):
         keys = schema.get("x-key", ())
-        if all(item.get(key) is None for key in keys):  # no key to go by
-            keys = sorted(item)
-        return tuple((key, _identity(item.get(key), {})) for key in keys)
+        if any(item.get(key) is not None for key in keys):
+            return tuple((key, _spelling(item.get(key))) for key in keys)
+        return tuple((key, _identity(item[key], {})) for key in sorted(item))  # no key to go by
     if isinstance(item, list):
         return tuple(_identity(part, {}) for part in item)
     return (type(item).__name__, item)
+
+
+def _spelling(key: Any) -> Any:
+    """Return what is equal for the spellings of one key: letters and digits, if it has any."""
+    if not isinstance(key, str):
+        return _identity(key, {})
+    return normalise(key, ["nfkc", "casefold", "punctuation"]) or _identity(key, {})

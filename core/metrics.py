@@ -55,7 +55,7 @@ class Interval:
 def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
     """Count two sets of strings against each other; case and white space make no difference.
 
-    >>> set_counts(["Aspirin", "folic  acid"], ["aspirin", "Aspirin", "water"])
+    >>> set_counts(["Salt", "brown  sugar"], ["salt", "Salt", "water"])
     (1.0, 2.0, 2.0)
 
     Raises:

@@ -14,7 +14,7 @@ import regex
 
 from .data import Record, Schema
 from .errors import PluginError, nearest
-from .schema import member, resolve
+from .schema import leaves, member, resolve
 
 # A break at a line's end; a hyphen before a capital or a digit belongs to the word ("COVID-19").
 _BROKEN_WORD = regex.compile(r"(?<=\p{L})[-\u2010\u00ad][^\S\n]*\r?\n\s*(?=\p{Ll}|\p{Lo})")
@@ -59,6 +59,16 @@ def normalised(record: Record, schema: Schema) -> Record:
     """Return a record with each string as the ``x-normalise`` of its field has it."""
     whole: Record = _normalised(record, schema, schema)
     return whole
+
+
+def normal_forms(record: Record, schema: Schema) -> dict[str, str]:
+    """Return JSON Pointer -> normal form of each leaf that stands otherwise in the record."""
+    written = dict(leaves(record))
+    return {
+        pointer: form
+        for pointer, form in leaves(normalised(record, schema))
+        if isinstance(form, str) and form != written[pointer]
+    }
 
 
 def _normalised(value: Any, schema: Mapping[str, Any] | bool, root: Schema) -> Any:

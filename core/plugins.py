@@ -23,8 +23,8 @@ import pluggy
 
 from . import hookspecs
 from .contract import check_complete, checked_hooks, checked_schema, is_wrapper, shortened
-from .data import Counts, Document, Example, Message, Prediction, Reject, Schema
-from .errors import PluginError, nearest
+from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
+from .errors import PluginError, UnknownFormatError, nearest
 from .hookspecs import ENTRY_POINT_GROUP, PROJECT
 
 OK = "ok"
@@ -129,6 +129,20 @@ class Plugin:
         if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
             raise self._wrong("extract_settings", settings, "a dict of settings by name")
         return dict(settings)
+
+    def export(self, records: Mapping[str, Record], format: str) -> str:
+        """Return records, by document id, as a file of a format of the domain.
+
+        Raises:
+            UnknownFormatError: the domain has no such format.
+            PluginError: the hook returned something else than a text.
+        """
+        text = self._hooks.extract_export(records=records, format=format)
+        if text is None:
+            raise UnknownFormatError(f"plugin {self.name!r} has no format of its own")
+        if not isinstance(text, str):
+            raise self._wrong("extract_export", text, "the text of a file")
+        return text
 
     def _examples(self, rows: Iterable[object]) -> Iterator[Example | Reject]:
         for row in rows:

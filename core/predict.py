@@ -16,6 +16,7 @@ from .grammar import Grammars, Vocabulary
 from .grounding import ground
 from .merging import Answer, merge
 from .models import identity, load_for_inference, load_tokenizer
+from .normal_forms import normal_forms
 from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
@@ -200,6 +201,7 @@ class Extractor:
             spans=first | sure.moved(merged.spans),
             confidence=sure.moved(merged.confidence),
             grounding=grounding,
+            normalised=normal_forms(sure.record, schema),
             unsure=sure.left_out,
         )
 

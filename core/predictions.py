@@ -7,15 +7,15 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .data import Document, Reject
+from .data import Document, Prediction, Record, Reject
 from .errors import InputError, OutputError
-from .files import require_writable, write_atomically, write_json
+from .files import read_jsonl, require_writable, write_atomically, write_json
 from .plugins import Plugin
-from .runs import Run, prediction_line
+from .runs import Run
 from .schema import canonical
 from .sources import read_inputs
 
@@ -62,12 +62,76 @@ def predict_lines(
         lines = []
         for row in group:
             if isinstance(row, Document):
-                line = prediction_line(next(predictions))
+                line = prediction_line(next(predictions), extractor.plugin.name)
             else:
-                line = _rejected_line(row)
+                line = _rejected_line(row, extractor.plugin.name)
             lines.append(_encoded(line))
         progress(len(group))
         yield lines
+
+
+def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
+    """Return a prediction as ``extract predict`` writes it.
+
+    plugin: the name of the plugin that says what the record means.
+    """
+    line: dict[str, Any] = {"id": prediction.document.id, "record": prediction.record}
+    if prediction.error is not None:
+        line["error"] = prediction.error
+    if prediction.normalised:
+        line["normalised"] = dict(prediction.normalised)
+    line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
+    line["confidence"] = dict(prediction.confidence)
+    line["status"] = {pointer: found.status for pointer, found in prediction.grounding.items()}
+    line["occurrences"] = {
+        pointer: [list(span) for span in found.spans]
+        for pointer, found in prediction.grounding.items()
+        if len(found.spans) > 1
+    }
+    line["windows"] = list(prediction.windows)
+    for name in ("truncated", "repeats", "unsure", "ungrounded"):
+        if count := getattr(prediction, name):
+            line[name] = count
+    if not prediction.constrained:
+        line["constrained"] = False
+    return {**line, "plugin": plugin}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of a file of predictions says.
+
+    record: None where ``error`` says why there is none.
+    plugin: "" where the line does not say.
+    """
+
+    id: str
+    record: Record | None
+    error: str = ""
+    plugin: str = ""
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a file of predictions: JSONL of ``id`` and ``record``.
+
+    Raises:
+        InputError: the file cannot be read, a line is no such object, or an id comes twice; names
+            the file and the line.
+    """
+    first: dict[str, int] = {}
+    for number, row in read_jsonl(path):
+        identifier, record = row.get("id"), row.get("record")
+        if not isinstance(identifier, str) or not isinstance(record, dict | None):
+            raise InputError(
+                f'{path}:{number}: a line of predictions has a string as "id" and an object or '
+                f'null as "record"; make the file by `extract predict`'
+            )
+        if identifier in first:
+            raise InputError(
+                f"{path}:{number}: the id {identifier!r} stands in line {first[identifier]} too"
+            )
+        first[identifier] = number
+        yield Line(identifier, record, str(row.get("error", "")), str(row.get("plugin", "")))
 
 
 def _encoded(line: dict[str, Any]) -> bytes:
@@ -76,7 +140,7 @@ def _encoded(line: dict[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _rejected_line(reject: Reject) -> dict[str, Any]:
+def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
     reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
     return {
         "id": reject.id or reject.place,
@@ -87,6 +151,7 @@ def _rejected_line(reject: Reject) -> dict[str, Any]:
         "status": {},
         "occurrences": {},
         "windows": [0, 0],
+        "plugin": plugin,
     }
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .data import SPLITS, Prediction, Reject
+from .data import SPLITS, Reject
 from .errors import OutputError, RunError
 from .files import require_writable, write_atomically, write_json, write_jsonl
 from .settings import Resolved
@@ -213,25 +213,3 @@ def default_folder(plugin: str) -> Path:
         folder = Path("runs") / f"{plugin}-{stamp}-{number}"
         number += 1
     return folder
-
-
-def prediction_line(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as ``extract predict`` writes it."""
-    line: dict[str, Any] = {"id": prediction.document.id, "record": prediction.record}
-    if prediction.error is not None:
-        line["error"] = prediction.error
-    line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
-    line["confidence"] = dict(prediction.confidence)
-    line["status"] = {pointer: found.status for pointer, found in prediction.grounding.items()}
-    line["occurrences"] = {
-        pointer: [list(span) for span in found.spans]
-        for pointer, found in prediction.grounding.items()
-        if len(found.spans) > 1
-    }
-    line["windows"] = list(prediction.windows)
-    for name in ("truncated", "repeats", "unsure", "ungrounded"):
-        if count := getattr(prediction, name):
-            line[name] = count
-    if not prediction.constrained:
-        line["constrained"] = False
-    return line

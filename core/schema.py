@@ -184,8 +184,8 @@ def is_verbatim(pointer: str, schema: Schema) -> bool:
 def field_of(pointer: str) -> str:
     """Return the field a pointer belongs to, without list indices.
 
-    >>> field_of("/relations/3/chemical")
-    'relations/chemical'
+    >>> field_of("/lines/3/price")
+    'lines/price'
     """
     return "/".join(part for part in parse_pointer(pointer) if not part.isdigit())
 

@@ -70,7 +70,8 @@ def test_a_line_holds_record_spans_confidence_and_windows(
     for row in lines(unbroken):
         names = [name for name in row if name not in ("truncated", "repeats")]
         expected = ["id", "record", "spans", "confidence", "status", "occurrences", "windows"]
-        assert names == expected
+        assert names == [*expected, "plugin"]
+        assert row["plugin"] == "medical_ner"
         read, total = row["windows"]
         assert 0 < read <= total
         assert set(row["spans"]) <= set(row["confidence"])

@@ -779,6 +779,25 @@ def test_objects_with_the_same_key_are_one_thing() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "people"),
+    [
+        ("The TL;DR Corpus", "the TLDR corpus", 1),
+        ("ImageNet-1k", "ImageNet 1K", 1),
+        ("Ｃｏｒｐｕｓ Ａ", "Corpus A", 1),
+        ("C", "C++", 1),  # too alike for letters and digits to tell apart
+        ("ImageNet-1k", "ImageNet-21k", 2),
+        ("!", "?", 2),
+        ("東京", "京都", 2),
+    ],
+)
+def test_spellings_of_one_key_are_one_thing(first: str, second: str, people: int) -> None:
+    rows = [(name, {"people": [{"name": name, "town": None}]}, {}) for name in (first, second)]
+    merged = merge(answers_of(f"{first} {second}", *rows), KEYED)
+    assert len(merged.record["people"]) == people
+    assert merged.record["people"][0]["name"] == first
+
+
 def test_objects_without_a_key_are_different_things() -> None:
     text = "A man of Bonn. A man of Rome. A man of Bonn."
     rows = [("A man of Bonn.", "Bonn"), ("A man of Rome.", "Rome"), ("A man of Bonn.", "Bonn")]

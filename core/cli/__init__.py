@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
     "predict": "Turn documents into records.",
+    "export": "Write predictions in another format.",
     "doctor": "Say what will work on this machine.",
 }
 """Each command with its line in ``extract --help``; the module of the same name holds it."""
@@ -63,7 +64,7 @@ def cli() -> None:
 
     \b
     Example:
-      extract train --plugin medical_ner --output runs/first
+      extract train --plugin NAME --output runs/first
       extract evaluate runs/first
       extract predict runs/first notes.txt
     """

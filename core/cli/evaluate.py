@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,11 +12,22 @@ from ..data import SPLITS
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     help="Score every document of this path. Default: the run's own data.",
+)
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="In place of a run: score these outputs of any system against --data.",
+)
+@click.option("--plugin", metavar="NAME", help="With --predictions: the domain that scores them.")
+@click.option(
+    "--answered-only",
+    is_flag=True,
+    help="With --predictions: leave out documents that have no answer.",
 )
 @click.option(
     "--split",
@@ -32,8 +44,11 @@ from ..data import SPLITS
 @click.option("--allow-leaks", is_flag=True, help="Score documents the run was trained on too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    run: Path,
+    run: Path | None,
     data: Path | None,
+    predictions: Path | None,
+    plugin: str | None,
+    answered_only: bool,
     split: str | None,
     base: bool,
     unconstrained: bool,
@@ -44,27 +59,73 @@ def command(
 
     The scores also go to metrics.json in the run folder, the predictions to predictions/.
 
+    With --plugin, --predictions and --data, the outputs of any system are scored without a run:
+    a file of `extract predict`, or files that the plugin reads, told apart by the documents' ids.
+
     \b
     Example:
       extract evaluate runs/first
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate --plugin NAME --predictions theirs/ --data gold/
     """
-    from ..evaluate import evaluate_run
-    from ..models import quieten
-    from ..runs import Run
     from .tables import print_calibration, print_scores
 
-    quieten()
-    summary = evaluate_run(
-        Run.open(run),
-        data=data,
-        split=split,
-        base=base,
-        constrained=not unconstrained,
-        allow_leaks=allow_leaks,
-    )
+    if predictions is not None:
+        if (
+            run is not None
+            or data is None
+            or plugin is None
+            or base
+            or unconstrained
+            or allow_leaks
+        ):
+            raise click.UsageError(
+                "--predictions goes with --plugin and --data, and --split if need be; "
+                "with no run, --base, --unconstrained or --allow-leaks"
+            )
+        summary = _outputs(plugin, predictions, data, split, answered_only)
+    else:
+        if run is None or plugin is not None or answered_only:
+            raise click.UsageError(
+                "name a run; or outputs to score by --plugin, --predictions and --data"
+            )
+        summary = _run(run, data, split, base, not unconstrained, allow_leaks)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         print_scores(summary)
         print_calibration(summary)
+
+
+def _outputs(
+    plugin: str, predictions: Path, data: Path, split: str | None, answered_only: bool
+) -> dict[str, Any]:
+    from ..outputs import evaluate_outputs
+    from ..plugins import load
+
+    return evaluate_outputs(
+        load(plugin), predictions, data, split=split, answered_only=answered_only
+    )
+
+
+def _run(
+    run: Path,
+    data: Path | None,
+    split: str | None,
+    base: bool,
+    constrained: bool,
+    allow_leaks: bool,
+) -> dict[str, Any]:
+    from ..evaluate import evaluate_run
+    from ..models import quieten
+    from ..runs import Run
+
+    quieten()
+    return evaluate_run(
+        Run.open(run),
+        data=data,
+        split=split,
+        base=base,
+        constrained=constrained,
+        allow_leaks=allow_leaks,
+    )

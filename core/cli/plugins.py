@@ -30,8 +30,8 @@ def command(name: str | None, with_names: tuple[str, ...], as_json: bool) -> Non
     \b
     Example:
       extract plugins
-      extract plugins medical_ner
-      extract plugins medical_ner --json
+      extract plugins NAME
+      extract plugins NAME --json
     """
     if name is None and with_names:
         raise click.UsageError("--with needs the name of the plugin whose hooks are wrapped")

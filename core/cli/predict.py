@@ -47,7 +47,7 @@ def command(
     Example:
       extract predict runs/first notes.txt
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
-      echo "Aspirin caused a rash." | extract predict runs/first -
+      echo "A text of one line." | extract predict runs/first -
     """
     from ..errors import OutputError
     from ..models import quieten

@@ -36,12 +36,9 @@ def print_scores(summary: dict[str, Any]) -> None:
     # Wide enough to be whole in a file or a pipe, where there is no terminal to ask.
     width = None if sys.stdout.isatty() else 100
     Console(width=width).print(table)
-    windows = summary["windows"]
+    told = _outputs(summary) if "outputs" in summary else _reading(summary)
     click.echo(
-        f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, "
-        f"{windows['read']} of {windows['total']} windows read{_oddities(summary)}; "
-        f"{summary['seconds_per_document']:.3f} s a document, "
-        f"{summary['peak_memory_mb']:.0f} MB at most"
+        f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, {told}"
     )
     for name, value in metrics.items():
         if name.endswith("/accuracy"):
@@ -52,6 +49,25 @@ def print_scores(summary: dict[str, Any]) -> None:
             f"better than the base by {difference['value']:.3f} "
             f"({difference['low']:.3f} to {difference['high']:.3f}, p {difference['p_value']:.3f})"
         )
+
+
+def _reading(summary: dict[str, Any]) -> str:
+    """Say what a run read, and at what cost."""
+    windows = summary["windows"]
+    return (
+        f"{windows['read']} of {windows['total']} windows read{_oddities(summary)}; "
+        f"{summary['seconds_per_document']:.3f} s a document, "
+        f"{summary['peak_memory_mb']:.0f} MB at most"
+    )
+
+
+def _outputs(summary: dict[str, Any]) -> str:
+    """Say how many documents of the gold another system's outputs answer."""
+    found = summary["outputs"]
+    return (
+        f"{found['answered']} of the gold answered, {found['unreadable']} unreadable, "
+        f"{found['missing']} missing; {found['unknown']} outputs are of no gold document"
+    )
 
 
 def _oddities(summary: dict[str, Any]) -> str:
@@ -70,8 +86,8 @@ def print_calibration(summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    found = summary["calibration"]
-    if not found["leaves"]:
+    found = summary.get("calibration")
+    if not found or not found["leaves"]:
         return
     table = Table(title="confidence of the leaves", title_justify="left")
     for column in ["", "leaves", "mean", "right", "kept from here on", "right of those"]:

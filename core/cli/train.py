@@ -58,8 +58,8 @@ def command(
 
     \b
     Example:
-      extract train --plugin medical_ner
-      extract train --plugin medical_ner --data corpus/ --set epochs=4 --output runs/corpus
+      extract train --plugin NAME
+      extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
       extract train --resume runs/corpus
     """
     if (plugin is None) == (resume is None):
