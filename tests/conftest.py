@@ -26,6 +26,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 EXTRACT = Path(sys.executable).with_name("extract")
 
+SHIPPED = ("arxiv_metadata", "dcat_datasets", "medical_ner", "news_json")
+"""The plugins that come with the package, by name."""
+
 TOY = '''
 """Words that are shouted.
 

@@ -135,9 +135,9 @@ def test_plugins_lists_what_is_installed(site: Site) -> None:
     assert ["toy", "toy-plugin", "1.0", "Words", "that", "are", "shouted."] in [
         line.split() for line in lines
     ]
-    columns = {
-        line.index(word) for line, word in zip(lines, ("desc", "Chem", "Words"), strict=True)
-    }
+    rows = {line.split()[0]: line for line in lines}
+    words = {"name": "desc", "medical_ner": "Chem", "toy": "Words"}
+    columns = {rows[name].index(word) for name, word in words.items()}
     assert len(columns) == 1
 
 

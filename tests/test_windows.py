@@ -792,6 +792,7 @@ def test_objects_with_the_same_key_are_one_thing() -> None:
     ],
 )
 def test_spellings_of_one_key_are_one_thing(first: str, second: str, people: int) -> None:
+    rows: list[tuple[str, Record, dict[str, float]]]
     rows = [(name, {"people": [{"name": name, "town": None}]}, {}) for name in (first, second)]
     merged = merge(answers_of(f"{first} {second}", *rows), KEYED)
     assert len(merged.record["people"]) == people
