@@ -238,7 +238,8 @@ class _Cutter:
         return self._homes_of[pointer]
 
     def _find_homes(self, item: Record, pointer: str) -> list[int]:
-        parts = self._parts(item, pointer).values()
+        # An object that need not stand in the text goes where most of what it says does stand.
+        parts = (self._parts(item, pointer) or self._strings(item, pointer)).values()
         held = [sum(bool(spans[number]) for spans in parts) for number in self.numbers]
         standing = [number for number in self.numbers if held[number]] or [0]
         homes = [
@@ -250,6 +251,14 @@ class _Cutter:
         homes = [number for number in homes if held[number] == most]
         is_torn = most < sum(any(spans) for spans in parts)
         return homes[:1] if is_torn else homes
+
+    def _strings(self, value: Any, pointer: str) -> dict[str, list[list[Span]]]:
+        """Return the spans by window of every string in a value, verbatim or not."""
+        return {
+            pointer + inner: self._spans(pointer + inner, leaf)
+            for inner, leaf in leaves(value)
+            if isinstance(leaf, str)
+        }
 
     def _account(
         self,

@@ -438,6 +438,32 @@ def test_what_need_not_stand_in_the_text_goes_with_its_object() -> None:
     assert lost(found) == {}
 
 
+def test_an_object_that_need_not_stand_in_the_text_goes_where_most_of_it_does() -> None:
+    schema = an_object(
+        {"sets": a_list(an_object({"title": TEXT, "year": TEXT, "tags": a_list(TEXT)}))}
+    )
+    text = "We read. The Fox corpus is of 2019 on tails. In 2019 hens. The hen set on tails."
+    sets = [
+        {"title": "Hens of old", "year": "none", "tags": []},
+        {"title": "The Fox corpus", "year": "2019", "tags": ["tails", "ears"]},
+        {"title": "Hen set", "year": "1999", "tags": ["tails"]},
+    ]
+    parts = (
+        "We read.",
+        "The Fox corpus is of 2019 on tails.",
+        "In 2019 hens.",
+        "The hen set on tails.",
+    )
+    found = ask(example(text, {"sets": sets}), schema, *parts)
+    assert [record["sets"] for record in found.records if record] == [
+        sets[:1],
+        sets[1:2],
+        [],
+        sets[2:],
+    ]
+    assert lost(found) == {}
+
+
 def test_a_nested_object_that_is_torn_is_null_or_absent() -> None:
     record = {
         "venue": {"name": "Nowhere", "size": "large"},
