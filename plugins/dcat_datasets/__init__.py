@@ -1,0 +1,101 @@
+"""The datasets that a paper uses or introduces, described in terms of DCAT.
+
+One paper of MetaMine: ``paper_7.json``, as a language model wrote it ::
+
+    [{"dcterms:creator": ["Ilka Marrow"], "dcterms:title": "TROVEL corpus", "dcterms:issued": "",
+      "dcterms:language": ["English"], "dcat:theme": "NLP", "dcterms:landingPage": ""}]
+
+beside ``paper_7_thinking.txt``, the prose that speaks of these datasets, and its record, mended::
+
+    {"datasets": [{"dcterms:title": "TROVEL corpus", "dcterms:creator": ["Ilka Marrow"],
+                   "dcterms:issued": null, "dcterms:language": "English",
+                   "dcat:landingPage": null, "dcat:theme": ["NLP"]}]}
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import fieldsmith
+from fieldsmith import (
+    Counts,
+    Document,
+    Example,
+    Message,
+    Prediction,
+    Record,
+    Reject,
+    Schema,
+    hookimpl,
+)
+
+from . import formats, metric
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def _schema_text() -> str:
+    return (_HERE / "schema.json").read_text(encoding="utf-8")
+
+
+@hookimpl
+def extract_schema() -> Schema:
+    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
+    schema: Schema = json.loads(_schema_text())
+    return schema
+
+
+@hookimpl
+def extract_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@hookimpl
+def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+    """Read MetaMine's pairs, a .tar.gz of them, MeXtract's parquet, or JSONL; None is the sample.
+
+    Raises:
+        InputError: there is nothing at ``source``, or it cannot be read at all.
+        UnknownFormatError: ``source`` is in none of these formats.
+    """
+    return formats.read(_HERE / "sample" if source is None else source)
+
+
+@hookimpl
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    """Match datasets one to one by title, then count the fields of matched pairs."""
+    return metric.counts(example, prediction)
+
+
+@hookimpl
+def extract_settings(preset: str) -> dict[str, object]:
+    """Let the small embedded model read runs of tokens; a large one reads the document whole.
+
+    Under "embedded" a batch is small, since rows are longer and fewer than those of sentences.
+    """
+    score = {"score": ["datasets", "values"]}
+    if preset == "embedded":
+        window = {"window": "tokens", "window_size": 640, "window_overlap": 64, "batch_size": 8}
+        return {**window, "max_length": 2048, "max_new_tokens": 768, **score}
+    return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
+
+
+@hookimpl
+def extract_export(records: Mapping[str, Record], format: str) -> str:
+    """Write the records of some documents as one DCAT catalogue: "turtle" or "jsonld".
+
+    Raises:
+        UnknownFormatError: another format.
+        InputError: rdflib is not installed.
+    """
+    from . import rdf
+
+    return rdf.export(records, format)
