@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from fieldsmith import Example, Prediction
+from fieldsmith import Document, Example, Prediction, Record
 from fieldsmith.metrics import score
 from fieldsmith.plugins import load
 
@@ -28,20 +28,27 @@ def pattern_of(examples: Iterable[Example], field: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
 
 
+def fitted(examples: Sequence[Example]) -> Callable[[Document], Record]:
+    """Return what answers a document by the strings of the examples."""
+    patterns = {field: pattern_of(examples, field) for field in FIELDS}
+
+    def predict(document: Document) -> Record:
+        found = {
+            field: list({m[0].casefold(): m[0] for m in pattern.finditer(document.text)})
+            for field, pattern in patterns.items()
+        }
+        return {**found, "relations": []}
+
+    return predict
+
+
 def main(train: Path, test: Path) -> None:
     """Print F1 by field, with its interval."""
     plugin = load("medical_ner")
     known = [row for row in plugin.load(train) if isinstance(row, Example)]
     unseen = [row for row in plugin.load(test) if isinstance(row, Example)]
-    patterns = {field: pattern_of(known, field) for field in FIELDS}
-    counts = []
-    for example in unseen:
-        found = {
-            field: list({m[0].casefold(): m[0] for m in pattern.finditer(example.document.text)})
-            for field, pattern in patterns.items()
-        }
-        prediction = Prediction(example.document, record={**found, "relations": []})
-        counts.append(plugin.metric(example, prediction))
+    predict = fitted(known)
+    counts = [plugin.metric(e, Prediction(e.document, record=predict(e.document))) for e in unseen]
     annotated = [field for field in FIELDS if any(field in row for row in counts)]
     for name, interval in score(counts, annotated).items():
         if name in {f"{field}/f1" for field in FIELDS}:
