@@ -225,7 +225,8 @@ def _without_hyphens(pieces: Sequence[_Piece]) -> list[_Piece]:
 
 
 _ALIKE = str.maketrans(
-    dict.fromkeys("\u058a\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212", "-")
+    # No dash as wide as an em: it stands between words and breaks none.
+    dict.fromkeys("\u058a\u2010\u2011\u2012\u2013\u2043\u2212", "-")
     | dict.fromkeys("‘’‚‛ʼ", "'")
     | dict.fromkeys("“”„‟", '"')
 )

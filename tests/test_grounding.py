@@ -197,6 +197,8 @@ def test_a_span_stands_on_borders(text: str, span: tuple[int, int], wanted: bool
         ("anything", "", []),
         ("anything", "\u00ad", []),
         ("any \u0301b", "\u00b4b", []),  # it would begin with a space
+        ("Abstract—We read", "AbstractWe", []),
+        ("Abstract—We an-\nswer", "We answer", ["We an-\nswer"]),
     ],
 )
 def test_what_differs_in_its_form_alone_is_read(

@@ -1,0 +1,86 @@
+"""Title, authors, abstract, DOI and arXiv id from the title pages of papers.
+
+One paper of a JSON list (the text is cut to the first page)::
+
+    [{"id": "cs/9809018",
+      "title": "Foxes and anticoagulants",
+      "authors": ["Ann-Mari van der Oke", "Bo Li"],
+      "abstract": "Foxes bleed for longer than hens do.",
+      "doi": null,
+      "article_text": "arXiv:cs/9809018v2\\nFoxes and anticoagulants\\nAnn-Mari van der Oke 1,* and
+Bo Li2\\n1 Hen House, Okeby\\nAbstract. Foxes bleed for longer than hens do.\\n1 Introduction"}]
+
+and its record, in which the id and the names read as the text has them::
+
+    {"id": "cs/9809018v2", "title": "Foxes and anticoagulants",
+     "authors": ["Ann-Mari van der Oke", "Bo Li2"],
+     "abstract": "Foxes bleed for longer than hens do.", "doi": null}
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import fieldsmith
+from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
+
+from . import formats, metric
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def _schema_text() -> str:
+    return (_HERE / "schema.json").read_text(encoding="utf-8")
+
+
+@hookimpl
+def extract_schema() -> Schema:
+    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
+    schema: Schema = json.loads(_schema_text())
+    return schema
+
+
+@hookimpl
+def extract_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@hookimpl
+def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+    """Read JSON with texts, TEI, text or PDF, told apart by content; None is the sample.
+
+    Raises:
+        InputError: there is nothing at ``source``, a file breaks the rules of its format, or a
+            snapshot of arXiv stands alone.
+        UnknownFormatError: ``source`` is a file in none of these formats.
+    """
+    return formats.read(_HERE / "sample" if source is None else source)
+
+
+@hookimpl
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    """Count each field by GROBID's four matchings, authors as a set of clean names."""
+    return metric.counts(example, prediction, schema)
+
+
+@hookimpl
+def extract_settings(preset: str) -> dict[str, object]:
+    """Read the first page as a whole; the small embedded model needs all of its context for it.
+
+    The score is macro F1 by Levenshtein.
+    """
+    settings: dict[str, object] = {
+        "window": "document",
+        "score": [f"{key}_levenshtein" for key in metric.MATCHED],
+    }
+    if preset == "embedded":
+        settings |= {"max_length": 2048, "max_new_tokens": 768, "batch_size": 8}
+    return settings

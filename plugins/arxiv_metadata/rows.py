@@ -1,0 +1,160 @@
+"""Rows of papers with their text: one JSON list, or one object a line.
+
+::
+
+    [{"id": "0704.0191", "title": "Foxes", "authors": ["Ann Oke", "Bo Li"],
+      "abstract": "Foxes bleed.", "doi": null, "article_text": "Foxes\\nAnn Oke ..."}]
+
+``authors`` may be one string. A key that is absent is not annotated; null, "" and [] say that there
+is none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fieldsmith import Document, Example, InputError, Record, Reject, read_text
+
+from . import identifiers, names
+from .pages import first_page
+
+FIELDS = ("id", "title", "authors", "abstract", "doi")
+TEXT = "article_text"
+
+_LONGEST_NAME = 200
+
+Row = tuple[str, Any]
+"""Where a row stands ("papers.json: item 3", "papers.jsonl:3"), and what it holds."""
+
+
+def examples(path: Path, split: str | None) -> Iterator[Example | Reject]:
+    """Yield the examples of a file; a row that is none becomes a Reject.
+
+    Raises:
+        InputError: the file is no JSON.
+    """
+    for number, (place, row) in enumerate(rows(path), start=1):
+        yield _example(row, place, split, f"{path.stem}-{number}")
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a JSON list or of JSONL, whose lines are read one by one.
+
+    Raises:
+        InputError: the file is no JSON; names the line.
+    """
+    with path.open("rb") as stream:
+        is_list = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    if is_list:
+        for number, row in enumerate(_parsed(read_text(path), str(path)), start=1):
+            yield f"{path}: item {number}", row
+        return
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                place = f"{path}:{number}"
+                yield place, _parsed(_decoded(line, place), place)
+
+
+def _decoded(line: bytes, place: str) -> str:
+    try:
+        return line.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: no UTF-8; convert the file (iconv -t utf-8)") from error
+
+
+def _parsed(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = place if "\n" not in text.rstrip() else f"{place}:{error.lineno}"
+        raise InputError(f"{at}: broken JSON: {error.msg}; is the file complete?") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: broken JSON: {error}") from error
+
+
+def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:
+    """Make an example of a row.
+
+    name: the document's id where the row has none.
+    """
+    if not isinstance(row, dict):
+        return Reject(place, "", f"an object is wanted, not {type(row).__name__}")
+    given = row.get("id")
+    identifier = str(given).strip() if isinstance(given, str | int) else ""
+    text = row.get(TEXT)
+    if not isinstance(text, str) or not text.strip():
+        reason = "the text of the paper is wanted as a string that is not empty"
+        return Reject(place, TEXT, reason, identifier or name)
+    page = first_page(text.replace("\r\n", "\n"))
+    try:
+        record = record_of({key: row[key] for key in FIELDS if key in row}, page)
+    except ValueError as error:
+        field, reason = error.args
+        return Reject(place, field, reason, identifier or name)
+    return Example(Document(identifier or name, page), record, {}, split, place)
+
+
+def record_of(fields: dict[str, Any], text: str) -> Record | None:
+    """Return the record that a row's fields make; None if it has no field at all.
+
+    Identifiers, and names that digits are glued to, are written as they stand in the text.
+
+    Raises:
+        ValueError: a field is of the wrong type; holds its name and what is wrong.
+    """
+    record: Record = {}
+    for key in FIELDS:
+        if key not in fields:
+            continue
+        if key == "authors":
+            record[key] = _authors(fields[key])
+        else:
+            record[key] = _string(key, fields[key])
+    if record.get("authors"):
+        record["authors"] = [_with_digits(name, text) for name in record["authors"]]
+    for key, (find, normal) in _IDENTIFIERS.items():
+        if record.get(key):
+            spans = identifiers.standing(record[key], text, find, normal)
+            record[key] = text[slice(*spans[0])] if spans else record[key]
+    return record or None
+
+
+_IDENTIFIERS: dict[str, tuple[Callable[[str], Iterator[tuple[int, int]]], Callable[[str], str]]] = {
+    "id": (identifiers.ids, identifiers.normal_id),
+    "doi": (identifiers.dois, identifiers.normal_doi),
+}
+
+
+def _string(key: str, value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and key == "id":
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(key, f"a string or null is wanted, not {type(value).__name__}")
+    return (value or "").strip() or None
+
+
+def _with_digits(name: str, text: str) -> str:
+    """Return a name with the digits that are glued to it in the text: no span ends in a word."""
+    if len(name) > _LONGEST_NAME or not all(word in text for word in name.split()):
+        return name
+    words = r"\s+".join(map(re.escape, name.split()))
+    places = {
+        found[0] for found in re.finditer(rf"(?<!\w){words}[\d\u00b2\u00b3\u00b9]*(?!\w)", text)
+    }
+    return name if name in places or not places else min(places, key=text.find)
+
+
+def _authors(value: Any) -> list[str]:
+    """Return the authors of a list, or of one string that names them all."""
+    if isinstance(value, str):
+        return list(dict.fromkeys(value[start:end] for start, end in names.persons(value)))
+    if value is not None and not (
+        isinstance(value, list) and all(isinstance(name, str) for name in value)
+    ):
+        raise ValueError("authors", "a list of names is wanted, or one string")
+    return list(dict.fromkeys(name.strip() for name in value or () if name.strip()))

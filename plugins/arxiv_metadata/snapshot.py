@@ -1,0 +1,114 @@
+"""The public snapshot of arXiv's metadata: JSONL without texts, which labels documents by their id.
+
+::
+
+    {"id": "0704.0001", "title": "Foxes\\n  and hens", "abstract": "  Foxes bleed.\\n", "doi": null,
+     "authors": "Z. Ok\\\\'e, B. Li", "authors_parsed": [["Oké", "Z.", ""], ["Li", "B.", ""]], ...}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fieldsmith import Document, Example, InputError, Reject
+
+from . import identifiers
+from .pages import read_page
+from .rows import record_of, rows
+
+NO_TEXT = (
+    "the arXiv snapshot has no texts; put it into a folder beside the papers, as text or PDF, "
+    "named by their id (0704.0001.pdf, hep-th_9901001.txt), and name the folder"
+)
+
+Labels = Mapping[str, dict[str, Any]]
+"""Normal id of arXiv -> the row of the snapshot."""
+
+
+def labels(snapshots: list[Path], wanted: set[str]) -> Labels:
+    """Return the rows of the wanted ids; the files are read line by line.
+
+    Raises:
+        InputError: a line is no JSON.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in snapshots:
+        for _place, row in rows(path):
+            if isinstance(row, dict) and isinstance(row.get("id"), str):
+                identifier = identifiers.normal_id(row["id"])
+                if identifier in wanted:
+                    found[identifier] = row
+    return found
+
+
+def id_of(path: Path) -> str | None:
+    """Return the id of arXiv that a file's name tells, or its folder and its name."""
+    name = path.name.removesuffix(path.suffix) if not path.suffix[1:].isdigit() else path.name
+    inside = f"{path.parent.name}/{name}"
+    return identifiers.id_of_file(name) or identifiers.id_of_file(inside)
+
+
+def examples(path: Path, name: str, split: str | None, known: Labels) -> Iterator[Example | Reject]:
+    """Yield the one document of a text file or PDF, with its labels if the snapshot has them.
+
+    Raises:
+        InputError: the file cannot be read, or holds no text.
+    """
+    text = read_page(path)
+    row = known.get(id_of(path) or "")
+    document = Document(name, text, {"path": name})
+    if row is None:
+        yield Example(document, None, {}, split, str(path))
+        return
+    try:
+        record = record_of(_fields(row, text), text)
+    except ValueError as error:
+        field, reason = error.args
+        yield Reject(str(path), field, f"in the snapshot, {reason}", name)
+        return
+    yield Example(document, record, {}, split, str(path))
+
+
+def _fields(row: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the fields of a row as a page may hold them.
+
+    Most pages show neither id nor DOI, which the snapshot has all the same: what the page does not
+    show is none. Title and abstract are wrapped by the snapshot, not by the page.
+    """
+    identifier, doi = str(row["id"]), row.get("doi")
+    on_page = identifiers.standing(identifier, text, identifiers.ids, identifiers.normal_id)
+    doi_on_page = isinstance(doi, str) and identifiers.standing(
+        doi, text, identifiers.dois, identifiers.normal_doi
+    )
+    return {
+        "id": identifier if on_page else None,
+        "title": _unwrapped(row.get("title")),
+        "authors": _authors(row),
+        "abstract": _unwrapped(row.get("abstract")),
+        "doi": doi if doi_on_page else None,
+    }
+
+
+def _unwrapped(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _authors(row: dict[str, Any]) -> Any:
+    """Return the authors in Unicode, first names first; ``authors`` has TeX's accents."""
+    parsed = row.get("authors_parsed")
+    if not isinstance(parsed, list):
+        return row.get("authors")
+    authors = []
+    for entry in parsed:
+        if not (isinstance(entry, list) and all(isinstance(part, str) for part in entry)):
+            return row.get("authors")
+        last, first = [*entry, "", ""][:2]
+        authors.append(" ".join(f"{first} {last}".split()))
+    return authors
+
+
+def refuse(path: Path) -> InputError:
+    """Return the error of a snapshot that stands alone."""
+    return InputError(f"{path}: {NO_TEXT}")

@@ -1,0 +1,248 @@
+"""GROBID's training files for headers: TEI whose text is the title page, and whose tags are gold.
+
+::
+
+    <tei><text><front>
+      <docTitle><titlePart>Foxes and anticoag-<lb/>ulants<lb/></titlePart></docTitle>
+      <byline><docAuthor>Ann Oke 1 , and Bo van der Li 2,*<lb/></docAuthor></byline>
+      Abstract <div type="abstract">Foxes bleed.<lb/></div>
+      <idno>arXiv:0704.0191v2 [q-bio.TO]</idno> <idno>doi: 10.1234/fox.1</idno>
+    </front></text></tei>
+
+All text below ``<front>`` is the page. ``<lb/>`` ends a line; other white space is XML's layout and
+reads as one space. Words broken at a line's end stay broken, in the text and in the gold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from fieldsmith import Document, Example, InputError, Record, Reject
+
+from . import identifiers, names
+from .pages import first_page
+
+Span = tuple[int, int]
+
+_HEADING = re.compile(r"(?i)(?:abstract|summary|résumé|zusammenfassung)\b[\s.:—–-]*")
+_BROKEN_DOI = re.compile(r"10\.\d{4,9}\s?/[-._;()/:<>\[\]#+\w\s]+")
+_OTHER_IDENTIFIERS = re.compile(r"(?i)\b(?:issn|isbn|pii)\b|,\s|;\s")
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*$")
+
+
+@dataclass
+class _Page:
+    """The text of a header while it is read, and where what is tagged stands in it."""
+
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+    gap: str = ""
+    tagged: dict[str, list[Span]] = field(default_factory=dict)
+
+    def write(self, text: str) -> None:
+        """Add text; a run of white space is one space."""
+        for piece in re.findall(r"\s+|\S+", text):
+            if piece.isspace():
+                self.gap = self.gap or " "
+                continue
+            added = (self.gap if self.length else "") + piece
+            self.parts.append(added)
+            self.length += len(added)
+            self.gap = ""
+
+    def read(self, element: Element) -> None:
+        """Add an element with all that is below it."""
+        name = _name(element)
+        if name == "lb":
+            self.gap = "\n"
+        start = self.length
+        self.write(element.text or "")
+        for child in element:
+            self.read(child)
+            self.write(child.tail or "")
+        kind = element.get("type", "") if name in ("div", "note") else ""
+        self.tagged.setdefault(f"{name}/{kind}" if kind else name, []).append((start, self.length))
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+def examples(path: Path, split: str | None, name: str) -> Iterator[Example | Reject]:
+    """Yield the one example of a file: its page, with the places of all gold.
+
+    name: the document's id.
+
+    Raises:
+        InputError: the file is no well-formed XML, declares entities, or has no ``<front>``.
+    """
+    front = _front(path)
+    page = _Page()
+    page.read(front)
+    whole = page.text
+    if not whole:
+        yield Reject(str(path), "", "the <front> holds no text", name)
+        return
+    record, mentions = _gold(whole, page.tagged)
+    text = first_page(whole)
+    # What does not fit the page stays in the record, without a place; the core lists it.
+    inside = {
+        pointer: spans
+        for pointer, spans in mentions.items()
+        if all(end <= len(text) for _, end in spans)
+    }
+    yield Example(Document(name, text), record, inside, split, str(path))
+
+
+def _front(path: Path) -> Element:
+    """Parse a file and return its ``<front>``.
+
+    Entities are refused: they can blow up in memory, and nothing is fetched to resolve them.
+    """
+    parser, builder = expat.ParserCreate(), TreeBuilder()
+
+    def refuse(name: str, *_: object) -> None:
+        place = f"{path}:{parser.CurrentLineNumber}"
+        raise InputError(f"{place}: the entity {name[:40]!r} is not read; write its text instead")
+
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = refuse
+    parser.SkippedEntityHandler = refuse
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        what = expat.ErrorString(error.code)
+        raise InputError(f"{path}:{error.lineno}: broken XML ({what}); is it complete?") from error
+    except (ValueError, LookupError) as error:  # an encoding that is none
+        raise InputError(f"{path}: broken XML ({error}); save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    root = builder.close()
+    front = next((found for found in root.iter() if _name(found) == "front"), None)
+    if front is None:
+        raise InputError(f"{path}: TEI without <front>, which holds the title page")
+    if _depth(front) > 50:
+        raise InputError(f"{path}: elements are nested deeper than 50 levels")
+    return front
+
+
+def _depth(element: Element) -> int:
+    level, depth = [element], 0
+    while level:
+        level, depth = [child for found in level for child in found], depth + 1
+    return depth
+
+
+def _name(element: Element) -> str:
+    """Return an element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _gold(text: str, tagged: dict[str, list[Span]]) -> tuple[Record, dict[str, list[Span]]]:
+    """Return the record of a page and the places of its leaves.
+
+    An identifier that stands in the page but in no ``<idno>`` is not annotated, so that its key
+    is absent. Keys are in the order of the schema.
+    """
+    record: Record = {}
+    mentions: dict[str, list[Span]] = {}
+
+    def put(key: str, spans: Sequence[Span]) -> None:
+        record[key] = text[slice(*spans[0])] if spans else None
+        if spans:
+            mentions[f"/{key}"] = list(spans)
+
+    idnos = _stripped(text, tagged.get("idno", ()))
+    if (found := _id(text, idnos)) or not any(identifiers.ids(text)):
+        put("id", found)
+    put("title", _stripped(text, tagged.get("docTitle", ()))[:1])
+    record["authors"] = []
+    for number, spans in enumerate(_authors(text, _stripped(text, tagged.get("docAuthor", ())))):
+        record["authors"].append(text[slice(*spans[0])])
+        mentions[f"/authors/{number}"] = spans
+    pieces = [_without_heading(text, s) for s in _stripped(text, tagged.get("div/abstract", ()))]
+    if _is_split(text, pieces):
+        # Something stands between its halves, so that no span holds it.
+        record["abstract"] = "\n".join(text[start:end] for start, end in pieces[:2])
+    else:
+        put("abstract", pieces[:1])
+    if (found := _doi(text, idnos)) or not any(identifiers.dois(text)):
+        put("doi", found)
+    return record, mentions
+
+
+def _stripped(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Return spans without white space at their ends, and without those that are empty."""
+    found = []
+    for start, end in spans:
+        inside = text[start:end]
+        start += len(inside) - len(inside.lstrip())
+        end -= len(inside) - len(inside.rstrip())
+        if start < end:
+            found.append((start, end))
+    return found
+
+
+def _id(text: str, idnos: Sequence[Span]) -> list[Span]:
+    """Return where the first id of arXiv in the ``<idno>`` elements stands, and its repeats."""
+    return _first(text, idnos, identifiers.ids, identifiers.normal_id)
+
+
+def _doi(text: str, idnos: Sequence[Span]) -> list[Span]:
+    """Return where the first DOI stands; inside of an ``<idno>`` white space may break it."""
+    for start, end in idnos:
+        found = _BROKEN_DOI.search(text, start, end)
+        others = _OTHER_IDENTIFIERS.search(text, start, end)
+        if found and not others:
+            doi = found[0].rstrip(".,;: ")
+            return [(found.start(), found.start() + len(doi))]
+    return _first(text, idnos, identifiers.dois, identifiers.normal_doi)
+
+
+def _first(
+    text: str,
+    idnos: Sequence[Span],
+    find: Callable[[str], Iterator[Span]],
+    normal: Callable[[str], str],
+) -> list[Span]:
+    for start, end in idnos:
+        for inside in find(text[start:end]):
+            span = (start + inside[0], start + inside[1])
+            others = identifiers.standing(text[slice(*span)], text, find, normal)
+            return [span, *(other for other in others if other != span)]
+    return []
+
+
+def _authors(text: str, bylines: Sequence[Span]) -> list[list[Span]]:
+    """Return each author's places: by-lines may name the same one again, in full or short."""
+    found: list[tuple[str, list[Span]]] = []
+    for byline_start, byline_end in bylines:
+        known = len(found)
+        for start, end in names.persons(text[byline_start:byline_end]):
+            span = (byline_start + start, byline_start + end)
+            name = " ".join(names.split(text[slice(*span)]))
+            before = found[:known]  # two of one by-line are two, however alike
+            same = next((s for other, s in before if names.same_person(name, other)), None)
+            if same is None:
+                found.append((name, [span]))
+            else:
+                same.append(span)
+    return [spans for _, spans in found]
+
+
+def _without_heading(text: str, span: Span) -> Span:
+    heading = _HEADING.match(text, *span)
+    return (heading.end(), span[1]) if heading and heading.end() < span[1] else span
+
+
+def _is_split(text: str, pieces: Sequence[Span]) -> bool:
+    """Say whether an abstract goes on after something else; a second one is another language's."""
+    return len(pieces) > 1 and not _SENTENCE_END.search(text[slice(*pieces[0])])
