@@ -70,4 +70,7 @@ $(BIN)/python:
 .types:
 	@mkdir -p $@
 	@ln -sfn ../core $@/fieldsmith
-	@for plugin in plugins/*/; do ln -sfn ../$$plugin $@/fieldsmith_$$(basename $$plugin); done
+	@ln -sfn ../plugins/arxiv_metadata $@/fieldsmith_arxiv_metadata
+	@ln -sfn ../plugins/dcat_datasets $@/fieldsmith_dcat_datasets
+	@ln -sfn ../plugins/medical_ner $@/fieldsmith_medical_ner
+	@ln -sfn ../plugins/news_json $@/fieldsmith_news_json

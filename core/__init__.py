@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .normal_forms import normalise, normalised
     from .predict import Extractor
     from .schema import field_list
+    from .sources import jsonl_examples
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "field_list",
     "files_in",
     "hookimpl",
+    "jsonl_examples",
     "levenshtein_similarity",
     "load",
     "matched",
@@ -59,6 +61,7 @@ _LAZY = {
     "exact_counts": "metrics",
     "field_counts": "field_scores",
     "field_list": "schema",
+    "jsonl_examples": "sources",
     "levenshtein_similarity": "matching",
     "matched": "matching",
     "normalise": "normal_forms",

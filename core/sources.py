@@ -150,6 +150,24 @@ def _jsonl_examples(file: Path, split: str | None = None) -> Iterator[Example | 
         yield example_of_row(row, f"{file}:{number}", split)
 
 
+def jsonl_examples(source: Path) -> Iterator[Example | Reject]:
+    """Yield the examples of JSONL rows of ``id, text, record``: a loader for data in that form.
+
+    source: a file, or a folder whose files' names tell the split.
+
+    Raises:
+        InputError: there is nothing at ``source``, or a line is no such row.
+        UnknownFormatError: a file is not JSONL, or its rows have no text.
+    """
+    for file in files_in(source):
+        if not _is_core_jsonl(file):
+            raise UnknownFormatError(
+                f'{file}: rows of JSONL with a text are wanted, {{"id": …, "text": …, '
+                f'"record": {{…}}}}, in a file *.jsonl'
+            )
+        yield from _jsonl_examples(file, split_of(file, source))
+
+
 def example_of_row(row: dict[str, Any], place: str, split: str | None = None) -> Example | Reject:
     """Make an example of a row of the core's JSONL: ``id, text, record, mentions, split, …``.
 

@@ -1,24 +1,39 @@
-"""A plugin that keeps to its contract passes; each way to break it has a line that says so."""
+"""The checks of a plugin's contract: what is listed, what is told, and how they run.
+
+What each of them finds stands in the table of test_faults.py.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
+import textwrap
+from pathlib import Path
 
 import pytest
 from conftest import TOY, Site
 
-from fieldsmith.checks import Check, check_plugin
+from fieldsmith import hookspecs
+from fieldsmith.checks import CHECKS, HEAVY, Check, check_plugin, name_of, promise_of
+from fieldsmith.hookspecs import PROJECT
+
+PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
 
 GOOD = '''
 """Who is named, and where."""
 
+import json
+
 import fieldsmith
 from fieldsmith import Document, Example, Message, Reject
 
-SAMPLE = [
-    ("Ada of Bonn.", {"town": "Bonn", "names": ["Ada"], "day": None}),
-    ("Bob and Cy.", {"town": None, "names": ["Bob", "CY"], "day": "2024-02-29"}),
-]
+SAMPLE = """
+{"note": "Ada of Bonn came late.", "town": "Bonn", "names": ["Ada"], "day": null}
+{"note": "Bob and Cy left.", "town": null, "names": ["Bob", "CY"], "day": "2024-02-29"}
+{"note": "Dee is in Ulm, and Ed with her.", "town": "Ulm", "names": ["Dee", "Ed"], "day": null}
+{"note": "Nobody was there.", "town": null, "names": [], "day": "2024-03-01"}
+"""
 
 
 @fieldsmith.hookimpl
@@ -26,144 +41,140 @@ def extract_schema():
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": ["town"],
         "properties": {
             "town": {"type": ["string", "null"], "x-source": "verbatim"},
             "names": {"type": "array", "items": {"type": "string", "x-source": "verbatim"}},
-            "day": {"type": ["string", "null"], "format": "date"},
+            "day": {"type": ["string", "null"], "format": "date", "x-score": "exact"},
         },
     }
 
 
 @fieldsmith.hookimpl
 def extract_prompt(document, schema):
-    return [Message("user", document.text)]
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
 
 
 @fieldsmith.hookimpl
 def extract_load(source):
-    for number, (text, record) in enumerate(SAMPLE):
-        yield Example(Document(str(number), text), record, split="train")
+    if source is None:
+        return rows(SAMPLE.strip(), "sample")
+    return files(source)
+
+
+def files(source):
+    for path in fieldsmith.files_in(source):
+        yield from rows(fieldsmith.read_text(path), path.name)
+
+
+def rows(text, name):
+    for number, line in enumerate(text.splitlines(), start=1):
+        place = f"{name}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            yield Reject(place, "", f"not JSON: {error}")
+            continue
+        if not isinstance(row, dict) or not isinstance(row.get("note"), str):
+            yield Reject(place, "note", "a text is wanted")
+            continue
+        record = {key: row[key] for key in ("town", "names", "day") if key in row}
+        document = Document(f"{name}-{number}", row["note"])
+        yield Example(document, record, split="train", place=place)
 
 
 @fieldsmith.hookimpl
 def extract_metric(example, prediction, schema):
-    predicted = prediction.record
-    return {
-        "names": fieldsmith.set_counts(example.record["names"], predicted["names"]),
-        "half": (0, len(predicted["names"]), 9),
-    }
+    gold, found, counts = example.record, prediction.record or {}, {}
+    if "names" in gold:
+        counts["names"] = fieldsmith.set_counts(gold["names"], found.get("names", []))
+    for key in ("town", "day"):
+        if key in gold:
+            counts[key] = fieldsmith.exact_counts(gold[key], found.get(key))
+    return counts
 
 
 @fieldsmith.hookimpl
 def extract_settings(preset):
-    return {"score": ["names"]}
+    return {"window": "document", "score": ["names", "town"]}
 '''.lstrip()
 
+SAMPLE_FILE = "\n".join(line for line in GOOD.splitlines() if line.startswith('{"note"'))
 
-def found(site: Site, old: str = "", new: str = "") -> dict[str, Check]:
-    """Return the checks of a plugin, changed in one place, by what is checked."""
+
+def found(site: Site, old: str = "", new: str = "", **reasons: str) -> dict[str, Check]:
+    """Return the checks of the good plugin, changed in one place, by their names."""
     assert old in GOOD
     site.install("good", GOOD.replace(old, new, 1))
-    checks = check_plugin("good")
-    assert len({check.what for check in checks}) == len(checks)
-    return {check.what: check for check in checks}
+    (site.path / "sample.jsonl").write_text(SAMPLE_FILE, encoding="utf-8")
+    return {check.what: check for check in check_plugin("good", expected_failures=reasons)}
 
 
 def test_a_plugin_that_keeps_to_its_contract(here: Site) -> None:
     checks = found(here)
-    assert {what: check.state for what, check in checks.items()} == dict.fromkeys(
-        "plugin schema closing verbatim settings sample prompt targets metric".split(), "ok"
-    )
-    assert checks["plugin"].detail == "good (good-plugin 1.0)"
-    assert checks["settings"].detail == "under the preset embedded: score=['names']"
-    assert checks["sample"].detail == "2 documents: 2 train, 0 validation, 0 test"
-    assert "5 of 5 leaves and objects are learned, 1 leaves as" in checks["targets"].detail
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "what", "detail"),
-    [
-        ("import fieldsmith\n", "import nowhere\n", "plugin", "No module named 'nowhere'"),
-        ("def extract_load(", "def extract_lode(", "plugin", "did you mean extract_load"),
-        ('"array", ', '"array", "uniqueItems": True, ', "schema", "'uniqueItems'"),
-        ('"items": {', '"items": {"$ref": "#/no", ', "schema", "'$ref'"),
-        ('{"score": ["names"]}', '{"scores": []}', "settings", "did you mean score"),
-        ('Message("user"', 'Message("robot"', "prompt", "a role of system, user"),
-        ("in enumerate(SAMPLE)", "in []", "sample", "no document in it"),
-        (
-            "    for number",
-            "    raise fieldsmith.InputError('gone')\n    for number",
-            "sample",
-            "gone",
-        ),
-        (
-            '["Ada"]',
-            '"Ada"',
-            "sample",
-            "1 of its 2 documents cannot be used; the first is 0: /names: the record breaks",
-        ),
-        (
-            'split="train")',
-            'split="train")\n    yield Reject("f:9", "id", "lost")',
-            "sample",
-            "1 of its 3 documents cannot be used; the first is f:9: id: lost",
-        ),
-        ("2024-02-29", "a leap day", "targets", "1 of 2 records cannot be trained on; the first"),
-        ('["names"]}', '["names", "half"]}', "metric", "half: F1 of the gold records against them"),
-        ('["names"]}', '["towns"]}', "metric", "it does not count towns"),
-    ],
-)
-def test_each_way_to_break_it_has_its_line(
-    here: Site, old: str, new: str, what: str, detail: str
-) -> None:
-    checks = found(here, old, new)
-    assert [name for name, check in checks.items() if check.state == "fail"] == [what]
-    assert detail in checks[what].detail
-
-
-REQUIRED = '"required": ["town"],\n        "properties": {'
-SUM = REQUIRED.replace("town", "sum") + '"sum": {"type": "integer"},'
-MORE = REQUIRED.replace("town", "more") + (
-    '"more": {"type": "array", "minItems": 1, "items": {"type": "string", "x-source": "verbatim"}},'
-)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "closing", "verbatim"),
-    [
-        ('"town": {"type": ["string", "null"]', '"town": {"type": "string"', "town", "/town"),
-        (REQUIRED, SUM, "sum", None),
-        (REQUIRED, MORE, "more", "/more/0"),
-        ('"array",', '"array", "minItems": 1,', None, None),
-        ('["town"]', '["names", "town"]', None, None),
-    ],
-)
-def test_nothing_has_to_be_invented(
-    here: Site, old: str, new: str, closing: str | None, verbatim: str | None
-) -> None:
-    checks = found(here, old, new)
-    for what, fault in (("closing", closing), ("verbatim", verbatim)):
-        assert checks[what].state == ("fail" if fault else "ok")
-        assert (fault or "") in checks[what].detail
+    assert {what: check.state for what, check in checks.items()} == {
+        name_of(check): "ok" for check in CHECKS
+    }
+    assert checks["loads"].detail == "good (good-plugin 1.0)"
+    assert checks["sample_is_valid"].detail == "4 documents: 4 train, 0 validation, 0 test"
+    told = checks["gold_is_replayable"].detail
+    assert "9 of 9 leaves and objects are learned, 1 leaves as the text" in told
+    assert checks["metric_is_lower_for_wrong"].detail == "F1 names 0.00, town 0.00"
 
 
 def test_what_the_text_does_not_hold_is_told_and_no_fault(here: Site) -> None:
-    checks = found(here, '["Bob", "CY"]', '["Bob", "Eve"]')
-    assert checks["targets"].state == "ok"
-    assert "4 of 5 leaves" in checks["targets"].detail
-    assert "1 are lost, the first /names/1 of 1: not in the text" in checks["targets"].detail
+    check = found(here, '["Bob", "CY"]', '["Bob", "Eve"]')["gold_is_replayable"]
+    assert check.state == "ok"
+    assert "8 of 9 leaves" in check.detail
+    assert "1 are lost, the first /names/1 of sample:2: not in the text" in check.detail
+
+
+def test_a_failure_that_is_expected_is_none_and_one_that_passes_is_told(here: Site) -> None:
+    checks = found(
+        here,
+        '"day": null}\n{"note": "Nobody',
+        '"day": 7}\n{"note": "Nobody',
+        sample_is_valid="one row is wrong on purpose",
+        ids_are_unique="they are not",
+    )
+    assert checks["sample_is_valid"].state == "expected"
+    assert checks["sample_is_valid"].detail.startswith("one row is wrong on purpose (1 of its 4")
+    assert checks["ids_are_unique"].state == "fail"
+    assert "passes: expect that no longer" in checks["ids_are_unique"].detail
+
+
+def test_a_bug_of_ours_is_no_failure_of_a_plugin(
+    here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fieldsmith.checks._INSIDE", 7)
+    here.install("good", GOOD)
+    with pytest.raises(TypeError):
+        check_plugin("good")
+
+
+def test_each_check_promises_something_in_a_line() -> None:
+    promises = list(map(promise_of, CHECKS))
+    assert all(promise.endswith(".") and len(promise) < 90 for promise in promises)
+    assert len(set(promises)) == len(promises)
 
 
 # The command
 
 
-def test_our_own_plugin_passes(site: Site) -> None:
-    answer = site.extract("check", "medical_ner")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert {line.split()[0] for line in answer.stdout.splitlines()} == {"ok"}
-    assert "ok    sample: 300 documents" in answer.stdout
-    assert answer.stderr == ""
+def test_the_help_lists_exactly_the_checks_that_run_and_ours_pass_them(site: Site) -> None:
+    answer = site.extract("check", "medical_ner", "--json")
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    shown = json.loads(answer.stdout)
+    assert shown["ok"] is True
+    assert {check["state"] for check in shown["checks"]} == {"ok"}
+    listing = site.extract("check", "--help").stdout.partition("Checks:\n")[2]
+    assert re.findall(r"^  (\w+)", listing, re.MULTILINE) == [
+        check["what"] for check in shown["checks"]
+    ]
+    flat = " ".join(listing.split())
+    assert [check for check in CHECKS if promise_of(check) not in flat] == []
 
 
 def test_a_check_that_fails_is_a_line_and_exit_code_1(site: Site) -> None:
@@ -171,11 +182,11 @@ def test_a_check_that_fails_is_a_line_and_exit_code_1(site: Site) -> None:
     answer = site.extract("check", "toy")
     assert answer.returncode == 1
     assert answer.stderr == ""
-    failed = [line for line in answer.stdout.splitlines() if not line.startswith("ok ")]
-    assert failed == [
-        "fail  metric: loud: F1 of the gold records against themselves is 0.400; it counts "
-        "1 matched of 2 predicted and 3 gold"
-    ]
+    failed = [line for line in answer.stdout.splitlines() if line.startswith("fail")]
+    assert any(line.startswith("fail  schema_is_closed: the schema at /: ") for line in failed)
+    (full,) = (line for line in failed if "metric_is_full_for_gold" in line)
+    assert "loud: F1 of the gold records against themselves is 0.400; it counts 1 matched" in full
+    assert "\x1b" not in answer.stdout
 
 
 def test_the_checks_as_json(site: Site) -> None:
@@ -183,6 +194,58 @@ def test_the_checks_as_json(site: Site) -> None:
     assert answer.returncode == 1
     shown = json.loads(answer.stdout)
     assert shown["ok"] is False
-    (check,) = shown["checks"]
-    assert (check["state"], check["what"]) == ("fail", "plugin")
+    check, *rest = shown["checks"]
+    assert (check["state"], check["what"]) == ("fail", "loads")
     assert "did you mean medical_ner?" in check["detail"]
+    assert {each["state"] for each in rest} == {"skip"}
+
+
+def test_a_wrapper_is_checked_with_the_plugin_that_it_wraps(here: Site) -> None:
+    wrapper = (
+        '"""Half."""\nimport fieldsmith\n\n\n@fieldsmith.hookimpl(wrapper=True)\n'
+        "def extract_metric(example, prediction, schema):\n"
+        '    return {**(yield), "half": (2, 1, 1)}\n'
+    )
+    here.install("good", GOOD)
+    here.install("half", wrapper)
+    (failed,) = (check for check in check_plugin("good", ["half"]) if check.state == "fail")
+    assert failed.what == "metric_counts"
+    assert "'half'" in failed.detail
+
+
+# The page
+
+
+def hooks() -> dict[str, inspect.Signature]:
+    return {
+        name: inspect.signature(hook)
+        for name, hook in vars(hookspecs).items()
+        if hasattr(hook, f"{PROJECT}_spec")
+    }
+
+
+@pytest.mark.parametrize("name", hooks())
+def test_the_page_has_each_hook_as_it_is(name: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    section = page.partition(f"### `{name}`")[2].partition("\n### ")[0]
+    assert f"def {name}{hooks()[name]}:".replace("'", "") in section
+    doc = inspect.getdoc(getattr(hookspecs, name)) or ""
+    assert textwrap.indent(doc, "    ") in section
+
+
+def test_the_page_has_no_hook_that_is_not_there() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert re.findall(r"^### `(extract_\w+)`", page, re.MULTILINE) == list(hooks())
+
+
+def test_the_page_lists_the_checks() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {name: promise for name, promise in rows if name in map(name_of, CHECKS)}
+    assert listed == {name_of(check): promise_of(check) for check in CHECKS}
+    assert list(listed) == list(map(name_of, CHECKS))
+
+
+def test_the_page_names_what_may_not_be_imported() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    sentence = page.partition("may be imported with the module:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == HEAVY

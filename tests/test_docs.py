@@ -28,6 +28,9 @@ UNSEEN = {
             "record": {"chemicals": ["velmol"], "diseases": ["Rash"], "relations": []},
         }
     ),
+    "answers.jsonl": json.dumps(
+        {"id": "notes.txt", "text": "Aspirin caused a rash.", "record": {"diseases": ["rash"]}}
+    ),
     "notes.txt": "Aspirin caused a rash.",
     "folder/one.txt": "Nausea followed brunixal.",
 }
