@@ -77,7 +77,14 @@ SOURCES = {
         "news/fundus/articles.jsonl",
         "test",
         _without_training(news_pages.predict),
-        ("headline_levenshtein", "influencer_levenshtein", "opening_levenshtein"),
+        (
+            "headline_levenshtein",
+            "influencer_levenshtein",
+            "source_levenshtein",
+            "opening_text_levenshtein",
+            "country_exact",
+            "language_exact",
+        ),
     ),
 }
 

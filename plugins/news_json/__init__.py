@@ -1,0 +1,100 @@
+"""What a page of news says of itself: country, headline, author, source, how it begins.
+
+One row of article JSONL, which is laid out as a page::
+
+    {"title": "Storm over Vellin", "authors": ["Jane Roe", "Ann Oke"], "site_name": "Vellin Post",
+     "country": "Ireland", "lang": "en-IE", "url": "https://vellin.example/storm",
+     "paragraphs": ["A storm came over the bay on Monday.", "Nobody was hurt."],
+     "hit_sentence": "... Nobody was hurt. ..."}
+
+and its record::
+
+    {"Country": "Ireland", "Headline": "Storm over Vellin", "Hit Sentence": "Nobody was hurt.",
+     "Influencer": "Jane Roe and Ann Oke", "Language": "English",
+     "Opening Text": "A storm came over the bay on Monday.", "Source": "Vellin Post",
+     "URL": "https://vellin.example/storm"}
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import fieldsmith
+from fieldsmith import (
+    Counts,
+    Document,
+    Example,
+    Message,
+    Prediction,
+    Record,
+    Reject,
+    Schema,
+    hookimpl,
+)
+
+from . import export, formats, metric
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def _schema_text() -> str:
+    return (_HERE / "schema.json").read_text(encoding="utf-8")
+
+
+@hookimpl
+def extract_schema() -> Schema:
+    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
+    schema: Schema = json.loads(_schema_text())
+    return schema
+
+
+@hookimpl
+def extract_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    return [
+        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@hookimpl
+def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+    """Read HTML, article JSONL or instruct JSON, told apart by content; None is the sample.
+
+    Raises:
+        InputError: there is nothing at ``source``, or it is a file that cannot be read.
+        UnknownFormatError: ``source`` is a file in none of these formats.
+    """
+    return formats.read(_HERE / "sample" if source is None else source)
+
+
+@hookimpl
+def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    """Count each field by equality and by likeness, and what is filled at all."""
+    return metric.counts(example, prediction)
+
+
+@hookimpl
+def extract_settings(preset: str) -> dict[str, object]:
+    """Let a large model read a page as a whole if it fits, the small embedded one in windows."""
+    score = list(metric.SCORE)
+    if preset != "embedded":
+        room = {"window_size": 3072, "window_overlap": 256, "max_length": 4096}
+        return {"window": "tokens", **room, "score": score}
+    # Rows are longer than a sentence's: fewer at once. An opening may be as long as a window.
+    rows = {"batch_size": 4, "max_length": 1024, "max_new_tokens": 512}
+    return {"window": "tokens", "window_size": 320, "window_overlap": 64, **rows, "score": score}
+
+
+@hookimpl
+def extract_export(records: Mapping[str, Record], format: str) -> str:
+    """Return records as the original has them: a JSON object a line, with ellipses.
+
+    Raises:
+        UnknownFormatError: ``format`` is not "original".
+    """
+    return export.exported(records, format)

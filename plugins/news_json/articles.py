@@ -1,0 +1,134 @@
+"""Article rows: paragraphs, and beside them what a page says of itself.
+
+::
+
+    {"title": "Storm over Vellin", "authors": ["Jane Roe"], "publisher": "VellinPost",
+     "site_name": "The Vellin Post", "country": "Ireland", "lang": "en-IE",
+     "url": "https://vellin.example/storm", "summary": ["Roofs are off."],
+     "paragraphs": ["A storm came over the bay on Monday.", "Nobody was hurt."]}
+
+The paragraphs hold neither title nor author, so the row is laid out as a page (``layout``). A key
+that is missing, or an empty language or country, says nothing; ``null`` and an empty list of
+authors say that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fieldsmith import Document, Example, Record, Reject
+
+from . import layout, names
+from .rows import Row
+from .snippets import digest, one_line, uncut
+
+
+class _Fault(ValueError):
+    """A value of a row that cannot be read; (key, reason)."""
+
+
+def is_row(row: Row) -> bool:
+    """Say whether a row is one of this format."""
+    return "paragraphs" in row
+
+
+def example(row: Row, place: str, split: str | None) -> Example | Reject:
+    """Return the example of a row, or a Reject that says what is wrong with it."""
+    document_id = ""
+    try:
+        document_id = _id(row)
+        record = _record(row)
+        text = layout.page(_article(row, record, document_id))
+    except _Fault as fault:
+        key, reason = fault.args
+        return Reject(place, key, reason, document_id)
+    meta = {"url": record["URL"]} if record["URL"] else {}
+    return Example(Document(document_id, text, meta), record, {}, split, place)
+
+
+def _id(row: Row) -> str:
+    """Return the row's own id, or one that its address and its text stand for."""
+    given = row.get("id")
+    if isinstance(given, str | int) and not isinstance(given, bool) and given != "":
+        return str(given)
+    known = [_text(row, "url") or "", _text(row, "title") or "", *_texts(row, "paragraphs")]
+    return f"article-{digest(chr(10).join(known))[:12]}"
+
+
+def _record(row: Row) -> Record:
+    language = _name(row, names.language, "lang", "language")
+    authors = _texts(row, "authors")
+    found: Record = {
+        "Country": _name(row, names.country, "country", "country_code"),
+        "Headline": _text(row, "title"),
+        "Hit Sentence": uncut(_text(row, "hit_sentence") or "") or None,
+        "Influencer": layout.joined(authors, language) if authors else None,
+        "Language": language,
+        "Opening Text": _paragraphs(row)[0],
+        "Source": _text(row, "site_name") or _text(row, "publisher"),
+        "URL": _text(row, "url"),
+    }
+    said = {
+        "Country": bool(found["Country"]),
+        "Headline": "title" in row,
+        "Hit Sentence": "hit_sentence" in row,
+        "Influencer": "authors" in row,
+        "Language": bool(language),
+        "Source": "site_name" in row or "publisher" in row,
+    }
+    return {key: value for key, value in found.items() if said.get(key, True)}
+
+
+def _article(row: Row, record: Record, document_id: str) -> layout.Article:
+    topics = _texts(row, "topics")
+    return layout.Article(
+        document_id,
+        record.get("Headline"),
+        _paragraphs(row),
+        record.get("Influencer"),
+        record.get("Source"),
+        record["URL"],
+        record.get("Language"),
+        topics[0] if topics else None,
+        (_text(row, "publishing_date") or "")[:10] or None,
+    )
+
+
+def _paragraphs(row: Row) -> list[str]:
+    """Return the standfirst, if there is one, and the paragraphs.
+
+    Raises:
+        _Fault: there is none.
+    """
+    found = [*_texts(row, "summary")[:1], *_texts(row, "paragraphs")]
+    if not found:
+        raise _Fault("paragraphs", "no text in it; give a list of strings")
+    return found
+
+
+def _name(row: Row, named: Callable[[str], str | None], *keys: str) -> str | None:
+    """Return the name of what the first filled key says; None where none is filled."""
+    given = next(((key, text) for key in keys if (text := _text(row, key))), None)
+    if given is None:
+        return None
+    found = named(given[1])
+    if found is None:
+        reason = f"{given[1][:60]!r} is no name or code that is known (names.json)"
+        raise _Fault(given[0], reason)
+    return found
+
+
+def _text(row: Row, key: str) -> str | None:
+    value = row.get(key)
+    if not isinstance(value, str | None):
+        raise _Fault(key, f"a string is wanted, not {type(value).__name__}")
+    return one_line(value or "") or None
+
+
+def _texts(row: Row, key: str) -> list[str]:
+    value: Any = row.get(key) or []
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise _Fault(key, "a list of strings is wanted")
+    return [line for item in items if (line := one_line(item))]

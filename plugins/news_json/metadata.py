@@ -1,0 +1,172 @@
+"""What a page of HTML says of itself: JSON-LD, Open Graph, ``<html lang>`` and ``<link>``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import names
+from .snippets import one_line
+
+_ARTICLE = re.compile(r"(?i)article|posting|report|review")
+
+# Domains of countries that are used for what they sound like, and one that is no country's.
+_NO_COUNTRY = frozenset("ai am cc co eu fm gg io la ly me nu su to tv ws".split())
+_DOMAINS = {"uk": "GB"}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is said, best source first; nothing in it has been looked up in the text.
+
+    country: where the publisher's address is, or else what the page's domain ends in.
+    """
+
+    headlines: list[str]
+    authors: list[str]
+    sites: list[str]
+    description: str | None
+    language: str | None
+    country: str | None
+    url: str | None
+
+
+def of(tree: Any) -> Metadata:
+    """Return what a page says of itself; ``tree`` is its root, as lxml has it."""
+    meta = _meta(tree)
+    objects = list(_objects(tree))
+    articles = [one for one in objects if _is_article(one)]
+    publishers = [one for article in articles for one in _listed(article.get("publisher"))]
+    url = _url(tree, meta, articles)
+    own_names = meta.get("og:site_name", []), publishers, meta.get("application-name", [])
+    sites = [
+        name
+        for name in _strings([name for given in own_names for name in given])
+        if not _is_address(name)
+    ]
+    titles = [*_values(articles, "headline"), *meta.get("og:title", ()), *_values(articles, "name")]
+    descriptions = [
+        *meta.get("og:description", ()),
+        *_values(articles, "description"),
+        *meta.get("description", ()),
+    ]
+    tags = [tree.get("lang"), *_values(articles, "inLanguage"), *meta.get("og:locale", ())]
+    return Metadata(
+        [form for title in _strings(titles) for form in _without_site(title, sites)],
+        _authors(articles, meta),
+        sites,
+        next(iter(_strings(descriptions)), None),
+        next((name for tag in _strings(tags) if (name := names.language(tag))), None),
+        _country(publishers, url),
+        url,
+    )
+
+
+def _meta(tree: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for element in tree.iter("meta"):
+        name = element.get("property") or element.get("name") or ""
+        found.setdefault(name.lower(), []).append(element.get("content") or "")
+    return found
+
+
+def _objects(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects of the page's JSON-LD, those of a graph or list one by one."""
+    for script in tree.iter("script"):
+        if "ld+json" not in (script.get("type") or ""):
+            continue
+        try:
+            waiting = deque([json.loads(script.text or "", strict=False)])
+        except (ValueError, RecursionError):
+            continue  # a page's fault, which its other metadata may make up for
+        while waiting:
+            value = waiting.popleft()
+            if isinstance(value, list):
+                waiting.extendleft(reversed(value))
+            elif isinstance(value, dict):
+                yield value
+                waiting.extendleft((value.get("mainEntity"), value.get("@graph")))
+
+
+def _is_article(value: dict[str, Any]) -> bool:
+    return any(isinstance(t, str) and _ARTICLE.search(t) for t in _listed(value.get("@type")))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _values(objects: list[dict[str, Any]], key: str) -> list[Any]:
+    return [value for one in objects for value in _listed(one.get(key))]
+
+
+def _strings(values: list[Any]) -> list[str]:
+    """Return the distinct strings of values, or the names of those that are objects."""
+    named = (value.get("name") if isinstance(value, dict) else value for value in values)
+    found = (one_line(_plain(text)) for name in named for text in _listed(name) if text)
+    return list(dict.fromkeys(text for text in found if text))
+
+
+def _plain(value: Any) -> str:
+    return unescape(value) if isinstance(value, str) else ""
+
+
+def _authors(articles: list[dict[str, Any]], meta: dict[str, list[str]]) -> list[str]:
+    """Return the names of the first source that gives some."""
+    sources = [_values(articles[:1], "author"), *(meta.get(name, []) for name in _AUTHOR_NAMES)]
+    for source in sources:
+        found = [name for name in _strings(source) if not _is_address(name)]
+        if found:
+            return found
+    return []
+
+
+def _is_address(name: str) -> bool:
+    """Say whether a name is none, but an address or a number."""
+    return "://" in name or "@" in name or not any(map(str.isalpha, name))
+
+
+_AUTHOR_NAMES = ("author", "article:author", "parsely-author", "dc.creator", "dcterms.creator")
+
+
+def _without_site(title: str, sites: list[str]) -> list[str]:
+    """Return a title without the site's name, and without what stands behind its last bar."""
+    for site in sites:
+        title = re.sub(rf"\s+[|–—·-]\s+{re.escape(site)}$", "", title)
+    head, bar, _rest = title.rpartition(" | ")
+    return [title, head] if bar else [title]
+
+
+def _url(tree: Any, meta: dict[str, list[str]], articles: list[dict[str, Any]]) -> str | None:
+    links = [link.get("href") for link in tree.iter("link") if link.get("rel") == "canonical"]
+    for url in _strings([*links, *meta.get("og:url", ()), *_values(articles, "url")]):
+        if _host(url) and " " not in url:
+            return url
+    return None
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def _country(publishers: list[Any], url: str | None) -> str | None:
+    addresses = [one.get("address") for one in publishers if isinstance(one, dict)]
+    for address in addresses:
+        given = address.get("addressCountry") if isinstance(address, dict) else None
+        for text in _strings([given]):
+            if found := names.country(text):
+                return found
+    domain = _host(url or "").rpartition(".")[2]
+    if len(domain) != 2 or domain in _NO_COUNTRY:
+        return None
+    return names.country(_DOMAINS.get(domain, domain))
