@@ -157,11 +157,13 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def split_of(path: Path, source: Path) -> str | None:
+def split_of(path: Path, source: Path, *, folder_alone: bool = False) -> str | None:
     """Return the official split that the name of a file of a folder tells, or else its folder's.
 
     Only names below ``source``, what the user named, count: where a folder of data happens to
     stand says nothing about it, and a file that is given alone is all there is.
+
+    folder_alone: the file holds one document and is called by it: only its folder tells.
 
     >>> split_of(Path("corpus/CDR_DevelopmentSet.PubTator.txt"), Path("corpus"))
     'validation'
@@ -169,7 +171,7 @@ def split_of(path: Path, source: Path) -> str | None:
     if path == source:
         return None
     inside = path.relative_to(source)
-    for name in (inside.name, inside.parent.name):
+    for name in (inside.parent.name,) if folder_alone else (inside.name, inside.parent.name):
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", " ", name)
         found = {_SPLIT_WORDS[word] for word in spaced.lower().split() if word in _SPLIT_WORDS}
         if len(found) == 1:

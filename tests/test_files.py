@@ -144,6 +144,11 @@ def test_a_file_that_is_given_alone_has_no_split() -> None:
     assert split_of(Path("test.txt"), Path("test.txt")) is None
 
 
+def test_a_file_that_is_called_by_its_document_tells_no_split() -> None:
+    for path, split in {"a.training.xml": None, "dev/a.training.xml": "validation"}.items():
+        assert split_of(Path("data") / path, Path("data"), folder_alone=True) == split
+
+
 def test_a_name_that_is_no_utf8_can_be_written() -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     assert readable(name).encode() == b"caf?.txt"

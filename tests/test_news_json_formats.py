@@ -309,6 +309,17 @@ PAGE = f"""<!DOCTYPE html><html lang="en-IE"><head><title>Storm | Vellin Post</t
 </p></body></html>"""
 
 
+def test_a_page_tells_its_split_by_the_folder_alone(tmp_path: Path) -> None:
+    (tmp_path / "test").mkdir()
+    for name in ("the-driving-test.html", "test/storm.html"):
+        written(tmp_path, PAGE, name)
+    found = [row for row in news_json.extract_load(tmp_path) if isinstance(row, Example)]
+    assert sorted((row.document.id, row.split) for row in found) == [
+        ("test/storm.html", "test"),
+        ("the-driving-test.html", None),
+    ]
+
+
 def page(folder: Path, content: str | bytes = PAGE, name: str = "storm.html") -> Example:
     pytest.importorskip("trafilatura")
     (found,) = examples(written(folder, content, name))

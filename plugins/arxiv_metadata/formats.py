@@ -65,9 +65,10 @@ def _folder(files: list[Path], source: Path) -> Iterator[Example | Reject]:
 def _examples_of(
     path: Path, source: Path, found: str, known: snapshot.Labels
 ) -> Iterator[Example | Reject]:
-    split = split_of(path, source)
     if found == "rows":
-        return rows.examples(path, split)
+        return rows.examples(path, split_of(path, source))
+    # GROBID calls each of its files NAME.training.header.tei.xml, which tells no split.
+    split = split_of(path, source, folder_alone=True)
     if found == "tei":
         return tei.examples(path, split, _name(path, source))
     return snapshot.examples(path, _name(path, source), split, known)

@@ -62,12 +62,12 @@ def _examples(paths: list[Path], source: Path) -> Iterator[Example | Reject]:
 
 
 def _file(path: Path, source: Path) -> Iterator[Example | Reject]:
-    split = split_of(path, source)
     found = _format_of(path)
     if found == "html":
         name = path.name if path == source else path.relative_to(source).as_posix()
-        yield page_example(path, name, split)
+        yield page_example(path, name, split_of(path, source, folder_alone=True))
     elif found == "rows":
+        split = split_of(path, source)
         for place, row in rows(path):
             yield row if isinstance(row, Reject) else _row(row, place, split)
     else:
