@@ -83,7 +83,7 @@ def extract_settings(preset: str) -> dict[str, object]:
     """
     score = {"score": ["datasets", "values"]}
     if preset == "embedded":
-        window = {"window": "tokens", "window_size": 640, "window_overlap": 64, "batch_size": 8}
+        window = {"window": "tokens", "window_size": 256, "window_overlap": 32, "batch_size": 8}
         return {**window, "max_length": 2048, "max_new_tokens": 768, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
 
