@@ -123,10 +123,11 @@ def _trained(
     timing = run.with_suffix(".seconds")
     if not timing.is_file():
         settings = [f"--set={each}" for each in [*chosen, f"seed={seed}"]]
-        order = ["--plugin", name, "--data", data, "--output", run, *settings]
+        order: list[str | Path] = ["--plugin", name, "--data", data, "--output", run, *settings]
         began = time.perf_counter()
         resume = (run / "run.json").is_file()
-        subprocess.run([EXTRACT, "train", *(["--resume", run] if resume else order)], check=True)
+        way: list[str | Path] = ["--resume", run] if resume else order
+        subprocess.run([EXTRACT, "train", *way], check=True)
         timing.write_text(f"{time.perf_counter() - began:.0f}", encoding="utf-8")
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))[source.split]
     return Outcome(_f1(metrics["metrics"]), float(timing.read_text(encoding="utf-8")))

@@ -16,6 +16,7 @@ class Order:
     """What is to be trained on what; run.json holds it, so that it can be gone on with.
 
     source: the data, or None for the plugin's bundled sample.
+    auto_batch: whether to go on with a smaller batch where the memory does not hold it.
     """
 
     plugin: Plugin
@@ -23,6 +24,7 @@ class Order:
     preset: str
     settings: Resolved
     allow_leaks: bool
+    auto_batch: bool = False
 
     @staticmethod
     def of(run: Run) -> Order:
@@ -39,6 +41,7 @@ class Order:
             info["preset"],
             run.settings(),
             data["allow_leaks"],
+            bool(info.get("auto_batch", False)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -56,4 +59,5 @@ class Order:
                 "source": str(self.source.resolve()) if self.source else None,
                 "allow_leaks": self.allow_leaks,
             },
+            "auto_batch": self.auto_batch,
         }

@@ -30,8 +30,11 @@ def build_trainer(
     *,
     scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
     best: BestAdapter,
+    group: int | None = None,
 ) -> ExtractionTrainer:
     """Make the trainer: the base model in NF4, LoRA over it, the rows as they are.
+
+    group: how many rows of like length stand beside each other, where that is not the batch.
 
     Raises:
         SettingsError: the model does not load.
@@ -43,7 +46,7 @@ def build_trainer(
     from .trainer import ExtractionTrainer, LengthGroupedSampler
 
     model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
-    _check_modules(model, settings)
+    check_modules(model, settings)
     lengths = [len(row.input_ids) for row in rows]
     trainer = ExtractionTrainer(
         model=model,
@@ -53,7 +56,7 @@ def build_trainer(
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings),
         sampler=LengthGroupedSampler(
-            lengths, settings.batch_size, settings.seed, group=settings.group_lengths
+            lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
         ),
         scorer=scorer,
         best=best,
@@ -73,7 +76,7 @@ def build_trainer(
     return trainer
 
 
-def _check_modules(model: PreTrainedModel, settings: Settings) -> None:
+def check_modules(model: PreTrainedModel, settings: Settings) -> None:
     """Raise SettingsError for a module that the model does not have, or that cannot be adapted."""
     known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
     known = {name for name in known if not name.isdigit()}

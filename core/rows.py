@@ -6,21 +6,30 @@ to, lets the model write it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from .data import Example, Record, Reject
+from .data import Example, Message, Record, Reject
 from .grammar import Grammars, Vocabulary
 from .plugins import Plugin
 from .prompts import PromptFormat
 from .schema import field_of, write_record
 from .settings import Settings
-from .targets import targets
+from .targets import Gold, targets
 from .windows import Window, cut
 
 IGNORED = -100
 """Label of a token that carries no loss, as torch's cross entropy has it."""
+
+_AHEAD = 64
+"""Documents whose answers are replayed through their grammars while the next ones are cut."""
+
+_THREADS = 4
+"""At most so many threads replay answers: beyond, cutting and tokenising is what takes the time."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,66 @@ class Row:
 
     input_ids: list[int]
     labels: list[int]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A window, what it is asked and what it is trained to answer.
+
+    messages: the prompt as the plugin writes it.
+    text: the answer; "" where no valid one is left.
+    prompt, answer: both as token ids, the end token included.
+    fault: why the window is not trained on: what remains of its record breaks the schema, prompt
+        and answer exceed ``max_length``, or the grammar refuses the answer. None if it is.
+    reason: the same in words.
+    """
+
+    window: Window
+    messages: list[Message]
+    text: str
+    prompt: list[int]
+    answer: list[int]
+    fault: Literal["schema", "length", "grammar"] | None = None
+    reason: str = ""
+
+    @property
+    def row(self) -> Row:
+        """Return the row of a window that is trained on."""
+        return Row(self.prompt + self.answer, [IGNORED] * len(self.prompt) + self.answer)
+
+
+@dataclass(frozen=True)
+class DocumentRows:
+    """The windows of one example, and what became of its gold.
+
+    gold: every leaf and object of the record that is not null.
+    trained: numbers of the windows that are trained on.
+    """
+
+    example: Example
+    readings: Sequence[Reading]
+    gold: Sequence[Gold]
+    trained: frozenset[int]
+
+    @property
+    def place(self) -> str:
+        """Where the example stands in its source, or else its id."""
+        return self.example.place or self.example.document.id
+
+    def set_aside(self) -> Iterator[Reject]:
+        """Yield the windows that are not trained on."""
+        for number, reading in enumerate(self.readings, 1):
+            if reading.fault:
+                here = f"{self.place}, window {number} of {len(self.readings)}"
+                yield Reject(here, "", reading.reason, self.example.document.id)
+
+    def learned_in(self, gold: Gold) -> list[int]:
+        """Return the numbers of the windows that teach a leaf or an object; [] if none does."""
+        return sorted(self.trained & gold.windows)
+
+    def why_lost(self, gold: Gold) -> str:
+        """Say why no window teaches a leaf or an object."""
+        return gold.reason or "the windows that hold it are set aside"
 
 
 @dataclass
@@ -54,6 +123,22 @@ class Rows:
     learned: Counter[str] = field(default_factory=Counter)
     aligned: Counter[str] = field(default_factory=Counter)
 
+    def add(self, made: DocumentRows) -> None:
+        """Enter a document into the books."""
+        self.windows += len(made.readings)
+        self.rows += [reading.row for reading in made.readings if not reading.fault]
+        self.set_aside += made.set_aside()
+        for gold in made.gold:
+            learned, name = bool(made.learned_in(gold)), field_of(gold.pointer)
+            if gold.counted:
+                self.gold[name] += 1
+                self.learned[name] += learned
+            if not learned:
+                reason, document = made.why_lost(gold), made.example.document
+                self.lost.append(Reject(made.place, gold.pointer, reason, document.id))
+            elif gold.aligned:
+                self.aligned[name] += 1
+
 
 def build_rows(
     examples: Iterable[Example],
@@ -73,66 +158,99 @@ def build_rows(
         SettingsError: no grammar can be held to the tokenizer.
     """
     books = Rows()
-    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
-    for example in examples:
-        _add(books, example, plugin, prompts, settings, grammars)
+    for made in stream_rows(examples, plugin, prompts, settings):
+        books.add(made)
         progress(1)
     return books
 
 
-def _add(
-    books: Rows,
+def stream_rows(
+    examples: Iterable[Example], plugin: Plugin, prompts: PromptFormat, settings: Settings
+) -> Iterator[DocumentRows]:
+    """Yield what ``build_rows`` puts together, document by document, with flat memory.
+
+    Making a grammar drops the GIL: threads replay the answers of some documents while the next
+    ones are cut and tokenised. What comes out does not depend on them.
+
+    Raises:
+        GrammarError, SchemaError, SettingsError: as ``build_rows``.
+    """
+    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
+    threads = min(_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[_Waiting] = deque()
+        for example in examples:
+            waiting.append(_begin(example, plugin, prompts, settings, grammars, pool))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().finish()
+        while waiting:
+            yield waiting.popleft().finish()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A document whose answers are still being replayed."""
+
+    example: Example
+    readings: list[Reading]
+    refusals: list[Future[str | None] | None]
+    gold: list[Gold]
+
+    def finish(self) -> DocumentRows:
+        pairs = zip(self.readings, self.refusals, strict=True)
+        readings = [_judged(reading, refusal) for reading, refusal in pairs]
+        trained = frozenset(n for n, reading in enumerate(readings) if not reading.fault)
+        return DocumentRows(self.example, readings, self.gold, trained)
+
+
+def _begin(
     example: Example,
     plugin: Plugin,
     prompts: PromptFormat,
     settings: Settings,
     grammars: Grammars,
-) -> None:
-    document, place = example.document, example.place or example.document.id
-    windows = cut(document, settings, prompts)
+    pool: ThreadPoolExecutor,
+) -> _Waiting:
+    windows = cut(example.document, settings, prompts)
     wanted = targets(example, windows, plugin.schema)
-    books.windows += len(windows)
-    trained = set()
-    for number, (window, record) in enumerate(zip(windows, wanted.records, strict=True)):
-        row = _row(window, record, plugin, prompts, settings, grammars)
-        if isinstance(row, Row):
-            books.rows.append(row)
-            trained.add(number)
-        else:
-            here = f"{place}, window {number + 1} of {len(windows)}"
-            books.set_aside.append(Reject(here, "", row, document.id))
-    for gold in wanted.gold:
-        learned = not trained.isdisjoint(gold.windows)
-        if gold.counted:
-            books.gold[field_of(gold.pointer)] += 1
-            books.learned[field_of(gold.pointer)] += learned
-        if not learned:
-            reason = gold.reason or "the windows that hold it are set aside"
-            books.lost.append(Reject(place, gold.pointer, reason, document.id))
-        elif gold.aligned:
-            books.aligned[field_of(gold.pointer)] += 1
+    readings, refusals = [], []
+    for window, record in zip(windows, wanted.records, strict=True):
+        reading = _reading(window, record, plugin, prompts, settings)
+        grammar = grammars.of(window.document.text)
+        answer = reading.answer[:-1]
+        readings.append(reading)
+        refusals.append(None if reading.fault else pool.submit(grammar.refusal, answer))
+    return _Waiting(example, readings, refusals, wanted.gold)
 
 
-def _row(
+def _reading(
     window: Window,
     record: Record | None,
     plugin: Plugin,
     prompts: PromptFormat,
     settings: Settings,
-    grammars: Grammars,
-) -> Row | str:
-    """Return a window's row, or the reason why there is none."""
+) -> Reading:
+    """Return a window as it is asked and answered; whether the grammar allows it is not known."""
+    messages = plugin.prompt(window.document)
+    prompt = prompts.prompt(messages)
     if record is None:
-        return "without the leaves that do not stand in it, the record breaks the schema"
-    prompt = prompts.prompt(plugin.prompt(window.document))
-    answer = prompts.answer(write_record(record, plugin.schema))
+        reason = "without the leaves that do not stand in it, the record breaks the schema"
+        return Reading(window, messages, "", prompt, [], "schema", reason)
+    text = write_record(record, plugin.schema)
+    answer = prompts.answer(text)
     length = len(prompt) + len(answer)
     if length > settings.max_length:
-        return (
+        reason = (
             f"prompt and answer take {length} tokens of max_length {settings.max_length}; "
             f"raise max_length or cut the document into smaller windows (window, window_size)"
         )
-    refusal = grammars.of(window.document.text).refusal(answer[:-1])
-    if refusal is not None:
-        return f"no answer can hold what remains of the record: {refusal}"
-    return Row(prompt + answer, [IGNORED] * len(prompt) + answer)
+        return Reading(window, messages, text, prompt, answer, "length", reason)
+    return Reading(window, messages, text, prompt, answer)
+
+
+def _judged(reading: Reading, refusal: Future[str | None] | None) -> Reading:
+    reason = refusal and refusal.result()
+    if not reason:
+        return reading
+    told = f"no answer can hold what remains of the record: {reason}"
+    return replace(reading, fault="grammar", reason=told)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .books import describe_rows, describe_splits, write_books
 from .data import Example, Prediction, Reject
-from .errors import InputError, RunError, SettingsError, nearest
+from .errors import FieldsmithError, InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
 from .orders import Order
+from .out_of_memory import (
+    OutOfMemoryError,
+    give_back,
+    is_out_of_memory,
+    lowered,
+    note_lowering,
+    smaller,
+    with_settings,
+)
+from .plan import count_steps, planned_memory
 from .plugins import Plugin
 from .processes import is_main_process, process_count
 from .progress import meter, say
 from .prompts import PromptFormat
 from .qlora import build_trainer
-from .rows import Rows, build_rows
+from .rows import Row, Rows, build_rows
 from .runs import Run
 from .settings import Settings
 from .sources import read_splits
+from .splits import Splits
 
 if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
@@ -33,6 +44,7 @@ def train(run: Run, order: Order) -> None:
     Raises:
         InputError: the source cannot be read, or leaves nothing to train on.
         LeakError: official splits share documents.
+        OutOfMemoryError: the memory does not hold the training; it can be gone on with.
         RunError: the data is not what the run began with.
         SchemaError: answers cannot be held to the plugin's schema.
         SettingsError: the model does not load or does not fit the settings.
@@ -59,7 +71,7 @@ def train(run: Run, order: Order) -> None:
         raise InputError(f"{source}: no window to train on{_first(rows.set_aside)}")
     if is_main_process():
         write_books(run, order, splits, rows, data_hash, prompts)
-    _fit(run, plugin, settings, prompts, rows, splits.validation[: settings.eval_documents])
+    _fit(run, order, prompts, rows, splits)
 
 
 def _check_score(order: Order, examples: Sequence[Example]) -> None:
@@ -99,44 +111,120 @@ def _first(rejects: Sequence[Reject]) -> str:
     return f"; the first of {len(rejects)} set aside: {rejects[0].reason}" if rejects else ""
 
 
-def _fit(
+def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Splits) -> None:
+    """Train; where the memory is short and the order allows it, again with a smaller batch.
+
+    Raises:
+        OutOfMemoryError: it is short, and nothing more is to be made smaller.
+    """
+    asked = order.settings.values
+    settings = lowered(run, asked)
+    held_out = splits.validation[: asked.eval_documents]
+    held_out_rows = build_rows(held_out, order.plugin, prompts, asked).rows
+    while True:
+        scorer = _scorer(order.plugin, settings, prompts, held_out) if held_out else None
+        short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer)
+        if short is None:
+            return
+        give_back()  # here nothing refers to the attempt any more, the error's frames included
+        changed = smaller(settings, scoring=short.scoring)
+        if not (order.auto_batch and changed) or process_count() > 1:
+            raise OutOfMemoryError(_advice(run, settings, rows, short, changed))
+        before = {name: getattr(settings, name) for name in changed}
+        note_lowering(run, short.step, before, changed)
+        settings = with_settings(settings, changed)
+        say(f"{short.told}: going on with {_shown(changed)} in place of {_shown(before)}")
+
+
+@dataclass(frozen=True)
+class _Short:
+    """Where the memory was short: at which step, and while it did what."""
+
+    step: int
+    scoring: bool
+
+    @property
+    def told(self) -> str:
+        doing = "scoring after" if self.scoring else "training after"
+        return f"out of memory while {doing} step {self.step}"
+
+
+def _shown(settings: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def _advice(
+    run: Run, settings: Settings, rows: Rows, short: _Short, changed: Mapping[str, int]
+) -> str:
+    """Say in one line what was short, what the plan counts, and what to do."""
+    line = f"{run.folder}: {short.told}, with batch_size {settings.batch_size}"
+    planned = planned_memory(settings, rows.rows)
+    if planned:
+        line += f"; {planned}"
+    if changed and process_count() == 1:
+        return f"{line}; go on with: extract train --resume {run.folder} --auto-batch"
+    return (
+        f"{line}; see extract plan, train anew with --set activation_checkpointing=true, a smaller "
+        f"max_length or a smaller model, or go on where there is more memory: "
+        f"extract train --resume {run.folder}"
+    )
+
+
+def _attempt(
     run: Run,
-    plugin: Plugin,
+    asked: Settings,
     settings: Settings,
     prompts: PromptFormat,
     rows: Rows,
-    held_out: Sequence[Example],
-) -> None:
-    """Train from the newest checkpoint, or from the start, and leave the best adapter in place."""
+    held_out: Sequence[Row],
+    scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
+) -> _Short | None:
+    """Train from the newest checkpoint, or from the start; return where the memory was short.
+
+    The best adapter is left in place where it was not.
+
+    asked: the settings before any were made smaller.
+    """
     from .trainer import BestAdapter, LogFile, Rhythm
 
-    held_out_rows = build_rows(held_out, plugin, prompts, settings).rows
     best = BestAdapter(settings.patience)
     checkpoint = run.last_checkpoint()
     step = best.load(checkpoint) if checkpoint else 0
-    scorer = _scorer(plugin, settings, prompts, held_out) if held_out else None
-    trainer = build_trainer(
-        run.checkpoints, settings, prompts, rows.rows, held_out_rows, scorer=scorer, best=best
-    )
-    steps_an_epoch = -(-len(rows.rows) // (settings.batch_size * process_count()))
-    steps_an_epoch = -(-steps_an_epoch // settings.accumulation)
-    total = settings.max_steps or math.ceil(steps_an_epoch * settings.epochs)
-    if is_main_process():
-        run.cut_log(step)
-    if checkpoint:
-        say(f"going on from step {step} of {total}")
-    with meter("training", total, "steps") as progress:
-        progress.resume(step)
-        trainer.add_callback(
-            Rhythm(settings.checkpoint_steps, steps_an_epoch, score=scorer is not None)
+    trainer = None
+    try:
+        trainer = build_trainer(
+            run.checkpoints,
+            settings,
+            prompts,
+            rows.rows,
+            held_out,
+            scorer=scorer,
+            best=best,
+            group=asked.batch_size,  # so that each step reads the same rows
         )
-        trainer.add_callback(LogFile(run.log_file, progress))
-        if not best.exhausted() and step < total:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        elif checkpoint:  # killed after the last step: its weights are all that is wanted
-            trainer.load_weights(checkpoint)
-    if is_main_process():
-        _install_adapter(run, trainer, prompts)
+        steps_an_epoch, total = count_steps(len(rows.rows), settings)
+        if is_main_process():
+            run.cut_log(step)
+        if checkpoint:
+            say(f"going on from step {step} of {total}")
+        with meter("training", total, "steps") as progress:
+            progress.resume(step)
+            trainer.add_callback(
+                Rhythm(settings.checkpoint_steps, steps_an_epoch, score=scorer is not None)
+            )
+            trainer.add_callback(LogFile(run.log_file, progress))
+            if not best.exhausted() and step < total:
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            elif checkpoint:  # killed after the last step: its weights are all that is wanted
+                trainer.load_weights(checkpoint)
+        if is_main_process():
+            _install_adapter(run, trainer, prompts)
+    except (MemoryError, RuntimeError, FieldsmithError) as error:
+        if not is_out_of_memory(error):
+            raise
+        done = trainer.state.global_step if trainer else step
+        return _Short(max(done, step), trainer is not None and trainer.scoring)
+    return None
 
 
 def _scorer(

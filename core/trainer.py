@@ -186,6 +186,7 @@ class ExtractionTrainer(SFTTrainer):
 
     scorer: called at the end of an epoch; returns scores by name, "score" among them.
     best: which adapter is kept.
+    scoring: whether it is answering held-out documents, or was when an error ended it.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class ExtractionTrainer(SFTTrainer):
         self.sampler = sampler
         self.scorer = scorer
         self.best = best
+        self.scoring = False
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
 
@@ -222,7 +224,9 @@ class ExtractionTrainer(SFTTrainer):
             if self.eval_dataset is not None:  # every validation row may be too long
                 metrics |= super().evaluate(*arguments, **options)
             if self.scorer is not None:
+                self.scoring = True
                 scores = self.scorer(self)
+                self.scoring = False
                 shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
                 self.log(shown)
                 if self.best.update(scores["score"], self.state.global_step):

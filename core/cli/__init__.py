@@ -19,7 +19,10 @@ from ..errors import FieldsmithError, nearest
 
 COMMANDS: Mapping[str, str] = {
     "plugins": "List the installed plugins, or show one.",
+    "new": "Write the project of a new plugin.",
     "check": "Say whether a plugin keeps to its contract.",
+    "audit": "Say what the model will see of a data set.",
+    "plan": "Say what a training will take.",
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
     "predict": "Turn documents into records.",

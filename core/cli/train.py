@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 )
 @click.option("--with", "wrappers", multiple=True, metavar="NAME", help="Add a wrapper plugin.")
 @click.option("--allow-leaks", is_flag=True, help="Train though official splits share documents.")
+@click.option(
+    "--auto-batch", is_flag=True, help="Where memory is short, halve the batch and go on."
+)
 @click.option("--gpus", type=click.IntRange(1), default=1, metavar="N", help="Train on N GPUs.")
 def command(
     plugin: str | None,
@@ -52,6 +56,7 @@ def command(
     resume: Path | None,
     wrappers: tuple[str, ...],
     allow_leaks: bool,
+    auto_batch: bool,
     gpus: int,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
@@ -66,11 +71,14 @@ def command(
         raise click.UsageError("say either --plugin NAME or --resume RUN")
     if resume is not None:
         _refuse_beside_resume(click.get_current_context())
+    if gpus > 1 and auto_batch:
+        raise click.UsageError("--auto-batch goes with one GPU")
     if gpus > 1 and "LOCAL_RANK" not in os.environ:
         if resume is None and output is None:
             raise click.UsageError("--gpus wants --output, which all processes write to")
         _launch(gpus)
     from ..orders import Order
+    from ..out_of_memory import OutOfMemoryError
     from ..plugins import load
     from ..processes import is_main_process
     from ..runs import Run, default_folder
@@ -79,17 +87,20 @@ def command(
 
     if resume is not None:
         run = Run.open(resume)
-        train(run, Order.of(run))
+        order = Order.of(run)
+        train(run, replace(order, auto_batch=order.auto_batch or auto_batch))
     else:
         assert plugin is not None
         domain = load(plugin, wrappers)
         chosen = parse_assignments(assignments) | ({"model": model} if model else {})
         settings = resolve(preset, plugin, domain.settings(preset), _absolute(chosen))
-        order = Order(domain, data, preset, settings, allow_leaks)
+        order = Order(domain, data, preset, settings, allow_leaks, auto_batch)
         folder = output or default_folder(plugin)
         run = Run.create(folder, order.as_json()) if is_main_process() else Run(folder)
         try:
             train(run, order)
+        except OutOfMemoryError:
+            raise  # the run can be gone on with
         except FieldsmithError:
             if is_main_process():
                 run.discard()
@@ -98,7 +109,7 @@ def command(
         _report(run)
 
 
-_BESIDE_RESUME = {"resume", "gpus"}
+_BESIDE_RESUME = {"resume", "gpus", "auto_batch"}
 
 
 def _refuse_beside_resume(context: click.Context) -> None:
@@ -139,9 +150,20 @@ def _launch(gpus: int) -> None:
 def _report(run: Run) -> None:
     """Score validation and test, print the tables and, last, the run folder."""
     from ..evaluate import evaluate_run
+    from ..out_of_memory import OutOfMemoryError, is_out_of_memory
     from .tables import print_scores
 
     for split in ("validation", "test"):
-        if split in run.splits():
-            print_scores(run.metrics().get(split) or evaluate_run(run, split=split))
+        if split not in run.splits():
+            continue
+        try:
+            scores = run.metrics().get(split) or evaluate_run(run, split=split)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f"{run.folder}: the adapter is trained, but out of memory while scoring {split}; "
+                f"where there is more of it: extract evaluate {run.folder} --split {split}"
+            ) from error
+        print_scores(scores)
     click.echo(str(run.folder))

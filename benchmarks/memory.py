@@ -1,0 +1,175 @@
+"""Memory as ``extract plan`` counts it, beside the measured peak of real steps on the CPU.
+
+    python -m benchmarks memory
+
+Each case trains a few steps in a process of its own, with random weights. Measured is the highest
+resident size (VmHWM) less the resident size before the weights are loaded, twice: where glibc
+gives blocks back at once (MALLOC_MMAP_THRESHOLD_=131072), and as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+STEPS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model ("" is the embedded one, else width, layers and vocabulary) and a batch."""
+
+    model: str
+    rows: int
+    length: int
+    precision: str
+    attention: str = "eager"
+    checkpointing: bool = False
+
+
+CASES = (
+    Case("", 32, 128, "fp32"),
+    Case("", 32, 128, "bf16"),
+    Case("", 8, 512, "fp32", "sdpa"),
+    Case("", 32, 256, "fp32", checkpointing=True),
+    Case("384,8,4096", 8, 256, "fp32"),
+    Case("384,8,4096", 8, 256, "bf16"),
+    Case("384,8,4096", 8, 512, "fp32", "sdpa", checkpointing=True),
+    Case("768,10,16384", 4, 256, "fp32"),
+    Case("768,10,16384", 4, 256, "bf16"),
+    Case("768,10,16384", 8, 256, "fp32", "sdpa", checkpointing=True),
+)
+
+
+def main() -> None:
+    """Print predicted and measured peaks side by side."""
+    print(
+        "parameters  rows  length  precision  attention  checkpointing   predicted  measured"
+        "      off   as it is    up to"
+    )
+    for case in CASES:
+        returned = run(case, {"MALLOC_MMAP_THRESHOLD_": "131072"})
+        kept = run(case, {})
+        predicted, measured = returned["predicted"], returned["measured"]
+        print(
+            f"{returned['parameters'] / 1e6:8.1f} M  {case.rows:4}  {case.length:6}  "
+            f"{case.precision:>9}  {case.attention:>9}  {case.checkpointing!s:>13}  "
+            f"{predicted / 2**20:6.0f} MiB  {measured / 2**20:4.0f} MiB  "
+            f"{predicted / measured - 1:+7.1%}  {kept['measured'] / 2**20:4.0f} MiB  "
+            f"{returned['most'] / 2**20:4.0f} MiB",
+            flush=True,
+        )
+
+
+def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
+    """Predict and measure a case in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", json.dumps(astuple(case))],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    loaded: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+def measure_here(case: Case) -> None:
+    """Train a few steps in this process, then predict; print both as JSON."""
+    from fieldsmith.models import load_tokenizer, quieten
+
+    quieten()
+    import fieldsmith.memory  # what it imports is there before the measuring begins
+    from fieldsmith.plan import longest_batch, most
+    from fieldsmith.prompts import PromptFormat
+    from fieldsmith.qlora import build_trainer
+    from fieldsmith.rows import IGNORED, Row
+    from fieldsmith.settings import resolve
+    from fieldsmith.trainer import BestAdapter
+
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = {
+            "model": write_model(case.model, Path(folder) / "model"),
+            "precision": case.precision,
+            "batch_size": case.rows,
+            "attention": case.attention,
+            "activation_checkpointing": case.checkpointing,
+            "max_length": 2048,
+            "max_steps": STEPS,
+        }
+        settings = resolve("embedded", "", {}, chosen).values
+        prompts = PromptFormat(load_tokenizer(settings))
+        source = random.Random(0)
+        rows = []
+        for _ in range(case.rows * STEPS):
+            # Not all as long as the batch, so that there is padding, and a mask for it.
+            ids = source.choices(range(10, 2000), k=case.length - source.randrange(8))
+            half = len(ids) // 2
+            rows.append(Row(ids, [IGNORED] * half + ids[half:]))
+        before = status("VmRSS")
+        trainer = build_trainer(
+            Path(folder), settings, prompts, rows, [], scorer=None, best=BestAdapter(0)
+        )
+        trainer.train()
+        measured = status("VmHWM") - before
+        config = fieldsmith.memory.read_config(settings)
+        batch = longest_batch([row.labels for row in rows], settings)
+        memory = fieldsmith.memory.measure(config, settings, batch, "cpu", case.precision)
+    found = {
+        "parameters": memory.parameters,
+        "predicted": memory.total,
+        "most": most(memory, "cpu"),
+        "measured": measured,
+    }
+    print(json.dumps(found))
+
+
+def write_model(shape: str, folder: Path) -> str:
+    """Write a LLaMA of random weights with the embedded tokenizer; return what to call it."""
+    if not shape:
+        return "embedded"
+    code = "from benchmarks.memory import write_weights; import sys; write_weights(*sys.argv[1:])"
+    # In a process of its own: what it takes is no part of the measured peak.
+    subprocess.run([sys.executable, "-c", code, shape, str(folder)], check=True)
+    return str(folder)
+
+
+def write_weights(shape: str, folder: str) -> None:
+    """Write the model itself."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    from fieldsmith.models import location
+    from fieldsmith.settings import Settings
+
+    width, layers, vocabulary = map(int, shape.split(","))
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=width * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        num_key_value_heads=width // 64,
+        max_position_embeddings=2048,
+        tie_word_embeddings=False,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(location(Settings())).save_pretrained(folder)
+
+
+def status(name: str) -> int:
+    """Return a size of this process in bytes, as Linux has it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+if __name__ == "__main__":
+    measure_here(Case(*json.loads(sys.argv[1])))

@@ -1,0 +1,106 @@
+"""Out of memory: how it is known, what it leaves to be given back, and what takes less."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from .errors import RunError
+from .runs import Run
+from .settings import Settings
+
+_SIGNS = (
+    "can't allocate memory",  # DefaultCPUAllocator of torch
+    "not enough memory: you tried to allocate",  # the same, on Windows
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)
+
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE = 128 * 1024
+
+
+class OutOfMemoryError(RunError):
+    """The memory did not hold a training; its run can be gone on with."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error, or what caused it, is a lack of memory."""
+    import torch
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError | torch.OutOfMemoryError):
+            return True
+        if isinstance(cause, RuntimeError) and any(sign in str(cause) for sign in _SIGNS):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def give_back() -> None:
+    """Return to the system what a failed attempt held and nothing refers to any more."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # another C library than glibc has no such calls
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)  # slower, but what is freed is free at once
+        library.malloc_trim(0)
+
+
+def halved(settings: Settings) -> dict[str, int]:
+    """Return a batch of half as many rows and twice the accumulation; {} where one row is left.
+
+    An optimiser step sums up as many rows as before: an odd batch is divided by its smallest
+    divisor instead.
+
+    >>> halved(Settings(batch_size=8, accumulation=2))
+    {'batch_size': 4, 'accumulation': 4}
+    >>> halved(Settings(batch_size=15, accumulation=1))
+    {'batch_size': 5, 'accumulation': 3}
+    """
+    rows = settings.batch_size
+    divisor = next((number for number in range(2, rows + 1) if rows % number == 0), 1)
+    if divisor == 1:
+        return {}
+    return {"batch_size": rows // divisor, "accumulation": settings.accumulation * divisor}
+
+
+def smaller(settings: Settings, *, scoring: bool) -> dict[str, int]:
+    """Return the settings that take less memory and lead to the same; {} where there are none.
+
+    scoring: whether the memory was short while held-out documents were answered.
+    """
+    if scoring and settings.eval_batch_size > 1:
+        return {"eval_batch_size": settings.eval_batch_size // 2}
+    return halved(settings)
+
+
+def with_settings(settings: Settings, changed: Mapping[str, int]) -> Settings:
+    """Return settings with some of them changed."""
+    return replace(settings, **changed)  # type: ignore[arg-type]
+
+
+def note_lowering(run: Run, step: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    """Record in run.json at which step the memory was short, and what was made smaller."""
+    info = run.info()
+    settings = info["settings"]
+    if "eval_batch_size" in after:  # which later scoring reads there, too
+        settings["eval_batch_size"] = {"value": after["eval_batch_size"], "from": "auto-batch"}
+    noted = {"step": step, "from": dict(before), "to": dict(after)}
+    run.update(settings=settings, lowered=[*info.get("lowered", []), noted])
+
+
+def lowered(run: Run, settings: Settings) -> Settings:
+    """Return the settings that a run goes on with: the asked ones, as made smaller before."""
+    for noted in run.info().get("lowered", []):
+        settings = with_settings(settings, noted["to"])
+    return settings

@@ -1,0 +1,417 @@
+"""What a training will take before it begins: memory, steps, tokens, and what to change."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from .errors import FieldsmithError, InputError
+from .orders import Order
+from .out_of_memory import halved, with_settings
+from .processes import process_count
+from .progress import meter
+from .prompts import PromptFormat
+from .rows import IGNORED, Row, build_rows
+from .settings import Settings
+from .sources import read_splits
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+    from .memory import Batch, Device, Memory
+
+_MULTIPLE = 32
+"""Rows are padded to a multiple of so many tokens; see ``qlora.training_arguments``."""
+
+_PROBE_STEPS, _PROBE_WARM_UP = 6, 2
+
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much there is to train on.
+
+    rows, tokens, answer_tokens: of one epoch; an answer's tokens are those with loss.
+    longest: tokens of the longest row.
+    lengths: how many different lengths its batches can be padded to.
+    steps: optimiser steps in all.
+    """
+
+    rows: int
+    tokens: int
+    answer_tokens: int
+    longest: int
+    lengths: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Settings that take less memory, what they come to, and what they cost."""
+
+    settings: dict[str, object]
+    total: int
+    cost: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a few steps took: seconds, and the tokens that they read."""
+
+    steps: int
+    seconds_a_step: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will take.
+
+    device, precision: what it is planned for.
+    measured_device: whether this machine has it.
+    memory: with the settings as they are; ``toggled`` with activation checkpointing the other way.
+    free: bytes to fit into; None where they are not known.
+    probe: None where no step was run, and then ``probe_note`` says why.
+    """
+
+    model: str
+    device: Device
+    precision: str
+    settings: Settings
+    work: Work
+    batch: Batch
+    memory: Memory
+    toggled: Memory
+    free: int | None
+    changes: Sequence[Change]
+    probe: Probe | None
+    probe_note: str
+
+    @property
+    def most(self) -> int:
+        """The peak where the C library keeps what a step gave back, as glibc does."""
+        return most(self.memory, self.device)
+
+    @property
+    def verdict(self) -> str:
+        """Say "fits", "tight" or "does not fit", or "unknown" where nothing says what is free."""
+        if self.free is None:
+            return "unknown"
+        if self.memory.total > self.free:
+            return "does not fit"
+        return "fits" if self.most <= self.free else "tight"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as ``extract plan --json`` prints it."""
+        return {
+            "model": self.model,
+            "device": self.device,
+            "precision": self.precision,
+            "batch": asdict(self.batch),
+            "accumulation": self.settings.accumulation,
+            "activation_checkpointing": self.settings.activation_checkpointing,
+            "work": asdict(self.work),
+            "memory": _bytes(self.memory) | {"most": self.most},
+            "toggled": _bytes(self.toggled),
+            "free": self.free,
+            "verdict": self.verdict,
+            "changes": [asdict(change) for change in self.changes],
+            "probe": asdict(self.probe) if self.probe else None,
+            "probe_note": self.probe_note,
+        }
+
+
+def _bytes(memory: Memory) -> dict[str, int]:
+    return asdict(memory) | {"total": memory.total}
+
+
+_KEPT = 4
+"""How many times what a step takes glibc may keep; up to 3.1 were seen, see docs/plan.md."""
+
+
+def most(memory: Memory, device: Device) -> int:
+    """Return the peak where the C library keeps what a step gives back.
+
+    glibc holds blocks under 32 MiB in its heap, where an aligned one does not fit the place of
+    one of the same size again.
+    """
+    return memory.total + (memory.passing * (_KEPT - 1) if device == "cpu" else 0)
+
+
+def make_plan(
+    order: Order, *, device: Device | None = None, free: int | None = None, probe: bool = False
+) -> Plan:
+    """Work out what a training will take; no weights are loaded unless ``probe``.
+
+    device: what to plan for; None for what this machine would train on.
+    free: bytes to fit into; None for what this machine has, if it has the device.
+
+    Raises:
+        InputError: the source cannot be read, or leaves nothing to train on.
+        LeakError: official splits share documents.
+        SchemaError: answers cannot be held to the plugin's schema.
+        SettingsError: config or tokenizer cannot be read, or the settings do not fit the model.
+    """
+    from .models import load_tokenizer, quieten
+
+    quieten()  # before the libraries are imported, which speak as they are
+    from .memory import measure, read_config
+
+    settings = order.settings.values
+    config = read_config(settings)
+    prompts = PromptFormat(load_tokenizer(settings))
+    rows = _rows(order, prompts)
+    chosen, here = _pick(device)
+    precision = pick_precision(settings, chosen)
+    batch = longest_batch([row.labels for row in rows], settings)
+    memory = measure(config, settings, batch, chosen, precision)
+    other = replace(settings, activation_checkpointing=not settings.activation_checkpointing)
+    room = free if free is not None else free_memory(chosen) if here else None
+    changes: list[Change] = []
+    if room is None or most(memory, chosen) > room:
+        changes = list(_changes(config, settings, rows, chosen, precision, room))
+    measured, note = _probe(order, prompts, rows, here=here) if probe else (None, _NOT_ASKED)
+    return Plan(
+        model=settings.model,
+        device=chosen,
+        precision=precision,
+        settings=settings,
+        work=work_of(rows, settings),
+        batch=batch,
+        memory=memory,
+        toggled=measure(config, other, batch, chosen, precision),
+        free=room,
+        changes=changes,
+        probe=measured,
+        probe_note=note,
+    )
+
+
+def _rows(order: Order, prompts: PromptFormat) -> list[Row]:
+    plugin, settings = order.plugin, order.settings.values
+    splits, _hash = read_splits(plugin, order.source, allow_leaks=order.allow_leaks)
+    with meter("reading", len(splits.train), "documents") as progress:
+        rows = build_rows(splits.train, plugin, prompts, settings, progress.advance).rows
+    if not rows:
+        source = order.source or f"{plugin.name}'s sample"
+        raise InputError(f"{source}: no window to train on; see extract audit")
+    return rows
+
+
+def _pick(asked: Device | None) -> tuple[Device, bool]:
+    """Return the device to plan for, and whether it is the one that would train here."""
+    from .models import pick_device
+
+    own: Device = "cuda" if pick_device().type == "cuda" else "cpu"
+    return asked or own, asked in {None, own}
+
+
+def pick_precision(settings: Settings, device: Device) -> str:
+    """Return the precision of a training on a device that may not be at hand."""
+    import torch
+
+    from . import models
+
+    if device == "cuda" and not torch.cuda.is_available():
+        return "bf16" if settings.precision == "auto" else settings.precision
+    return models.pick_precision(settings, models.pick_device())
+
+
+def longest_batch(labels: Sequence[Sequence[int]], settings: Settings) -> Batch:
+    """Return the batch that takes the most memory: the longest rows, beside each other.
+
+    labels: of each row; ``IGNORED`` where a token carries no loss.
+    """
+    from .memory import Batch
+
+    longest = sorted(labels, key=len, reverse=True)[: settings.batch_size]
+    return Batch(
+        rows=len(longest),
+        length=_padded(len(longest[0])),
+        answer=sum(len(row) - row.count(IGNORED) for row in longest),
+        lengths=len({_padded(len(row)) for row in labels}),
+    )
+
+
+def _padded(length: int) -> int:
+    return -(-length // _MULTIPLE) * _MULTIPLE
+
+
+def work_of(rows: Sequence[Row], settings: Settings) -> Work:
+    """Count rows, tokens and steps."""
+    return Work(
+        rows=len(rows),
+        tokens=sum(len(row.input_ids) for row in rows),
+        answer_tokens=sum(len(row.labels) - row.labels.count(IGNORED) for row in rows),
+        longest=max(len(row.input_ids) for row in rows),
+        lengths=len({_padded(len(row.input_ids)) for row in rows}),
+        steps=count_steps(len(rows), settings)[1],
+    )
+
+
+def count_steps(rows: int, settings: Settings) -> tuple[int, int]:
+    """Return the optimiser steps of an epoch, and of the whole training."""
+    batches = -(-rows // (settings.batch_size * process_count()))
+    an_epoch = -(-batches // settings.accumulation)
+    return an_epoch, settings.max_steps or math.ceil(an_epoch * settings.epochs)
+
+
+def free_memory(device: Device) -> int:
+    """Return the bytes that are free, within what a container allows."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = int((_CONTROL_GROUP / "memory.max").read_text())
+        used = int((_CONTROL_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no control group, or "max"
+        return free
+    return min(free, max(limit - used, 0))
+
+
+def _changes(
+    config: PretrainedConfig,
+    settings: Settings,
+    rows: Sequence[Row],
+    device: Device,
+    precision: str,
+    room: int | None,
+) -> Iterator[Change]:
+    """Yield what takes less memory, each from the settings as they are, then all that is free.
+
+    The combination lowers the batch until it fits, or to one row.
+    """
+    from .memory import measure
+
+    def change(cost: str, **chosen: object) -> Change:
+        changed = replace(settings, **chosen)  # type: ignore[arg-type]
+        labels = [row.labels for row in rows if len(row.labels) <= changed.max_length]
+        batch = longest_batch(labels, changed)
+        memory = measure(config, changed, batch, device, precision)
+        return Change(chosen, memory.total, cost)
+
+    slower: dict[str, object] = {}
+    if not settings.activation_checkpointing:
+        slower = {"activation_checkpointing": True}
+        yield change("about a third slower; the same result", **slower)
+    if half := halved(settings):
+        yield change("the same effective batch", **half)
+    longest = sorted(len(row.labels) for row in rows)
+    shorter = longest[math.ceil(len(longest) * 0.95) - 1]
+    lost = sum(length > shorter for length in longest)
+    if lost and shorter > settings.max_new_tokens:
+        cost = f"{lost} of {len(rows)} windows set aside, unless cut smaller (window, window_size)"
+        yield change(cost, max_length=shorter)
+    if settings.lora_rank > 1:
+        yield change("a smaller adapter learns less", lora_rank=settings.lora_rank // 2)
+    for together in _batches(settings):
+        last = change("the same effective batch, slower", **slower, **together)
+        if together["batch_size"] == 1 or (room is not None and last.total <= room):
+            yield last
+            return
+
+
+def _batches(settings: Settings) -> Iterator[dict[str, int]]:
+    """Yield ever smaller batches."""
+    while half := halved(settings):
+        settings = with_settings(settings, half)
+        yield half
+
+
+def planned_memory(settings: Settings, rows: Sequence[Row]) -> str:
+    """Say what a training here is counted to take; "" where that cannot be told.
+
+    For when the memory has just been short: nothing that fails here may hide that.
+    """
+    try:
+        from .memory import measure, read_config
+
+        device, _here = _pick(None)
+        batch = longest_batch([row.labels for row in rows], settings)
+        precision = pick_precision(settings, device)
+        memory = measure(read_config(settings), settings, batch, device, precision)
+        free = free_memory(device)
+    except (FieldsmithError, MemoryError, RuntimeError, OSError):
+        return ""
+    upper = most(memory, device)
+    kept = "" if upper == memory.total else f" (up to {gigabytes(upper)} with what glibc keeps)"
+    return (
+        f"extract plan counts {gigabytes(memory.total)} GiB{kept}, {gigabytes(free)} are free now"
+    )
+
+
+def gigabytes(count: int) -> str:
+    """Return bytes as GiB, to three digits.
+
+    >>> gigabytes(5 * 2**29)
+    '2.50'
+    """
+    return f"{count / 2**30:.{2 if count < 10 * 2**30 else 1}f}"
+
+
+_NOT_ASKED = "not measured; --probe runs a few steps"
+
+
+def _probe(
+    order: Order, prompts: PromptFormat, rows: Sequence[Row], *, here: bool
+) -> tuple[Probe | None, str]:
+    """Time a few steps of this very training, where its weights are at hand."""
+    settings = order.settings.values
+    if not here:
+        return None, "not measured: this machine has no such device"
+    if not weights_at_hand(settings):
+        return None, f"not measured: the weights of {settings.model} are not at hand"
+    steps = count_steps(len(rows), settings)[1]
+    seconds = _seconds_a_step(settings, prompts, rows)
+    return Probe(_PROBE_STEPS - _PROBE_WARM_UP, seconds, seconds * steps), ""
+
+
+def weights_at_hand(settings: Settings) -> bool:
+    """Say whether a model's weights are in the package, in a folder, or in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    from .models import location
+
+    folder = Path(location(settings))
+    if folder.is_dir():
+        return any(folder.glob("*.safetensors"))
+    names = ("model.safetensors", "model.safetensors.index.json")
+    return any(
+        isinstance(
+            try_to_load_from_cache(settings.model, name, revision=settings.revision or "main"), str
+        )
+        for name in names
+    )
+
+
+def _seconds_a_step(settings: Settings, prompts: PromptFormat, rows: Sequence[Row]) -> float:
+    """Run the first steps as training would; return the seconds of one after the warm-up."""
+    from transformers import TrainerCallback
+
+    from .qlora import build_trainer
+    from .trainer import BestAdapter
+
+    ends: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            ends.append(time.perf_counter())
+
+    few = replace(settings, max_steps=_PROBE_STEPS, report_to=[])
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = build_trainer(
+            Path(folder), few, prompts, rows, [], scorer=None, best=BestAdapter(0)
+        )
+        trainer.add_callback(Clock())
+        trainer.train()
+    return (ends[-1] - ends[_PROBE_WARM_UP - 1]) / (len(ends) - _PROBE_WARM_UP)
