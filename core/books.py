@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
 from .data import SPLITS
+from .findings import Finding
 from .orders import Order
 from .processes import process_count
 from .prompts import PromptFormat
@@ -28,6 +30,7 @@ def write_books(
     rows: Rows,
     data_hash: str,
     prompts: PromptFormat,
+    findings: Sequence[Finding],
 ) -> None:
     """Write what is known before the first step: run.json, rejects.jsonl, trained_on.jsonl."""
     from .models import identity
@@ -49,6 +52,7 @@ def write_books(
         device=_device(),
         base_model=identity(settings),
         counts=_counts(splits, rows),
+        findings=[asdict(finding) for finding in findings],
         receipt=asdict(prompts.receipt(order.plugin)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from .data import Example, Record, Reject, Schema
@@ -104,8 +104,8 @@ class Unlearnable:
 
 def findings_of_training(
     splits: Splits, lost: Iterable[Reject], schema: Schema, accepted: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """Return what a training has to know of its data, as run.json holds it.
+) -> list[Finding]:
+    """Return what a training has to know of its data.
 
     lost: the gold that no window teaches (``Rows.lost``).
     accepted: names of the findings that the user accepts.
@@ -117,7 +117,7 @@ def findings_of_training(
         unlearnable.add_gold(_gold(example), schema)
     for reject in lost:
         unlearnable.add_lost(reject.id, records[reject.id], reject.field, reject.reason)
-    return [asdict(f) for f in find(splits, unlearnable, find_twins(splits), accepted)]
+    return find(splits, unlearnable, find_twins(splits), accepted)
 
 
 def find(

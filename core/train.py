@@ -12,6 +12,7 @@ from .books import describe_rows, describe_splits, write_books
 from .data import Example, Prediction, Reject
 from .errors import FieldsmithError, InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
+from .findings import findings_of_training
 from .orders import Order
 from .out_of_memory import (
     OutOfMemoryError,
@@ -70,7 +71,12 @@ def train(run: Run, order: Order) -> None:
     if not rows.rows:
         raise InputError(f"{source}: no window to train on{_first(rows.set_aside)}")
     if is_main_process():
-        write_books(run, order, splits, rows, data_hash, prompts)
+        accepted = {"leaks"} if order.allow_leaks else set()
+        found = findings_of_training(splits, rows.lost, plugin.schema, accepted)
+        for finding in found:
+            if finding.stops:
+                say(f"unsound: {finding.message}")
+        write_books(run, order, splits, rows, data_hash, prompts, found)
     _fit(run, order, prompts, rows, splits)
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -352,10 +353,11 @@ def test_training_is_told_what_the_audit_finds() -> None:
     plugin = plugin_of(NAMES)
     books = build_rows(splits.train, plugin, shipped_prompts(), Settings())
     told = findings_of_training(splits, books.lost, NAMES, {"leaks"})
-    assert [(finding["name"], finding["accepted"]) for finding in told] == [
+    assert [(finding.name, finding.accepted) for finding in told] == [
         ("leaks", True), ("duplicate-ids", False), ("unlearnable", False),
     ]  # fmt: skip
-    assert told == _of(splits, plugin, accepted={"leaks"}).as_json()["findings"]
+    found = [asdict(finding) for finding in told]
+    assert found == _of(splits, plugin, accepted={"leaks"}).as_json()["findings"]
 
 
 def _of(splits: Splits, plugin: Plugin, accepted: Iterable[str] = ()) -> Audit:

@@ -164,6 +164,7 @@ def test_the_books_balance_and_name_what_is_set_aside(
     assert answer.code == 0, answer.errors
 
     counts = info(run)["counts"]
+    assert "duplicate-ids" in {finding["name"] for finding in info(run)["findings"]}
     documents = counts["documents"]
     assert documents == {"read": 26, "train": 19, "validation": 1, "test": 1, "set_aside": 5}
     assert documents["read"] == len(rows)
