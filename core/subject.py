@@ -383,12 +383,21 @@ tell(modules, *order)
 def tell(modules: list[str], name: str, wrappers: list[str]) -> None:
     """Print what ``Elsewhere`` holds, as JSON; called in the second process."""
     plugin = load(name, wrappers)
-    try:
-        rows = list(plugin.load(None))
-        found = [hash_of_rows(rows), hash_of_prompts(plugin, rows)]
-    except Exception as error:  # other checks tell of it
-        found = [said(error), said(error)]
+    rows: list[Example | Reject] = []
+
+    def read() -> str:
+        rows.extend(plugin.load(None))
+        return hash_of_rows(rows)
+
+    found = [_hash_or_error(read), _hash_or_error(lambda: hash_of_prompts(plugin, rows))]
     print(json.dumps([modules, *found]))
+
+
+def _hash_or_error(make: Callable[[], str]) -> str:
+    try:
+        return make()
+    except Exception as error:  # other checks tell of it
+        return said(error)
 
 
 def hash_of_rows(rows: Iterable[Example | Reject]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -11,10 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import EXTRACT
 
 from fieldsmith.cli import COMMANDS, cli
-from fieldsmith.settings import preset_names
+from fieldsmith.settings import Settings, coerce, preset_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
@@ -119,3 +121,10 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, env=environment
     )
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", page, re.MULTILINE))
+    values = {name: None if text == "none" else yaml.safe_load(text) for name, text in rows.items()}
+    assert coerce(values, "docs") == dataclasses.asdict(Settings())
