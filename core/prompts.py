@@ -76,6 +76,9 @@ class PromptFormat:
                 f"choose an instruction-tuned model"
             )
         self.tokenizer = tokenizer
+        # A template sees who speaks and not what is said: it is rendered once for all documents.
+        self._markups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+        self._markup_ids: dict[str, list[int]] = {}
         self._plain = _plain(tokenizer)
         self._template = _TODAY.sub(
             lambda call: repr(_DAY.strftime(call[2])), tokenizer.get_chat_template()
@@ -141,7 +144,9 @@ class PromptFormat:
         return list(self._plain.encode(text, add_special_tokens=False).ids)
 
     def _markup(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        if text not in self._markup_ids:
+            self._markup_ids[text] = list(self.tokenizer.encode(text, add_special_tokens=False))
+        return self._markup_ids[text]
 
     def _pieces(
         self, messages: Sequence[Message], *, answer_begins: bool
@@ -156,8 +161,19 @@ class PromptFormat:
             return self._rendered(_without_system(messages), answer_begins)
 
     def _rendered(self, messages: Sequence[Message], answer_begins: bool) -> list[tuple[str, bool]]:
-        marks = [f"⟦content-{i}⟧" for i in range(len(messages))]
-        turns = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
+        key = tuple(message.role for message in messages), answer_begins
+        if key not in self._markups:
+            self._markups[key] = self._render(*key)
+        *before, after = self._markups[key]
+        pieces: list[tuple[str, bool]] = []
+        for markup, message in zip(before, messages, strict=True):
+            pieces += [(markup, False), (message.content, True)]
+        return [*pieces, (after, False)]
+
+    def _render(self, roles: Sequence[str], answer_begins: bool) -> list[str]:
+        """Return what the template writes before each message's content, and after the last."""
+        marks = [f"⟦content-{i}⟧" for i in range(len(roles))]
+        turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
             rendered: Any = self.tokenizer.apply_chat_template(
                 turns,
@@ -168,13 +184,13 @@ class PromptFormat:
             )
         except jinja2.TemplateError as error:
             raise self._unfit(f"refuses: {error}") from error
-        pieces: list[tuple[str, bool]] = []
-        for mark, message in zip(marks, messages, strict=True):
+        markup = []
+        for mark, role in zip(marks, roles, strict=True):
             if rendered.count(mark) != 1:
-                raise self._unfit(f"drops, moves or repeats a message ({message.role})")
+                raise self._unfit(f"drops, moves or repeats a message ({role})")
             before, _mark, rendered = rendered.partition(mark)
-            pieces += [(before, False), (message.content, True)]
-        return [*pieces, (rendered, False)]
+            markup.append(before)
+        return [*markup, rendered]
 
     def _unfit(self, fault: str) -> SettingsError:
         return SettingsError(f"{self.tokenizer.name_or_path}: the chat template {fault}")
