@@ -88,8 +88,8 @@ def _text_and_answer(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        from pyarrow import ArrowException  # type: ignore[import-untyped]
-        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise InputError(f"{path}: reading parquet needs pyarrow: pip install pyarrow") from error
     try:

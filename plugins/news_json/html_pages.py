@@ -93,7 +93,7 @@ def visible_text(tree: Any) -> str:
 
     tree: the root of the page, as lxml has it.
     """
-    from lxml import etree  # type: ignore[import-untyped]
+    from lxml import etree
 
     pieces: list[str] = []
     walker = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))

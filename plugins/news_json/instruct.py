@@ -2,8 +2,8 @@
 
 ::
 
-    {"instruction": " Former star becomes Assistant Coach  Skip to content News Weather ...",
-     "output": "{'Country': 'United States', 'Hit Sentence': '... accolades that season ...', ...}"}
+    {"instruction": " No ferry to Vellin on Monday  Skip to content News Weather ...",
+     "output": "{'Country': 'Ireland', 'Hit Sentence': '... waited at the quay ...', ...}"}
 
 The output may also be the record itself, or real JSON. A row that has the record's keys and no
 page is what ``extract export --format original`` writes: it is read as a record without text.
