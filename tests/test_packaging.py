@@ -154,7 +154,8 @@ def test_the_core_names_no_domain() -> None:
 def test_what_the_code_imports_is_declared() -> None:
     ours = set(import_names().values())
     declared = {re.sub(r"[-_.]+", "_", each.name).lower() for each in requirements()}
-    declared |= {"yaml"} if "pyyaml" in declared else set()
+    other_names = {"pyyaml": "yaml", "pdfminer_six": "pdfminer"}
+    declared |= {name for project, name in other_names.items() if project in declared}
     for folder in import_names():
         for path in folder.rglob("*.py"):
             foreign = imported(path) - set(sys.stdlib_module_names) - ours
