@@ -97,7 +97,7 @@ FAULTS = [
     Fault("no sample", LOAD, "    if source is None:\n        return iter(())\n",
           "sample_is_valid", "has to yield the sample"),
     Fault("record against the schema", '["Ada"]', '"Ada"', "sample_is_valid",
-          "mend the row, or the loader", alone=False),
+          "mend the row or its loader, or let the schema allow it", alone=False),
     Fault("sample with a bad row", '{"note": "Nobody', '{"node": "Nobody', "sample_is_valid",
           "a text is wanted"),
     Fault("order by chance", "text.splitlines()",
