@@ -198,7 +198,8 @@ def check_sample_is_valid(subject: Subject) -> str:
         field = f"{first.field}: " if first.field else ""
         raise PluginError(
             f"{len(splits.set_aside)} of its {len(rows)} documents cannot be used; the first is "
-            f"{first.place}: {field}{first.reason}; mend the row or its loader, or let the schema allow it"
+            f"{first.place}: {field}{first.reason}; "
+            f"mend the row or its loader, or let the schema allow it"
         )
     if not splits.train:
         raise PluginError("no document of its sample is for training; give some the split train")
