@@ -209,7 +209,7 @@ def test_the_tutorial_leads_to_scores(place: Place) -> None:
             record = json.loads(said)["record"]
             assert set(record) <= {"title", "employer", "town", "skills", "contract"}
     place.remove("job_adverts")
-    assert ran == ["new", "check", "train", "evaluate", "predict"]
+    assert ran == ["new", "check", "audit", "train", "evaluate", "predict"]
 
 
 def fill_in(package: Path) -> None:
