@@ -32,8 +32,9 @@ format: $(DEVELOPER) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-slow: $(DEVELOPER) ## run the tests that take minutes
+test-slow: $(DEVELOPER) ## run the tests that take minutes, and look for new examples
 	$(BIN)/python -m pytest -m "slow and not gpu"
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest
 
 test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

@@ -126,8 +126,11 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 # How long an example takes is no property of the code: other tests may run beside it.
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.load_profile("default")
+# The same examples each time, so that a change is judged by what it changes; `make test-slow` looks
+# for new ones.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Trainings that take seconds; see tiny.py
 
