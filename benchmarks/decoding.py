@@ -22,17 +22,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import statistics
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +37,8 @@ from typing import Any
 import fieldsmith
 from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
 
-ROOT = Path(__file__).parent.parent
+from .installing import installed
+
 EXTRACT = Path(sysconfig.get_path("scripts")) / "extract"
 
 PLUGIN = "benchmark_pages"
@@ -154,24 +152,6 @@ class Side:
     name: str
     answer: Callable[[], list[tuple[int, ...]]]
     seconds: list[float] = field(default_factory=list)
-
-
-@contextmanager
-def installed_here() -> Iterator[None]:
-    """Let this process and those it starts find the plugin for title pages."""
-    before = os.environ.get("PYTHONPATH", "")
-    with tempfile.TemporaryDirectory() as folder:
-        metadata = Path(folder) / "benchmark_pages-1.0.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text("Name: benchmark_pages\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(f"[extract.plugins]\n{PLUGIN} = {__name__}\n")
-        sys.path.append(folder)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, str(ROOT), before]))
-        try:
-            yield
-        finally:
-            sys.path.remove(folder)
-            os.environ["PYTHONPATH"] = before
 
 
 def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, object]) -> Path:
@@ -435,7 +415,7 @@ def main(options: Sequence[str] = ()) -> None:
     from fieldsmith.models import quieten
 
     quieten()
-    with tempfile.TemporaryDirectory() as name, installed_here():
+    with tempfile.TemporaryDirectory() as name, installed(PLUGIN, __name__):
         folder = Path(name)
         run = chosen.run or trained("medical_ner", folder / "records", None, {})
         pages_run = chosen.pages_run or trained(

@@ -1,0 +1,147 @@
+"""How long a string of random characters the embedded model copies, before any fine-tuning.
+
+    python -m benchmarks base --copying-test [--model FOLDER] [--strings 10] [--seed 42]
+
+The document is the string; the prompt asks for one field, as a plugin's would. Nothing holds the
+answer to a grammar or to the text: plain greedy ``model.generate``, on the weights as they are
+(float32, not quantised). An answer is right if it is an object with exactly that string as its only
+value; how the field's name is spelled does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fieldsmith
+from fieldsmith import Message, Schema
+from fieldsmith.settings import EMBEDDED, resolve
+
+from .training import table
+
+LONGEST = 100
+BUCKET = 10
+
+CHARACTERS = string.ascii_letters + string.digits + ".,;:!?()+-=/%&#@*<>_~"
+"""What a string is made of; neither white space nor what JSON writes otherwise."""
+
+FIELD = "text"
+SCHEMA: Schema = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {FIELD: {"type": ["string", "null"], "x-source": "verbatim"}},
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A string, and how many tokens it has in the prompt."""
+
+    text: str
+    tokens: int
+
+
+def trials(tokenizer: Any, strings: int, seed: int) -> Iterator[Trial]:
+    """Yield so many strings for each number of tokens, from 1 to LONGEST."""
+    source = random.Random(seed)
+    for tokens in range(1, LONGEST + 1):
+        for _ in range(strings):
+            yield Trial(_text(tokenizer, tokens, source), tokens)
+
+
+def _text(tokenizer: Any, tokens: int, source: random.Random) -> str:
+    """Return a random text of exactly so many tokens; of two characters that merge, another."""
+    text, have = "", 0
+    while have < tokens:
+        longer = text + source.choice(CHARACTERS)
+        count = len(tokenizer(longer, add_special_tokens=False)["input_ids"])
+        if count == have + 1:
+            text, have = longer, count
+    return text
+
+
+def right(answer: str, text: str) -> bool:
+    """Say whether an answer is an object whose only value is exactly this text."""
+    try:
+        record = json.loads(answer)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and list(record.values()) == [text]
+
+
+def shares(outcomes: Sequence[tuple[int, bool]]) -> str:
+    """Return a table: of each ten lengths, how many of the strings were copied exactly.
+
+    outcomes: the number of tokens, and whether the copy was exact.
+    """
+    made = Counter((tokens - 1) // BUCKET for tokens, _exact in outcomes)
+    exact = Counter((tokens - 1) // BUCKET for tokens, is_exact in outcomes if is_exact)
+    rows = [
+        [f"{at * BUCKET + 1}-{(at + 1) * BUCKET}", str(made[at]), f"{exact[at] / made[at]:.3f}"]
+        for at in sorted(made)
+    ]
+    total = sum(exact.values()) / max(1, len(outcomes))
+    return table(
+        ["tokens", "strings", "copied exactly"],
+        [*rows, ["all", str(len(outcomes)), f"{total:.3f}"]],
+    )
+
+
+def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) -> str:
+    """Return the table of ``shares`` for a base model.
+
+    model: what the setting ``model`` takes.
+    strings: for each number of tokens.
+
+    Raises:
+        SettingsError: the model does not load.
+    """
+    from fieldsmith.models import load_for_inference, load_tokenizer, quieten
+    from fieldsmith.prompts import PromptFormat
+
+    quieten()
+    chosen = {"model": model, "quantize": "none", "precision": "fp32"}
+    settings = resolve(EMBEDDED, FIELD, {}, chosen).values
+    prompts = PromptFormat(load_tokenizer(settings))
+    loaded: Any = load_for_inference(settings, None)
+    instruction = Message("system", f"Extract as JSON: {fieldsmith.field_list(SCHEMA)}")
+    tried = [each for each in trials(prompts.tokenizer, strings, seed) if each.tokens <= longest]
+    outcomes = []
+    for tokens in range(1, longest + 1):
+        texts = [each.text for each in tried if each.tokens == tokens]
+        asked = [prompts.prompt([instruction, Message("user", text)]) for text in texts]
+        answers = _generated(loaded, prompts, asked, 2 * tokens + 24)
+        outcomes += [
+            (tokens, right(answer, text)) for answer, text in zip(answers, texts, strict=True)
+        ]
+    return shares(outcomes)
+
+
+def _generated(model: Any, prompts: Any, asked: Sequence[Sequence[int]], most: int) -> list[str]:
+    """Return what ``model.generate`` writes after each prompt, padded on the left."""
+    import torch
+    from transformers import GenerationConfig
+
+    stop = prompts.stops[0]
+    longest = max(map(len, asked))
+    fill = [longest - len(ids) for ids in asked]
+    ids = [[stop] * n + list(own) for n, own in zip(fill, asked, strict=True)]
+    mask = [[0] * n + [1] * (longest - n) for n in fill]
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=torch.tensor(ids, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            generation_config=GenerationConfig(
+                max_new_tokens=most,
+                do_sample=False,
+                eos_token_id=list(prompts.stops),
+                pad_token_id=stop,
+            ),
+        )
+    written = output[:, longest:].tolist()
+    return [prompts.tokenizer.decode(row, skip_special_tokens=True) for row in written]
