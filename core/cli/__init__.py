@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Say what a training will take.",
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
+    "report": "Say what a run came to, also as a page.",
     "predict": "Turn documents into records.",
     "export": "Write predictions in another format.",
     "doctor": "Say what will work on this machine.",

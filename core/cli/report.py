@@ -1,0 +1,89 @@
+"""``extract report``: what a run came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RUN2",
+    help="Another run that was scored on the same documents.",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Which scores of metrics.json. Default: of --data, or else of the test split.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where the documents stand. Default: the run's own data.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one HTML page that needs no network.",
+)
+@click.option(
+    "--png",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the figures as PNG; needs the extra `report`.",
+)
+@click.option(
+    "--documents",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="How many documents the page shows, those with the most errors.",
+)
+def command(
+    run: Path,
+    against: Path | None,
+    split: str | None,
+    data: Path | None,
+    html: Path | None,
+    png: Path | None,
+    documents: int,
+) -> None:
+    """Say what a run came to: scores, losses, kinds of errors, calibration, document by document.
+
+    It reads what extract train and extract evaluate stored, and runs no model.
+
+    \b
+    Example:
+      extract report runs/second
+      extract report runs/second --against runs/first --html report.html
+      extract report runs/second --data unseen.txt --png figures/
+    """
+    from ..files import require_writable, write_atomically
+    from ..report.comparison import compare
+    from ..report.reading import read_scored
+    from .report_tables import print_report
+
+    for folder in (html.parent if html else None, png):
+        if folder is not None:
+            require_writable(folder)
+    scored = read_scored(run, name=split, data=data)
+    other = read_scored(against, name=split or scored.name, data=data) if against else None
+    comparison = compare(scored, other) if other else None
+    if html is not None:
+        from ..report.page import render
+
+        write_atomically(html, render(scored, comparison, documents=documents))
+        click.echo(html)
+    if png is not None:
+        from ..report.figures import write_figures
+
+        for path in write_figures(scored, comparison, png):
+            click.echo(path)
+    if html is None and png is None:
+        print_report(scored, comparison)
