@@ -103,6 +103,8 @@ class Prediction:
     grounding: JSON Pointer of every leaf -> whether and where it stands in the document.
     normalised: JSON Pointer of a leaf -> its normal form (``x-normalise``), where that is another.
     windows: how many windows were read, of how many the document has.
+    read: share of the document's characters, white space left out, that stand in a window whose
+        answer was read; 1 where nothing was left out.
     truncated: windows whose answer was cut off at the length limit; their record holds what was
         complete by then.
     repeats: items of lists that were written more than once; the record holds each once.
@@ -121,6 +123,7 @@ class Prediction:
     grounding: Mapping[str, Grounding] = field(default_factory=dict)
     normalised: Mapping[str, str] = field(default_factory=dict)
     windows: tuple[int, int] = (0, 0)
+    read: float = 0.0
     truncated: int = 0
     repeats: int = 0
     unsure: int = 0

@@ -74,9 +74,10 @@ class _Part:
         """Where a string stands first in its window, in offsets of the whole document."""
         if not isinstance(self.value, str):
             return None
-        window = self.answer.window
-        spans = occurrences(window.document.text, self.value)
-        return next(((window.start + a, window.start + b) for a, b in spans), None)
+        for window in self.answer.window.parts:
+            for start, end in occurrences(window.document.text, self.value):
+                return window.start + start, window.start + end
+        return None
 
 
 class _Merger:

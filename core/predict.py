@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from .decode import Generated, Prompt, generate
 from .errors import RunError
 from .grammar import Grammars, Vocabulary
 from .grounding import ground
-from .merging import Answer, merge
+from .merging import Answer, Merged, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .normal_forms import normal_forms
+from .pairs import Apart, joined
 from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
@@ -33,10 +34,14 @@ from .schema import (
 from .settings import Settings
 from .sources import text_id
 from .targets import targets
-from .windows import Window, cut
+from .windows import Window, cut, share_read
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+_AT_ONCE = 4096
+"""Windows whose prompts are held at once: those of like length are answered together."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ class Extractor:
     ) -> list[Prediction]:
         """Return the prediction of each document, in order: window by window, then merged.
 
+        Under ``second_pass`` values that share no window are asked for in joined windows then.
+
         progress: called with the number of documents whose windows have been read since.
 
         Raises:
@@ -118,76 +125,109 @@ class Extractor:
             [] if _unreadable(document.text) else cut(document, self.settings, self.prompts)
             for document in documents
         ]
-        asked = [
-            (number, window, self._ask(window))
-            for number, inside in enumerate(windows)
-            for window in inside
-        ]
-        room = _context(self.model) - self.settings.max_new_tokens
-        errors: list[list[str]] = [[] for _ in documents]
-        fitting = []
-        for number, window, prompt in asked:
-            if prompt.grammar and not prompt.grammar.has_answer:
-                errors[number].append("a field has to stand in the text, and nothing in it can")
-            elif len(prompt.ids) > room:
-                errors[number].append(
-                    "length: the document does not fit the model; window=tokens cuts it"
-                )
-            else:
-                fitting.append((number, window, prompt))
-        generated = generate(
-            self.model,
-            [prompt for _number, _window, prompt in fitting],
-            stops=self.prompts.stops,
-            max_new_tokens=self.settings.max_new_tokens,
-            batch_size=self.settings.eval_batch_size,
-            vocabulary=self.vocabulary,
-            progress=_in_documents(progress, len(documents) / max(1, len(fitting))),
-        )
-        by_document: list[list[tuple[Window, Generated]]] = [[] for _ in documents]
-        for (number, window, _prompt), result in zip(fitting, generated, strict=True):
-            by_document[number].append((window, result))
+        tell = _in_documents(progress, len(documents) / max(1, sum(map(len, windows))))
+        books = [_Book() for _ in documents]
+        self._enter(books, windows, tell)
+        if self.settings.second_pass:
+            apart = [
+                Apart.of(document, inside, self._merged(book).record, self.plugin.schema)
+                for document, inside, book in zip(documents, windows, books, strict=True)
+            ]
+            both = [
+                [joined(document, inside, joint) for joint in pairs.joints(len(inside))]
+                for document, inside, pairs in zip(documents, windows, apart, strict=True)
+            ]
+            self._enter(books, both, lambda _count: None, apart)
         return [
-            self._prediction(document, len(inside), results, faults)
-            for document, inside, results, faults in zip(
-                documents, windows, by_document, errors, strict=True
-            )
+            self._prediction(document, book)
+            for document, book in zip(documents, books, strict=True)
         ]
+
+    def _enter(
+        self,
+        books: Sequence[_Book],
+        windows: Sequence[Sequence[Window]],
+        progress: Callable[[int], object],
+        apart: Sequence[Apart] = (),
+    ) -> None:
+        """Ask for some windows of each document and enter the answers into its book.
+
+        apart: the pairs that alone are asked for, in joined windows.
+        """
+        asked = [(number, window) for number, inside in enumerate(windows) for window in inside]
+        for start in range(0, len(asked), _AT_ONCE):
+            part = asked[start : start + _AT_ONCE]
+            answers = self._answers([window for _number, window in part], progress)
+            for (number, window), answer in zip(part, answers, strict=True):
+                book = books[number]
+                book.windows += 1
+                if isinstance(answer, str):
+                    book.faults.append(answer)
+                    continue
+                book.raw.append(answer.text)
+                try:
+                    reading = self._read(window, answer)
+                except InvalidRecordError as error:
+                    book.faults.append(str(error))
+                    continue
+                book.readings.append(self._of_pairs(reading, apart[number]) if apart else reading)
+
+    def _of_pairs(self, reading: _Reading, apart: Apart) -> _Reading:
+        """Keep of the answer for a joined window the relations that it was asked for."""
+        answer = reading.answer
+        record, moved = apart.among(answer.record, self.plugin.schema)
+        confidence = {
+            moved[pointer]: sure for pointer, sure in answer.confidence.items() if pointer in moved
+        }
+        return replace(reading, answer=Answer(answer.window, record, confidence))
+
+    def _merged(self, book: _Book) -> Merged:
+        return merge([reading.answer for reading in book.readings], self.plugin.schema)
+
+    def _answers(
+        self, windows: Sequence[Window], progress: Callable[[int], object]
+    ) -> list[Generated | str]:
+        """Return what the model writes for each window, or why it was not asked."""
+        prompts = [self._ask(window) for window in windows]
+        room = _context(self.model) - self.settings.max_new_tokens
+        refusals = [_refusal(prompt, room) for prompt in prompts]
+        fitting = [prompt for prompt, fault in zip(prompts, refusals, strict=True) if not fault]
+        progress(len(prompts) - len(fitting))
+        generated = iter(
+            generate(
+                self.model,
+                fitting,
+                stops=self.prompts.stops,
+                max_new_tokens=self.settings.max_new_tokens,
+                batch_size=self.settings.eval_batch_size,
+                vocabulary=self.vocabulary,
+                progress=progress,
+            )
+        )
+        return [fault or next(generated) for fault in refusals]
 
     def _ask(self, window: Window) -> Prompt:
         ids = self.prompts.prompt(self.plugin.prompt(window.document))
         return Prompt(ids, self.grammars.of(window.document.text) if self.grammars else None)
 
-    def _prediction(
-        self,
-        document: Document,
-        total: int,
-        results: Sequence[tuple[Window, Generated]],
-        errors: list[str],
-    ) -> Prediction:
-        """Read the answers of a document's windows and merge them.
-
-        errors: why windows were not read; those whose answer is no record are added.
-        """
-        readings = []
-        for window, result in results:
-            try:
-                readings.append(self._read(window, result))
-            except InvalidRecordError as error:
-                errors.append(str(error))
+    def _prediction(self, document: Document, book: _Book) -> Prediction:
+        """Merge what the windows of a document say."""
+        readings = book.readings
         prediction = Prediction(
             document,
-            tuple(result.text for _window, result in results),
-            windows=(len(readings), total),
+            tuple(book.raw),
+            windows=(len(readings), book.windows),
+            read=share_read(document.text, [reading.answer.window for reading in readings]),
             truncated=sum(reading.truncated for reading in readings),
             repeats=sum(reading.repeats for reading in readings),
             ungrounded=sum(reading.ungrounded for reading in readings),
             constrained=self.grammars is not None,
         )
         if not readings:
-            return replace(prediction, error=errors[0] if errors else _unreadable(document.text))
+            reason = book.faults[0] if book.faults else _unreadable(document.text)
+            return replace(prediction, error=reason)
         schema = self.plugin.schema
-        merged = merge([reading.answer for reading in readings], schema)
+        merged = self._merged(book)
         problem = first_problem(merged.record, schema)
         if problem:  # each window's record is valid, but not all together: too many items, say
             pointer, message = problem
@@ -243,6 +283,21 @@ class _Reading:
     ungrounded: int
 
 
+@dataclass
+class _Book:
+    """What became of the windows of a document.
+
+    windows: how many were asked for.
+    raw: what the model wrote.
+    faults: why windows were not asked for, or their answers not read.
+    """
+
+    windows: int = 0
+    raw: list[str] = field(default_factory=list)
+    readings: list[_Reading] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
 def plugin_of(run: Run) -> Plugin:
     """Load the plugin that a run was trained for.
 
@@ -278,6 +333,18 @@ def _unreadable(text: str) -> str | None:
         text.encode()
     except UnicodeEncodeError as error:
         return f"character {error.start} is half a surrogate pair, which is no text"
+    return None
+
+
+def _refusal(prompt: Prompt, room: int) -> str | None:
+    """Say why a prompt cannot be answered, where it cannot.
+
+    room: tokens that the model can read before an answer.
+    """
+    if prompt.grammar and not prompt.grammar.has_answer:
+        return "a field has to stand in the text, and nothing in it can"
+    if len(prompt.ids) > room:
+        return "length: the document does not fit the model; window=tokens cuts it"
     return None
 
 

@@ -6,18 +6,16 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import Document, Prediction, Record, Reject
 from .errors import InputError, OutputError
 from .files import read_jsonl, require_writable, write_atomically, write_json
-from .plugins import Plugin
 from .runs import Run
 from .schema import canonical
-from .sources import read_inputs
 
 if TYPE_CHECKING:
     from .predict import Extractor
@@ -26,16 +24,12 @@ GROUP = 32
 """Documents answered and written at once; fixed, so that a resumed run batches them alike."""
 
 
-def read_all(plugin: Plugin, inputs: Sequence[str]) -> list[Document | Reject]:
-    """Return the documents of all inputs, in order.
+@dataclass
+class Tally:
+    """What was answered: lines, and how many of their documents were not read whole."""
 
-    Raises:
-        InputError: a missing path, a fault in a file that was named, or no document at all.
-    """
-    rows = list(read_inputs(plugin, inputs))
-    if not rows:
-        raise InputError(f"{' '.join(inputs)}: no document in it")
-    return rows
+    lines: int = 0
+    unread: int = 0
 
 
 def predict_lines(
@@ -44,11 +38,16 @@ def predict_lines(
     *,
     skip: int = 0,
     progress: Callable[[int], object] = lambda _count: None,
+    tally: Tally | None = None,
 ) -> Iterator[list[bytes]]:
     """Yield the lines of one group of documents after another, in input order.
 
+    No more documents than those of one group are held at once.
+
     skip: number of groups that are written already.
+    tally: counts what is answered now.
     """
+    tally = tally or Tally()
     source = iter(rows)
     for number in itertools.count():
         group = list(itertools.islice(source, GROUP))
@@ -66,6 +65,8 @@ def predict_lines(
             else:
                 line = _rejected_line(row, extractor.plugin.name)
             lines.append(_encoded(line))
+            tally.lines += 1
+            tally.unread += line["read"] < 1
         progress(len(group))
         yield lines
 
@@ -89,6 +90,7 @@ def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
         if len(found.spans) > 1
     }
     line["windows"] = list(prediction.windows)
+    line["read"] = prediction.read
     for name in ("truncated", "repeats", "unsure", "ungrounded"):
         if count := getattr(prediction, name):
             line[name] = count
@@ -151,25 +153,37 @@ def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
         "status": {},
         "occurrences": {},
         "windows": [0, 0],
+        "read": 0.0,
         "plugin": plugin,
     }
 
 
-def key_of(run: Run, rows: Sequence[Document | Reject], options: Mapping[str, object]) -> str:
+def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
     """Return a hash of all that decides a file of predictions: model, settings and documents.
 
+    inputs: the hash of the documents.
     options: how the extractor was loaded.
     """
     info = run.info()
     digest = hashlib.sha256()
-    for part in (info["receipt"], info["settings"], info["base_model"], options):
+    for part in (info["receipt"], info["settings"], info["base_model"], inputs, options):
         digest.update(canonical(part).encode())
     with (run.adapter / "adapter_model.safetensors").open("rb") as stream:
         while block := stream.read(1 << 22):
             digest.update(block)
-    for row in rows:
-        digest.update(canonical(asdict(row)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _whole_groups(path: Path) -> tuple[int, int]:
+    """Return how many whole groups of lines a file begins with, and their length in bytes."""
+    groups = size = 0
+    with path.open("rb") as stream:
+        while True:
+            lines = list(itertools.islice(stream, GROUP))
+            if len(lines) < GROUP or not lines[-1].endswith(b"\n"):
+                return groups, size
+            groups += 1
+            size += sum(map(len, lines))
 
 
 class PredictionFile:
@@ -199,14 +213,14 @@ class PredictionFile:
             is not gone on with.
         """
         try:
-            state = json.loads(self.state.read_text(encoding="utf-8"))
-            data = self.partial.read_bytes()
-        except (OSError, ValueError):
-            state, data = {}, b""
-        lines = data.split(b"\n")[:-1] if state.get("key") == key else []
-        groups = len(lines) // GROUP
+            begun = json.loads(self.state.read_text(encoding="utf-8"))["key"] == key
+            groups, size = _whole_groups(self.partial) if begun else (0, 0)
+            os.truncate(self.partial, size)
+        except (OSError, ValueError, KeyError, TypeError):
+            groups = 0
+        if not groups:
+            write_atomically(self.partial, b"")
         # First the file, then the key: killed in between, the old key refuses the new content.
-        write_atomically(self.partial, b"".join(line + b"\n" for line in lines[: groups * GROUP]))
         write_json(self.state, {"key": key})
         return groups
 

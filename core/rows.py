@@ -15,11 +15,12 @@ from typing import Literal
 
 from .data import Example, Message, Record, Reject
 from .grammar import Grammars, Vocabulary
+from .pairs import joined
 from .plugins import Plugin
 from .prompts import PromptFormat
 from .schema import field_of, write_record
 from .settings import Settings
-from .targets import Gold, targets
+from .targets import Gold, joints, targets
 from .windows import Window, cut
 
 IGNORED = -100
@@ -212,6 +213,9 @@ def _begin(
     pool: ThreadPoolExecutor,
 ) -> _Waiting:
     windows = cut(example.document, settings, prompts)
+    if settings.second_pass:
+        both = joints(example, windows, plugin.schema)
+        windows += [joined(example.document, windows, joint) for joint in both]
     wanted = targets(example, windows, plugin.schema)
     readings, refusals = [], []
     for window, record in zip(windows, wanted.records, strict=True):

@@ -43,6 +43,7 @@ class Settings:
     window: Literal["document", "sentences", "tokens"] = "document"
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"
+    second_pass: bool = False  # relations between windows: asked for, and trained on
     max_length: int = 2048  # tokens of prompt and answer; longer rows are set aside, never cut
     max_new_tokens: int = 512  # tokens of an answer, in generation
 

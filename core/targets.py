@@ -6,14 +6,17 @@ stand in the text, and no keys but those that the schema names.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .contract import shortened
 from .data import Example, Mentions, Record, Schema, Span
 from .grounding import align, readings, stands
+from .pairs import Joint, nearest, ordered, relations
 from .schema import (
     canonical,
     field_of,
@@ -73,8 +76,38 @@ def targets(example: Example, windows: Sequence[Window], schema: Schema) -> Targ
     return _Cutter(example, windows, schema).run()
 
 
+def joints(example: Example, windows: Sequence[Window], schema: Schema) -> list[Joint]:
+    """Return which windows to join for training, in order.
+
+    One joint for each gold relation whose ends share no window, and as many again that join values
+    of the same kinds and hold no relation, taken evenly from the nearest to the farthest.
+    """
+    assert example.record is not None
+    cutter = _Cutter(example, windows, schema)
+    wanted: set[Joint] = set()
+    others: set[Joint] = set()
+    for relation in relations(schema):
+        record, field = example.record, relation.field
+        for position, item in enumerate(record.get(field) or []):
+            ends = cutter.parts(item, f"/{field}/{position}")
+            one, other = (ends.get(f"/{field}/{position}/{key}", {}) for key in relation.ends)
+            if joint := nearest(one, other):
+                wanted.add(joint)
+        if wanted:
+            held = (cutter.parts(record.get(name), f"/{name}") for name in relation.ends.values())
+            pairs = itertools.product(*(parts.values() for parts in held))
+            others |= {joint for one, other in pairs if (joint := nearest(one, other))}
+    spare = ordered(others - wanted)
+    step = max(1, len(spare) // max(1, len(wanted)))
+    return ordered([*wanted, *spare[::step][: len(wanted)]])
+
+
 _Cut = tuple[Any, list[str]]
 """What of a value goes to a window, and the pointers of the gold that it holds."""
+
+
+_ByWindow = Mapping[int, Sequence[Span]]
+"""The spans of a leaf that stand whole in a window, by its number; only windows that hold one."""
 
 
 _SHOWN = 3
@@ -101,14 +134,21 @@ class _Cutter:
         self.text = example.document.text
         self.mentions: Mentions = example.mentions
         self.numbers = range(len(windows))
-        self.starts = [window.start for window in windows]
-        self.ends = [window.end for window in windows]
+        plain = [window for window in windows if not window.joined]
+        self.starts = [window.start for window in plain]
+        self.ends = [window.end for window in plain]
+        # The start of a window -> the numbers of the joined ones that it is a part of.
+        self.joined: dict[int, list[int]] = {}
+        for number, window in enumerate(windows):
+            for part in window.joined:
+                self.joined.setdefault(part.start, []).append(number)
         self.holders: dict[str, set[int]] = {}
         self._fields: dict[str, Mapping[str, Any]] = {}
         self._nullable: set[str] = set()
         self._standings: dict[str, _Standing] = {}
-        self._found: dict[str, list[list[Span]]] = {}
+        self._found: dict[str, _ByWindow] = {}
         self._homes_of: dict[str, list[int]] = {}
+        self._items_in: dict[str, dict[int, list[int]]] = {}
         self._describe(self.record, "", schema)
 
     def run(self) -> Targets:
@@ -134,13 +174,15 @@ class _Cutter:
             for position, inner in enumerate(value):
                 self._describe(inner, f"{pointer}/{position}", here.get("items", {}))
 
-    def _spans(self, pointer: str, value: str) -> list[list[Span]]:
+    def _spans(self, pointer: str, value: str) -> _ByWindow:
         """Return, by window, the spans of a verbatim leaf that stand whole in it."""
         if pointer not in self._found:
-            inside: list[list[Span]] = [[] for _ in self.numbers]
+            inside: dict[int, list[Span]] = {}
             for start, end in self._standing(pointer, value).spans:
-                for number in range(bisect_left(self.ends, end), bisect_right(self.starts, start)):
-                    inside[number].append((start, end))
+                plain = range(bisect_left(self.ends, end), bisect_right(self.starts, start))
+                also = {n for part in plain for n in self.joined.get(self.starts[part], ())}
+                for number in (*plain, *sorted(also)):
+                    inside.setdefault(number, []).append((start, end))
             self._found[pointer] = inside
         return self._found[pointer]
 
@@ -173,7 +215,7 @@ class _Cutter:
         if isinstance(value, list):
             return self._items(value, pointer, number, inferred=inferred)
         if self._is_verbatim(pointer, value):
-            spans = self._spans(pointer, value)[number]
+            spans = self._spans(pointer, value).get(number)
             return (self.text[slice(*spans[0])], [pointer]) if spans else (None, [])
         return (value, [pointer]) if inferred else (None, [])
 
@@ -190,9 +232,9 @@ class _Cutter:
 
     def _member(self, value: Record, pointer: str, number: int, *, inferred: bool) -> _Cut:
         """An object that is a value of a key: None where nothing valid is left of it."""
-        parts = self._parts(value, pointer)
-        if any(any(spans) for spans in parts.values()):
-            inferred = any(spans[number] for spans in parts.values())
+        parts = self.parts(value, pointer)
+        if any(parts.values()):
+            inferred = any(number in spans for spans in parts.values())
         result, held = self._object(value, pointer, number, inferred=inferred)
         emptied = not held and pointer in self._nullable and _says_something(value)
         return (None, []) if emptied or not self._is_valid(result, pointer) else (result, held)
@@ -201,20 +243,17 @@ class _Cutter:
         """The items in order of occurrence; what reads the same stands there once."""
         kept: list[tuple[tuple[int, ...], Any]] = []
         held = []
-        for position, item in enumerate(items):
-            here = f"{pointer}/{position}"
+        for position in self._items_of(items, pointer, number):
+            item, here = items[position], f"{pointer}/{position}"
             is_object = isinstance(item, dict)
-            if is_object and number not in self._homes(item, here):
-                continue
             if is_object:
                 part, inside = self._object(item, here, number, inferred=True)
                 held.append(here)
             else:
                 part, inside = self._value(item, here, number, inferred=inferred)
             if inside or is_object or (inferred and not _says_something(item)):
-                places = [
-                    spans[number][0] for spans in self._parts(item, here).values() if spans[number]
-                ]
+                parts = self.parts(item, here).values()
+                places = [spans[number][0] for spans in parts if number in spans]
                 kept.append((min(places, default=(position,)), part))
                 held += inside
         kept.sort(key=lambda pair: pair[0])
@@ -223,7 +262,27 @@ class _Cutter:
             distinct.setdefault(canonical(part).casefold(), part)
         return list(distinct.values()), held
 
-    def _parts(self, value: Any, pointer: str) -> dict[str, list[list[Span]]]:
+    def _items_of(self, items: list[Any], pointer: str, number: int) -> list[int]:
+        """Return the places of the items of a list that may go to a window, in order.
+
+        Looking at every item again for every window would take quadratic time.
+        """
+        if pointer not in self._items_in:
+            found: dict[int, list[int]] = {}
+            for position, item in enumerate(items):
+                here = f"{pointer}/{position}"
+                if isinstance(item, dict):
+                    numbers: Iterable[int] = self._homes(item, here)
+                elif self._is_verbatim(here, item):
+                    numbers = self._spans(here, item)
+                else:
+                    numbers = self.numbers
+                for holder in numbers:
+                    found.setdefault(holder, []).append(position)
+            self._items_in[pointer] = found
+        return self._items_in[pointer].get(number, [])
+
+    def parts(self, value: Any, pointer: str) -> dict[str, _ByWindow]:
         """Return the spans by window of every verbatim leaf in a value, by its pointer."""
         return {
             pointer + inner: self._spans(pointer + inner, leaf)
@@ -239,9 +298,9 @@ class _Cutter:
 
     def _find_homes(self, item: Record, pointer: str) -> list[int]:
         # An object that need not stand in the text goes where most of what it says does stand.
-        parts = (self._parts(item, pointer) or self._strings(item, pointer)).values()
-        held = [sum(bool(spans[number]) for spans in parts) for number in self.numbers]
-        standing = [number for number in self.numbers if held[number]] or [0]
+        parts = (self.parts(item, pointer) or self._strings(item, pointer)).values()
+        held = Counter(number for spans in parts for number in spans)
+        standing = sorted(held) or [0]
         homes = [
             number
             for number in standing
@@ -249,10 +308,10 @@ class _Cutter:
         ]
         most = max((held[number] for number in homes), default=0)
         homes = [number for number in homes if held[number] == most]
-        is_torn = most < sum(any(spans) for spans in parts)
+        is_torn = most < sum(map(bool, parts))
         return homes[:1] if is_torn else homes
 
-    def _strings(self, value: Any, pointer: str) -> dict[str, list[list[Span]]]:
+    def _strings(self, value: Any, pointer: str) -> dict[str, _ByWindow]:
         """Return the spans by window of every string in a value, verbatim or not."""
         return {
             pointer + inner: self._spans(pointer + inner, leaf)
@@ -293,16 +352,16 @@ class _Cutter:
 
     def _why(self, value: Any, pointer: str) -> str:
         """Return the reason why a leaf or an object of a list stands in no target."""
-        parts = self._parts(value, pointer)
+        parts = self.parts(value, pointer)
         is_object = isinstance(value, dict)
         for inner, leaf in leaves(value):
-            if not any(parts.get(pointer + inner, [True])):
+            if not parts.get(pointer + inner, True):
                 standing = self._standing(pointer + inner, str(leaf))
                 reason = standing.reason or "cut by a window's border"
                 return f"its {field_of(inner)}: {reason}" if is_object else reason
         if not is_object or self._homes(value, pointer):
             return "the object that it belongs to is whole in no window"
-        if any(all(spans[number] for spans in parts.values()) for number in self.numbers):
+        if set(self.numbers).intersection(*parts.values()):
             return "breaks the schema as its mentions read"
         return "its parts share no window"
 

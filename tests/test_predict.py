@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from invented import NAMES, plugin_of
 from running import Answer, Moment, extract
 from tiny import Trained, Workplace, contents, documents, info, lines, write_documents
 
 import fieldsmith
+from fieldsmith import Document, Example, InputError
+from fieldsmith import predict as predict_module
+from fieldsmith.predictions import GROUP, Tally, key_of, predict_lines
+from fieldsmith.sources import open_inputs
 
 Command = Callable[..., Answer]
 
@@ -70,10 +76,12 @@ def test_a_line_holds_record_spans_confidence_and_windows(
     for row in lines(unbroken):
         names = [name for name in row if name not in ("truncated", "repeats")]
         expected = ["id", "record", "spans", "confidence", "status", "occurrences", "windows"]
+        expected.append("read")
         assert names == [*expected, "plugin"]
         assert row["plugin"] == "medical_ner"
         read, total = row["windows"]
         assert 0 < read <= total
+        assert row["read"] == 1.0 or read < total
         assert set(row["spans"]) <= set(row["confidence"])
         for pointer, (start, end) in row["spans"].items():
             value = row["record"]
@@ -116,6 +124,7 @@ def test_every_document_has_its_line_whatever_happens(
     }.items():
         assert by_id[name]["record"] is None
         assert reason in by_id[name]["error"]
+        assert by_id[name]["read"] == 0.0
     assert by_id["good"]["record"]["chemicals"] == ["aspirin"]
     assert "error" not in by_id["good"]
     assert alike(by_id["again"], by_id["good"])
@@ -132,7 +141,27 @@ def test_a_document_that_does_not_fit_is_an_error(
     assert long["record"] is None
     assert long["error"].startswith("length: the document does not fit the model")
     assert (long["windows"], short["windows"]) == ([0, 1], [1, 1])
+    assert (long["read"], short["read"]) == (0.0, 1.0)
     assert short["record"]["chemicals"] == ["aspirin"]
+
+
+def test_a_window_that_does_not_fit_is_no_part_of_what_was_read(
+    run: Path, tmp_path: Path, command: Command
+) -> None:
+    settings = info(run)
+    settings["settings"]["window_size"]["value"] = 600  # the model reads 512 tokens
+    (run / "run.json").write_text(json.dumps(settings))
+    short, long = "aspirin and rash.", f"A{' a' * 520}."
+    rows = [{"id": "a", "text": f"{short} {long}"}, {"id": "b", "text": short}]
+    output = tmp_path / "records.jsonl"
+    source = write_rows(tmp_path / "rows.jsonl", rows)
+    answer = command("predict", run, source, "--output", output)
+    assert "2 of them written now, 1 of documents that were not read whole" in answer.errors
+    partly, whole = lines(output)
+    assert (partly["windows"], whole["windows"]) == ([1, 2], [1, 1])
+    seen = {text: sum(map(len, text.split())) for text in (short, long)}
+    assert partly["read"] == pytest.approx(seen[short] / (seen[short] + seen[long]))
+    assert whole["read"] == 1.0
 
 
 def test_an_answer_that_is_cut_off_is_closed_and_says_so(
@@ -238,6 +267,60 @@ def test_python_gives_what_the_command_gives(trained: Trained, command: Command)
     assert "half a surrogate pair" in (extractor("a \udcff").error or "")
 
 
+# However many there are
+
+
+def test_documents_are_read_as_they_are_answered(trained: Trained, tmp_path: Path) -> None:
+    extractor = fieldsmith.load(trained.run)
+    count, made, gone, most = 40 * GROUP, 0, 0, 0
+
+    def forget() -> None:
+        nonlocal gone
+        gone += 1
+
+    def load(_source: Path | None) -> Iterator[Example]:
+        nonlocal made, most
+        for number in range(count):
+            document = Document(f"{number}", TEXT if number % 500 == 0 else " ")
+            weakref.finalize(document, forget)
+            made += 1
+            most = max(most, made - gone)
+            yield Example(document)
+
+    (tmp_path / "many.lst").write_text("")
+    with open_inputs(plugin_of(NAMES, load=load), [str(tmp_path / "many.lst")]) as rows:
+        assert rows.count == count
+        assert most < 4
+        tally = Tally()
+        for number, group in enumerate(predict_lines(extractor, rows, tally=tally), 1):
+            assert len(group) == GROUP
+            assert made == count + number * GROUP  # and nothing beyond what was asked for
+    assert (tally.lines, tally.unread) == (count, count - 3)
+    assert most <= 2 * GROUP + 4
+
+
+def test_inputs_that_change_meanwhile_are_told(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "rows.jsonl", [{"text": "a"}])
+    with open_inputs(plugin_of(NAMES), [str(source)]) as rows:
+        assert [row.id for row in rows] == [row.id for row in rows]
+        write_rows(source, [{"text": "b"}])
+        with pytest.raises(InputError, match=r"rows\.jsonl: changed while it was read"):
+            list(rows)
+
+
+def test_windows_are_asked_for_in_parts(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{TEXT} {TEXT}", "", TEXT, "rash and pain."]
+    given = [Document(str(number), text) for number, text in enumerate(texts)]
+    extractor = fieldsmith.load(trained.run)
+    told: list[int] = []
+    whole = extractor.predict(given)
+    monkeypatch.setattr(predict_module, "_AT_ONCE", 2)
+    in_parts = extractor.predict(given, told.append)
+    assert [p.record for p in in_parts] == [p.record for p in whole]
+    assert [p.windows for p in in_parts] == [p.windows for p in whole]
+    assert sum(told) == len(given)
+
+
 # Killed and gone on with
 
 
@@ -284,18 +367,15 @@ def test_what_was_begun_with_other_documents_is_not_gone_on_with(
 def test_what_another_adapter_began_is_not_gone_on_with(
     run: Path, trained: Trained, workplace: Workplace
 ) -> None:
-    from fieldsmith.data import Document
-    from fieldsmith.predictions import key_of
     from fieldsmith.runs import Run
 
-    rows = [Document("a", "b")]
-    key = key_of(Run(trained.run), rows, {})
-    assert key_of(Run(run), rows, {}) == key
-    assert key_of(Run(run), rows, {"min_confidence": 0.5}) != key
-    assert key_of(Run(run), [Document("a", "c")], {}) != key
+    key = key_of(Run(trained.run), "inputs", {})
+    assert key_of(Run(run), "inputs", {}) == key
+    assert key_of(Run(run), "inputs", {"min_confidence": 0.5}) != key
+    assert key_of(Run(run), "others", {}) != key
     weights = run / "adapter" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    assert key_of(Run(run), rows, {}) != key
+    assert key_of(Run(run), "inputs", {}) != key
 
 
 # Where they cannot go

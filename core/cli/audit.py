@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import SPLITS
+from .lengths import max_length_option, require_positions
 
 if TYPE_CHECKING:
     from ..rows import DocumentRows
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     help="The preset of the training, or a YAML file.",
 )
 @click.option("--model", metavar="MODEL", help="A hub id or a folder; only its tokenizer is read.")
+@max_length_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--with", "wrappers", multiple=True, metavar="NAME", help="Add a wrapper plugin.")
 @click.option(
@@ -59,6 +61,7 @@ def command(
     data: Path | None,
     preset: str,
     model: str | None,
+    max_length: int | None,
     assignments: tuple[str, ...],
     wrappers: tuple[str, ...],
     split: str,
@@ -94,7 +97,10 @@ def command(
     quieten()
     plugin = load(name, wrappers)
     chosen = parse_assignments(assignments) | ({"model": model} if model else {})
-    settings = resolve(preset, name, plugin.settings(preset), chosen).values
+    chosen |= {"max_length": max_length} if max_length else {}
+    resolved = resolve(preset, name, plugin.settings(preset), chosen)
+    require_positions(resolved)
+    settings = resolved.values
     splits, _hash = read_splits(plugin, data, allow_leaks=True)
     prompts = PromptFormat(load_tokenizer(settings))
     if show is not None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .lengths import max_length_option, require_positions
+
 if TYPE_CHECKING:
     from ..memory import Device, Memory
     from ..plan import Plan
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model", metavar="MODEL", help="A hub id or a folder; its config and tokenizer are read."
 )
+@max_length_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--with", "wrappers", multiple=True, metavar="NAME", help="Add a wrapper plugin.")
 @click.option("--allow-leaks", is_flag=True, help="Accept splits that share documents.")
@@ -51,6 +54,7 @@ def command(
     data: Path | None,
     preset: str,
     model: str | None,
+    max_length: int | None,
     assignments: tuple[str, ...],
     wrappers: tuple[str, ...],
     allow_leaks: bool,
@@ -75,7 +79,9 @@ def command(
 
     domain = load(name, wrappers)
     chosen = parse_assignments(assignments) | ({"model": model} if model else {})
+    chosen |= {"max_length": max_length} if max_length else {}
     settings = resolve(preset, name, domain.settings(preset), chosen)
+    require_positions(settings)
     order = Order(domain, data, preset, settings, allow_leaks)
     free = int(gibibytes * 2**30) if gibibytes else None
     plan = make_plan(order, device=device, free=free, probe=probe)

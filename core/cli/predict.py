@@ -41,7 +41,9 @@ def command(
 
     An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
     folder of those, or - for standard input. Each line holds id, record (or null and error),
-    spans, confidence, status and occurrences by JSON Pointer, and windows (read, total).
+    spans, confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the
+    share of the document that the model read. Documents are read as they are answered, so there
+    may be any number of them.
 
     \b
     Example:
@@ -52,26 +54,36 @@ def command(
     from ..errors import OutputError
     from ..models import quieten
     from ..predict import Extractor, plugin_of
-    from ..predictions import PredictionFile, key_of, predict_lines, read_all
+    from ..predictions import PredictionFile, Tally, key_of, predict_lines
     from ..progress import meter
     from ..runs import Run
+    from ..sources import open_inputs
 
     quieten()
     opened = Run.open(run)
     opened.require_complete()
     if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
         raise OutputError(f"{output}: is an input too; write to another file")
-    rows = read_all(plugin_of(opened), inputs)
-    file = PredictionFile(output) if output is not None else None
-    extractor = Extractor.load(run, constrained=not unconstrained, min_confidence=min_confidence)
     options = {"unconstrained": unconstrained, "min_confidence": min_confidence}
-    skip = file.groups_done(key_of(opened, rows, options)) if file else 0
-    with meter("predicting", len(rows), "documents") as progress:
-        groups = predict_lines(extractor, rows, skip=skip, progress=progress.advance)
-        if file is None:
-            for lines in groups:
-                sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal's encoding
-                sys.stdout.buffer.flush()
-            return
-        count = file.write(groups)
-    click.echo(f"{output}: {len(rows)} lines, {count} of them written now", err=True)
+    tally = Tally()
+    with open_inputs(plugin_of(opened), inputs) as rows:
+        file = PredictionFile(output) if output is not None else None
+        extractor = Extractor.load(
+            run, constrained=not unconstrained, min_confidence=min_confidence
+        )
+        skip = file.groups_done(key_of(opened, rows.sha256, options)) if file else 0
+        with meter("predicting", rows.count, "documents") as progress:
+            groups = predict_lines(
+                extractor, rows, skip=skip, progress=progress.advance, tally=tally
+            )
+            if file is not None:
+                file.write(groups)
+            else:
+                for lines in groups:
+                    sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal has
+                    sys.stdout.buffer.flush()
+    if output is not None:
+        unread = f", {tally.unread} of documents that were not read whole" if tally.unread else ""
+        click.echo(
+            f"{output}: {rows.count} lines, {tally.lines} of them written now{unread}", err=True
+        )

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import FieldsmithError, SettingsError
+from .lengths import max_length_option, require_positions
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     default="embedded",
     show_default=True,
     metavar="NAME",
-    help="embedded, llama-3.2-3b, llama-3.1-8b, or a YAML file.",
+    help="embedded, llama-3.2-3b, llama-3.1-8b, llama-3.2-3b-30k, or a YAML file.",
 )
 @click.option("--model", metavar="MODEL", help="A hub id or a folder; short for --set model=….")
+@max_length_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="The run folder. Default: runs/PLUGIN-TIME."
@@ -51,6 +53,7 @@ def command(
     data: Path | None,
     preset: str,
     model: str | None,
+    max_length: int | None,
     assignments: tuple[str, ...],
     output: Path | None,
     resume: Path | None,
@@ -93,7 +96,9 @@ def command(
         assert plugin is not None
         domain = load(plugin, wrappers)
         chosen = parse_assignments(assignments) | ({"model": model} if model else {})
+        chosen |= {"max_length": max_length} if max_length else {}
         settings = resolve(preset, plugin, domain.settings(preset), _absolute(chosen))
+        require_positions(settings)
         order = Order(domain, data, preset, settings, allow_leaks, auto_batch)
         folder = output or default_folder(plugin)
         run = Run.create(folder, order.as_json()) if is_main_process() else Run(folder)

@@ -85,6 +85,8 @@ def extract_settings(preset: str) -> dict[str, object]:
     if preset == "embedded":
         window = {"window": "tokens", "window_size": 256, "window_overlap": 32, "batch_size": 8}
         return {**window, "max_length": 2048, "max_new_tokens": 768, **score}
+    if preset == "llama-3.2-3b-30k":  # whole papers: its own length stands
+        return {"window": "document", "max_new_tokens": 3072, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
 
 
