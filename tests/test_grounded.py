@@ -12,6 +12,8 @@ from test_every_answer import extractor
 
 from fieldsmith import Document, Prediction, Record, Schema
 from fieldsmith.decode import Generated
+from fieldsmith.predict import _Book
+from fieldsmith.schema import InvalidRecordError
 from fieldsmith.windows import Window
 
 SCHEMA: Schema = {
@@ -47,7 +49,12 @@ def read(text: str, *, finished: bool = True, constrained: bool = False) -> Pred
     result = Generated((0,) * len(text), text, ends, (math.log(0.5),) * len(text), finished)
     asking = extractor(SCHEMA, 20)
     asking = asking if constrained else replace(asking, grammars=None)
-    return asking._prediction(document, 1, [(Window(document, 0), result)], [])
+    book = _Book(windows=1, raw=[text])
+    try:
+        book.readings.append(asking._read(Window(document, 0), result))
+    except InvalidRecordError as error:
+        book.faults.append(str(error))
+    return asking._prediction(document, book)
 
 
 def answered(record: Record) -> Prediction:
