@@ -4,9 +4,10 @@
 
 First the model learns to copy (random tokens, repeated from another start), because extraction is
 copying and a model of this size learns it from nothing else. Then it reads a mixture of self-made
-extraction, language and copying. With `--tokens` the schedule counts tokens, so that a seed gives
-the same model again on the same machine; with `--minutes` it follows the clock. Killed and started
-again with the same arguments, it goes on from its last checkpoint.
+extraction, language and copying, whose rows grow longer. With `--tokens` the schedule counts
+tokens, so that a seed gives the same model again on the same machine with as many workers; with
+`--minutes` it follows the clock. Killed and started again with the same arguments, it goes on from
+its last checkpoint. With `--start FOLDER` it goes on from the weights of an earlier model.
 """
 
 from __future__ import annotations
@@ -26,28 +27,35 @@ from random import Random
 from typing import Any
 
 import torch
-from pretraining_rows import KINDS, Batch, Encoder, copying_batch, mixed_batch
+from pretraining_lexicon import Lexicon
+from pretraining_pages import page_example
+from pretraining_rows import KINDS, Batch, Encoder, Sources, copying_batch, mixed_batch
 from pretraining_tasks import INSTRUCTION, extraction_example, passage
 from pretraining_text import (
     BEGIN,
     END_OF_TURN,
     PAD,
-    Corpus,
     for_transformers,
     read_corpora,
     spaced_variants,
     train_tokenizer,
 )
 from tokenizers import Tokenizer
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-PEAK_RATE = 2e-3
+WIDTH, FEED_FORWARD, LAYERS, HEADS = 256, 704, 4, 4
+VOCABULARY, SPACED = 4096, 1280
+PEAK_RATE = 3e-3
 WARM_UP_STEPS = 100
+# Rows and tokens a row, for each worker.
 COPYING_SHAPE = (64, 64)
-MIXED_SHAPE = (16, 256)
-LONG_SHAPE = (8, 512)
-LONG_EVERY = 12
+SHORT_SHAPE, PAGE_SHAPE, LONG_SHAPE = (16, 256), (4, 1024), (2, 2048)
+# Long rows cost more a token: they come when short ones are read well.
+LONG_FROM = 0.15
+SHAPES = (SHORT_SHAPE, SHORT_SHAPE, PAGE_SHAPE, SHORT_SHAPE, SHORT_SHAPE, LONG_SHAPE, SHORT_SHAPE)
 LONGEST = 2048
 # Field names that deserve a piece of their own in the vocabulary.
 FIELD_WORDS = (
@@ -78,22 +86,21 @@ def log(folder: Path, entry: dict[str, Any]) -> None:
         lines.write(json.dumps(entry) + "\n")
 
 
-def make_tokenizer(corpus: Corpus, folder: Path, seed: int) -> Tokenizer:
-    """The tokenizer of an earlier start, or a new one from passages and self-made answers."""
-    path = folder / "tokenizer.json"
-    if path.exists():
-        return Tokenizer.from_file(str(path))
+def make_tokenizer(sources: Sources, seed: int, size: int, spaced: int) -> Tokenizer:
+    """A tokenizer from passages, definitions and self-made answers."""
     random = Random(seed)
+    corpus, lexicon = sources.corpus, sources.lexicon
     texts = [passage(corpus, random) for _ in range(30000)]
-    examples = [extraction_example(corpus, random) for _ in range(10000)]
+    texts += random.sample(lexicon.definitions, min(10000, len(lexicon.definitions)))
+    pages = [page_example(corpus, random) for _ in range(4000)]
+    texts += [page.user for page in pages]
+    examples = [extraction_example(corpus, lexicon, random) for _ in range(10000)] + pages
     texts += [e.answer for e in examples] + [e.system for e in examples]
     # Every prompt holds these, so they get pieces of their own however rare they are in the text.
     texts += [f"{INSTRUCTION}, {word}" for word in FIELD_WORDS.split() for _ in range(1500)]
     texts += [f"{role}\n\n" for role in ("system", "user", "assistant") for _ in range(10000)]
     texts += ['":[{"', '"},{"', '"}]}', '"}],"', "[]{", "}]}"] * 2500
-    tokenizer = train_tokenizer(texts)
-    tokenizer.save(str(path))
-    return tokenizer
+    return train_tokenizer(texts, size, spaced)
 
 
 def make_model(tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
@@ -102,11 +109,11 @@ def make_model(tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
     special = Encoder(tokenizer).special
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=6,
-        num_key_value_heads=6,
+        hidden_size=WIDTH,
+        intermediate_size=FEED_FORWARD,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
         max_position_embeddings=LONGEST,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         tie_word_embeddings=True,
@@ -174,13 +181,14 @@ def averages(sums: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def held_out_batches(encoder: Encoder, corpus: Corpus, count: int) -> Iterator[Batch]:
+def held_out_batches(encoder: Encoder, sources: Sources, count: int) -> Iterator[Batch]:
     """The same held-out rows each time, whatever the seed."""
     for number in range(count):
-        yield mixed_batch(encoder, corpus, Random(f"held out {number}"), *MIXED_SHAPE)
+        shape = PAGE_SHAPE if number % 3 == 2 else SHORT_SHAPE
+        yield mixed_batch(encoder, sources, Random(f"held out {number}"), *shape)
 
 
-def held_out(measure: Measure, encoder: Encoder, corpus: Corpus, count: int) -> dict[str, Any]:
+def held_out(measure: Measure, encoder: Encoder, sources: Sources, count: int) -> dict[str, Any]:
     """Held-out loss and accuracy by kind, and the share of records with every token right.
 
     With the right tokens before it, every token right is the same as greedy decoding giving the
@@ -188,7 +196,7 @@ def held_out(measure: Measure, encoder: Encoder, corpus: Corpus, count: int) -> 
     """
     sums: dict[str, list[float]] = {}
     records = exact = filled = exact_filled = 0
-    for batch in held_out_batches(encoder, corpus, count):
+    for batch in held_out_batches(encoder, sources, count):
         with torch.no_grad():
             loss, hits = measure(batch)
         add(sums, by_kind(batch, loss, hits))
@@ -216,13 +224,28 @@ def rate(step: int, progress: float) -> float:
     return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * falling
 
 
+def make_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the model, AdamW for embeddings and norms.
+
+    Source: K. Jordan et al., "Muon" (2024); the scale that lets both share one rate is that of
+    J. Liu et al., "Muon is scalable for LLM training" (2025).
+    """
+    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    chosen = {id(p) for p in inside}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    return [
+        torch.optim.Muon(inside, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.01, fused=True),
+    ]
+
+
 def save_checkpoint(
-    folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, state: State
+    folder: Path, model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], state: State
 ) -> None:
     """Write a checkpoint beside the last one, then take its place in one step."""
     parts = {
         "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "state": asdict(state),
     }
     torch.save(parts, folder / "checkpoint.tmp")
@@ -230,7 +253,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, device: str
+    folder: Path, model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], device: str
 ) -> State:
     """The state of the last checkpoint, its weights loaded; a new state if there is none."""
     path = folder / "checkpoint.pt"
@@ -238,7 +261,8 @@ def load_checkpoint(
         return State()
     parts = torch.load(path, map_location=device, weights_only=True)
     model.load_state_dict(parts["model"])
-    optimizer.load_state_dict(parts["optimizer"])
+    for optimizer, kept in zip(optimizers, parts["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
     return State(**parts["state"])
 
 
@@ -256,79 +280,133 @@ def export(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
             shutil.move(path, out / path.name)
 
 
-def make_batch(encoder: Encoder, corpus: Corpus, state: State, seed: int) -> Batch:
-    """The batch of a step: of nothing but the seed, the step and the stage."""
+def make_batch(
+    encoder: Encoder, sources: Sources, state: State, progress: float, seed: str
+) -> Batch:
+    """The batch of a step: of nothing but the seed, the step, the stage and the progress."""
     random = Random(f"{seed} {state.step}")
     if state.copying:
         return copying_batch(encoder, random, *COPYING_SHAPE)
-    long = state.step % LONG_EVERY == 0
-    return mixed_batch(encoder, corpus, random, *(LONG_SHAPE if long else MIXED_SHAPE))
+    shape = SHAPES[state.step % len(SHAPES)] if progress >= LONG_FROM else SHORT_SHAPE
+    return mixed_batch(encoder, sources, random, *shape)
 
 
-def train(arguments: argparse.Namespace) -> None:
+class Crew:
+    """Processes that read batches of their own and step together, with one gradient."""
+
+    def __init__(self, rank: int, size: int, folder: Path) -> None:
+        self.rank, self.size = rank, size
+        if size > 1:
+            meeting = f"file://{(folder / 'meeting').resolve()}"
+            distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
+
+    def average(self, model: LlamaForCausalLM, numbers: list[float]) -> list[float]:
+        """Average the gradients in place; return the averages of some numbers beside them."""
+        if self.size == 1:
+            return numbers
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor(numbers)])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        at = 0
+        for gradient in gradients:
+            gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
+            at += gradient.numel()
+        return [float(number) for number in flat[at:]]
+
+
+def train(rank: int, arguments: argparse.Namespace) -> None:
     """The whole way: text, tokenizer, model, training, export, held-out numbers."""
     folder, device, seed = arguments.checkpoint, arguments.device, arguments.seed
-    folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
-    corpus, unseen = read_corpora(arguments.text)
-    tokenizer = make_tokenizer(corpus, folder, seed)
+    lexicon = Lexicon(arguments.lexicon)
+    corpus, unseen = (Sources(papers, lexicon) for papers in read_corpora(arguments.text))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     encoder = Encoder(tokenizer)
     model = make_model(tokenizer, seed).to(device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05, fused=True
-    )
-    state = load_checkpoint(folder, model, optimizer, device)
+    optimizers = make_optimizers(model)
+    state = load_checkpoint(folder, model, optimizers, device)
+    if arguments.start and not state.step:
+        start = AutoModelForCausalLM.from_pretrained(arguments.start, dtype=torch.float32)
+        model.load_state_dict(start.state_dict())
+        state.copying = False
     measure = make_measure(model, device, compiled=not arguments.eager)
-    log(folder, {"parameters": model.num_parameters(), "step": state.step, "tokens": state.tokens})
+    crew = Crew(rank, arguments.workers, folder)
+    lead = rank == 0
+    if lead:
+        log(folder, {"parameters": model.num_parameters(), "step": state.step})
 
     began, before = time.monotonic(), state.seconds
     logged = saved = began
     logged_tokens = state.tokens
-    progress = 0.0
-    while True:
-        state.seconds = before + time.monotonic() - began
-        budget = arguments.tokens or arguments.minutes * 60
-        progress = (state.tokens if arguments.tokens else state.seconds) / budget
-        if progress >= 1:
-            break
-        for group in optimizer.param_groups:
+    budget = arguments.tokens or arguments.minutes * 60
+    progress = (state.tokens if arguments.tokens else state.seconds) / budget
+    while progress < 1:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate(state.step, progress)
-        batch = make_batch(encoder, corpus, state, seed)
+        batch = make_batch(encoder, corpus, state, progress, f"{seed} {rank}")
         loss, hits = measure(batch)
         weights = batch.weights.to(device)
         torch.autograd.backward((loss * weights).sum() / weights.sum())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        state.step += 1
-        state.tokens += int((batch.kinds >= 0).sum())
         sums = by_kind(batch, loss, hits)
+        count, _, right = sums.get("copy", [1, 0, 0])
+        seconds = before + time.monotonic() - began
+        tokens = int((batch.kinds >= 0).sum())
+        tokens_each, seconds, copied = crew.average(model, [tokens, seconds, right / count])
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        state.step += 1
+        state.tokens += round(tokens_each * crew.size)
+        state.seconds = seconds
+        progress = (state.tokens if arguments.tokens else state.seconds) / budget
         add(state.sums, sums)
         if state.copying:
-            count, _, right = sums["copy"]
-            state.copied = 0.9 * state.copied + 0.1 * right / count
+            state.copied = 0.9 * state.copied + 0.1 * copied
             if state.copied > LEARNT or progress > 0.3:
                 state.copying = False
-                log(folder, {"copying": round(state.copied, 3), "step": state.step})
-                export(model, tokenizer, arguments.out)
+                if lead:
+                    log(folder, {"copying": round(state.copied, 3), "step": state.step})
+                    export(model, tokenizer, arguments.out)
+                if arguments.copying_only:
+                    break
         now = time.monotonic()
-        if now - logged > 30:
+        if lead and now - logged > 30:
             pace = round((state.tokens - logged_tokens) / (now - logged))
             entry = {"step": state.step, "tokens": state.tokens, "progress": round(progress, 3)}
             log(folder, entry | {"a_second": pace} | averages(state.sums))
             state.sums, logged, logged_tokens = {}, now, state.tokens
-        if now - saved > arguments.save_every:
-            save_checkpoint(folder, model, optimizer, state)
+        if lead and now - saved > arguments.save_every:
+            save_checkpoint(folder, model, optimizers, state)
             if not state.copying:
                 log(folder, {"held_out": held_out(measure, encoder, unseen, 6)})
             saved = time.monotonic()
 
-    save_checkpoint(folder, model, optimizer, state)
-    export(model, tokenizer, arguments.out)
-    # What is shipped is measured, not what was trained: the weights rounded to bf16.
-    shipped = AutoModelForCausalLM.from_pretrained(arguments.out, dtype=torch.float32).to(device)
-    numbers = held_out(make_measure(shipped, device, compiled=False), encoder, unseen, 40)
-    log(folder, {"final": numbers, "step": state.step, "tokens": state.tokens})
+    if lead:
+        save_checkpoint(folder, model, optimizers, state)
+        export(model, tokenizer, arguments.out)
+        # What is shipped is measured, not what was trained: the weights rounded to bf16.
+        shipped = AutoModelForCausalLM.from_pretrained(arguments.out, dtype=torch.float32)
+        measure = make_measure(shipped.to(device), device, compiled=False)
+        numbers = held_out(measure, encoder, unseen, arguments.held_out)
+        log(folder, {"final": numbers, "step": state.step, "tokens": state.tokens})
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Make the tokenizer, or take that of an earlier start or of the model to go on from."""
+    folder: Path = arguments.checkpoint
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meeting").unlink(missing_ok=True)
+    path = folder / "tokenizer.json"
+    if path.exists():
+        return
+    if arguments.start:
+        shutil.copyfile(arguments.start / "tokenizer.json", path)
+        return
+    corpus, _unseen = read_corpora(arguments.text)
+    sources = Sources(corpus, Lexicon(arguments.lexicon))
+    make_tokenizer(sources, arguments.seed, VOCABULARY, SPACED).save(str(path))
 
 
 def main() -> None:
@@ -337,17 +415,35 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--text", type=Path, required=True, help="folder of the text")
+    parser.add_argument(
+        "--lexicon", type=Path, default=Path("/usr/share/wordnet"), help="folder of WordNet"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--minutes", type=float, help="train for so long")
     budget.add_argument("--tokens", type=int, help="train on so many tokens")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--workers", type=int, help="processes that step together (one a core; one on a GPU)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of each worker")
+    parser.add_argument("--copying-only", action="store_true", help="stop once the model copies")
+    parser.add_argument("--start", type=Path, help="model to go on from, its tokenizer included")
     parser.add_argument("--checkpoint", type=Path, default=Path(".pretrain"))
     parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
+    parser.add_argument(
+        "--held-out", type=int, default=40, help="batches that the model is measured on at the end"
+    )
     parser.add_argument("--eager", action="store_true", help="do not compile the model")
-    train(parser.parse_args())
+    arguments = parser.parse_args()
+    if arguments.workers is None:
+        arguments.workers = 1 if arguments.device == "cuda" else os.cpu_count() or 1
+    prepare(arguments)
+    if arguments.workers == 1:
+        train(0, arguments)
+    else:
+        spawn(train, (arguments,), nprocs=arguments.workers)
 
 
 if __name__ == "__main__":

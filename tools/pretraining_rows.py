@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
+from pretraining_lexicon import Lexicon
+from pretraining_pages import page_example
 from pretraining_tasks import Example, extraction_example
 from pretraining_text import (
     BEGIN,
@@ -26,6 +28,18 @@ KINDS = ("copy", "extraction", "language")
 # An answer's tokens are few among the text's: they weigh more. The text beside an answer teaches
 # language for nothing.
 ANSWER, TEXT, LANGUAGE, COPY = 1.0, 0.15, 0.4, 0.5
+
+
+SHORT = 320
+"""Tokens of a row up to which it mostly holds sentences."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All that rows are made from."""
+
+    corpus: Corpus
+    lexicon: Lexicon
 
 
 @dataclass(frozen=True)
@@ -83,10 +97,13 @@ class Encoder:
             KINDS.index("extraction"),
         )
 
-    def language(self, corpus: Corpus, random: Random, length: int) -> Tokens:
-        """A stretch of one paper from the start of a sentence."""
-        parts = sentences(corpus.draw(random).text)
-        text = " ".join(parts[random.randrange(len(parts)) :])
+    def language(self, sources: Sources, random: Random, length: int) -> Tokens:
+        """A stretch of one paper from the start of a sentence, or a word's definition."""
+        if random.random() < 0.15:
+            text = random.choice(sources.lexicon.definitions)
+        else:
+            parts = sentences(sources.corpus.draw(random).text)
+            text = " ".join(parts[random.randrange(len(parts)) :])
         ids = [self.special[BEGIN], *self.text(text), self.special[END]][:length]
         return Tokens(ids, [0.0] + [LANGUAGE] * (len(ids) - 1), KINDS.index("language"))
 
@@ -140,15 +157,15 @@ def copying_batch(encoder: Encoder, random: Random, rows: int, length: int) -> B
 
 
 def mixed_batch(
-    encoder: Encoder, corpus: Corpus, random: Random, rows: int, length: int, share: float = 0.58
+    encoder: Encoder, sources: Sources, random: Random, rows: int, length: int, share: float = 0.7
 ) -> Batch:
-    """`share` of the rows extraction, three fifths of the others language, the rest copying."""
+    """`share` of the rows extraction, two thirds of the others language, the rest copying."""
     extraction = round(rows * share)
-    language = round((rows - extraction) * 0.6)
+    language = round((rows - extraction) * 0.67)
     examples: list[Tokens] = []
     total = 0
     while total < extraction * length * 1.05:
-        example = encoder.example(extraction_example(corpus, random))
+        example = encoder.example(_drawn(sources, random, length))
         if len(example.ids) <= length:
             examples.append(example)
             total += len(example.ids)
@@ -157,10 +174,17 @@ def mixed_batch(
         row: list[Tokens] = []
         left = length
         while left >= 24:
-            row.append(encoder.language(corpus, random, left))
+            row.append(encoder.language(sources, random, left))
             left -= len(row[-1].ids)
         packed.append(row)
     for _ in range(rows - extraction - language):
         count = random.choice((1, 1, 2, 4))
         packed.append([encoder.copy(random, length // count) for _ in range(count)])
     return _batch(packed, length, encoder.special[PAD])
+
+
+def _drawn(sources: Sources, random: Random, length: int) -> Example:
+    """A sentence or a few for a short row; pages, too, where the row can hold them."""
+    if random.random() < (0.15 if length <= SHORT else 0.85):
+        return page_example(sources.corpus, random)
+    return extraction_example(sources.corpus, sources.lexicon, random)

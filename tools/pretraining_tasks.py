@@ -9,16 +9,40 @@ One example of what the model sees (system, user, answer):
 from __future__ import annotations
 
 import json
+import math
 import re
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from pretraining_lexicon import Lexicon
 from pretraining_text import Corpus, Paper, sentences
 
 INSTRUCTION = "Extract as JSON: "
+
+# Kinds of the lexicon that people ask for; those of medicine twice, as many documents are medical.
+_MEDICAL = ("diseases", "drugs", "symptoms", "medicines", "chemicals", "compounds", "illnesses")
+ASKED = (
+    *_MEDICAL,
+    *_MEDICAL,
+    *("diseases", "disorders", "poisons", "hormones", "proteins", "drugs", "chemical_elements"),
+    *("organs", "body_parts", "animals", "mammals", "birds", "plants", "foods", "clothings"),
+    *("cities", "countries", "languages", "buildings", "vehicles", "instruments", "devices"),
+    *("workers", "scientists", "writers", "feelings", "sports", "games", "sciences", "days"),
+    *("metallic_elements", "materials"),
+)
+
+_ALPHABETS = (
+    string.ascii_letters + string.digits,
+    string.ascii_lowercase,
+    string.digits,
+    string.ascii_uppercase + string.digits + "-/.",
+    string.ascii_letters + string.digits + " _-:;,.+*#@!?=()%&",
+    string.ascii_letters + " ",
+)
 
 Finder = Callable[[str], list[Any]]
 
@@ -330,13 +354,60 @@ def header_example(paper: Paper, random: Random) -> Example:
     return _render(labels, "\n".join(lines).strip(), {name: record[name] for name in chosen})
 
 
-def extraction_example(corpus: Corpus, random: Random) -> Example:
-    """One example of self-made extraction, of any kind."""
+def string_example(random: Random) -> Example:
+    """A string of random characters, to be copied exactly; alone or behind a label."""
+    alphabet = random.choice(_ALPHABETS)
+    length = int(math.exp(random.uniform(math.log(4), math.log(160))))
+    value = "".join(random.choices(alphabet, k=length)).strip() or "0"
+    name = random.choice(("text", "value", "string", "code", "id", "content"))
+    label = random.choice(("", "", f"{name}: ", f"{name.capitalize()}: ", f"The {name} is "))
+    return _render([name], label + value, {name: value})
+
+
+def kind_example(corpus: Corpus, lexicon: Lexicon, random: Random) -> Example:
+    """Nouns of one to four kinds in a passage, some of them put there in place of others.
+
+    Half the time nouns of kinds that people ask for take the place of nouns of the passage, so
+    that the kinds are met in many contexts, and rare ones at all.
+    """
+    text = random.choice(lexicon.definitions) if random.random() < 0.15 else passage(corpus, random)
+    found = lexicon.find(text)
+    put = random.random() < 0.5
+    kinds = random.sample(ASKED, random.choice((1, 2, 2, 3))) if put else []
+    if put and found:
+        size = min(len(found), random.choice((1, 1, 2, 2, 3, 4)))
+        for noun in sorted(random.sample(found, size), key=lambda n: -n.start):
+            other = lexicon.member(random.choice(kinds), random)
+            if noun.start == 0 or random.random() < 0.1:
+                other = other[0].upper() + other[1:]
+            text = text[: noun.start] + other + text[noun.end :]
+        found = lexicon.find(text)
+    elif found:
+        nouns = random.choices(found, k=random.choice((1, 1, 2, 2, 3)))
+        kinds = [random.choice(noun.kinds) for noun in nouns]
+        if random.random() < 0.3:
+            kinds.append(random.choice(lexicon.kinds))
+    else:
+        kinds = random.sample(ASKED, 2)
+    random.shuffle(kinds)
+    record = {
+        kind.replace(" ", "_"): distinct(noun.text for noun in found if kind in noun.kinds)
+        for kind in kinds
+    }
+    return _render([f"{name}[]" for name in record], text, record)
+
+
+def extraction_example(corpus: Corpus, lexicon: Lexicon, random: Random) -> Example:
+    """One example of self-made extraction from a sentence or a few, of any kind."""
     luck = random.random()
-    if luck < 0.12:
+    if luck < 0.10:
         return listing_example(corpus, random)
-    if luck < 0.22:
+    if luck < 0.15:
+        return string_example(random)
+    if luck < 0.20:
         paper = corpus.draw(random)
         if paper.title and paper.authors:
             return header_example(paper, random)
+    if luck < 0.58:
+        return kind_example(corpus, lexicon, random)
     return field_example(corpus, random)
