@@ -68,7 +68,7 @@ def random_model(kind: str = "Llama", **settings: Any) -> PreTrainedModel:
     """Return a model that has learned nothing, with more logits than there are tokens."""
     torch.manual_seed(1)
     sizes: dict[str, Any] = {
-        "vocab_size": 2048 + 64,
+        "vocab_size": len(AutoTokenizer.from_pretrained(BASE)) + 64,
         "hidden_size": 48,
         "intermediate_size": 96,
         "num_hidden_layers": 2,
