@@ -38,7 +38,7 @@ INSTRUCT = MEDICAL / "medical_ner_instruct"
 
 ESCAPE = "\x1b"
 
-SHORT: dict[str, object] = {"max_length": 300, "max_new_tokens": 200, "window_size": 1024}
+SHORT: dict[str, object] = {"max_length": 260, "max_new_tokens": 200, "window_size": 1024}
 SET = [f"--set={name}={value}" for name, value in SHORT.items()]
 
 
@@ -198,7 +198,7 @@ def test_the_terminal_shows_the_same_and_an_example(command: Command, corpus: Pa
     output = answer.output
     assert "18 read = 14 train + 3 validation + 1 test + 0 set aside; official splits" in output
     assert "1 set aside: prompt and answer exceed max_length" in output
-    assert "over max_length 300" in output
+    assert "over max_length 260" in output
     assert "as the model reads it: " in output
     assert "Extract as JSON: chemicals[]" in output
     assert "<|start_header_id|>assistant<|end_header_id|>" in output
