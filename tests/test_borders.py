@@ -69,8 +69,8 @@ def test_a_border_that_leaves_too_little_is_passed_over() -> None:
 
 def test_windows_that_share_text_begin_with_a_sentence_if_one_is_near() -> None:
     text = " ".join([SENTENCE] * 9)
-    overlap = count(SENTENCE) + 3
-    windows = windows_of(text, 4 * count(SENTENCE), overlap)
+    overlap = count(PARAGRAPH) - count(SENTENCE) + 3
+    windows = windows_of(text, count(" ".join([SENTENCE] * 4)) + 2, overlap)
     assert len(windows) > 2
     assert all(window.startswith("alpha") and window.endswith(".") for window in windows)
     assert sum(map(len, windows)) > len(text)

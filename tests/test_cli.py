@@ -100,7 +100,12 @@ def test_a_bug_keeps_its_traceback(site: Site) -> None:
 
 
 def test_ctrl_c_is_130_and_one_line(site: Site) -> None:
-    interrupt = "    import os, signal\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    # A job in the background of a shell ignores the signal.
+    interrupt = (
+        "    import os, signal\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
     site.install("toy", TOY.replace(LOAD, interrupt + LOAD))
     answer = site.extract("plugins", "toy")
     assert answer.returncode == 130
