@@ -70,7 +70,7 @@ def test_the_run_folder_holds_what_is_promised(trained: Trained, workplace: Work
     assert known["preset"] == "embedded"
     assert known["seed"] == 42
     assert known["settings"]["model"] == {"value": str(workplace.model), "from": "user"}
-    assert known["settings"]["lora_alpha"] == {"value": 32, "from": "preset embedded"}
+    assert known["settings"]["lora_alpha"] == {"value": 128, "from": "preset embedded"}
     assert known["settings"]["window"] == {"value": "sentences", "from": "plugin medical_ner"}
     assert known["settings"]["weight_decay"] == {"value": 0.0, "from": "default"}
     assert known["device"]["threads"] == 1
@@ -329,7 +329,7 @@ def test_plain_peft_gives_the_same_model(
 
 VARIANTS: dict[str, dict[str, object]] = {
     "dora": {"dora": "true"},
-    "rslora": {"rslora": "true"},
+    "rslora": {"rslora": "true", "lora_alpha": 32},
     "unquantised": {"quantize": "none"},
     "saved-modules": {"modules_to_save": "norm", "lora_targets": "q_proj,v_proj"},
     "saved-tied-modules": {"modules_to_save": "embed_tokens,lm_head"},
