@@ -9,7 +9,7 @@ from itertools import takewhile
 from fieldsmith.errors import FieldsmithError
 
 BENCHMARKS = ("audit", "decoding", "memory", "start_up", "training_speed")
-WITH_DATA = ("base", "quality")
+WITH_DATA = ("base", "quality", "streaming")
 """What needs data that is not here, or hours: run only if named."""
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks base --copying-test [--model FOLDER] [--strings 10] [--seed 42]
 
 The document is the string; the prompt asks for one field, as a plugin's would. Nothing holds the
-answer to a grammar or to the text: plain greedy ``model.generate``, on the weights as they are
-(float32, not quantised). An answer is right if it is an object with exactly that string as its only
+answer to a grammar or to the text: it is greedy, on the weights as they are (float32, not
+quantised). An answer is right if it is an object with exactly that string as its only
 value; how the field's name is spelled does not count.
 """
 
@@ -101,6 +101,8 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     Raises:
         SettingsError: the model does not load.
     """
+    from fieldsmith.decode import Prompt, generate
+    from fieldsmith.grammar import Vocabulary
     from fieldsmith.models import load_for_inference, load_tokenizer, quieten
     from fieldsmith.prompts import PromptFormat
 
@@ -108,40 +110,22 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     chosen = {"model": model, "quantize": "none", "precision": "fp32"}
     settings = resolve(EMBEDDED, FIELD, {}, chosen).values
     prompts = PromptFormat(load_tokenizer(settings))
-    loaded: Any = load_for_inference(settings, None)
+    vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
+    loaded = load_for_inference(settings, None)
     instruction = Message("system", f"Extract as JSON: {fieldsmith.field_list(SCHEMA)}")
     tried = [each for each in trials(prompts.tokenizer, strings, seed) if each.tokens <= longest]
-    outcomes = []
-    for tokens in range(1, longest + 1):
-        texts = [each.text for each in tried if each.tokens == tokens]
-        asked = [prompts.prompt([instruction, Message("user", text)]) for text in texts]
-        answers = _generated(loaded, prompts, asked, 2 * tokens + 24)
-        outcomes += [
-            (tokens, right(answer, text)) for answer, text in zip(answers, texts, strict=True)
+    answers = generate(
+        loaded,
+        [Prompt(prompts.prompt([instruction, Message("user", each.text)]), None) for each in tried],
+        stops=prompts.stops,
+        max_new_tokens=2 * longest + 24,
+        batch_size=settings.eval_batch_size,
+        vocabulary=vocabulary,
+        prefix_lm=settings.prefix_lm,
+    )
+    return shares(
+        [
+            (each.tokens, right(answer.text, each.text))
+            for each, answer in zip(tried, answers, strict=True)
         ]
-    return shares(outcomes)
-
-
-def _generated(model: Any, prompts: Any, asked: Sequence[Sequence[int]], most: int) -> list[str]:
-    """Return what ``model.generate`` writes after each prompt, padded on the left."""
-    import torch
-    from transformers import GenerationConfig
-
-    stop = prompts.stops[0]
-    longest = max(map(len, asked))
-    fill = [longest - len(ids) for ids in asked]
-    ids = [[stop] * n + list(own) for n, own in zip(fill, asked, strict=True)]
-    mask = [[0] * n + [1] * (longest - n) for n in fill]
-    with torch.inference_mode():
-        output = model.generate(
-            input_ids=torch.tensor(ids, device=model.device),
-            attention_mask=torch.tensor(mask, device=model.device),
-            generation_config=GenerationConfig(
-                max_new_tokens=most,
-                do_sample=False,
-                eos_token_id=list(prompts.stops),
-                pad_token_id=stop,
-            ),
-        )
-    written = output[:, longest:].tolist()
-    return [prompts.tokenizer.decode(row, skip_special_tokens=True) for row in written]
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,11 +19,11 @@ from .census import Census
 from .data import SPLITS, Reject
 from .duplicates import Twin, find_twins, tally
 from .errors import InputError
-from .findings import EXAMPLES, Finding, Unlearnable, find
+from .findings import EXAMPLES, Finding, Unlearnable, find, value_at
 from .plugins import Plugin
 from .prompts import PromptFormat
 from .rows import DocumentRows, stream_rows
-from .schema import field_of, write_record
+from .schema import field_of, leaves, write_record
 from .settings import Settings
 from .splits import Splits
 
@@ -51,6 +51,9 @@ class Audit:
     gold, learned: leaves and objects by field, and how many a trained window holds.
     lost: leaves and objects that none holds, by field, then by reason.
     partly: leaves that are missing in an object that is learned, by field, then by reason.
+    leaves: single leaves, those in objects too.
+    leaves_learned: how many of them a trained window holds.
+    leaves_lost: single leaves that none holds, by reason.
     sample: the first document that is trained on and answered by something.
     """
 
@@ -76,6 +79,9 @@ class Audit:
     aligned: Counter[str] = field(default_factory=Counter)
     lost: dict[str, Counter[str]] = field(default_factory=dict)
     partly: dict[str, Counter[str]] = field(default_factory=dict)
+    leaves: int = 0
+    leaves_learned: int = 0
+    leaves_lost: Counter[str] = field(default_factory=Counter)
     sample: DocumentRows | None = None
 
     @property
@@ -117,6 +123,11 @@ class Audit:
             },
             "tokens": self.tokens(),
             "gold": {name: self._gold_of(name) for name in {**self.gold, **self.partly}},
+            "every_leaf": {
+                "leaves": self.leaves,
+                "learned": self.leaves_learned,
+                "lost": dict(self.leaves_lost),
+            },
             "unlearnable": self.unlearnable.as_json(),
             "fields": self.census.as_json(),
         }
@@ -199,6 +210,12 @@ class Audit:
             books = self.lost if gold.counted else self.partly
             books.setdefault(name, Counter())[kind_of(reason)] += 1
             self.unlearnable.add_lost(example.document.id, example.record, gold.pointer, reason)
+        for fate in fates(made):
+            if fate.is_leaf:
+                self.leaves += 1
+                self.leaves_learned += bool(fate.windows)
+                if fate.reason:
+                    self.leaves_lost[kind_of(fate.reason)] += 1
 
 
 def audit(
@@ -226,19 +243,53 @@ def audit(
     for made in stream_rows(getattr(splits, split), plugin, prompts, settings):
         result.add(made, plugin, prompts)
         visit(made)
-    result.findings = find(splits, result.unlearnable, result.twins, accepted)
+    windows = result.windows()["trained"] if split == "train" else None
+    result.findings = find(splits, result.unlearnable, result.twins, accepted, windows)
     return result
 
 
-def fates(made: DocumentRows) -> Iterable[dict[str, Any]]:
-    """Yield for each gold leaf and object of a document the windows that teach it, or why none.
+@dataclass(frozen=True)
+class Fate:
+    """What became of a gold leaf, or of an object of a list.
 
-    Windows count from 1, as they do where one is set aside.
+    id: the document's.
+    pointer: its place in the gold record.
+    windows: those that teach it; they count from 1, as they do where one is set aside.
+    reason: why none does; "" where one does.
+    is_leaf: whether it is a leaf.
     """
+
+    id: str
+    pointer: str
+    windows: list[int]
+    reason: str
+    is_leaf: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a program reads it: the reason stands only where there is no window."""
+        told = {"id": self.id, "pointer": self.pointer, "windows": self.windows}
+        return told if self.windows else {**told, "reason": self.reason}
+
+
+def fates(made: DocumentRows) -> Iterator[Fate]:
+    """Yield what became of every gold leaf and object of a document; what is null has none.
+
+    The leaves of an object that stands in no answer follow it, each with the object's reason.
+    """
+    document, record = made.example.document, made.example.record
+    assert record is not None  # what has none is in no split
     for gold in made.gold:
-        told: dict[str, Any] = {"id": made.example.document.id, "pointer": gold.pointer}
+        value = value_at(gold.pointer, record)
+        is_leaf = not isinstance(value, dict | list)
         windows = [number + 1 for number in made.learned_in(gold)]
-        yield {**told, "windows": windows} | ({} if windows else {"reason": made.why_lost(gold)})
+        reason = "" if windows else made.why_lost(gold)
+        yield Fate(document.id, gold.pointer, windows, reason, is_leaf)
+        if is_leaf or gold.windows:
+            continue
+        for inner, leaf in leaves(value):
+            if leaf is not None:
+                told = f"lost with what holds it: {reason}"
+                yield Fate(document.id, gold.pointer + inner, [], told, is_leaf=True)
 
 
 def look_at(

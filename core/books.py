@@ -15,7 +15,7 @@ from .processes import process_count
 from .prompts import PromptFormat
 from .rows import IGNORED, Rows
 from .runs import Run
-from .splits import Splits, describe, fingerprint
+from .splits import Splits, fingerprint
 
 _VERSIONS = (
     "fieldsmith", "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets",
@@ -88,10 +88,11 @@ def _counts(splits: Splits, rows: Rows) -> dict[str, Any]:
             "made": rows.windows,
             "trained": len(rows.rows),
             "set_aside": len(rows.set_aside),
+            "copies": len(rows.copies),
         },
         "tokens": {
-            "trained": sum(len(row.input_ids) for row in rows.rows),
-            "with_loss": sum(len(row.labels) - row.labels.count(IGNORED) for row in rows.rows),
+            "trained": sum(len(row.input_ids) for row in rows.trained),
+            "with_loss": sum(len(row.labels) - row.labels.count(IGNORED) for row in rows.trained),
         },
         "gold": {
             name: {
@@ -113,14 +114,14 @@ def describe_splits(splits: Splits) -> str:
         line += "; official splits"
         if splits.missing:
             line += f", no official {' and no '.join(splits.missing)}"
-    for leak in splits.leaks:
-        line += f"; allowed: {describe(leak)}"
     return line
 
 
 def describe_rows(rows: Rows) -> str:
     """Return a line that says how much is trained on, and what of the gold is not."""
     line = f"windows: {len(rows.rows)} trained, {len(rows.set_aside)} set aside"
+    if rows.copies:
+        line += f", {len(rows.copies)} copies with other values"
     if rows.aligned:
         line += f"; {rows.aligned.total()} gold leaves aligned with the text"
     if rows.lost:

@@ -7,7 +7,7 @@ makes it fast changes no token, but for ties within the rounding of the model's 
 - Drafts (``drafts``) are read along, and kept as far as the model would have written the same.
 - The model's own best token, if the grammar allows it, is the best allowed one; only otherwise
   is a mask computed. That is so seldom that it need not be hidden behind the model's work.
-- What all prompts begin with is read once.
+- What all prompts begin with is read once, unless it may look ahead.
 - An answer that is complete makes room for the next.
 """
 
@@ -107,6 +107,7 @@ def generate(
     max_new_tokens: int,
     batch_size: int,
     vocabulary: Vocabulary | None = None,
+    prefix_lm: bool = False,
     speculate: bool = True,
     tally: Tally | None = None,
     progress: Callable[[int], object] = lambda _count: None,
@@ -117,6 +118,7 @@ def generate(
     through the rounding of batched arithmetic; equal calls give equal results.
 
     vocabulary: reads answers without a grammar; the others bring theirs along.
+    prefix_lm: whether the tokens of a prompt see each other, as the model was trained.
     speculate: False takes a model step and a mask for each token, to compare with.
     progress: called with the number of prompts done since the last call.
 
@@ -135,6 +137,7 @@ def generate(
             stops=frozenset(stops),
             limit=max_new_tokens,
             batch_size=min(batch_size, len(prompts)),
+            prefix_lm=prefix_lm,
             speculate=speculate,
             tally=tally,
         )
@@ -150,6 +153,7 @@ class _Row:
     vocabulary: what its tokens read as.
     read: tokens of prompt and answer that the cache holds.
     pending: those that the model has not read yet.
+    prefix: tokens at the beginning that see each other.
     """
 
     def __init__(
@@ -164,6 +168,7 @@ class _Row:
         self.vocabulary = vocabulary
         self.read = call.shared
         self.pending = list(prompt.ids[call.shared :])
+        self.prefix = len(prompt.ids) if call.prefix_lm else 0
         self.written: list[int] = []
         self.logprobs: list[float] = []
         self.finished = self.done = False
@@ -203,7 +208,8 @@ class _Row:
         self._at = 0
         self._call.tally.drafted += len(tokens)
         branches = [(at, len(run)) for at, run in draft.runs]
-        return Passage(self.read, [*self.pending, *tokens], 1 + len(tokens), branches)
+        asked = 1 + len(tokens)
+        return Passage(self.read, [*self.pending, *tokens], asked, branches, self.prefix)
 
     def take(self, opinion: Opinion) -> None:
         """Write what the model is for, as far as it was asked."""
@@ -303,11 +309,13 @@ class _Call:
         stops: frozenset[int],
         limit: int,
         batch_size: int,
+        prefix_lm: bool,
         speculate: bool,
         tally: Tally,
     ) -> None:
         self.stops = stops
         self.limit = limit
+        self.prefix_lm = prefix_lm
         self.speculate = speculate
         self.tally = tally
         self.habits = Habits()
@@ -348,7 +356,12 @@ class _Call:
         return _Row(number, prompt, matcher, vocabulary, self)
 
     def _read_what_is_shared(self, prompts: list[list[int]]) -> None:
-        """Read once what all prompts begin with; a prompt keeps a token to go on from."""
+        """Read once what all prompts begin with; a prompt keeps a token to go on from.
+
+        Where prompts are prefixes, even their first tokens differ by what follows.
+        """
+        if self.prefix_lm:
+            return
         pairs = enumerate(zip(min(prompts), max(prompts), strict=False))
         common = next((i for i, (a, b) in pairs if a != b), len(min(prompts)))
         length = min(common, min(map(len, prompts)) - 1)

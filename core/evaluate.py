@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
-from .calibration import calibration, judged
+from .calibration import Judged, calibration, judged
 from .data import SPLITS, Counts, Example, Prediction, Reject
 from .errors import InputError, LeakError, RunError
 from .files import write_jsonl
 from .metrics import accuracy, paired_difference, point_scores, score
 from .plugins import Plugin
 from .predict import Extractor, plugin_of
-from .predictions import prediction_line
+from .predictions import GROUP, prediction_line
 from .progress import meter
 from .runs import Run
 from .schema import empty_record, field_schema, kinds_of
@@ -28,21 +30,49 @@ from .sources import read_examples, read_splits
 from .splits import seen
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scored:
-    """Predictions of some examples and the counts that the plugin's metric made of each."""
+    """What is kept of the documents that were scored: no texts and no records.
 
-    examples: tuple[Example, ...]
-    predictions: tuple[Prediction, ...]
-    counts: tuple[dict[str, Counts], ...]
+    counts: what the plugin's metric made of each document.
+    null: what it made of the empty record in place of the prediction.
+    leaves: the predicted leaves that can be judged, of all documents.
+    totals: over documents: how many predictions hold a record (``valid``) or were held to the
+        schema (``constrained``), windows ``read`` and in ``total``, and what a prediction counts.
+    """
+
+    counts: list[dict[str, Counts]] = field(default_factory=list)
+    null: list[dict[str, Counts]] = field(default_factory=list)
+    leaves: list[Judged] = field(default_factory=list)
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, plugin: Plugin, example: Example, prediction: Prediction) -> None:
+        """Count one document by the plugin's metric, on the gold as loaded."""
+        schema = plugin.schema
+        nothing = Prediction(example.document, record=empty_record(schema))
+        self.counts.append(plugin.metric(example, prediction))
+        self.null.append(plugin.metric(example, nothing))
+        self.leaves += judged(example.record, prediction.record, prediction.confidence, schema)
+        self.totals.update(
+            valid=prediction.record is not None,
+            constrained=prediction.constrained,
+            read=prediction.windows[0],
+            total=prediction.windows[1],
+            truncated=prediction.truncated,
+            repeats=prediction.repeats,
+            unsure=prediction.unsure,
+            ungrounded=prediction.ungrounded,
+        )
 
 
 def score_predictions(
-    plugin: Plugin, examples: Sequence[Example], predictions: Sequence[Prediction]
+    plugin: Plugin, examples: Iterable[Example], predictions: Iterable[Prediction]
 ) -> Scored:
     """Count every document by the plugin's metric, on the gold as loaded."""
-    counts = tuple(plugin.metric(e, p) for e, p in zip(examples, predictions, strict=True))
-    return Scored(tuple(examples), tuple(predictions), counts)
+    scored = Scored()
+    for example, prediction in zip(examples, predictions, strict=True):
+        scored.add(plugin, example, prediction)
+    return scored
 
 
 def score_names(settings: Settings, counts: Sequence[dict[str, Counts]]) -> list[str]:
@@ -62,31 +92,25 @@ def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) ->
     """
     names = score_names(settings, scored.counts)
     metrics = score(scored.counts, names)
-    null = [plugin.metric(e, _nothing(plugin, e)) for e in scored.examples]
-    baseline = point_scores(null, names)
+    baseline = point_scores(scored.null, names)
     scalars = [name for name in metric_names(scored.counts) if _is_scalar(plugin, name)]
     for name in scalars:
         metrics[f"{name}/accuracy"] = accuracy(scored.counts, name)
-    predictions, schema = scored.predictions, plugin.schema
-    pairs = zip(scored.examples, predictions, strict=True)
+    documents, totals = len(scored.counts), scored.totals
     return {
         "plugin": plugin.name,
         "split": split,
-        "documents": len(scored.examples),
+        "documents": documents,
         "score": metrics["score"].value,
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
-        "valid": sum(p.record is not None for p in predictions) / max(1, len(predictions)),
-        "windows": {
-            "read": sum(p.windows[0] for p in predictions),
-            "total": sum(p.windows[1] for p in predictions),
-        },
-        "constrained": all(p.constrained for p in predictions),
-        "truncated": sum(p.truncated for p in predictions),
-        "repeats": sum(p.repeats for p in predictions),
-        "ungrounded": sum(p.ungrounded for p in predictions),
-        "calibration": calibration(
-            [leaf for e, p in pairs for leaf in judged(e.record, p.record, p.confidence, schema)]
-        ),
+        "valid": totals["valid"] / max(1, documents),
+        "windows": {"read": totals["read"], "total": totals["total"]},
+        "constrained": totals["constrained"] == documents,
+        "truncated": totals["truncated"],
+        "repeats": totals["repeats"],
+        "unsure": totals["unsure"],
+        "ungrounded": totals["ungrounded"],
+        "calibration": calibration(scored.leaves),
         "baselines": {
             "null": {"score": baseline["score"], "metrics": baseline},
         },
@@ -98,49 +122,32 @@ def metric_names(counts: Sequence[dict[str, Counts]]) -> list[str]:
     return list(dict.fromkeys(name for row in counts for name in row))
 
 
-def _nothing(plugin: Plugin, example: Example) -> Prediction:
-    return Prediction(example.document, record=empty_record(plugin.schema))
-
-
 def _is_scalar(plugin: Plugin, name: str) -> bool:
     kinds = kinds_of(field_schema(f"/{name}", plugin.schema))
     return bool(kinds) and not {"array", "object"} & set(kinds)
 
 
 def refuse_trained(
-    examples: Sequence[Example], trained: set[str], *, allow_leaks: bool
-) -> list[str]:
-    """Return the ids of examples whose text the run was trained on.
+    examples: Iterable[Example], trained: set[str], *, allow_leaks: bool
+) -> tuple[int, list[str]]:
+    """Return how many examples there are, and the ids of those that the run was trained on.
+
+    trained: the fingerprints of the texts that it was trained on.
 
     Raises:
         LeakError: there are some, and they are not allowed.
     """
-    ids = seen(examples, trained)
+    count, ids = 0, list[str]()
+    for example in examples:
+        count += 1
+        ids += seen([example], trained)
     if ids and not allow_leaks:
         shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
         raise LeakError(
-            f"{len(ids)} of {len(examples)} documents were in this run's training data "
+            f"{len(ids)} of {count} documents were in this run's training data "
             f"({shown}); score other documents, or say --allow-leaks"
         )
-    return ids
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What answering took: seconds a document (wall clock) and peak memory in megabytes."""
-
-    seconds_per_document: float
-    peak_memory_mb: float
-
-
-def timed(predict: Callable[[], list[Prediction]], documents: int) -> tuple[list[Prediction], Cost]:
-    """Run ``predict`` and measure it."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    began = time.perf_counter()
-    predictions = predict()
-    seconds = time.perf_counter() - began
-    return predictions, Cost(round(seconds / max(1, documents), 4), round(peak_memory_mb(), 1))
+    return count, ids
 
 
 def peak_memory_mb() -> float:
@@ -158,6 +165,7 @@ def evaluate_run(
     split: str | None = None,
     base: bool = False,
     constrained: bool = True,
+    min_confidence: float | None = None,
     allow_leaks: bool = False,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
@@ -168,6 +176,7 @@ def evaluate_run(
     base: score the base model without the adapter beside it.
     constrained: whether answers are held to the schema and the text; where not, the scores are
         stored under a name that says so.
+    min_confidence: leaves under it are left out; None for the one that the run chose.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -176,29 +185,43 @@ def evaluate_run(
     """
     run.require_complete()
     plugin = plugin_of(run)
+    examples: Iterable[Example]
+    set_aside = 0
     if data is None:
         name = split or "test"
-        examples, set_aside = _own_split(run, plugin, name), 0
+        examples = _own_split(run, plugin, name)
         # What was trained with leaks is scored with them, but training data is still refused.
         allow_leaks |= name != "train" and run.info()["data"]["allow_leaks"]
         where = f"{run.folder}: the {name} split"
     else:
         name = _name_of(data, split)
-        examples, set_aside = _labelled(plugin, data, split)
+        examples = Labelled(plugin, data, split)
+        set_aside = examples.set_aside()
         where = f"{data}{f': the {split} split' if split else ''}"
-    if not examples:
+    count, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
+    if not count:
         raise InputError(f"{where} holds no document with a record to score")
-    leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
     if not constrained:
         name += ":unconstrained"
-    extractor = Extractor.load(run.folder, constrained=constrained)
-    summary = _scored(extractor, examples, name, run.folder / "predictions")
+    extractor = Extractor.load(run.folder, constrained=constrained, min_confidence=min_confidence)
+    summary, ours = _scored(extractor, examples, count, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
     if leaks:
         summary["trained_on"] = len(leaks)
     if base:
-        summary["baselines"]["base"] = _base_beside(run, examples, summary, extractor)
-    summary.pop("_counts")
+        untuned = Extractor.load(
+            run.folder,
+            adapter=False,
+            constrained=constrained,
+            min_confidence=min_confidence,
+        )
+        beside, theirs = _scored(untuned, examples, count, "base", None)
+        names = score_names(extractor.settings, ours)
+        difference, p_value = paired_difference(ours, theirs, names)
+        summary["baselines"]["base"] = {
+            **{name: beside[name] for name in ("score", "metrics", "valid")},
+            "difference": {**asdict(difference), "p_value": p_value},
+        }
     run.write_metrics(name, summary)
     return summary
 
@@ -221,48 +244,73 @@ def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
     return list(examples)
 
 
-def _labelled(plugin: Plugin, data: Path, split: str | None) -> tuple[list[Example], int]:
-    """Return the examples of a path that have a record, and how many rows have none."""
-    examples, set_aside = [], 0
-    for row in read_examples(plugin, data):
-        if isinstance(row, Reject) or row.record is None or not row.document.text.strip():
-            set_aside += 1
-        elif split is None or row.split in (None, split):
-            examples.append(row)
-    return examples, set_aside
+@dataclass(frozen=True)
+class Labelled:
+    """The examples of a path that have a record: read anew each time that they are asked for.
+
+    split: only those that carry this official label or none; None: all.
+    """
+
+    plugin: Plugin
+    data: Path
+    split: str | None
+
+    def __iter__(self) -> Iterator[Example]:
+        """Yield them in order, as they are read.
+
+        Raises:
+            InputError: the path cannot be read.
+        """
+        for row in read_examples(self.plugin, self.data):
+            if _has_gold(row) and (self.split is None or row.split in (None, self.split)):
+                yield row
+
+    def set_aside(self) -> int:
+        """Return how many rows have no record, in whatever split."""
+        return sum(not _has_gold(row) for row in read_examples(self.plugin, self.data))
+
+
+def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
+    return isinstance(row, Example) and row.record is not None and bool(row.document.text.strip())
 
 
 def _scored(
-    extractor: Extractor, examples: Sequence[Example], name: str, folder: Path | None
-) -> dict[str, Any]:
-    documents = [example.document for example in examples]
-    with meter("answering", len(documents), "documents") as progress:
-        predictions, cost = timed(
-            lambda: extractor.predict(documents, progress.advance), len(documents)
-        )
-    scored = score_predictions(extractor.plugin, examples, predictions)
-    if folder is not None:
-        lines = (
-            {**prediction_line(prediction, extractor.plugin.name), "gold": example.record}
-            for example, prediction in zip(examples, predictions, strict=True)
-        )
-        write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines)
-    summary = summarise(extractor.plugin, extractor.settings, scored, name)
-    return {**summary, **asdict(cost), "_counts": scored.counts}
+    extractor: Extractor, examples: Iterable[Example], count: int, name: str, folder: Path | None
+) -> tuple[dict[str, Any], list[dict[str, Counts]]]:
+    """Predict and score a group of documents after another; return the scores, and the counts.
 
+    count: how many examples there are.
+    folder: where the predictions are written; None writes none.
 
-def _base_beside(
-    run: Run, examples: Sequence[Example], summary: dict[str, Any], tuned: Extractor
-) -> dict[str, Any]:
-    """Score the base model on the same documents, and the difference to it by paired bootstrap."""
-    ours = summary["_counts"]
-    untuned = Extractor.load(run.folder, adapter=False, constrained=tuned.grammars is not None)
-    base = _scored(untuned, examples, "base", None)
-    names = score_names(tuned.settings, ours)
-    difference, p_value = paired_difference(ours, base["_counts"], names)
-    return {
-        "score": base["score"],
-        "metrics": base["metrics"],
-        "valid": base["valid"],
-        "difference": {**asdict(difference), "p_value": p_value},
+    Raises:
+        InputError: there are not as many any more.
+    """
+    plugin, scored, seconds = extractor.plugin, Scored(), 0.0
+    source = iter(examples)
+
+    def lines() -> Iterator[dict[str, Any]]:
+        nonlocal seconds
+        while group := list(itertools.islice(source, GROUP)):
+            began = time.perf_counter()
+            documents = [example.document for example in group]
+            predictions = extractor.predict(documents, progress.advance)
+            seconds += time.perf_counter() - began
+            for example, prediction in zip(group, predictions, strict=True):
+                scored.add(plugin, example, prediction)
+                yield {**prediction_line(prediction, plugin.name), "gold": example.record}
+        if len(scored.counts) != count:
+            raise InputError("the data changed while it was read; start again")
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with meter("answering", count, "documents") as progress:
+        if folder is None:
+            deque(lines(), maxlen=0)
+        else:
+            write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines())
+    summary = summarise(plugin, extractor.settings, scored, name) | {
+        "min_confidence": extractor.min_confidence,
+        "seconds_per_document": round(seconds / count, 4),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
     }
+    return summary, scored.counts

@@ -213,18 +213,21 @@ def parse_line(data: bytes, name: str, line: int) -> dict[str, Any] | None:
     return row
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes | Iterable[bytes]) -> None:
     """Write a file under a temporary name beside it, then rename it.
+
+    content: of pieces, each is written as it comes.
 
     Raises:
         OutputError: the folder cannot be made or written.
     """
     data = content.encode() if isinstance(content, str) else content
+    pieces = [data] if isinstance(data, bytes) else data
     temporary = path.with_name(f".{path.name}.new")  # a killed process's is overwritten
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
-            stream.write(data)
+            stream.writelines(pieces)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -242,8 +245,8 @@ def write_json(path: Path, value: object) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[object]) -> None:
     """Write one compact JSON value a line, atomically."""
-    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-    write_atomically(path, "".join(line + "\n" for line in lines))
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    write_atomically(path, (line.encode() for line in lines))
 
 
 def require_writable(folder: Path) -> None:

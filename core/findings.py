@@ -1,4 +1,7 @@
-"""What makes a training unsound, before it has begun; each finding can be accepted by a flag."""
+"""What makes a training unsound, before it has begun; each finding can be accepted by a flag.
+
+The audit tells what it finds and exits with 1; training refuses to begin.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,19 @@ from typing import Any
 
 from .data import Example, Record, Reject, Schema
 from .duplicates import Twin, find_twins
+from .errors import InputError, LeakError
 from .schema import field_of, is_verbatim, leaves, parse_pointer
 from .splits import IDS_SHOWN, Splits, describe
 
 MOST_UNLEARNABLE = 0.05
 """With a larger share of verbatim leaves that stand in no text, what is taught is to leave out."""
+
+FLAGS = {
+    "leaks": "--allow-leaks",
+    "duplicate-ids": "--allow-duplicate-ids",
+    "unlearnable": "--allow-unlearnable",
+}
+"""The options that accept what is unsound, by the names of the findings."""
 
 EXAMPLES = 3
 """So many examples are kept of each kind."""
@@ -44,6 +55,16 @@ class Finding:
         """Whether the data should not be trained on as it is."""
         return self.is_unsound and not self.accepted
 
+    @property
+    def line(self) -> str:
+        """Return what to tell of it: what it is, the message, and the flag that would accept it."""
+        if self.accepted:
+            return f"accepted ({self.name}): {self.message}"
+        if not self.is_unsound:
+            return f"note ({self.name}): {self.message}"
+        accept = f"; {self.flag} accepts it" if self.flag else ""
+        return f"unsound ({self.name}): {self.message}{accept}"
+
 
 @dataclass
 class Unlearnable:
@@ -72,7 +93,7 @@ class Unlearnable:
 
     def add_lost(self, document_id: str, record: Record, pointer: str, reason: str) -> None:
         """Count a leaf or an object that no window teaches, if that is the text's doing."""
-        name, value = field_of(pointer), _at(pointer, record)
+        name, value = field_of(pointer), value_at(pointer, record)
         if isinstance(value, dict):  # "its creator: not in the text"
             inner, _colon, reason = reason.removeprefix("its ").partition(": ")
             value = next((leaf for at, leaf in leaves(value) if field_of(at) == inner), None)
@@ -120,20 +141,46 @@ def findings_of_training(
     return find(splits, unlearnable, find_twins(splits), accepted)
 
 
+def refuse_unsound(source: str, findings: Iterable[Finding]) -> None:
+    """Refuse data that should not be trained on as it is, in one line that tells all of it.
+
+    source: what the user knows the data by.
+
+    Raises:
+        LeakError: official splits share documents, whatever else was found.
+        InputError: rows have the id of another, too much of the gold stands in no text, or there is
+            nothing to train on.
+    """
+    stopping = [finding for finding in findings if finding.stops]
+    if stopping:
+        told = "; ".join(finding.line for finding in stopping)
+        is_leak = any(finding.name == "leaks" for finding in stopping)
+        raise (LeakError if is_leak else InputError)(f"{source}: {told}; see extract audit")
+
+
+def find_in_splits(splits: Splits, accepted: Collection[str] = ()) -> list[Finding]:
+    """Return what is unsound of the splits alone, which is known before any window is made.
+
+    accepted: names of the findings that the user accepts.
+    """
+    return [*_nothing(splits), *_leaks(splits, accepted), *_taken_ids(splits, accepted)]
+
+
 def find(
     splits: Splits,
     unlearnable: Unlearnable,
     twins: Sequence[Twin],
     accepted: Collection[str] = (),
+    windows: int | None = None,
 ) -> list[Finding]:
     """Return what was found, what is unsound first.
 
     accepted: names of the findings that the user accepts.
+    windows: how many there are to train on, where that is known.
     """
     found = [
-        *_nothing(splits),
-        *_leaks(splits, accepted),
-        *_taken_ids(splits, accepted),
+        *find_in_splits(splits, accepted),
+        *_no_window(splits, windows),
         *_unlearnable(unlearnable, accepted),
         *_near_leaks(twins),
     ]
@@ -145,13 +192,18 @@ def _nothing(splits: Splits) -> Iterable[Finding]:
         yield Finding("nothing", "there is no document to train on")
 
 
+def _no_window(splits: Splits, windows: int | None) -> Iterable[Finding]:
+    if splits.train and windows == 0:
+        yield Finding("nothing", "there is no window to train on: every one is set aside")
+
+
 def _leaks(splits: Splits, accepted: Collection[str]) -> Iterable[Finding]:
     if splits.leaks:
         message = (
             f"{'; '.join(map(describe, splits.leaks))}. Scores on documents that were trained on "
             f"mean nothing: take them out of one of the splits"
         )
-        yield Finding("leaks", message, "--allow-leaks", accepted="leaks" in accepted)
+        yield _accepted_by_flag("leaks", message, accepted)
 
 
 def _taken_ids(splits: Splits, accepted: Collection[str]) -> Iterable[Finding]:
@@ -162,8 +214,7 @@ def _taken_ids(splits: Splits, accepted: Collection[str]) -> Iterable[Finding]:
             f"{len(taken)} {verb} the id of another row: only the first is read "
             f"({_some([reject.id for reject in taken])}); give each document an id of its own"
         )
-        name = "duplicate-ids"
-        yield Finding(name, message, "--allow-duplicate-ids", accepted=name in accepted)
+        yield _accepted_by_flag("duplicate-ids", message, accepted)
 
 
 def _unlearnable(unlearnable: Unlearnable, accepted: Collection[str]) -> Iterable[Finding]:
@@ -177,8 +228,7 @@ def _unlearnable(unlearnable: Unlearnable, accepted: Collection[str]) -> Iterabl
             f"so that the model is taught to leave them out: mend the gold, or declare such fields "
             f"x-source: inferred"
         )
-        name = "unlearnable"
-        yield Finding(name, message, "--allow-unlearnable", accepted=name in accepted)
+        yield _accepted_by_flag("unlearnable", message, accepted)
 
 
 def _near_leaks(twins: Sequence[Twin]) -> Iterable[Finding]:
@@ -193,6 +243,10 @@ def _near_leaks(twins: Sequence[Twin]) -> Iterable[Finding]:
         yield Finding("near-leaks", message, is_unsound=False)
 
 
+def _accepted_by_flag(name: str, message: str, accepted: Collection[str]) -> Finding:
+    return Finding(name, message, FLAGS[name], accepted=name in accepted)
+
+
 def _some(ids: Sequence[str]) -> str:
     more = f" … and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
     return ", ".join(ids[:IDS_SHOWN]) + more
@@ -203,7 +257,7 @@ def _gold(example: Example) -> Record:
     return example.record
 
 
-def _at(pointer: str, record: Record) -> Any:
+def value_at(pointer: str, record: Record) -> Any:
     """Return the value at a JSON Pointer of a record."""
     value: Any = record
     for part in parse_pointer(pointer):

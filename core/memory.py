@@ -20,6 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .attention import train_with_prefix
 from .errors import SettingsError
 from .models import location, pick_attention, quantization
 from .qlora import check_modules, lora_config
@@ -188,6 +189,8 @@ def _build(
         # DoRA reads the weights as it begins; its vectors are all that it adds to LoRA's memory.
         adapted: Any = get_peft_model(model, lora_config(replace(settings, dora=False)))
     adapted.base_parameters = parameters
+    if settings.prefix_lm:
+        train_with_prefix(adapted)
     return adapted  # type: ignore[no-any-return]
 
 

@@ -181,12 +181,15 @@ def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
 
 
 def pick_attention(settings: Settings, device: torch.device) -> str:
-    """Return the attention implementation: FlashAttention where it is installed, else sdpa."""
+    """Return the attention implementation: FlashAttention where it is installed, else sdpa.
+
+    FlashAttention takes no masks, so it cannot read a prompt as a prefix.
+    """
     if settings.attention != "auto":
         return settings.attention
     from transformers.utils import is_flash_attn_2_available
 
-    if device.type == "cuda" and is_flash_attn_2_available():
+    if device.type == "cuda" and is_flash_attn_2_available() and not settings.prefix_lm:
         return "flash_attention_2"
     return "sdpa"
 

@@ -16,7 +16,9 @@ from .schema import first_problem
 from .settings import EMBEDDED, resolve
 from .sources import read_examples
 
-_OF_A_RUN = ("windows", "constrained", "truncated", "repeats", "ungrounded", "calibration")
+_OF_A_RUN = (
+    "windows", "constrained", "truncated", "repeats", "unsure", "ungrounded", "calibration",
+)  # fmt: skip
 """What is known of answers that were made here, and of no others."""
 
 

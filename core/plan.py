@@ -199,7 +199,7 @@ def _rows(order: Order, prompts: PromptFormat) -> list[Row]:
     plugin, settings = order.plugin, order.settings.values
     splits, _hash = read_splits(plugin, order.source, allow_leaks=order.allow_leaks)
     with meter("reading", len(splits.train), "documents") as progress:
-        rows = build_rows(splits.train, plugin, prompts, settings, progress.advance).rows
+        rows = build_rows(splits.train, plugin, prompts, settings, progress.advance).trained
     if not rows:
         source = order.source or f"{plugin.name}'s sample"
         raise InputError(f"{source}: no window to train on; see extract audit")

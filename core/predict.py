@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .answers import leaf_confidence, leaf_spans
 from .closing import close_answer
-from .data import Document, Example, Prediction, Record
+from .data import Document, Example, Prediction, Record, Schema
 from .decode import Generated, Prompt, generate
 from .errors import RunError
 from .grammar import Grammars, Vocabulary
@@ -66,9 +66,11 @@ class Extractor:
         *,
         adapter: bool = True,
         constrained: bool = True,
-        min_confidence: float = 0.0,
+        min_confidence: float | None = None,
     ) -> Extractor:
         """Load a run's model; without its adapter, the base model as the run found it.
+
+        min_confidence: None for the one that the run chose; without the adapter, 0.
 
         Raises:
             RunError: the folder is no complete run, or schema, template, tokenizer, prompt or
@@ -90,10 +92,11 @@ class Extractor:
             )
         model = load_for_inference(settings, run.adapter if adapter else None)
         extractor = Extractor.around(model, plugin, settings, prompts)
+        chosen = run.min_confidence() if adapter else 0.0
         return replace(
             extractor,
             grammars=extractor.grammars if constrained else None,
-            min_confidence=min_confidence,
+            min_confidence=chosen if min_confidence is None else min_confidence,
         )
 
     @staticmethod
@@ -200,6 +203,7 @@ class Extractor:
                 stops=self.prompts.stops,
                 max_new_tokens=self.settings.max_new_tokens,
                 batch_size=self.settings.eval_batch_size,
+                prefix_lm=self.settings.prefix_lm,
                 vocabulary=self.vocabulary,
                 progress=progress,
             )
@@ -232,18 +236,17 @@ class Extractor:
         if problem:  # each window's record is valid, but not all together: too many items, say
             pointer, message = problem
             return replace(prediction, error=f"the windows together: {pointer}: {message}")
-        sure = without_unsure(merged.record, merged.confidence, self.min_confidence, schema)
-        grounding = ground(sure.record, document.text)
+        grounding = ground(merged.record, document.text)
         first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
-        return replace(
+        whole = replace(
             prediction,
-            record=sure.record,
-            spans=first | sure.moved(merged.spans),
-            confidence=sure.moved(merged.confidence),
+            record=merged.record,
+            spans=first | merged.spans,
+            confidence=merged.confidence,
             grounding=grounding,
-            normalised=normal_forms(sure.record, schema),
-            unsure=sure.left_out,
+            normalised=normal_forms(merged.record, schema),
         )
+        return surer(whole, self.min_confidence, schema)
 
     def _read(self, window: Window, result: Generated) -> _Reading:
         """Read a window's answer.
@@ -271,6 +274,25 @@ class Extractor:
             distinct = Reduced(record, 0, {pointer: pointer for pointer in confidence})
         answer = Answer(window, distinct.record, distinct.moved(confidence))
         return _Reading(answer, not result.finished, distinct.left_out, ungrounded)
+
+
+def surer(prediction: Prediction, threshold: float, schema: Schema) -> Prediction:
+    """Return a prediction without the leaves whose confidence is under a threshold.
+
+    A leaf stays where the schema would not have what remains.
+    """
+    if prediction.record is None or threshold == 0:
+        return prediction
+    sure = without_unsure(prediction.record, prediction.confidence, threshold, schema)
+    return replace(
+        prediction,
+        record=sure.record,
+        spans=sure.moved(prediction.spans),
+        confidence=sure.moved(prediction.confidence),
+        grounding=ground(sure.record, prediction.document.text),
+        normalised=normal_forms(sure.record, schema),
+        unsure=prediction.unsure + sure.left_out,
+    )
 
 
 @dataclass(frozen=True)

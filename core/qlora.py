@@ -42,6 +42,7 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
+    from .attention import train_with_prefix
     from .models import load_base, pick_device
     from .trainer import ExtractionTrainer, LengthGroupedSampler
 
@@ -63,7 +64,10 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     assert trainer.model is not None
-    adapters: Any = trainer.model.peft_config
+    adapted: Any = trainer.model
+    if settings.prefix_lm:
+        train_with_prefix(adapted)
+    adapters: Any = adapted.peft_config
     for config in adapters.values():
         # A set is written in another order by each process.
         config.target_modules = sorted(config.target_modules)

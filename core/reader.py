@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .attention import added, attention_of, sliding_window
 from .cache import SlotCache
 from .errors import SettingsError
 
@@ -35,12 +36,14 @@ class Passage:
     branches: tokens at the end that do not go on from the one before them. Each branch is a number
         of those that are asked about, behind the first of these, from which it goes on; and its
         length.
+    prefix: how many tokens at the beginning of the row see each other. One passage reads them all.
     """
 
     start: int
     tokens: Sequence[int]
     asked: int = 1
     branches: Sequence[tuple[int, int]] = ()
+    prefix: int = 0
 
 
 class Opinion:
@@ -70,9 +73,9 @@ class Reader:
         self._model = model
         self._device = torch.device(model.device)
         self._cache = SlotCache(rows)
-        self._sliding = _sliding_window(model)
+        self._sliding = sliding_window(model)
         self._slots = torch.arange(0, device=self._device)
-        self._added = None if _attention(model) == "sdpa" else _added(model)
+        self._added = added(model)
 
     def read(self, first: int, passages: Sequence[Passage]) -> list[Opinion]:
         """Let the rows from ``first`` on read a passage each."""
@@ -125,11 +128,10 @@ class Reader:
         if len(self._slots) < self._cache.slots:
             self._slots = torch.arange(self._cache.slots, device=self._device)
         slots = self._slots[: self._cache.target.used]
-        position, *branches = (part[:, None, :, None] for part in where)
+        position, trunk, *branches = (part[:, None, :, None] for part in where)
         own = None
-        trunk = position
         if branches:
-            trunk, branch, here = branches
+            branch, here = branches
             own = (slots >= branch) & (slots <= here)
         full = slots <= trunk
         visible = full if own is None else full | own
@@ -148,45 +150,24 @@ class Reader:
 
 
 def _places(passage: Passage, *, branching: bool) -> tuple[list[int], ...]:
-    """Return for each token its position and, where there are branches, which slots it sees.
+    """Return for each token its position and which slots it sees.
 
-    That is every slot up to one, and those from another one to its own.
+    That is every slot up to one and, where there are branches, those from another one to its own.
     """
     end = passage.start + len(passage.tokens)
     here = list(range(passage.start, end))
-    if not branching:
-        return (here,)
-    root = end - passage.asked
     straight = here[: len(here) - sum(length for _, length in passage.branches)]
-    positions, trunk, branch = list(straight), list(straight), list(straight)
+    trunk = [max(place, passage.prefix - 1) for place in straight]
+    if not branching:
+        return here, trunk
+    root = end - passage.asked
+    positions, branch = list(straight), list(straight)
     for behind, length in passage.branches:
         fork = root + behind
         positions += range(fork + 1, fork + 1 + length)
         trunk += [fork] * length
         branch += [passage.start + len(branch)] * length
     return positions, trunk, branch, here
-
-
-def _attention(model: PreTrainedModel) -> str:
-    return str(model.config._attn_implementation)
-
-
-def _added(model: PreTrainedModel) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what is added to the scores of what is seen, and of what is not."""
-    # In the type of hidden states; quantised weights have one of their own.
-    embedding: Any = model.get_input_embeddings()
-    seen = embedding.weight.new_zeros(())
-    return seen, seen + torch.finfo(seen.dtype).min
-
-
-def _sliding_window(model: PreTrainedModel) -> tuple[int, bool] | None:
-    """Return how far back layers see, and whether all of them do no more; None if all see all."""
-    config: Any = model.config.get_text_config(decoder=True)
-    kinds = set(getattr(config, "layer_types", None) or ())
-    size = getattr(config, "sliding_window", None)
-    if size is None or kinds == {"full_attention"}:
-        return None
-    return int(size), "full_attention" not in kinds
 
 
 def _require_readable(model: PreTrainedModel) -> None:
@@ -227,7 +208,7 @@ def ready(model: PreTrainedModel) -> Iterator[None]:
         SettingsError: the model cannot be used so.
     """
     _require_readable(model)
-    training, attention = model.training, _attention(model)
+    training, attention = model.training, attention_of(model)
     model.eval()
     if attention not in ("eager", "sdpa"):
         model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
@@ -235,6 +216,6 @@ def ready(model: PreTrainedModel) -> Iterator[None]:
         with torch.inference_mode():
             yield
     finally:
-        if _attention(model) != attention:
+        if attention_of(model) != attention:
             model.set_attn_implementation(attention)
         model.train(training)

@@ -18,8 +18,9 @@ from .grammar import Grammars, Vocabulary
 from .pairs import joined
 from .plugins import Plugin
 from .prompts import PromptFormat
-from .schema import field_of, write_record
+from .schema import field_of, read_record, write_record
 from .settings import Settings
+from .swapping import swapped
 from .targets import Gold, joints, targets
 from .windows import Window, cut
 
@@ -109,6 +110,7 @@ class DocumentRows:
 class Rows:
     """The rows of some examples, and what became of everything that is in no row.
 
+    copies: windows of ``rows`` once more, with other values (``swap_values``); in no other book.
     windows: number of windows made; ``len(rows) + len(set_aside)`` of them.
     set_aside: windows that are not trained on.
     lost: gold leaves and objects that stand in no row.
@@ -117,12 +119,18 @@ class Rows:
     """
 
     rows: list[Row] = field(default_factory=list)
+    copies: list[Row] = field(default_factory=list)
     windows: int = 0
     set_aside: list[Reject] = field(default_factory=list)
     lost: list[Reject] = field(default_factory=list)
     gold: Counter[str] = field(default_factory=Counter)
     learned: Counter[str] = field(default_factory=Counter)
     aligned: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def trained(self) -> list[Row]:
+        """Return all that is trained on: windows and their copies."""
+        return self.rows + self.copies
 
     def add(self, made: DocumentRows) -> None:
         """Enter a document into the books."""
@@ -159,10 +167,36 @@ def build_rows(
         SettingsError: no grammar can be held to the tokenizer.
     """
     books = Rows()
+    trained: list[Reading] = []
     for made in stream_rows(examples, plugin, prompts, settings):
         books.add(made)
+        if settings.swap_values:
+            trained += (reading for reading in made.readings if not reading.fault)
         progress(1)
+    for number in range(settings.swap_values):
+        books.copies += _copies(trained, plugin, prompts, settings, settings.seed + number)
     return books
+
+
+def _copies(
+    readings: Sequence[Reading],
+    plugin: Plugin,
+    prompts: PromptFormat,
+    settings: Settings,
+    seed: int,
+) -> Iterator[Row]:
+    """Yield a row for each window, with other values; as it is where they do not fit in."""
+    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
+    windows = [
+        (reading.window.document, read_record(reading.text, plugin.schema)) for reading in readings
+    ]
+    for reading, (document, record) in zip(
+        readings, swapped(windows, plugin.schema, seed), strict=True
+    ):
+        window = replace(reading.window, document=document)
+        copy = _reading(window, record, plugin, prompts, settings)
+        is_whole = not copy.fault and not grammars.of(document.text).refusal(copy.answer[:-1])
+        yield copy.row if is_whole else reading.row
 
 
 def stream_rows(

@@ -107,6 +107,10 @@ class Run:
         info = self.info() if self.info_file.is_file() else {}
         write_json(self.info_file, {**info, **entries})
 
+    def min_confidence(self) -> float:
+        """Return the confidence under which leaves are left out, as validation chose it."""
+        return float(self.info().get("training", {}).get("min_confidence", 0.0))
+
     def data_hash(self) -> str | None:
         """Return the sha256 of the data the run began with; None before it was read."""
         data = self.info().get("data", {}) if self.info_file.is_file() else {}

@@ -38,11 +38,13 @@ class Settings:
     quantize: Literal["nf4", "none"] = "nf4"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    prefix_lm: bool = False  # a prompt's tokens see each other, also those that follow them
 
     # What the model reads at once
     window: Literal["document", "sentences", "tokens"] = "document"
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"
+    swap_values: int = 0  # copies of each window in which values of others stand for its own
     second_pass: bool = False  # relations between windows: asked for, and trained on
     max_length: int = 2048  # tokens of prompt and answer; longer rows are set aside, never cut
     max_new_tokens: int = 512  # tokens of an answer, in generation
@@ -81,6 +83,7 @@ class Settings:
     merge: Literal["auto", "yes", "no"] = "auto"  # merge the adapter into the weights to generate
 
     # Scores
+    choose_confidence: bool = True  # leave out the leaves without which validation scores best
     score: list[str] = field(default_factory=list)  # metric names that make up the score; []: all
 
 
@@ -281,7 +284,7 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "window_overlap", "lora_dropout", "max_steps", "warmup", "weight_decay", "max_grad_norm",
-    "eval_documents", "patience", "seed",
+    "eval_documents", "patience", "seed", "swap_values",
 )  # fmt: skip
 
 
@@ -296,6 +299,8 @@ def _misfits(settings: Settings) -> list[str]:
         faults.append("lora_dropout must be under 1")
     if settings.seed >= 1 << 32:
         faults.append("seed must be under 2 to the power of 32")
+    if settings.prefix_lm and settings.attention == "flash_attention_2":
+        faults.append("prefix_lm wants attention sdpa or eager: flash_attention_2 takes no masks")
     if settings.window != "document" and settings.window_overlap >= settings.window_size:
         faults.append("window_overlap must be smaller than window_size")
     parts = ["max_new_tokens", *(["window_size"] if settings.window == "tokens" else [])]

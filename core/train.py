@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .books import describe_rows, describe_splits, write_books
 from .data import Example, Prediction, Reject
 from .errors import FieldsmithError, InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
-from .findings import findings_of_training
+from .findings import find_in_splits, findings_of_training, refuse_unsound
 from .orders import Order
 from .out_of_memory import (
     OutOfMemoryError,
@@ -39,11 +39,15 @@ if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
 
 
-def train(run: Run, order: Order) -> None:
+def train(run: Run, order: Order, accepted: Collection[str] = ()) -> None:
     """Train an adapter into a run folder, going on where an earlier attempt was killed.
 
+    Splits and ids that are unsound are refused; a run that has begun is gone on with.
+
+    accepted: names of the findings that the user accepts beside what the order allows.
+
     Raises:
-        InputError: the source cannot be read, or leaves nothing to train on.
+        InputError: the source cannot be read, is unsound, or leaves nothing to train on.
         LeakError: official splits share documents.
         OutOfMemoryError: the memory does not hold the training; it can be gone on with.
         RunError: the data is not what the run began with.
@@ -57,10 +61,14 @@ def train(run: Run, order: Order) -> None:
         run.drop_checkpoints()  # a kill may have come between the two
         return
     plugin, settings = order.plugin, order.settings.values
-    splits, data_hash = read_splits(plugin, order.source, allow_leaks=order.allow_leaks)
-    source = order.source or f"{plugin.name}'s sample"
+    splits, data_hash = read_splits(plugin, order.source, allow_leaks=True)
+    source = str(order.source or f"{plugin.name}'s sample")
+    has_begun = run.data_hash() is not None
+    accepted = {*accepted, "leaks"} if order.allow_leaks else accepted
     if not splits.train:
         raise InputError(f"{source}: holds no document to train on{_first(splits.set_aside)}")
+    if not has_begun:
+        refuse_unsound(source, find_in_splits(splits, accepted))
     _check_score(order, splits.train)
     prompts = PromptFormat(load_tokenizer(settings))
     _refuse_changes(run, plugin, settings, prompts, data_hash)
@@ -70,12 +78,11 @@ def train(run: Run, order: Order) -> None:
     say(describe_rows(rows))
     if not rows.rows:
         raise InputError(f"{source}: no window to train on{_first(rows.set_aside)}")
+    # What stands in no text is not trained on, and the books say how much that is.
+    found = findings_of_training(splits, rows.lost, plugin.schema, {*accepted, "unlearnable"})
+    for finding in found:
+        say(finding.line)
     if is_main_process():
-        accepted = {"leaks"} if order.allow_leaks else set()
-        found = findings_of_training(splits, rows.lost, plugin.schema, accepted)
-        for finding in found:
-            if finding.stops:
-                say(f"unsound: {finding.message}")
         write_books(run, order, splits, rows, data_hash, prompts, found)
     _fit(run, order, prompts, rows, splits)
 
@@ -126,7 +133,8 @@ def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Spli
     asked = order.settings.values
     settings = lowered(run, asked)
     held_out = splits.validation[: asked.eval_documents]
-    held_out_rows = build_rows(held_out, order.plugin, prompts, asked).rows
+    as_they_are = replace(asked, swap_values=0)
+    held_out_rows = build_rows(held_out, order.plugin, prompts, as_they_are).rows
     while True:
         scorer = _scorer(order.plugin, settings, prompts, held_out) if held_out else None
         short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer)
@@ -164,7 +172,7 @@ def _advice(
 ) -> str:
     """Say in one line what was short, what the plan counts, and what to do."""
     line = f"{run.folder}: {short.told}, with batch_size {settings.batch_size}"
-    planned = planned_memory(settings, rows.rows)
+    planned = planned_memory(settings, rows.trained)
     if planned:
         line += f"; {planned}"
     if changed and process_count() == 1:
@@ -202,13 +210,13 @@ def _attempt(
             run.checkpoints,
             settings,
             prompts,
-            rows.rows,
+            rows.trained,
             held_out,
             scorer=scorer,
             best=best,
             group=asked.batch_size,  # so that each step reads the same rows
         )
-        steps_an_epoch, total = count_steps(len(rows.rows), settings)
+        steps_an_epoch, total = count_steps(len(rows.trained), settings)
         if is_main_process():
             run.cut_log(step)
         if checkpoint:
@@ -237,18 +245,17 @@ def _scorer(
     plugin: Plugin, settings: Settings, prompts: PromptFormat, held_out: Sequence[Example]
 ) -> Callable[[ExtractionTrainer], dict[str, float]]:
     """Return a function that generates for held-out documents and scores them."""
-    from .evaluate import score_names, score_predictions
-    from .metrics import point_scores
     from .predict import Extractor
+    from .threshold import best_threshold
 
     documents = [example.document for example in held_out]
 
     def scores(trainer: ExtractionTrainer) -> dict[str, float]:
         model = trainer.generation_model(settings)
         predictions = Extractor.around(model, plugin, settings, prompts).predict(documents)
-        counts = score_predictions(plugin, held_out, predictions).counts
-        result = point_scores(counts, score_names(settings, counts))
-        return {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
+        threshold, result = best_threshold(plugin, settings, held_out, predictions)
+        shown = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
+        return shown | {"min_confidence": threshold}
 
     return scores
 
@@ -267,7 +274,14 @@ def _install_adapter(run: Run, trainer: ExtractionTrainer, prompts: PromptFormat
     write_json(partial / "receipt.json", info["receipt"])
     write_atomically(partial / "README.md", _card(info))
     steps = trainer.state.global_step or best.last_step
-    run.update(training={"steps": steps, "best_step": best.step, "best_score": best.score})
+    run.update(
+        training={
+            "steps": steps,
+            "best_step": best.step,
+            "best_score": best.score,
+            "min_confidence": best.threshold,
+        }
+    )
     os.replace(partial, run.adapter)
     run.drop_checkpoints()
 

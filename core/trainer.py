@@ -80,6 +80,7 @@ class BestAdapter(TrainerCallback, ExportableState):
 
     score: the best score so far; None before the first.
     step: the optimiser step of the best score (a later equal one counts as better).
+    threshold: the confidence of leaves at which it was scored.
     stale: evaluations since the score last rose.
     """
 
@@ -87,6 +88,7 @@ class BestAdapter(TrainerCallback, ExportableState):
         self.patience = patience
         self.score: float | None = None
         self.step = 0
+        self.threshold = 0.0
         self.stale = 0
         self.last_step = 0
 
@@ -95,6 +97,7 @@ class BestAdapter(TrainerCallback, ExportableState):
         state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
         stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
         self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
+        self.threshold = stored["threshold"]
         self.last_step = int(state["global_step"])
         return self.last_step
 
@@ -102,13 +105,13 @@ class BestAdapter(TrainerCallback, ExportableState):
         """Return where the best adapter stands."""
         return checkpoints / f"{BEST}-{self.step}"
 
-    def update(self, score: float, step: int) -> bool:
+    def update(self, score: float, step: int, threshold: float) -> bool:
         """Take in an evaluation; return whether its adapter is the one to keep."""
         rose = self.score is None or score > self.score
         kept = rose or score == self.score
         self.stale = 0 if rose else self.stale + 1
         if kept:
-            self.score, self.step = score, step
+            self.score, self.step, self.threshold = score, step, threshold
         return kept
 
     def exhausted(self) -> bool:
@@ -117,7 +120,8 @@ class BestAdapter(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        attributes = {"score": self.score, "step": self.step, "stale": self.stale}
+        names = ("score", "step", "threshold", "stale")
+        attributes = {name: getattr(self, name) for name in names}
         return {"args": {"patience": self.patience}, "attributes": attributes}
 
 
@@ -184,7 +188,8 @@ class LogFile(TrainerCallback):
 class ExtractionTrainer(SFTTrainer):
     """SFTTrainer with our order of rows, scores at the end of an epoch, checkpoints that are whole.
 
-    scorer: called at the end of an epoch; returns scores by name, "score" among them.
+    scorer: called at the end of an epoch; returns scores by name, "score" among them, and
+        "min_confidence", the threshold at which they were taken.
     best: which adapter is kept.
     scoring: whether it is answering held-out documents, or was when an error ended it.
     """
@@ -229,7 +234,8 @@ class ExtractionTrainer(SFTTrainer):
                 self.scoring = False
                 shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
                 self.log(shown)
-                if self.best.update(scores["score"], self.state.global_step):
+                threshold = scores["min_confidence"]
+                if self.best.update(scores["score"], self.state.global_step, threshold):
                     self._keep()
                 if self.best.exhausted():
                     self.control.should_training_stop = True

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -69,6 +69,8 @@ def assert_balanced(told: dict[str, Any]) -> None:
     assert windows["set_aside"] == sum(windows["reasons"].values())
     for known in told["gold"].values():
         assert known["leaves"] == known["learned"] + sum(known["lost"].values())
+    every = told["every_leaf"]
+    assert every["leaves"] == every["learned"] + sum(every["lost"].values())
 
 
 # What training does
@@ -169,12 +171,87 @@ def test_each_gold_leaf_has_its_windows_or_a_reason(
     told: tuple[dict[str, Any], Path], trained_on: Rows
 ) -> None:
     leaves = told[0]["leaves"]
-    lost = {(leaf["id"], leaf["pointer"]): leaf["reason"] for leaf in leaves if not leaf["windows"]}
+    lost = {
+        (leaf["id"], leaf["pointer"]): leaf["reason"]
+        for leaf in leaves
+        if not leaf["windows"] and not leaf["reason"].startswith("lost with what holds it: ")
+    }
     assert lost == {(reject.id, reject.field): reject.reason for reject in trained_on.lost}
     assert lost["d2", "/diseases/0"] == "not in the text"
     assert lost["d2", "/chemicals/0"] == "the windows that hold it are set aside"
     assert {"id": "d1", "pointer": "/diseases/0", "windows": [1]} in leaves
     assert all("reason" not in leaf for leaf in leaves if leaf["windows"])
+
+
+def test_every_leaf_is_told_and_stands_in_the_windows_that_are_named(
+    told: tuple[dict[str, Any], Path], medical: Plugin, corpus: Path
+) -> None:
+    records = {
+        gold.document.id: gold.record or {}
+        for gold in read_splits(medical, corpus, allow_leaks=False)[0].train
+    }
+    assert_true(told[0], told[1], records)
+
+
+def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
+    command: Command, tmp_path: Path
+) -> None:
+    text = "Aspirin was given in ward 7. A rash came on the next day."
+    pair = {"chemical": "Aspirin", "disease": "rash"}
+    record = {"chemicals": ["Aspirin"], "diseases": ["rash"], "relations": [pair]}
+    data = write(tmp_path / "rows.jsonl", [row(1, text=text, record=record)])
+    source = ("audit", "--plugin", "medical_ner", "--data", data)
+    chat = tmp_path / "chat.jsonl"
+    found = report(command(*source, "--json", "--export", chat))
+    assert_balanced(found)
+    assert_true(found, chat, {"d1": record})
+    reason = "its parts share no window"
+    inner = f"lost with what holds it: {reason}"
+    assert found["leaves"] == [
+        {"id": "d1", "pointer": "/chemicals/0", "windows": [1]},
+        {"id": "d1", "pointer": "/diseases/0", "windows": [2]},
+        {"id": "d1", "pointer": "/relations/0", "windows": [], "reason": reason},
+        {"id": "d1", "pointer": "/relations/0/chemical", "windows": [], "reason": inner},
+        {"id": "d1", "pointer": "/relations/0/disease", "windows": [], "reason": inner},
+    ]
+    assert found["every_leaf"] == {"leaves": 4, "learned": 2, "lost": {inner: 2}}
+    told = f"single leaves, those in objects too: 4 = 2 learned + 2 lost; 2 {inner}"
+    assert told in command(*source).output
+    assert inner in " ".join(command(*source, "--show", "d1").output.split())
+
+
+def assert_true(found: dict[str, Any], chat: Path, records: Mapping[str, Record]) -> None:
+    """Compare what is told of each leaf with the records and with the answers as exported."""
+    answers = {
+        (line["id"], line["window"]): json.loads(line["messages"][-1]["content"])
+        for line in lines(chat)
+    }
+    fates = {(leaf["id"], leaf["pointer"]): leaf for leaf in found["leaves"]}
+    assert len(fates) == len(found["leaves"])
+    learned = 0
+    leaves = {(i, at): value for i, record in records.items() for at, value in _leaves(record)}
+    for (document, pointer), value in leaves.items():
+        fate = fates[document, pointer]
+        assert bool(fate["windows"]) != bool(fate.get("reason"))
+        learned += bool(fate["windows"])
+        field, _position, *end = pointer.split("/")[1:]
+        for window in fate["windows"]:
+            listed = answers[document, window][field]
+            held = [item[end[0]] for item in listed] if end else listed
+            # A mention of the same concept may stand for the end of a relation.
+            assert held if end else value.casefold() in [item.casefold() for item in held]
+    every = found["every_leaf"]
+    assert (every["leaves"], every["learned"]) == (len(leaves), learned)
+
+
+def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the strings of a record by JSON Pointer."""
+    if isinstance(value, str):
+        yield pointer, value
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from _leaves(inner, f"{pointer}/{key}")
+    for position, inner in enumerate(value if isinstance(value, list) else ()):
+        yield from _leaves(inner, f"{pointer}/{position}")
 
 
 def test_what_is_exported_is_what_training_reads(
@@ -273,7 +350,7 @@ def test_what_is_unsound_stops_and_can_be_accepted(
     assert not found["sound"]
     accepted = command(*source, flag)
     assert accepted.code == 0
-    assert "accepted: " in accepted.output
+    assert f"accepted ({name}): " in accepted.output
 
 
 def test_five_percent_of_unlearnable_leaves_are_borne(command: Command, tmp_path: Path) -> None:
@@ -379,70 +456,98 @@ def test_what_the_grammar_refuses_is_told_with_examples() -> None:
     told = [reject["reason"] for reject in found["windows_set_aside"]["grammar"]]
     assert "last week" in told[0]
     assert "soon" in told[1]
+    (finding,) = _of(split_documents(rows[1:]), plugin_of(schema)).findings
+    assert (finding.name, finding.stops) == ("nothing", True)
+    assert finding.message == "there is no window to train on: every one is set aside"
 
 
 # Published corpora
 
 
-def test_the_instruct_sets_splits_leak(medical: Plugin) -> None:
-    folder = INSTRUCT / "splits_20251111"
+PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
+
+
+def asked(abstract: str, things: str, completion: str = "") -> dict[str, str]:
+    """Return a row as the published instruct set has them."""
+    cue = things.split(" ")[0]
+    prompt = (
+        "The following article contains technical terms including diseases, drugs and chemicals. "
+        f"Create a list only of the {things} mentioned.\n\n{abstract}\n\n"
+        f"List of extracted {cue}:\n"
+    )
+    return {"prompt": prompt, "completion": completion}
+
+
+INFLUENCES = "influences between the chemicals and diseases"
+
+
+def test_splits_that_were_made_by_prompt_leak_by_document(command: Command, tmp_path: Path) -> None:
+    both, one, clean = (f"Aspirin caused rash in ward {number}." for number in range(3))
+    write(
+        tmp_path / "train_run-20251106.jsonl",
+        [
+            asked(both, "chemicals", "- aspirin"),
+            asked(both, "diseases", "- rash"),
+            asked(one, "diseases", "- rash"),
+        ],
+    )
+    write(
+        tmp_path / "test_run_20251106.jsonl",
+        [
+            asked(both, "chemicals", "- aspirin"),  # the very prompt of train
+            asked(both, INFLUENCES, "- Chemical aspirin influences disease rash"),
+            asked(one, "chemicals", "- aspirin"),  # another prompt, two of three in all
+            asked(clean, "chemicals", "- aspirin"),
+        ],
+    )
+    answer = command("audit", "--plugin", "medical_ner", "--data", tmp_path)
+    assert answer.code == 1
+    assert "documents: 5 read = 2 train + 0 validation + 3 test + 0 set aside" in answer.output
+    assert "unsound (leaks): 2 of the 3 test documents also stand in train (" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("version", "counts"),
+    [
+        ("20251106", [(265, 273), (276, 280), (81, 280)]),
+        ("20251111", [(274, 277), (267, 270), (58, 270)]),
+    ],
+)
+def test_the_instruct_sets_splits_leak(
+    medical: Plugin, version: str, counts: list[tuple[int, int]]
+) -> None:
+    folder = INSTRUCT / f"splits_{version}"
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
-    found = _leaks(medical, folder)
-    held = {split: _abstracts(folder / f"{split}.jsonl") for split in ("train", "test")}
-    assert len(held["test"]) == 270
-    assert len(held["test"] & held["train"]) == 267
-    assert found["test", "train"] == (267, 270)
-
-
-def test_an_earlier_version_of_them_leaks_as_well(medical: Plugin) -> None:
-    folder = INSTRUCT / "splits_20251106"
-    if not folder.is_dir():
-        pytest.skip(f"needs {folder}")
-    files = {split: next(folder.glob(f"{split}*")) for split in ("train", "validation", "test")}
-    held = {split: _abstracts(file) for split, file in files.items()}
-    assert len(held["test"]) == 280
-    assert len(held["test"] & held["train"]) == 276
-    # Of some abstracts a prompt is missing: they are set aside and stand in no split.
-    whole = _complete(files.values())
-    found = _leaks(medical, folder)
-    usable = held["test"] & whole
-    assert found["test", "train"] == (len(usable & held["train"]), len(usable))
-
-
-def _leaks(plugin: Plugin, folder: Path) -> dict[tuple[str, str], tuple[int, int]]:
-    splits = read_splits(plugin, folder, allow_leaks=True)[0]
-    return {(leak.held_out, leak.other): (len(leak.ids), leak.total) for leak in splits.leaks}
-
-
-def _prompts(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield (instruction, abstract) of each prompt."""
-    for line in lines(file):
-        instruction, abstract, *_cue = line["prompt"].split("\n\n")
-        yield instruction, abstract
+    held = {
+        split: _abstracts(next(folder.glob(f"{split}*")))
+        for split in ("train", "validation", "test")
+    }
+    assert [(len(held[one] & held[other]), len(held[one])) for one, other in PAIRS] == counts
+    leaks = read_splits(medical, folder, allow_leaks=True)[0].leaks
+    assert [(leak.held_out, leak.other) for leak in leaks] == list(PAIRS)
+    assert [(len(leak.ids), leak.total) for leak in leaks] == counts
 
 
 def _abstracts(file: Path) -> set[str]:
-    return {abstract for _instruction, abstract in _prompts(file)}
+    return {line["prompt"].split("\n\n")[1] for line in lines(file)}
 
 
-def _complete(files: Iterable[Path]) -> set[str]:
-    """Return the abstracts that all three things are asked of."""
-    pairs = {pair for file in files for pair in _prompts(file)}
-    count = Counter(abstract for _instruction, abstract in pairs)
-    return {abstract for abstract, number in count.items() if number == 3}
-
-
-def test_the_books_of_a_published_corpus_balance(command: Command, tmp_path: Path) -> None:
+def test_the_books_of_a_published_corpus_balance(
+    command: Command, medical: Plugin, tmp_path: Path
+) -> None:
     if not BC5CDR.is_dir():
         pytest.skip(f"needs {BC5CDR}")
     blocks = (BC5CDR / "CDR_TrainingSet.PubTator.txt").read_text(encoding="utf-8").split("\n\n")
     file = tmp_path / "corpus.txt"
     file.write_text("\n\n".join(blocks[:60]), encoding="utf-8")
-    answer = command("audit", "--plugin", "medical_ner", "--data", file, "--json")
+    chat = tmp_path / "chat.jsonl"
+    answer = command("audit", "--plugin", "medical_ner", "--data", file, "--json", "--export", chat)
     assert answer.code == 0, answer.errors
     found = report(answer)
     assert_balanced(found)
+    splits = read_splits(medical, file, allow_leaks=False)[0]
+    assert_true(found, chat, {gold.document.id: gold.record or {} for gold in splits.train})
     assert found["documents"]["read"] == 60
     assert found["unlearnable"]["leaves"] == 0
     counted = Counter(

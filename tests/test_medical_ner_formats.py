@@ -10,7 +10,7 @@ import pytest
 
 import fieldsmith
 import fieldsmith_medical_ner as medical_ner
-from fieldsmith import Example, InputError, Reject, UnknownFormatError
+from fieldsmith import Example, InputError, Prediction, Reject, UnknownFormatError
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "medical"
 
@@ -428,11 +428,21 @@ def test_an_abstract_stands_once_in_each_split_that_has_a_prompt_of_it(folder: P
 def test_an_abstract_without_one_of_the_prompts(folder: Path, missing: int) -> None:
     pairs = [pair for number, pair in enumerate(THREE) if number != missing]
     field = list(WANTED)[missing]
-    (reject,) = rejects(written(folder, jsonl(*pairs)))
-    assert reject.field == field
-    assert reject.place.endswith(":1")
-    assert f"no prompt for {field}" in reject.reason
-    assert reject.id.startswith("abstract-")
+    example = only(folder, jsonl(*pairs))
+    whole = only(folder, jsonl(*THREE))
+    assert whole.record
+    assert example.document == whole.document
+    assert example.record == {key: whole.record[key] for key in WANTED if key != field}
+    assert example.mentions == {
+        pointer: spans
+        for pointer, spans in whole.mentions.items()
+        if not pointer.startswith(f"/{field}/")
+    }
+    prediction = Prediction(example.document)
+    schema = medical_ner.extract_schema()
+    counted = medical_ner.extract_metric(example, prediction, schema)
+    assert counted
+    assert not [name for name in counted if name.startswith(field)]
 
 
 @pytest.mark.parametrize(
@@ -571,15 +581,20 @@ def test_ncbi_disease() -> None:
     assert len(ids) - len(set(ids)) == 1
 
 
-def test_instruct_splits_of_the_model_project() -> None:
-    found = rows(corpus("medical_ner_instruct/splits_20251111"))
+@pytest.mark.parametrize(
+    ("version", "abstracts", "splits"),
+    [
+        ("20251106", 999, {"train": 991, "validation": 273, "test": 280}),
+        ("20251111", 1000, {"train": 996, "validation": 277, "test": 270}),
+    ],
+)
+def test_instruct_splits_of_the_model_project(
+    version: str, abstracts: int, splits: dict[str, int]
+) -> None:
+    found = rows(corpus(f"medical_ner_instruct/splits_{version}"))
     assert all(isinstance(row, Example) for row in found)
-    assert len({row.document.id for row in found if isinstance(row, Example)}) == 1000
-    assert Counter(row.split for row in found if isinstance(row, Example)) == {
-        "train": 996,
-        "validation": 277,
-        "test": 270,
-    }
+    assert len({row.document.id for row in found if isinstance(row, Example)}) == abstracts
+    assert Counter(row.split for row in found if isinstance(row, Example)) == splits
 
 
 def test_the_files_of_a_folder_tell_the_official_splits() -> None:

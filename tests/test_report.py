@@ -345,6 +345,110 @@ def test_a_comparison_says_what_got_better_and_what_got_worse(
     assert back.score.difference.value == -found.score.difference.value
 
 
+# JSON
+
+
+def told(command: Command, *arguments: object) -> dict[str, Any]:
+    answer = command("report", *arguments, "--json")
+    assert answer.code == 0, answer.errors
+    assert answer.output.count("\n") == 1
+    report: dict[str, Any] = json.loads(answer.output)
+    return report
+
+
+def test_json_says_what_the_run_folder_holds(
+    made: tuple[Path, Path, Path], command: Command
+) -> None:
+    ours, _theirs, data = made
+    report = told(command, ours, "--data", data)
+    stored = json.loads((ours / "metrics.json").read_text(encoding="utf-8"))[data.name]
+    names = report["scores"].pop("names")
+    assert names == ["chemicals", "diseases", "relations"]
+    assert report["scores"] | {"calibration": report["calibration"]} == stored
+    assert report["calibration"]["leaves"] > 0
+    log = lines(ours / "log.jsonl")
+    for name in ("loss", "eval_loss", "score"):
+        by_step = {row["step"]: row[name] for row in report["steps"] if name in row}
+        assert by_step == {row["step"]: row[name] for row in log if name in row} != {}
+    assert report["run"]["folder"] == str(ours)
+    assert (report["run"]["documents"], report["run"]["steps"]) == (24, max(by_step))
+    assert report["against"] is None
+    assert any("--base" in sentence for sentence in report["missing"])
+
+
+def test_json_counts_the_answers_by_kind_and_points_to_them(
+    made: tuple[Path, Path, Path], command: Command
+) -> None:
+    ours, _theirs, data = made
+    report = told(command, ours, "--data", data)
+    assert report["errors"]["chemicals"] == {
+        "gold": 7, "predicted": 5,
+        "right": 2, "wrong": 0, "split": 0, "merged": 1, "missing": 3, "invented": 2,
+    }  # fmt: skip
+    assert [document["id"] for document in report["documents"]] == [row[0] for row in DOCUMENTS]
+    right, pieces, *_, unread = report["documents"]
+    assert (right["f1"], right["error"]) == (1.0, None)
+    merged = {"field": "chemicals", "gold": ["/chemicals/0", "/chemicals/1"]}
+    assert {"kind": "merged", **merged, "predicted": ["/chemicals/0"]} in pieces["answers"]
+    assert unread["f1"] == 0
+    assert unread["error"].startswith("no answer")
+    assert {answer["kind"] for answer in unread["answers"]} == {"missing"}
+
+
+def test_json_compares_by_field_and_by_document(
+    made: tuple[Path, Path, Path], command: Command
+) -> None:
+    ours, theirs, data = made
+    against = told(command, ours, "--data", data, "--against", theirs)["against"]
+    assert against["run"] == str(theirs)
+    assert set(against["fields"]) >= {"chemicals", "diseases", "relations"}
+    for row in (against["score"], *against["fields"].values()):
+        found = row["difference"]
+        assert found["value"] == pytest.approx(row["here"] - row["there"])
+        assert found["low"] <= found["value"] <= found["high"]
+        assert 0 < found["p_value"] <= 1
+    assert against["fields"]["diseases"]["difference"]["value"] > 0
+    assert against["fields"]["chemicals"]["difference"]["value"] == 0
+    assert against["worse"] == []
+    (change,) = against["better"]
+    assert (change["id"], change["here"], change["lost"]) == ("right", 1.0, [])
+    assert {"field": "diseases", "value": "rash", "what": "found"} in change["gained"]
+
+
+def test_json_without_the_data_says_what_is_missing(
+    made: tuple[Path, Path, Path], command: Command
+) -> None:
+    ours, _theirs, data = made
+    report = told(command, ours, "--split", data.name)
+    assert {document["f1"] for document in report["documents"]} == {None}
+    assert report["errors"]["chemicals"]["merged"] == 0  # nothing touches without a text
+    assert any("name it by --data" in sentence for sentence in report["missing"])
+
+
+def test_json_stands_alone_on_standard_output(
+    made: tuple[Path, Path, Path], tmp_path: Path, command: Command
+) -> None:
+    answer = command("report", made[0], "--json", "--html", tmp_path / "page.html")
+    assert answer.code == 2
+    assert "--json goes without --html and --png" in answer.errors
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_the_page_of_the_documentation_names_every_key_of_the_json(
+    made: tuple[Path, Path, Path], command: Command
+) -> None:
+    ours, theirs, data = made
+    report = told(command, ours, "--data", data, "--against", theirs)
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8").split("## JSON")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    assert list(rows) == list(report)
+    for part in ("run", "against", "calibration"):
+        assert [key for key in report[part] if f"`{key}`" not in rows[part]] == []
+    for part in ("documents", "errors"):
+        found = report[part].values() if part == "errors" else report[part]
+        assert [key for row in found for key in row if f"`{key}`" not in rows[part]] == []
+
+
 # The page
 
 

@@ -96,16 +96,18 @@ def test_all_else_equals_the_unbroken_run(broken: list[Path], trained: Trained) 
 
 def test_the_training_stops_and_keeps_the_best_as_the_log_says(trained: Trained) -> None:
     patience = SETTINGS["patience"]
-    best, kept, stale, last = -1.0, 0, 0, 0
+    best, kept, sure, stale, last = -1.0, 0, 0.0, 0, 0
     for line in lines(trained.run / "log.jsonl"):
         last = line["step"]
         if "score" in line:
             assert stale != patience, "an epoch was trained after the patience was spent"
             stale = 0 if line["score"] > best else stale + 1
-            kept = last if line["score"] >= best else kept
+            if line["score"] >= best:
+                kept, sure = last, line["score/min_confidence"]
             best = max(best, line["score"])
     training = info(trained.run)["training"]
-    assert training == {"steps": last, "best_step": kept, "best_score": best}
+    kept_as = {"steps": last, "best_step": kept, "best_score": best, "min_confidence": sure}
+    assert training == kept_as
     assert stale == patience
     assert kept < last, "the tiny training no longer tells the best from the last"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from running import Answer
+from running import Answer, Moment, extract
 from safetensors import safe_open
 from tiny import SETTINGS, SPLITS, Trained, Workplace, contents, documents, info, lines
 from transformers import (
@@ -160,15 +160,14 @@ def test_the_books_balance_and_name_what_is_set_aside(
     order = workplace.order(
         run, data=data, max_steps=1, window="document", max_length=300, max_new_tokens=20
     )
-    answer = command(*order)
+    answer = command(*order, "--allow-duplicate-ids")
     assert answer.code == 0, answer.errors
 
     counts = info(run)["counts"]
-    assert "duplicate-ids" in {finding["name"] for finding in info(run)["findings"]}
     documents = counts["documents"]
     assert documents == {"read": 26, "train": 19, "validation": 1, "test": 1, "set_aside": 5}
     assert documents["read"] == len(rows)
-    assert counts["windows"] == {"made": 19, "trained": 18, "set_aside": 1}
+    assert counts["windows"] == {"made": 19, "trained": 18, "set_aside": 1, "copies": 0}
     assert counts["gold"]["chemicals"]["leaves"] == 19
     assert counts["gold"]["chemicals"]["learned"] == 17
     assert counts["aligned"] == {"chemicals": 1}
@@ -208,7 +207,8 @@ def test_a_corpus_without_held_out_documents_trains_and_says_so(
     assert answer.code == 0, answer.errors
     assert "no official validation and no test" in answer.errors
     assert info(run)["data"]["missing_splits"] == ["validation", "test"]
-    assert info(run)["training"] == {"steps": 2, "best_step": 0, "best_score": None}
+    training = {"steps": 2, "best_step": 0, "best_score": None, "min_confidence": 0.0}
+    assert info(run)["training"] == training
     assert answer.output == f"{run}\n"
     refusal = command("evaluate", run)
     assert refusal.code == 1
@@ -284,6 +284,91 @@ def test_a_run_with_leaks_that_were_allowed_is_scored(
     assert answer.code == 0, answer.errors
     assert info(run)["data"]["leaks"][0]["ids"] == ["1"]
     assert json.loads((run / "metrics.json").read_text())["test"]["trained_on"] == 1
+
+
+# Data that the audit finds unsound
+
+ACCEPTING = {
+    "leaks": "--allow-leaks",
+    "duplicate-ids": "--allow-duplicate-ids",
+}
+
+
+@pytest.fixture(scope="module")
+def unsound(workplace: Workplace) -> Path:
+    """Rows with one fault of each kind."""
+    path = workplace.folder / "unsound.jsonl"
+    rows = [
+        *map(row, range(16)),
+        row(3, text="Another text."),  # a second document of the same id
+        row(100, split="test", text=row(5)["text"]),
+        row(101, record={"chemicals": ["zinc", "tin"], "diseases": [], "relations": []}),
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_what_the_audit_finds_unsound_is_refused_until_it_is_accepted(
+    workplace: Workplace, unsound: Path, tmp_path: Path, command: Command
+) -> None:
+    run = tmp_path / "run"
+    order = workplace.order(run, data=unsound, max_steps=1)
+    told = {
+        "leaks": "1 of the 1 test document also stands in train (d100)",
+        "duplicate-ids": "1 row has the id of another row: only the first is read (d3)",
+        "unlearnable": "5.9% of the verbatim leaves do not stand in their text (chemicals 2 of 18)",
+    }
+    # What the splits tell is refused before a window is made.
+    for given, wanted in (
+        ((), ("leaks", "duplicate-ids")),
+        (("leaks",), ("duplicate-ids",)),
+        (("duplicate-ids",), ("leaks",)),
+    ):
+        answer = command(*order, *(ACCEPTING[name] for name in given))
+        assert answer.code == 1
+        line = answer.errors.splitlines()[-1]
+        assert line.startswith(f"extract: error: {unsound}: unsound ({wanted[0]}): ")
+        assert {name for name in told if told[name] in line} == set(wanted)
+        assert {name for name in ACCEPTING if f"{ACCEPTING[name]} accepts it" in line} == set(
+            wanted
+        )
+        assert not run.exists()
+    answer = command(*order, *ACCEPTING.values())
+    assert answer.code == 0, answer.errors
+    known = info(run)
+    assert known["accepted"] == sorted(ACCEPTING)
+    stored = {finding["name"]: finding for finding in known["findings"]}
+    source = ("--plugin", "medical_ner", "--data", unsound, "--model", workplace.model)
+    accepting = (*ACCEPTING.values(), "--allow-unlearnable")
+    audit = json.loads(command("audit", *source, *accepting, "--json").output)
+    assert [*stored.values()] == audit["findings"]
+    for name, message in told.items():
+        assert stored[name]["accepted"]
+        assert message in stored[name]["message"]
+        assert f"accepted ({name}): {stored[name]['message']}" in answer.errors
+
+
+def test_a_run_on_data_that_was_accepted_goes_on(
+    workplace: Workplace, unsound: Path, tmp_path: Path, command: Command
+) -> None:
+    run = tmp_path / "run"
+    order = workplace.order(run, data=unsound, max_steps=1)
+    extract(*order, *ACCEPTING.values(), kill=Moment("os.rename", "rejects.jsonl"))
+    assert "sha256" not in info(run)["data"]  # nothing but the order is known
+    for flag in ACCEPTING.values():
+        assert command("train", "--resume", run, flag).code == 2
+    answer = command("train", "--resume", run)
+    assert answer.code == 0, answer.errors
+    assert all(finding["accepted"] for finding in info(run)["findings"])
+
+    # A run that began before such data was refused is gone on with too.
+    known = info(run)
+    del known["accepted"]
+    (run / "run.json").write_text(json.dumps(known))
+    shutil.rmtree(run / "adapter")
+    answer = command("train", "--resume", run)
+    assert answer.code == 0, answer.errors
+    assert "unsound (duplicate-ids): " in answer.errors
 
 
 # Adapters

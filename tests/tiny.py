@@ -220,8 +220,10 @@ def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
 def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:
     import torch
 
+    from fieldsmith.attention import train_with_prefix
     from fieldsmith.rows import IGNORED
 
+    train_with_prefix(model)  # as the preset goes on
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
     source = random.Random(0)
     longest = max(len(row.input_ids) for row in rows)
@@ -229,7 +231,8 @@ def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:
     labels = torch.tensor([row.labels + [IGNORED] * (longest - len(row.labels)) for row in rows])
     for _ in range(steps):
         chosen = torch.tensor(source.sample(range(len(rows)), 16))
-        loss = model(input_ids=ids[chosen], labels=labels[chosen]).loss
+        seen = torch.ones_like(ids[chosen])
+        loss = model(input_ids=ids[chosen], attention_mask=seen, labels=labels[chosen]).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

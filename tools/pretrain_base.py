@@ -136,9 +136,15 @@ def make_measure(model: LlamaForCausalLM, device: str, compiled: bool) -> Measur
     """Loss and correctness of each token of a batch."""
 
     def forward(
-        ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor, targets: torch.Tensor
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        segments: torch.Tensor,
+        prefixes: torch.Tensor,
+        targets: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        seen = (segments[:, :, None] == segments[:, None, :]).tril()[:, None]
+        own = segments[:, :, None] == segments[:, None, :]
+        seen = own.tril() | (own & prefixes[:, :, None] & prefixes[:, None, :])
+        seen = seen[:, None]
         logits = model(input_ids=ids, position_ids=positions, attention_mask=seen).logits.float()
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
         return loss.view_as(targets), logits.argmax(-1) == targets
@@ -146,7 +152,7 @@ def make_measure(model: LlamaForCausalLM, device: str, compiled: bool) -> Measur
     run = torch.compile(forward, dynamic=False) if compiled else forward
 
     def measure(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        tensors = (batch.ids, batch.positions, batch.segments, batch.targets)
+        tensors = (batch.ids, batch.positions, batch.segments, batch.prefixes, batch.targets)
         with torch.autocast(device, dtype=torch.bfloat16):
             loss, hits = run(*(tensor.to(device) for tensor in tensors))
         return loss, hits
@@ -218,10 +224,10 @@ def held_out(measure: Measure, encoder: Encoder, sources: Sources, count: int) -
     return result
 
 
-def rate(step: int, progress: float) -> float:
+def rate(peak: float, step: int, progress: float) -> float:
     """Warm-up by steps, then a cosine of the progress down to a fiftieth."""
     falling = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * falling
+    return peak * min(1.0, (step + 1) / WARM_UP_STEPS) * falling
 
 
 def make_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
@@ -343,7 +349,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     progress = (state.tokens if arguments.tokens else state.seconds) / budget
     while progress < 1:
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = rate(state.step, progress)
+            group["lr"] = rate(arguments.rate, state.step, progress)
         batch = make_batch(encoder, corpus, state, progress, f"{seed} {rank}")
         loss, hits = measure(batch)
         weights = batch.weights.to(device)
@@ -423,6 +429,9 @@ def main() -> None:
     budget.add_argument("--minutes", type=float, help="train for so long")
     budget.add_argument("--tokens", type=int, help="train on so many tokens")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--rate", type=float, default=PEAK_RATE, help="peak of the rate; lower with --start"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--workers", type=int, help="processes that step together (one a core; one on a GPU)"

@@ -25,10 +25,13 @@ from tokenizers import Tokenizer
 
 KINDS = ("copy", "extraction", "language")
 
-# An answer's tokens are few among the text's: they weigh more. The text beside an answer teaches
-# language for nothing.
+# An answer's tokens are few among the text's: they weigh more. The text beside an answer, where it
+# is read from left to right, teaches language for nothing.
 ANSWER, TEXT, LANGUAGE, COPY = 1.0, 0.15, 0.4, 0.5
 
+# Prompts are read as a prefix (every token sees all of it) but for this share, which keeps the
+# model of use to programs that know causal attention alone.
+CAUSAL = 0.25
 
 SHORT = 320
 """Tokens of a row up to which it mostly holds sentences."""
@@ -44,20 +47,28 @@ class Sources:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids, the weight of predicting each, and what is counted as its kind."""
+    """Token ids, the weight of predicting each, what is counted as its kind, and the prefix.
+
+    prefix: how many tokens at the beginning see each other.
+    """
 
     ids: list[int]
     weights: list[float]
     kind: int
+    prefix: int = 0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of equal length; a segment sees itself alone, and counts its positions from 0."""
+    """Rows of equal length; a segment sees itself alone, and counts its positions from 0.
+
+    prefixes: whether a token belongs to the prefix of its segment.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
     segments: torch.Tensor
+    prefixes: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
     kinds: torch.Tensor
@@ -83,18 +94,25 @@ class Encoder:
         head, tail = self.special[START_HEADER], self.special[END_HEADER]
         return [head, *self.text(role), tail, *self.text("\n\n")]
 
-    def example(self, example: Example) -> Tokens:
-        """The chat template's rendering of an example; loss on the answer, a little on the text."""
+    def example(self, example: Example, *, causal: bool = False) -> Tokens:
+        """The chat template's rendering of an example; loss on the answer.
+
+        causal: whether the prompt is read from left to right; then there is a little loss on the
+            text, too, which a prefix, that sees itself whole, has nothing to learn from.
+        """
         end = self.special[END_OF_TURN]
         prompt = [self.special[BEGIN], *self._turn("system"), *self.text(example.system), end]
         prompt += self._turn("user")
         user = [*self.text(example.user), end]
         header = self._turn("assistant")
         answer = [*self.text(example.answer), end]
+        asked = len(prompt + user + header)
+        text = TEXT if causal else 0.0
         return Tokens(
             prompt + user + header + answer,
-            [0.0] * len(prompt) + [TEXT] * len(user) + [0.0] * len(header) + [ANSWER] * len(answer),
+            [0.0] * len(prompt) + [text] * len(user) + [0.0] * len(header) + [ANSWER] * len(answer),
             KINDS.index("extraction"),
+            0 if causal else asked,
         )
 
     def language(self, sources: Sources, random: Random, length: int) -> Tokens:
@@ -114,7 +132,8 @@ class Encoder:
         start = random.randrange(half)
         # Where the second half starts cannot be known, so its first token is not asked.
         weights = [0.0] * (half + 1) + [COPY] * (half - 1)
-        return Tokens(first + first[start:] + first[:start], weights, KINDS.index("copy"))
+        prefix = 0 if random.random() < CAUSAL else half
+        return Tokens(first + first[start:] + first[:start], weights, KINDS.index("copy"), prefix)
 
 
 def _fit(sequences: Sequence[Tokens], rows: int, length: int) -> list[list[Tokens]]:
@@ -136,6 +155,7 @@ def _batch(packed: Sequence[Sequence[Tokens]], length: int, pad: int) -> Batch:
     positions, segments, targets = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
     weights = torch.zeros(shape)
     kinds = torch.full(shape, -1)
+    prefixes = torch.zeros(shape, dtype=torch.bool)
     for number, row in enumerate(packed):
         at = 0
         for segment, sequence in enumerate(row, start=1):
@@ -143,11 +163,12 @@ def _batch(packed: Sequence[Sequence[Tokens]], length: int, pad: int) -> Batch:
             ids[number, at:end] = torch.tensor(sequence.ids)
             positions[number, at:end] = torch.arange(end - at)
             segments[number, at:end] = segment
+            prefixes[number, at : at + sequence.prefix] = True
             targets[number, at : end - 1] = torch.tensor(sequence.ids[1:])
             weights[number, at : end - 1] = torch.tensor(sequence.weights[1:])
             kinds[number, at : end - 1] = sequence.kind
             at = end
-    return Batch(ids, positions, segments, targets, weights, kinds)
+    return Batch(ids, positions, segments, prefixes, targets, weights, kinds)
 
 
 def copying_batch(encoder: Encoder, random: Random, rows: int, length: int) -> Batch:
@@ -159,27 +180,29 @@ def copying_batch(encoder: Encoder, random: Random, rows: int, length: int) -> B
 def mixed_batch(
     encoder: Encoder, sources: Sources, random: Random, rows: int, length: int, share: float = 0.7
 ) -> Batch:
-    """`share` of the rows extraction, two thirds of the others language, the rest copying."""
+    """`share` of the rows extraction; of the others two thirds language, the rest copying."""
     extraction = round(rows * share)
-    language = round((rows - extraction) * 0.67)
     examples: list[Tokens] = []
     total = 0
     while total < extraction * length * 1.05:
-        example = encoder.example(_drawn(sources, random, length))
+        drawn = _drawn(sources, random, length)
+        example = encoder.example(drawn, causal=random.random() < CAUSAL)
         if len(example.ids) <= length:
             examples.append(example)
             total += len(example.ids)
     packed = _fit(examples, extraction, length)
-    for _ in range(language):
+    for _ in range(rows - extraction):
+        # Drawn, not counted off: long rows are few, and some of them have to be copies.
+        if random.random() < 0.33:
+            count = random.choice((1, 1, 2, 4))
+            packed.append([encoder.copy(random, length // count) for _ in range(count)])
+            continue
         row: list[Tokens] = []
         left = length
         while left >= 24:
             row.append(encoder.language(sources, random, left))
             left -= len(row[-1].ids)
         packed.append(row)
-    for _ in range(rows - extraction - language):
-        count = random.choice((1, 1, 2, 4))
-        packed.append([encoder.copy(random, length // count) for _ in range(count)])
     return _batch(packed, length, encoder.special[PAD])
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import SPLITS
+from ..findings import FLAGS
+from .acceptance import acceptance_options, accepted
 from .lengths import max_length_option, require_positions
 
 if TYPE_CHECKING:
@@ -43,9 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The documents to look at one by one.",
 )
-@click.option("--allow-leaks", is_flag=True, help="Accept splits that share documents.")
-@click.option("--allow-duplicate-ids", is_flag=True, help="Accept rows with the id of another.")
-@click.option("--allow-unlearnable", is_flag=True, help="Accept gold that stands in no text.")
+@acceptance_options(*FLAGS)
 @click.option("--show", metavar="ID", help="Show one document as the model reads it, and no more.")
 @click.option(
     "--export",
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     name: str,
     data: Path | None,
     preset: str,
@@ -65,12 +66,10 @@ def command(
     assignments: tuple[str, ...],
     wrappers: tuple[str, ...],
     split: str,
-    allow_leaks: bool,
-    allow_duplicate_ids: bool,
-    allow_unlearnable: bool,
     show: str | None,
     export: Path | None,
     as_json: bool,
+    **acceptance: bool,
 ) -> None:
     """Say what the model will see of a data set, and what it will not, before any training.
 
@@ -106,12 +105,6 @@ def command(
     if show is not None:
         print_document(look_at(splits, show, plugin, prompts, settings), prompts)
         return
-    flags = {
-        "leaks": allow_leaks,
-        "duplicate-ids": allow_duplicate_ids,
-        "unlearnable": allow_unlearnable,
-    }
-    accepted = {finding for finding, given in flags.items() if given}
     with ExitStack() as stack:
         chat = leaves = None
         if export:
@@ -124,10 +117,10 @@ def command(
             if chat:
                 write_lines(chat, conversations(made))
             if leaves:
-                write_lines(leaves, fates(made))
+                write_lines(leaves, (fate.as_json() for fate in fates(made)))
             progress.advance()
 
-        result = audit(splits, plugin, prompts, settings, accepted, visit, split)
+        result = audit(splits, plugin, prompts, settings, accepted(acceptance), visit, split)
         if leaves:
             told = {"plugin": name, "data": str(data) if data else None}
             _print_json(told | result.as_json(), leaves)

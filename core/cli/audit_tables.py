@@ -61,8 +61,8 @@ def print_document(made: DocumentRows, prompts: PromptFormat) -> None:
         _reading(console, reading, number, len(made.readings), prompts)
     table = _table("", _FATE)
     for fate in fates(made):
-        windows = ", ".join(map(str, fate["windows"]))
-        table.add_row(_safe(fate["pointer"]), _safe(windows or fate["reason"]))
+        windows = ", ".join(map(str, fate.windows))
+        table.add_row(_safe(fate.pointer), _safe(windows or fate.reason))
     console.print(table)
 
 
@@ -177,6 +177,13 @@ def _gold(console: Console, audit: Audit) -> None:
     for name, why in audit.partly.items():
         told = "; ".join(f"{n} {kind}" for kind, n in why.most_common())
         _say(console, f"  left out of an object that is learned: {_safe(name)} ({_safe(told)})")
+    lost = audit.leaves_lost
+    told = "".join(f"; {n} {kind}" for kind, n in lost.most_common())
+    _say(
+        console,
+        f"single leaves, those in objects too: {audit.leaves} = {audit.leaves_learned} learned + "
+        f"{lost.total()} lost{_safe(told)}",
+    )
 
 
 def _unlearnable(console: Console, audit: Audit) -> None:
@@ -227,14 +234,7 @@ def _twin(twin: Twin) -> str:
 
 def _findings(console: Console, audit: Audit) -> None:
     for finding in audit.findings:
-        if finding.accepted:
-            _say(console, Text(f"\naccepted: {_safe(finding.message)}", "yellow"))
-        elif finding.stops:
-            line = f"\nunsound ({finding.name}): {_safe(finding.message)}"
-            accept = f"; {finding.flag} accepts it" if finding.flag else ""
-            _say(console, Text(line + accept, "red"))
-        else:
-            _say(console, Text(f"\nnote ({finding.name}): {_safe(finding.message)}", "yellow"))
+        _say(console, Text(f"\n{_safe(finding.line)}", "red" if finding.stops else "yellow"))
     if audit.is_sound:
         _say(console, Text("\nnothing makes training on this unsound", "green"))
 

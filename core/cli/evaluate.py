@@ -41,6 +41,13 @@ from ..data import SPLITS
     is_flag=True,
     help="Let the model write what it likes; for comparison only, and the scores say so.",
 )
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Leave out leaves that the model is less sure of; 0 for none. "
+    "Default: where the run's validation documents scored best.",
+)
 @click.option("--allow-leaks", is_flag=True, help="Score documents the run was trained on too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -52,6 +59,7 @@ def command(
     split: str | None,
     base: bool,
     unconstrained: bool,
+    min_confidence: float | None,
     allow_leaks: bool,
     as_json: bool,
 ) -> None:
@@ -78,10 +86,11 @@ def command(
             or base
             or unconstrained
             or allow_leaks
+            or min_confidence is not None
         ):
             raise click.UsageError(
                 "--predictions goes with --plugin and --data, and --split if need be; "
-                "with no run, --base, --unconstrained or --allow-leaks"
+                "with no run, --base, --unconstrained, --min-confidence or --allow-leaks"
             )
         summary = _outputs(plugin, predictions, data, split, answered_only)
     else:
@@ -89,7 +98,7 @@ def command(
             raise click.UsageError(
                 "name a run; or outputs to score by --plugin, --predictions and --data"
             )
-        summary = _run(run, data, split, base, not unconstrained, allow_leaks)
+        summary = _run(run, data, split, base, not unconstrained, min_confidence, allow_leaks)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
@@ -114,6 +123,7 @@ def _run(
     split: str | None,
     base: bool,
     constrained: bool,
+    min_confidence: float | None,
     allow_leaks: bool,
 ) -> dict[str, Any]:
     from ..evaluate import evaluate_run
@@ -127,5 +137,6 @@ def _run(
         split=split,
         base=base,
         constrained=constrained,
+        min_confidence=min_confidence,
         allow_leaks=allow_leaks,
     )

@@ -20,10 +20,9 @@ import click
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
     metavar="P",
-    help="Leave out leaves that the model is less sure of, where the schema allows.",
+    help="Leave out leaves that the model is less sure of, where the schema allows; 0 for none. "
+    "Default: where the run's validation documents scored best.",
 )
 @click.option(
     "--unconstrained",
@@ -34,7 +33,7 @@ def command(
     run: Path,
     inputs: tuple[str, ...],
     output: Path | None,
-    min_confidence: float,
+    min_confidence: float | None,
     unconstrained: bool,
 ) -> None:
     """Turn documents into records, one JSON object a line, in the order of the input.
@@ -64,6 +63,8 @@ def command(
     opened.require_complete()
     if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
         raise OutputError(f"{output}: is an input too; write to another file")
+    if min_confidence is None:
+        min_confidence = opened.min_confidence()
     options = {"unconstrained": unconstrained, "min_confidence": min_confidence}
     tally = Tally()
     with open_inputs(plugin_of(opened), inputs) as rows:

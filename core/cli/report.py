@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -45,6 +46,7 @@ import click
     metavar="N",
     help="How many documents the page shows, those with the most errors.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     run: Path,
     against: Path | None,
@@ -53,6 +55,7 @@ def command(
     html: Path | None,
     png: Path | None,
     documents: int,
+    as_json: bool,
 ) -> None:
     """Say what a run came to: scores, losses, kinds of errors, calibration, document by document.
 
@@ -63,12 +66,15 @@ def command(
       extract report runs/second
       extract report runs/second --against runs/first --html report.html
       extract report runs/second --data unseen.txt --png figures/
+      extract report runs/second --json
     """
     from ..files import require_writable, write_atomically
     from ..report.comparison import compare
     from ..report.reading import read_scored
     from .report_tables import print_report
 
+    if as_json and (html or png):
+        raise click.UsageError("--json goes without --html and --png")
     for folder in (html.parent if html else None, png):
         if folder is not None:
             require_writable(folder)
@@ -85,5 +91,9 @@ def command(
 
         for path in write_figures(scored, comparison, png):
             click.echo(path)
-    if html is None and png is None:
+    if as_json:
+        from ..report.as_object import report_object
+
+        click.echo(json.dumps(report_object(scored, comparison), ensure_ascii=False))
+    elif html is None and png is None:
         print_report(scored, comparison)

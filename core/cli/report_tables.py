@@ -66,16 +66,16 @@ def _of(change: Change, word: str) -> tuple[tuple[str, str, str], ...]:
 
 def _steps(console: Console, scored: Scored) -> None:
     """Print a line for each step at which validation was scored, or else the last losses."""
-    rows: dict[float, dict[str, float]] = {}
-    for line in scored.log:
-        rows.setdefault(line["step"], {}).update(line)
-    kept = {step: row for step, row in rows.items() if "score" in row or "eval_loss" in row} or rows
+    rows = scored.steps()
+    kept = [row for row in rows if "score" in row or "eval_loss" in row] or rows
     if not kept:
         return
     table = _table("by step", "step", "loss", "validation loss", "score on validation")
-    for step, row in kept.items():
+    for row in kept:
         values = (row.get(name) for name in ("loss", "eval_loss", "score"))
-        table.add_row(f"{step:g}", *("" if value is None else f"{value:.3f}" for value in values))
+        table.add_row(
+            f"{row['step']:g}", *("" if value is None else f"{value:.3f}" for value in values)
+        )
     console.print(table)
 
 

@@ -75,9 +75,10 @@ def _oddities(summary: dict[str, Any]) -> str:
     told = {
         "truncated": "answers cut off at the length limit",
         "repeats": "repeated items left out",
+        "unsure": "leaves left out as unsure",
         "ungrounded": "leaves that stand in no document left out",
     }
-    parts = [f", {summary[name]} {words}" for name, words in told.items() if summary[name]]
+    parts = [f", {summary[name]} {words}" for name, words in told.items() if summary.get(name)]
     return "".join(parts) + ("" if summary["constrained"] else ", unconstrained")
 
 

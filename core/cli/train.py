@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import FieldsmithError, SettingsError
+from .acceptance import acceptance_options, accepted
 from .lengths import max_length_option, require_positions
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a killed run."
 )
 @click.option("--with", "wrappers", multiple=True, metavar="NAME", help="Add a wrapper plugin.")
-@click.option("--allow-leaks", is_flag=True, help="Train though official splits share documents.")
+@acceptance_options("leaks", "duplicate-ids")
 @click.option(
     "--auto-batch", is_flag=True, help="Where memory is short, halve the batch and go on."
 )
@@ -58,11 +59,14 @@ def command(
     output: Path | None,
     resume: Path | None,
     wrappers: tuple[str, ...],
-    allow_leaks: bool,
     auto_batch: bool,
     gpus: int,
+    **acceptance: bool,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
+
+    Refuses splits that share documents, and rows with the id of another; what extract audit finds
+    besides is told and stored in the run.
 
     \b
     Example:
@@ -91,7 +95,8 @@ def command(
     if resume is not None:
         run = Run.open(resume)
         order = Order.of(run)
-        train(run, replace(order, auto_batch=order.auto_batch or auto_batch))
+        order = replace(order, auto_batch=order.auto_batch or auto_batch)
+        train(run, order, run.info().get("accepted", ()))
     else:
         assert plugin is not None
         domain = load(plugin, wrappers)
@@ -99,11 +104,13 @@ def command(
         chosen |= {"max_length": max_length} if max_length else {}
         settings = resolve(preset, plugin, domain.settings(preset), _absolute(chosen))
         require_positions(settings)
-        order = Order(domain, data, preset, settings, allow_leaks, auto_batch)
+        known = accepted(acceptance)
+        order = Order(domain, data, preset, settings, "leaks" in known, auto_batch)
         folder = output or default_folder(plugin)
-        run = Run.create(folder, order.as_json()) if is_main_process() else Run(folder)
+        begun = {**order.as_json(), "accepted": sorted(known)}
+        run = Run.create(folder, begun) if is_main_process() else Run(folder)
         try:
-            train(run, order)
+            train(run, order, known)
         except OutOfMemoryError:
             raise  # the run can be gone on with
         except FieldsmithError:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import SPLITS, Counts, Example, Prediction, Record, Reject, Span
+from ..data import SPLITS, Counts, Example, Prediction, Record, Span
 from ..errors import FieldsmithError, RunError, nearest
-from ..evaluate import score_names
+from ..evaluate import Labelled, score_names
 from ..files import parse_json, read_jsonl
 from ..grounding import ground
 from ..metrics import precision_recall_f1
 from ..plugins import Plugin, load
 from ..runs import Run
-from ..sources import read_examples, read_splits
+from ..sources import read_splits
 from .kinds import Case, Places, cases
 
 
@@ -83,6 +83,13 @@ class Scored:
         if predicted + gold == 0:
             return 1.0
         return precision_recall_f1((matched, predicted, gold))[2]
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Return what the log says of each step: its lines of one step joined, in their order."""
+        rows: dict[float, dict[str, Any]] = {}
+        for line in self.log:
+            rows.setdefault(line["step"], {}).update(line)
+        return list(rows.values())
 
     def kinds(self) -> dict[str, Counter[str]]:
         """Return for each field how many cases there are of each kind, in the schema's order.
@@ -201,14 +208,7 @@ def _examples(run: Run, plugin: Plugin, name: str, data: Path | None) -> list[Ex
             raise RunError(f"{source}: the data changed since the run was trained")
         return list(getattr(splits, stem))
     split = next((part for part in label.split(":") if part in SPLITS), None)
-    return [
-        row
-        for row in read_examples(plugin, data)
-        if not isinstance(row, Reject)
-        and row.record is not None
-        and row.document.text.strip()
-        and (split is None or row.split in (None, split))
-    ]
+    return list(Labelled(plugin, data, split))
 
 
 def _refuse_others(

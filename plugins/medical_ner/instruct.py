@@ -8,9 +8,9 @@
 
 The other two ask for ``diseases`` and for ``influences between the chemicals and diseases``, and
 the last is answered by ``- Chemical lidocaine influences disease asystole`` or, in later versions,
-``- lidocaine | asystole``. One document is made of the three. Splits of such data were made by
-prompt, so that one abstract stands in several of them: it is yielded once for each split, for the
-leak check to find.
+``- lidocaine | asystole``. One document is made of the three, or of those that there are: a field
+that nobody asks for is not annotated. Splits of such data were made by prompt, so that one abstract
+stands in several of them: it is yielded once for each split, for the leak check to find.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def examples(files: Iterable[tuple[Path, str | None]]) -> Iterator[Example | Rej
 
     files: each with its official split, if it has one.
 
-    A row whose prompt or answer has not the shape above, and an abstract for which one of the
-    three prompts is missing, become a Reject.
+    A record has the keys that its abstract has prompts for, in whatever split. A row whose prompt
+    or answer has not the shape above, and an abstract with two answers to one prompt, become a
+    Reject.
 
     Raises:
         InputError: a row is no JSON object with the strings ``prompt`` and ``completion``.
@@ -123,11 +124,6 @@ def _abstract_examples(abstract: str, rows: Sequence[_Row]) -> Iterator[Example 
             reason = f"a second, different answer to the prompt for {row.field}; keep one"
             yield Reject(row.place, row.field, reason, document.id)
             return
-    missing = [field for field in _FIELDS.values() if field not in answers]
-    if missing:
-        reason = f"the abstract has no prompt for {', '.join(missing)}; add it to the source"
-        yield Reject(rows[0].place, missing[0], reason, document.id)
-        return
     record, mentions = _record(abstract, answers)
     for split, place in _first_places(rows).items():
         yield Example(document, record, mentions, split, place)
@@ -146,10 +142,14 @@ def _record(
     record: Record = {}
     mentions: dict[str, tuple[Span, ...]] = {}
     for field in ("chemicals", "diseases"):
+        if field not in answers:
+            continue
         record[field] = _names(text, answers[field])
         for number, spans in enumerate(claimed(record[field], text).values()):
             if spans:
                 mentions[f"/{field}/{number}"] = tuple(spans)
+    if "relations" not in answers:
+        return record, mentions
     pairs: dict[tuple[str, str], dict[str, str]] = {}
     for item in answers["relations"]:
         chemical, disease = _relation(item) or ("", "")

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldsmith import InputError, read_text
+from fieldsmith import InputError
 
 from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
 
@@ -51,8 +51,7 @@ def documents(path: Path) -> Iterator[Annotated]:
         InputError: a line breaks the rules of the format; names the file and the line.
     """
     block: _Block | None = None
-    # Not splitlines(): an abstract may hold U+2028 and its like, which end no line here.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         place = f"{path}:{number}"
         text_line = _TEXT_LINE.fullmatch(line)
         if text_line and text_line[2] == "t":
@@ -68,6 +67,32 @@ def documents(path: Path) -> Iterator[Annotated]:
                 _add_annotation(block, line, place)
     if block:
         yield _finished(block)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file without their ends, one by one: it may hold millions of documents.
+
+    Raises:
+        InputError: the file cannot be opened, or a line is no UTF-8 or holds NUL.
+    """
+    try:
+        stream = path.open("rb")  # an abstract may hold U+2028 and its like, which end no line here
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{path}:{number}: byte {error.start} is no UTF-8; convert the file "
+                    f"(iconv -f latin1 -t utf-8)"
+                ) from error
+            if "\0" in text:
+                raise InputError(
+                    f"{path}:{number}: holds NUL, so this is no text; give it as UTF-8"
+                )
+            yield text.replace("\r\n", "\n").removesuffix("\n")
 
 
 def _finished(block: _Block) -> Annotated:
