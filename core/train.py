@@ -301,6 +301,7 @@ A LoRA adapter for `{base}` that turns documents into records of the plugin
 `{plugin["name"]}` ({plugin["distribution"]} {plugin["version"]}).
 
 - rank {settings["lora_rank"]}, alpha {settings["lora_alpha"]}, base weights {settings["quantize"]}
+- prompts are read {"as a prefix (prefix_lm)" if settings["prefix_lm"] else "causally"}
 - {documents} training documents, {windows} windows
 - prompt, schema and tokenizer are pinned by `receipt.json`
 """

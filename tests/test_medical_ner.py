@@ -100,12 +100,11 @@ def test_the_prompt_names_the_fields_and_holds_the_text_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("preset", "window"), [("embedded", "sentences"), ("llama-3.2-3b", "document")]
-)
-def test_settings(preset: str, window: str) -> None:
-    settings = medical_ner.extract_settings(preset)
-    assert settings == {"window": window, "score": ["chemicals", "diseases", "relations"]}
+def test_settings() -> None:
+    small, large = map(medical_ner.extract_settings, ("embedded", "llama-3.2-3b"))
+    score = {"score": ["chemicals", "diseases", "relations"]}
+    assert large == {"window": "document", **score}
+    assert small == {"window": "sentences", "swap_values": 2, "epochs": 2, **score}
 
 
 def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:
