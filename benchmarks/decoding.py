@@ -4,8 +4,10 @@
 
 Same model in memory, same prompts, greedy, in turns within one run; both sides are held to the
 same grammars and end a list that repeats itself, and both compile the grammars while the clock
-runs. Three kinds: sentences of biomedical abstracts, title pages of which long spans are copied,
-and the sentences again with the adapter over four-bit weights, unmerged.
+runs. Both read prompts from left to right, as ``model.generate`` does; a run that is named should
+have been trained so (``--set prefix_lm=false``). Three kinds: sentences of biomedical abstracts,
+title pages of which long spans are copied, and the sentences again with the adapter over four-bit
+weights, unmerged.
 
 Without ``--run`` the embedded model is trained first on the sample of medical_ner, without
 ``--pages-run`` on made-up title pages, both by ``extract train``; this takes minutes.
@@ -42,6 +44,9 @@ from .installing import installed
 EXTRACT = Path(sysconfig.get_path("scripts")) / "extract"
 
 PLUGIN = "benchmark_pages"
+
+CAUSAL = ("--set", "prefix_lm=false")
+"""``model.generate`` reads no prompt as a prefix."""
 PAGES = {"train": 400, "validation": 20, "test": 24}
 PAGE_SETTINGS: dict[str, object] = {
     "window": "document",
@@ -160,7 +165,7 @@ def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, ob
     chosen = [f"--set={name}={value}" for name, value in settings.items()]
     source = ["--data", str(data)] if data else []
     subprocess.run(
-        [EXTRACT, "train", "--plugin", plugin, "--output", folder, *source, *chosen],
+        [EXTRACT, "train", "--plugin", plugin, "--output", folder, *source, *chosen, *CAUSAL],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
