@@ -192,7 +192,10 @@ def test_after_a_refusal_the_same_output_can_be_used(
         (["--set", "quantize=int3"], "quantize: 'int3' is none of nf4, none"),
         (["--set", "optimizer=adamx"], "adamx"),
         (["--set", "report_to=notes"], "report_to"),
-        (["--set", "attention=flash_attention_2"], "cannot be loaded"),
+        (
+            ["--set", "attention=flash_attention_2", "--set", "prefix_lm=false"],
+            "cannot be loaded",
+        ),
         (["--set", "score=chemical"], "'chemical'"),
         (["--preset", "llama-3.1-80b"], "did you mean llama-3.1-8b?"),
         (["--preset", "missing.yaml"], "missing.yaml: no such file"),
