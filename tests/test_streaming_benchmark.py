@@ -31,6 +31,7 @@ def test_abstracts_are_sentences_of_the_sample_recombined() -> None:
         assert row["text"] not in sample
 
 
+@pytest.mark.slow
 def test_memory_is_noted_at_each_mark(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     streaming.main(["--run", str(trained.run), "--documents", "12"])
     head, *rows, last = capsys.readouterr().out.splitlines()
@@ -43,6 +44,7 @@ def test_memory_is_noted_at_each_mark(trained: Trained, capsys: pytest.CaptureFi
     assert re.match(r"\d+\.\d\d documents a second", last)
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_predict_ends_the_benchmark(
     run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
