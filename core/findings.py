@@ -1,6 +1,7 @@
 """What makes a training unsound, before it has begun; each finding can be accepted by a flag.
 
-The audit tells what it finds and exits with 1; training refuses to begin.
+The audit tells what it finds and exits with 1. Training refuses leaks and double ids, and tells the
+rest.
 """
 
 from __future__ import annotations
@@ -148,8 +149,7 @@ def refuse_unsound(source: str, findings: Iterable[Finding]) -> None:
 
     Raises:
         LeakError: official splits share documents, whatever else was found.
-        InputError: rows have the id of another, too much of the gold stands in no text, or there is
-            nothing to train on.
+        InputError: rows have the id of another, or there is nothing to train on.
     """
     stopping = [finding for finding in findings if finding.stops]
     if stopping:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..data import SPLITS
+from .confidence import min_confidence_option
 
 
 @click.command("evaluate")
@@ -41,13 +42,7 @@ from ..data import SPLITS
     is_flag=True,
     help="Let the model write what it likes; for comparison only, and the scores say so.",
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Leave out leaves that the model is less sure of; 0 for none. "
-    "Default: where the run's validation documents scored best.",
-)
+@min_confidence_option
 @click.option("--allow-leaks", is_flag=True, help="Score documents the run was trained on too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(

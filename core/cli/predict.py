@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .confidence import min_confidence_option
+
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -17,13 +19,7 @@ import click
     help="Write to this file; the same command goes on where it was killed. "
     "Default: standard output.",
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Leave out leaves that the model is less sure of, where the schema allows; 0 for none. "
-    "Default: where the run's validation documents scored best.",
-)
+@min_confidence_option
 @click.option(
     "--unconstrained",
     is_flag=True,
