@@ -77,3 +77,26 @@ def test_a_run_leaves_out_what_its_threshold_says(
     (run / "run.json").write_text(json.dumps(stored))
     assert answered() == answered("--min-confidence", 0.9) != whole
     assert answered("--min-confidence", 0) == whole
+
+
+def test_an_evaluation_takes_the_threshold_of_the_run_or_another(
+    run: Path, command: Command
+) -> None:
+    stored = info(run)
+    stored["training"]["min_confidence"] = 0.9
+    (run / "run.json").write_text(json.dumps(stored))
+
+    def evaluated(*options: object) -> dict[str, float]:
+        answer = command("evaluate", run, "--json", *options)
+        assert answer.code == 0, answer.errors
+        loaded: dict[str, float] = json.loads(answer.output)
+        return loaded
+
+    own, none = evaluated(), evaluated("--min-confidence", 0)
+    assert (own["min_confidence"], none["min_confidence"]) == (0.9, 0)
+    assert own["unsure"] > none["unsure"] == 0
+
+
+def test_the_adapter_says_how_its_prompts_are_read(trained: Trained) -> None:
+    card = (trained.run / "adapter" / "README.md").read_text(encoding="utf-8")
+    assert "prompts are read as a prefix (prefix_lm)" in card
