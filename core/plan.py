@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from .errors import FieldsmithError, InputError
+from .findings import Finding, findings_of_training
 from .orders import Order
 from .out_of_memory import halved, with_settings
 from .processes import process_count
@@ -21,6 +22,7 @@ from .prompts import PromptFormat
 from .rows import IGNORED, Row, build_rows
 from .settings import Settings
 from .sources import read_splits
+from .tagging import Tags
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -80,6 +82,7 @@ class Plan:
     memory: with the settings as they are; ``toggled`` with activation checkpointing the other way.
     free: bytes to fit into; None where they are not known.
     probe: None where no step was run, and then ``probe_note`` says why.
+    findings: what ``extract audit`` finds in the data; what of it stops, a training refuses.
     """
 
     model: str
@@ -94,6 +97,7 @@ class Plan:
     changes: Sequence[Change]
     probe: Probe | None
     probe_note: str
+    findings: Sequence[Finding] = ()
 
     @property
     def most(self) -> int:
@@ -113,6 +117,7 @@ class Plan:
         """Return everything as ``extract plan --json`` prints it."""
         return {
             "model": self.model,
+            "findings": [asdict(finding) for finding in self.findings],
             "device": self.device,
             "precision": self.precision,
             "batch": asdict(self.batch),
@@ -147,16 +152,21 @@ def most(memory: Memory, device: Device) -> int:
 
 
 def make_plan(
-    order: Order, *, device: Device | None = None, free: int | None = None, probe: bool = False
+    order: Order,
+    *,
+    device: Device | None = None,
+    free: int | None = None,
+    probe: bool = False,
+    accepted: Collection[str] = (),
 ) -> Plan:
     """Work out what a training will take; no weights are loaded unless ``probe``.
 
     device: what to plan for; None for what this machine would train on.
     free: bytes to fit into; None for what this machine has, if it has the device.
+    accepted: names of the findings that the user accepts; what is unsound is told, not refused.
 
     Raises:
         InputError: the source cannot be read, or leaves nothing to train on.
-        LeakError: official splits share documents.
         SchemaError: answers cannot be held to the plugin's schema.
         SettingsError: config or tokenizer cannot be read, or the settings do not fit the model.
     """
@@ -168,7 +178,7 @@ def make_plan(
     settings = order.settings.values
     config = read_config(settings)
     prompts = PromptFormat(load_tokenizer(settings))
-    rows = _rows(order, prompts)
+    rows, findings = _rows(order, prompts, accepted)
     chosen, here = _pick(device)
     precision = pick_precision(settings, chosen)
     batch = longest_batch([row.labels for row in rows], settings)
@@ -192,18 +202,21 @@ def make_plan(
         changes=changes,
         probe=measured,
         probe_note=note,
+        findings=findings,
     )
 
 
-def _rows(order: Order, prompts: PromptFormat) -> list[Row]:
+def _rows(
+    order: Order, prompts: PromptFormat, accepted: Collection[str]
+) -> tuple[list[Row], list[Finding]]:
     plugin, settings = order.plugin, order.settings.values
-    splits, _hash = read_splits(plugin, order.source, allow_leaks=order.allow_leaks)
+    splits, _hash = read_splits(plugin, order.source, allow_leaks=True)
     with meter("reading", len(splits.train), "documents") as progress:
-        rows = build_rows(splits.train, plugin, prompts, settings, progress.advance).trained
-    if not rows:
+        books = build_rows(splits.train, plugin, prompts, settings, progress.advance)
+    if not books.rows:
         source = order.source or f"{plugin.name}'s sample"
         raise InputError(f"{source}: no window to train on; see extract audit")
-    return rows
+    return books.trained, findings_of_training(splits, books.lost, plugin.schema, accepted)
 
 
 def _pick(asked: Device | None) -> tuple[Device, bool]:
@@ -372,7 +385,7 @@ def _probe(
     if not weights_at_hand(settings):
         return None, f"not measured: the weights of {settings.model} are not at hand"
     steps = count_steps(len(rows), settings)[1]
-    seconds = _seconds_a_step(settings, prompts, rows)
+    seconds = _seconds_a_step(order, prompts, rows)
     return Probe(_PROBE_STEPS - _PROBE_WARM_UP, seconds, seconds * steps), ""
 
 
@@ -394,7 +407,7 @@ def weights_at_hand(settings: Settings) -> bool:
     )
 
 
-def _seconds_a_step(settings: Settings, prompts: PromptFormat, rows: Sequence[Row]) -> float:
+def _seconds_a_step(order: Order, prompts: PromptFormat, rows: Sequence[Row]) -> float:
     """Run the first steps as training would; return the seconds of one after the warm-up."""
     from transformers import TrainerCallback
 
@@ -407,10 +420,17 @@ def _seconds_a_step(settings: Settings, prompts: PromptFormat, rows: Sequence[Ro
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
 
-    few = replace(settings, max_steps=_PROBE_STEPS, report_to=[])
+    few = replace(order.settings.values, max_steps=_PROBE_STEPS, report_to=[])
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(
-            Path(folder), few, prompts, rows, [], scorer=None, best=BestAdapter(0)
+            Path(folder),
+            few,
+            prompts,
+            rows,
+            [],
+            scorer=None,
+            best=BestAdapter(0),
+            tags=Tags(order.plugin.schema, prompts).ids if few.tagging_weight else (),
         )
         trainer.add_callback(Clock())
         trainer.train()

@@ -33,6 +33,7 @@ from .schema import (
 )
 from .settings import Settings
 from .sources import text_id
+from .spotting import Spot, Spotter
 from .targets import targets
 from .windows import Window, cut, share_read
 
@@ -49,6 +50,8 @@ class Extractor:
     """A model, a plugin and how they talk: call it with a text to get a Prediction.
 
     grammars: what answers are held to; None lets the model write what it likes.
+    spotter: what reads the tags of a text beside; None where the model was not trained on any, or
+        writes what it likes.
     min_confidence: leaves under it are left out of the records.
     """
 
@@ -58,6 +61,7 @@ class Extractor:
     model: PreTrainedModel
     vocabulary: Vocabulary
     grammars: Grammars | None
+    spotter: Spotter | None = None
     min_confidence: float = 0.0
 
     @staticmethod
@@ -96,6 +100,7 @@ class Extractor:
         return replace(
             extractor,
             grammars=extractor.grammars if constrained else None,
+            spotter=extractor.spotter if constrained else None,
             min_confidence=chosen if min_confidence is None else min_confidence,
         )
 
@@ -106,7 +111,10 @@ class Extractor:
         """Return what asks a model that is loaded already, under the grammars of the schema."""
         vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
         grammars = Grammars(plugin.schema, vocabulary)
-        return Extractor(plugin, settings, prompts, model, vocabulary, grammars)
+        spotter = None
+        if settings.tagging_weight:
+            spotter = Spotter(model, plugin.schema, prompts, prefix=settings.prefix_lm)
+        return Extractor(plugin, settings, prompts, model, vocabulary, grammars, spotter)
 
     def __call__(self, text: str) -> Prediction:
         """Return the record of one text."""
@@ -161,7 +169,8 @@ class Extractor:
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
             answers = self._answers([window for _number, window in part], progress)
-            for (number, window), answer in zip(part, answers, strict=True):
+            spots = self._spots([window for _number, window in part], answers, apart)
+            for (number, window), answer, found in zip(part, answers, spots, strict=True):
                 book = books[number]
                 book.windows += 1
                 if isinstance(answer, str):
@@ -169,7 +178,7 @@ class Extractor:
                     continue
                 book.raw.append(answer.text)
                 try:
-                    reading = self._read(window, answer)
+                    reading = self._read(window, answer, found)
                 except InvalidRecordError as error:
                     book.faults.append(str(error))
                     continue
@@ -210,6 +219,26 @@ class Extractor:
         )
         return [fault or next(generated) for fault in refusals]
 
+    def _spots(
+        self,
+        windows: Sequence[Window],
+        answers: Sequence[Generated | str],
+        apart: Sequence[Apart],
+    ) -> list[Mapping[str, Sequence[Spot]]]:
+        """Return what the tags find in each window that the model was asked about."""
+        found: list[Mapping[str, Sequence[Spot]]] = [{} for _ in windows]
+        if self.spotter is None or apart:  # joined windows are asked for relations alone
+            return found
+        asked = [number for number, answer in enumerate(answers) if not isinstance(answer, str)]
+        texts = [windows[number].document for number in asked]
+        read = self.spotter.spots(
+            [(document.text, self.plugin.prompt(document)) for document in texts],
+            self.settings.eval_batch_size,
+        )
+        for number, spots in zip(asked, read, strict=True):
+            found[number] = spots
+        return found
+
     def _ask(self, window: Window) -> Prompt:
         ids = self.prompts.prompt(self.plugin.prompt(window.document))
         return Prompt(ids, self.grammars.of(window.document.text) if self.grammars else None)
@@ -248,8 +277,10 @@ class Extractor:
         )
         return surer(whole, self.min_confidence, schema)
 
-    def _read(self, window: Window, result: Generated) -> _Reading:
-        """Read a window's answer.
+    def _read(
+        self, window: Window, result: Generated, spots: Mapping[str, Sequence[Spot]]
+    ) -> _Reading:
+        """Read a window's answer, and beside it what its tags say.
 
         Raises:
             InvalidRecordError: it is no record, and what is whole of it makes none.
@@ -272,7 +303,11 @@ class Extractor:
         distinct = without_repeats(record)
         if distinct.left_out and first_problem(distinct.record, schema):  # too few would remain
             distinct = Reduced(record, 0, {pointer: pointer for pointer in confidence})
-        answer = Answer(window, distinct.record, distinct.moved(confidence))
+        record, confidence = distinct.record, distinct.moved(confidence)
+        if self.spotter is not None:
+            text = window.document.text
+            record, confidence = self.spotter.join(text, record, confidence, spots)
+        answer = Answer(window, record, confidence)
         return _Reading(answer, not result.finished, distinct.left_out, ungrounded)
 
 

@@ -61,6 +61,18 @@ class Receipt:
             )
 
 
+@dataclass(frozen=True)
+class Place:
+    """A token of a prompt, and the code points of the text that it holds.
+
+    token: its number in the prompt.
+    """
+
+    token: int
+    start: int
+    end: int
+
+
 class PromptFormat:
     """How one tokenizer writes prompts and answers.
 
@@ -95,7 +107,7 @@ class PromptFormat:
         """
         ids: list[int] = []
         for piece, is_content in self._pieces(messages, answer_begins=True):
-            ids += self._text(piece) if is_content else self._markup(piece)
+            ids += self.encode(piece) if is_content else self._markup(piece)
         bos = self.tokenizer.bos_token_id
         # Some models begin each turn with their BOS; none wants two in a row.
         if bos is not None and ids[:2] == [bos, bos]:
@@ -104,7 +116,7 @@ class PromptFormat:
 
     def answer(self, text: str) -> list[int]:
         """Return the ids of an answer and the token that ends it."""
-        return [*self._text(text), self.end]
+        return [*self.encode(text), self.end]
 
     def read(self, ids: Sequence[int]) -> str:
         """Return the text of generated ids, up to the first stop token."""
@@ -114,9 +126,16 @@ class PromptFormat:
         )
         return str(decoded)
 
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text; what looks like a control token in it is text, too."""
+        if self._plain is None:
+            ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            return list(ids)
+        return list(self._plain.encode(text, add_special_tokens=False).ids)
+
     def count(self, text: str) -> int:
         """Return the number of tokens of a document's text."""
-        return len(self._text(text))
+        return len(self.encode(text))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Return the code-point offsets of each token of a document's text.
@@ -125,8 +144,28 @@ class PromptFormat:
             SettingsError: the tokenizer is a slow one, which does not know them.
         """
         if self._plain is None:
-            raise SettingsError("windows of tokens want a fast tokenizer, which knows offsets")
+            raise SettingsError(
+                "windows of tokens and tagging_weight want a fast tokenizer, which knows offsets"
+            )
         return list(self._plain.encode(text, add_special_tokens=False).offsets)
+
+    def places(self, messages: Sequence[Message], text: str) -> list[Place]:
+        """Return where a text stands in the prompt, token by token; [] where no message holds it.
+
+        Raises:
+            SettingsError: the tokenizer is a slow one, which does not know offsets.
+        """
+        before = 0
+        for piece, is_content in self._pieces(messages, answer_begins=True):
+            at = piece.find(text) if is_content and text else -1
+            if at >= 0:
+                return [
+                    Place(token, max(start - at, 0), min(end - at, len(text)))
+                    for token, (start, end) in enumerate(self.offsets(piece), before)
+                    if start < at + len(text) and end > at
+                ]
+            before += len(self.encode(piece) if is_content else self._markup(piece))
+        return []
 
     def receipt(self, plugin: Plugin) -> Receipt:
         """Return the hashes of schema, template, tokenizer and a fixed prompt."""
@@ -136,12 +175,6 @@ class PromptFormat:
             tokenizer=_hash(_definition(self.tokenizer)),
             probe=_hash(canonical(self.prompt(plugin.prompt(_PROBE)))),
         )
-
-    def _text(self, text: str) -> list[int]:
-        if self._plain is None:
-            ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-            return list(ids)
-        return list(self._plain.encode(text, add_special_tokens=False).ids)
 
     def _markup(self, text: str) -> list[int]:
         if text not in self._markup_ids:

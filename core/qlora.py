@@ -31,10 +31,12 @@ def build_trainer(
     scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
     best: BestAdapter,
     group: int | None = None,
+    tags: Sequence[int] = (),
 ) -> ExtractionTrainer:
     """Make the trainer: the base model in NF4, LoRA over it, the rows as they are.
 
     group: how many rows of like length stand beside each other, where that is not the batch.
+    tags: ids of all tags, ascending, where the rows have some.
 
     Raises:
         SettingsError: the model does not load.
@@ -52,8 +54,8 @@ def build_trainer(
     trainer = ExtractionTrainer(
         model=model,
         args=training_arguments(folder, settings),
-        train_dataset=Dataset.from_list([asdict(row) for row in rows]),
-        eval_dataset=Dataset.from_list([asdict(row) for row in held_out]) if held_out else None,
+        train_dataset=Dataset.from_list([_columns(row) for row in rows]),
+        eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings),
         sampler=LengthGroupedSampler(
@@ -61,6 +63,8 @@ def build_trainer(
         ),
         scorer=scorer,
         best=best,
+        tags=tags,
+        tagging_weight=settings.tagging_weight,
     )
     trainer.remove_callback(PrinterCallback)
     assert trainer.model is not None
@@ -78,6 +82,12 @@ def build_trainer(
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
     return trainer
+
+
+def _columns(row: Row) -> dict[str, list[int]]:
+    """Return what the trainer reads of a row."""
+    columns = asdict(row)
+    return columns if row.tags else {name: columns[name] for name in ("input_ids", "labels")}
 
 
 def check_modules(model: PreTrainedModel, settings: Settings) -> None:

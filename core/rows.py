@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from .data import Example, Message, Record, Reject
+from .data import Example, Message, Record, Reject, Schema
 from .grammar import Grammars, Vocabulary
 from .pairs import joined
 from .plugins import Plugin
@@ -21,6 +21,7 @@ from .prompts import PromptFormat
 from .schema import field_of, read_record, write_record
 from .settings import Settings
 from .swapping import swapped
+from .tagging import Tags
 from .targets import Gold, joints, targets
 from .windows import Window, cut
 
@@ -40,10 +41,12 @@ class Row:
 
     input_ids: prompt, answer and end token.
     labels: ``IGNORED`` over the prompt, then the ids of the answer and its end token.
+    tags: those of the prompt, see ``tagging``; [] without ``tagging_weight``.
     """
 
     input_ids: list[int]
     labels: list[int]
+    tags: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,6 @@ class Reading:
     answer: list[int]
     fault: Literal["schema", "length", "grammar"] | None = None
     reason: str = ""
-
-    @property
-    def row(self) -> Row:
-        """Return the row of a window that is trained on."""
-        return Row(self.prompt + self.answer, [IGNORED] * len(self.prompt) + self.answer)
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,8 @@ class Rows:
         return self.rows + self.copies
 
     def add(self, made: DocumentRows) -> None:
-        """Enter a document into the books."""
+        """Enter a document into the books, all but its rows."""
         self.windows += len(made.readings)
-        self.rows += [reading.row for reading in made.readings if not reading.fault]
         self.set_aside += made.set_aside()
         for gold in made.gold:
             learned, name = bool(made.learned_in(gold)), field_of(gold.pointer)
@@ -167,15 +164,28 @@ def build_rows(
         SettingsError: no grammar can be held to the tokenizer.
     """
     books = Rows()
+    tags = Tags(plugin.schema, prompts) if settings.tagging_weight else None
     trained: list[Reading] = []
     for made in stream_rows(examples, plugin, prompts, settings):
         books.add(made)
+        whole = [reading for reading in made.readings if not reading.fault]
+        books.rows += [_row(reading, plugin.schema, tags) for reading in whole]
         if settings.swap_values:
-            trained += (reading for reading in made.readings if not reading.fault)
+            trained += whole
         progress(1)
     for number in range(settings.swap_values):
-        books.copies += _copies(trained, plugin, prompts, settings, settings.seed + number)
+        copies = _copies(trained, plugin, prompts, settings, settings.seed + number)
+        books.copies += [_row(copy, plugin.schema, tags) for copy in copies]
     return books
+
+
+def _row(reading: Reading, schema: Schema, tags: Tags | None) -> Row:
+    """Return the row of a window that is trained on."""
+    ids, labels = reading.prompt + reading.answer, [IGNORED] * len(reading.prompt) + reading.answer
+    if tags is None:
+        return Row(ids, labels)
+    record = read_record(reading.text, schema)
+    return Row(ids, labels, tags.of_prompt(reading.window.document.text, reading.messages, record))
 
 
 def _copies(
@@ -184,8 +194,8 @@ def _copies(
     prompts: PromptFormat,
     settings: Settings,
     seed: int,
-) -> Iterator[Row]:
-    """Yield a row for each window, with other values; as it is where they do not fit in."""
+) -> Iterator[Reading]:
+    """Yield each window with other values; as it is where they do not fit in."""
     grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
     windows = [
         (reading.window.document, read_record(reading.text, plugin.schema)) for reading in readings
@@ -196,7 +206,7 @@ def _copies(
         window = replace(reading.window, document=document)
         copy = _reading(window, record, plugin, prompts, settings)
         is_whole = not copy.fault and not grammars.of(document.text).refusal(copy.answer[:-1])
-        yield copy.row if is_whole else reading.row
+        yield copy if is_whole else reading
 
 
 def stream_rows(

@@ -68,6 +68,7 @@ class Settings:
     warmup: float = 0.03  # steps, or a share of all steps where under 1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
+    tagging_weight: float = 0.0  # of a second loss: where in the text values stand; 0: none
     optimizer: str = "adamw_torch"  # any name that transformers knows
     group_lengths: bool = True  # rows of like length in one batch: less padding
     activation_checkpointing: bool = True  # recompute activations: less memory, slower
@@ -284,7 +285,7 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "window_overlap", "lora_dropout", "max_steps", "warmup", "weight_decay", "max_grad_norm",
-    "eval_documents", "patience", "seed", "swap_values",
+    "eval_documents", "patience", "seed", "swap_values", "tagging_weight",
 )  # fmt: skip
 
 

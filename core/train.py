@@ -34,6 +34,7 @@ from .runs import Run
 from .settings import Settings
 from .sources import read_splits
 from .splits import Splits
+from .tagging import Tags
 
 if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
@@ -133,11 +134,12 @@ def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Spli
     asked = order.settings.values
     settings = lowered(run, asked)
     held_out = splits.validation[: asked.eval_documents]
-    as_they_are = replace(asked, swap_values=0)
+    as_they_are = replace(asked, swap_values=0, tagging_weight=0.0)
+    tags = Tags(order.plugin.schema, prompts).ids if asked.tagging_weight else []
     held_out_rows = build_rows(held_out, order.plugin, prompts, as_they_are).rows
     while True:
         scorer = _scorer(order.plugin, settings, prompts, held_out) if held_out else None
-        short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer)
+        short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer, tags)
         if short is None:
             return
         give_back()  # here nothing refers to the attempt any more, the error's frames included
@@ -192,6 +194,7 @@ def _attempt(
     rows: Rows,
     held_out: Sequence[Row],
     scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
+    tags: Sequence[int],
 ) -> _Short | None:
     """Train from the newest checkpoint, or from the start; return where the memory was short.
 
@@ -215,6 +218,7 @@ def _attempt(
             scorer=scorer,
             best=best,
             group=asked.batch_size,  # so that each step reads the same rows
+            tags=tags,
         )
         steps_an_epoch, total = count_steps(len(rows.trained), settings)
         if is_main_process():

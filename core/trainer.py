@@ -16,10 +16,12 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from trl import SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from .models import load_for_inference
 from .progress import Meter
 from .settings import Settings
+from .tagging import UNTAGGED, tagging_loss
 
 BEST = "best"
 """Prefix of the folder, beside the checkpoints, that holds the best adapter so far."""
@@ -32,7 +34,7 @@ _POOLS, _POOL_BATCHES = 4, 32
 
 _LOGGED = (
     "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
-    "eval_mean_token_accuracy",
+    "eval_mean_token_accuracy", "tagging_loss",
 )  # fmt: skip
 """What log.jsonl keeps: nothing that depends on the clock, so that equal runs write equal logs."""
 
@@ -185,6 +187,20 @@ class LogFile(TrainerCallback):
             self.meter.note(f"score {kept['score']:.3f}")
 
 
+class TagCollator(DataCollatorForLanguageModeling):
+    """Pads the tags of rows as it pads the rows."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch; its tags are rows × tokens."""
+        batch: dict[str, Any] = super().torch_call(examples)
+        if "tags" in examples[0]:
+            tags = torch.full_like(batch["labels"], UNTAGGED)
+            for row, example in zip(tags, examples, strict=True):
+                row[: len(example["tags"])] = torch.tensor(example["tags"])
+            batch["tags"] = tags
+        return batch
+
+
 class ExtractionTrainer(SFTTrainer):
     """SFTTrainer with our order of rows, scores at the end of an epoch, checkpoints that are whole.
 
@@ -192,6 +208,8 @@ class ExtractionTrainer(SFTTrainer):
         "min_confidence", the threshold at which they were taken.
     best: which adapter is kept.
     scoring: whether it is answering held-out documents, or was when an error ended it.
+    tags: ids of all tags, ascending; () where rows have none.
+    tagging_weight: of their loss beside that of the answers.
     """
 
     def __init__(
@@ -200,6 +218,8 @@ class ExtractionTrainer(SFTTrainer):
         sampler: LengthGroupedSampler,
         scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
         best: BestAdapter,
+        tags: Sequence[int] = (),
+        tagging_weight: float = 0.0,
         **options: Any,
     ) -> None:
         self.sampler = sampler
@@ -208,6 +228,25 @@ class ExtractionTrainer(SFTTrainer):
         self.scoring = False
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
+        self.tagging_weight = tagging_weight
+        if tags:
+            self.tags = torch.tensor(tags, device=self.args.device)
+            self._keep_hidden()
+
+    def _keep_hidden(self) -> None:
+        """Let batches hold tags, and keep what the model's head reads of each."""
+        collator: Any = self.data_collator
+        self.data_collator = TagCollator(
+            pad_token_id=collator.pad_token_id, pad_to_multiple_of=collator.pad_to_multiple_of
+        )
+        self.hidden: torch.Tensor | None = None
+        model: Any = self.accelerator.unwrap_model(self.model)
+        self.base = model.get_base_model()
+
+        def keep(_module: torch.nn.Module, _given: Any, output: Any) -> None:
+            self.hidden = output[0]
+
+        self.base.get_decoder().register_forward_hook(keep)
 
     @property
     def folder(self) -> Path:
@@ -220,6 +259,37 @@ class ExtractionTrainer(SFTTrainer):
     def _run_epoch(self, *arguments: Any, **options: Any) -> Any:
         self.sampler.epoch = options["epoch"]
         return super()._run_epoch(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()  # type: ignore[no-untyped-call]
+        columns: Any = self._signature_columns
+        if "tags" not in columns:
+            columns.append("tags")
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss of the answers, and with it that of the tags where a batch has some."""
+        tags = inputs.pop("tags", None)
+        loss: Any = super().compute_loss(  # type: ignore[no-untyped-call]
+            model, inputs, return_outputs, num_items_in_batch
+        )
+        if tags is None:
+            return loss
+        assert self.hidden is not None
+        head = self.base.get_output_embeddings().weight
+        of_tags = tagging_loss(self.hidden, tags, self.tags, head)
+        self.hidden = None
+        metrics: Any = self._metrics
+        metrics["train"]["tagging_loss"].append(of_tags.item())
+        # Like the loss of the answers, a mean over all batches that a step sums up.
+        steps: Any = self.current_gradient_accumulation_steps
+        shared = 1 if num_items_in_batch is None else steps
+        return loss + self.tagging_weight * of_tags / shared
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measure the loss on validation rows, then generate and score validation documents."""

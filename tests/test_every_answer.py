@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invented import plugin_of, shipped_prompts
 
-from fieldsmith import Document, Schema
+from fieldsmith import Document, Schema, spotting
 from fieldsmith.grammar import closing_problem
 from fieldsmith.predict import Extractor
 from fieldsmith.predictions import prediction_line
@@ -128,17 +129,24 @@ def random_model() -> LlamaForCausalLM:
     return model
 
 
-def extractor(schema: Schema, max_new_tokens: int) -> Extractor:
-    chosen = Settings(window="tokens", window_size=96, max_new_tokens=max_new_tokens)
+def extractor(schema: Schema, max_new_tokens: int, *, tags: bool = False) -> Extractor:
+    chosen = Settings(
+        window="tokens",
+        window_size=96,
+        max_new_tokens=max_new_tokens,
+        tagging_weight=float(tags),
+    )
     return Extractor.around(random_model(), plugin_of(schema), chosen, shipped_prompts())
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(schema=schemas, text=documents, limit=st.integers(1, 60))
+@given(schema=schemas, text=documents, limit=st.integers(1, 60), tags=st.booleans())
 def test_what_comes_out_parses_validates_and_stands_where_it_says(
-    schema: Schema, text: str, limit: int
+    schema: Schema, text: str, limit: int, tags: bool
 ) -> None:
-    prediction = extractor(schema, limit).predict([Document("one", text)])[0]
+    # The tags of random weights are likely of nothing: whatever they say is let in.
+    with patch.object(spotting, "_LIKELY", 0.0):
+        prediction = extractor(schema, limit, tags=tags).predict([Document("one", text)])[0]
     if prediction.record is None:
         assert prediction.error
         other = ("the windows together", "a field has to stand in the text")

@@ -51,7 +51,7 @@ def read(text: str, *, finished: bool = True, constrained: bool = False) -> Pred
     asking = asking if constrained else replace(asking, grammars=None)
     book = _Book(windows=1, raw=[text])
     try:
-        book.readings.append(asking._read(Window(document, 0), result))
+        book.readings.append(asking._read(Window(document, 0), result, {}))
     except InvalidRecordError as error:
         book.faults.append(str(error))
     return asking._prediction(document, book)

@@ -211,6 +211,29 @@ def test_it_reads_no_weights(command: Command, workplace: Workplace, without_wei
     assert "the weights of" in asked["probe_note"]
 
 
+def test_what_a_training_would_refuse_is_told(
+    command: Command, without_weights: Path, tmp_path: Path
+) -> None:
+    record = {"chemicals": ["aspirin"], "diseases": ["rash"], "relations": []}
+    rows = [
+        {
+            "id": f"d{split}",
+            "text": "Aspirin, or aspirin: a rash.",
+            "record": record,
+            "split": split,
+        }
+        for split in ("train", "test")
+    ]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    order = ("plan", "--plugin", "medical_ner", "--data", data, "--model", without_weights)
+    answer = command(*order)
+    assert answer.code == 0, answer.errors
+    assert "unsound (leaks): 1 of" in answer.output
+    found = json.loads(command(*order, "--allow-leaks", "--json").output)["findings"]
+    assert [(finding["name"], finding["accepted"]) for finding in found] == [("leaks", True)]
+
+
 def test_what_does_not_fit_is_told_with_what_would(
     command: Command, workplace: Workplace, without_weights: Path
 ) -> None:

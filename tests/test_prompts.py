@@ -83,7 +83,7 @@ def test_a_prompt_is_what_the_chat_template_makes(prompts: PromptFormat) -> None
     messages = load("medical_ner").prompt(DOCUMENT)
     # The two line breaks in front of a turn are one token where they are tokenised by themselves.
     # The rest of a turn has no bearing on them, and they have none on it.
-    breaks, one = prompts._text("\n\n"), prompts._text("\n")
+    breaks, one = prompts.encode("\n\n"), prompts.encode("\n")
     assert len(breaks) == len(one) == 1
     header = [prompts.tokenizer.get_vocab()["<|end_header_id|>"]]
     glued, split = header + breaks, header + one + one
@@ -181,7 +181,7 @@ def test_any_answer_reads_back_and_ends_once(text: str) -> None:
 
 def test_reading_ends_at_the_first_stop_token(prompts: PromptFormat) -> None:
     assert prompts.read([*prompts.answer("{}"), *prompts.answer("more")]) == "{}"
-    assert prompts.read(prompts._text("cut off")) == "cut off"
+    assert prompts.read(prompts.encode("cut off")) == "cut off"
     assert prompts.read([]) == ""
 
 

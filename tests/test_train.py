@@ -405,10 +405,12 @@ def test_plain_peft_gives_the_same_model(
     prompts = PromptFormat(AutoTokenizer.from_pretrained(adapter))
     prompt = prompts.prompt(load("medical_ner").prompt(Document("a", "aspirin caused rash.")))
     expected = logits(plain, prompt)
-    # Plain bitsandbytes rounds the constants of the quantisation on some CPUs.
-    assert torch.allclose(logits(ours, prompt), expected, atol=0.05)
     with plain.disable_adapter():
-        assert not torch.allclose(logits(plain, prompt), expected, atol=0.5)
+        taught = (logits(plain, prompt) - expected).abs().max()
+    assert taught > 0.5
+    # Plain bitsandbytes rounds the constants of the quantisation on some CPUs.
+    apart = (logits(ours, prompt) - expected).abs().max()
+    assert apart < taught / 50
     assert hasattr(ours, "peft_config") == (merge == "no")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 import torch
 from pretraining_lexicon import Lexicon
@@ -29,6 +32,10 @@ KINDS = ("copy", "extraction", "language")
 # is read from left to right, teaches language for nothing.
 ANSWER, TEXT, LANGUAGE, COPY = 1.0, 0.15, 0.4, 0.5
 
+# Each token of a text that is read as a prefix tells whose value begins or goes on there, as in
+# fine-tuning (tagging_weight): there are many more of them than of answers.
+TAG = 0.2
+
 # Prompts are read as a prefix (every token sees all of it) but for this share, which keeps the
 # model of use to programs that know causal attention alone.
 CAUSAL = 0.25
@@ -50,12 +57,15 @@ class Tokens:
     """Token ids, the weight of predicting each, what is counted as its kind, and the prefix.
 
     prefix: how many tokens at the beginning see each other.
+    tags: what tokens of the prefix are to predict, from the place ``text`` on.
     """
 
     ids: list[int]
     weights: list[float]
     kind: int
     prefix: int = 0
+    text: int = 0
+    tags: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,24 @@ class Encoder:
             [0.0] * len(prompt) + [text] * len(user) + [0.0] * len(header) + [ANSWER] * len(answer),
             KINDS.index("extraction"),
             0 if causal else asked,
+            len(prompt),
+            [] if causal else self._tags(example),
         )
+
+    def _tags(self, example: Example) -> list[int]:
+        """The tag of each token of a text: `name`, ` name` inside a value, or the end."""
+        offsets = self._tokenizer.encode(example.user, add_special_tokens=False).offsets
+        starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
+        tags = [self.special[END_OF_TURN]] * len(offsets)
+        tagged = [False] * len(offsets)
+        for name, value in _leaves(json.loads(example.answer)):
+            begins, goes_on = self.text(name)[0], self.text(f" {name}")[0]
+            for start, end in _occurrences(example.user, value):
+                first, last = bisect_right(ends, start), bisect_left(starts, end)
+                if not any(tagged[first:last]):  # the first field that holds a text tags it
+                    tags[first:last] = [begins] + [goes_on] * (last - first - 1)
+                    tagged[first:last] = [True] * (last - first)
+        return tags
 
     def language(self, sources: Sources, random: Random, length: int) -> Tokens:
         """A stretch of one paper from the start of a sentence, or a word's definition."""
@@ -134,6 +161,31 @@ class Encoder:
         weights = [0.0] * (half + 1) + [COPY] * (half - 1)
         prefix = 0 if random.random() < CAUSAL else half
         return Tokens(first + first[start:] + first[:start], weights, KINDS.index("copy"), prefix)
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The strings of a record, each with the name of its field."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _leaves(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _leaves(part, name)
+    elif isinstance(value, str) and value:
+        yield name, value
+
+
+def _occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
+    """Where a value stands whole: no letter or digit of it goes on beside it."""
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if not (before.isalnum() and value[0].isalnum()) and not (
+            after.isalnum() and value[-1].isalnum()
+        ):
+            yield start, end
+        start = text.find(value, end)
 
 
 def _fit(sequences: Sequence[Tokens], rows: int, length: int) -> list[list[Tokens]]:
@@ -167,6 +219,10 @@ def _batch(packed: Sequence[Sequence[Tokens]], length: int, pad: int) -> Batch:
             targets[number, at : end - 1] = torch.tensor(sequence.ids[1:])
             weights[number, at : end - 1] = torch.tensor(sequence.weights[1:])
             kinds[number, at : end - 1] = sequence.kind
+            if sequence.tags:
+                tagged = slice(at + sequence.text, at + sequence.text + len(sequence.tags))
+                targets[number, tagged] = torch.tensor(sequence.tags)
+                weights[number, tagged] = TAG
             at = end
     return Batch(ids, positions, segments, prefixes, targets, weights, kinds)
 

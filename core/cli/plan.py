@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import printable
+from .acceptance import acceptance_options, accepted
 from .lengths import max_length_option, require_positions
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @max_length_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--with", "wrappers", multiple=True, metavar="NAME", help="Add a wrapper plugin.")
-@click.option("--allow-leaks", is_flag=True, help="Accept splits that share documents.")
+@acceptance_options("leaks", "duplicate-ids", "unlearnable")
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), help="Plan for it. Default: this machine's."
 )
@@ -57,11 +59,11 @@ def command(
     max_length: int | None,
     assignments: tuple[str, ...],
     wrappers: tuple[str, ...],
-    allow_leaks: bool,
     device: Device | None,
     gibibytes: float | None,
     probe: bool,
     as_json: bool,
+    **acceptance: bool,
 ) -> None:
     """Say what a training will take: memory, steps, time, and what to change if it does not fit.
 
@@ -82,9 +84,10 @@ def command(
     chosen |= {"max_length": max_length} if max_length else {}
     settings = resolve(preset, name, domain.settings(preset), chosen)
     require_positions(settings)
-    order = Order(domain, data, preset, settings, allow_leaks)
+    known = accepted(acceptance)
+    order = Order(domain, data, preset, settings, "leaks" in known)
     free = int(gibibytes * 2**30) if gibibytes else None
-    plan = make_plan(order, device=device, free=free, probe=probe)
+    plan = make_plan(order, device=device, free=free, probe=probe, accepted=known)
     if as_json:
         click.echo(json.dumps(plan.as_json(), ensure_ascii=False, indent=2))
     else:
@@ -121,6 +124,8 @@ def _print(plan: Plan) -> None:
         f"has {work.rows:,} rows, {work.tokens:,} tokens, {work.answer_tokens:,} of them with loss"
     )
     click.echo(_time(plan))
+    for finding in plan.findings:
+        click.echo(printable(finding.line))
 
 
 def _terms(memory: Memory) -> Any:

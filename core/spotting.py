@@ -1,0 +1,245 @@
+"""A second opinion on what a window holds: the tags of its tokens, see ``tagging``.
+
+The model has read the whole text when it tags a token, and says of each how sure it is, while an
+answer has to be written from left to right and passes over what it did not begin. So both are
+heard: what they agree on is surer than what one of them found.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .attention import added, prefix_mask
+from .data import Message, Record, Schema, Span
+from .grounding import chunks, stands
+from .prompts import Place, PromptFormat
+from .schema import field_schema, first_problem, pointer_of
+from .tagging import UNTAGGED, Tags
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_LIKELY = 0.5
+"""A value that the tags alone have found joins a list if it is one rather than not."""
+
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A span of a text that the tags take for a value.
+
+    confidence: the geometric mean of the probabilities of its tags, in (0, 1].
+    """
+
+    span: Span
+    confidence: float
+
+
+class Spotter:
+    """Reads the tags of windows with the model that answers.
+
+    Lists of verbatim strings and verbatim strings at the top of the schema are looked for.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, schema: Schema, prompts: PromptFormat, *, prefix: bool
+    ) -> None:
+        from peft import PeftModel
+
+        answering: Any = model  # an adapter that is not merged stands around it
+        is_adapted = isinstance(answering, PeftModel)
+        self._model = answering.get_base_model() if is_adapted else answering
+        self._prefix = prefix
+        self._prompts, self._schema = prompts, schema
+        self._tags = Tags(schema, prompts)
+        self._lists = [f for f in self._tags.of if _is_list(f, schema)]
+        self._strings = [f for f in self._tags.of if "/" not in f and f not in self._lists]
+
+    def spots(
+        self, windows: Sequence[tuple[str, Sequence[Message]]], batch_size: int
+    ) -> list[dict[str, list[Spot]]]:
+        """Return what each window holds by field: of a list all spots, of a string the best one.
+
+        windows: texts, and the prompts that hold them.
+        batch_size: prompts that are read at once; those of like length are.
+        """
+        prompts = [self._prompts.prompt(messages) for _text, messages in windows]
+        order = sorted(range(len(windows)), key=lambda number: len(prompts[number]))
+        found: list[dict[str, list[Spot]]] = [{} for _ in windows]
+        for start in range(0, len(order), batch_size):
+            numbers = order[start : start + batch_size]
+            read = self._probabilities([prompts[number] for number in numbers])
+            for number, probabilities in zip(numbers, read, strict=True):
+                text, messages = windows[number]
+                places = self._prompts.places(messages, text)
+                found[number] = self._of_window(text, places, probabilities)
+        return found
+
+    def _probabilities(self, prompts: Sequence[Sequence[int]]) -> list[Matrix]:
+        """Return the probability of each tag for each token of some prompts."""
+        width, device = max(map(len, prompts)), self._model.device
+        pad = self._prompts.end
+        ids = torch.tensor([[*p, *[pad] * (width - len(p))] for p in prompts], device=device)
+        mask = torch.tensor([[1] * len(p) + [0] * (width - len(p)) for p in prompts], device=device)
+        attention = mask
+        if self._prefix:
+            seen, values = prefix_mask(mask, torch.full_like(ids, UNTAGGED)), added(self._model)
+            attention = torch.where(seen, *values) if values else seen
+        head = self._model.get_output_embeddings().weight[self._tags.ids]
+        with torch.inference_mode():
+            decoder = self._model.get_decoder()
+            hidden = decoder(input_ids=ids, attention_mask=attention, use_cache=False)[0]
+            scores = functional.linear(hidden, head.to(hidden.dtype)).double().softmax(dim=-1)
+        read: Matrix = scores.cpu().numpy()
+        return [rows[: len(prompt)] for rows, prompt in zip(read, prompts, strict=True)]
+
+    def _of_window(
+        self, text: str, places: Sequence[Place], probabilities: Matrix
+    ) -> dict[str, list[Spot]]:
+        if not places:
+            return {}
+        rows = probabilities[[place.token for place in places]]
+        best = np.asarray(self._tags.ids)[rows.argmax(axis=1)].tolist()
+        borders = _borders(text)
+        found: dict[str, list[Spot]] = {}
+        for field, (begins, inside) in self._tags.of.items():
+            own = rows[:, [self._tags.ids.index(begins), self._tags.ids.index(inside)]]
+            if field in self._lists:
+                runs = _runs(best, begins, inside)
+            elif field in self._strings:
+                runs = _best_run(own.sum(axis=1))
+            else:
+                continue
+            spots = []
+            for first, last in runs:
+                sure = own[first : last + 1].sum(axis=1)
+                span = _whole(text, borders, places[first].start, places[last].end)
+                if stands(text, span):
+                    mean = float(np.exp(np.log(np.maximum(sure, 1e-9)).mean()))
+                    spots.append(Spot(span, round(min(max(mean, 1e-6), 1.0), 6)))
+            found[field] = spots
+        return found
+
+    def join(
+        self,
+        text: str,
+        record: Record,
+        confidence: Mapping[str, float],
+        spots: Mapping[str, Sequence[Spot]],
+    ) -> tuple[Record, dict[str, float]]:
+        """Return a window's record with what the tags found, and the confidence in each leaf.
+
+        The confidence is the mean of both opinions; who has not found a value gives it 0. What is
+        written stays as it is where the schema would not have it with what was found.
+        """
+        joined, sure = dict(record), dict(confidence)
+        for field, found in spots.items():
+            if field not in record:  # not annotated
+                continue
+            best: dict[str, Spot] = {}
+            for spot in sorted(found, key=lambda spot: -spot.confidence):
+                best.setdefault(text[slice(*spot.span)].casefold(), spot)
+            if field in self._lists:
+                joined[field] = _join_list(text, field, record[field], sure, best)
+            else:
+                joined[field] = _join_string(text, field, record[field], sure, best)
+        if first_problem(joined, self._schema):
+            return record, dict(confidence)
+        return joined, sure
+
+
+def _is_list(field: str, schema: Schema) -> bool:
+    pointer = pointer_of([field])
+    return "/" not in field and "items" in field_schema(pointer, schema)
+
+
+def _runs(tags: Sequence[int], begins: int, inside: int) -> list[tuple[int, int]]:
+    """Return the first and last token of each value: one that begins, and what goes on from it."""
+    runs: list[tuple[int, int]] = []
+    for place, tag in enumerate(tags):
+        if tag == inside and runs and runs[-1][1] == place - 1:
+            runs[-1] = runs[-1][0], place
+        elif tag in (begins, inside):
+            runs.append((place, place))
+    return runs
+
+
+def _best_run(probabilities: Matrix) -> list[tuple[int, int]]:
+    """Return the run of tokens that is likeliest to be the value and the rest not; [] if none is.
+
+    It is the segment with the greatest sum of log odds (Kadane's algorithm: Bentley 1984,
+    "Programming pearls: algorithm design techniques").
+    """
+    clipped = np.clip(probabilities, 1e-4, 1 - 1e-4)
+    best, total, start = (0.0, -1, -1), 0.0, 0
+    for place, odds in enumerate(np.log(clipped / (1 - clipped)).tolist()):
+        if total <= 0:
+            total, start = 0.0, place
+        total += odds
+        if total > best[0]:
+            best = total, start, place
+    return [best[1:]] if best[1] >= 0 else []
+
+
+def _borders(text: str) -> list[int]:
+    """Return where a value may begin or end."""
+    borders = [0]
+    for chunk in chunks(text):
+        borders.append(borders[-1] + len(chunk))
+    return borders
+
+
+def _whole(text: str, borders: Sequence[int], start: int, end: int) -> Span:
+    """Return a span with the rest of its words, and without white space at its ends."""
+    start = borders[bisect_right(borders, start) - 1]
+    end = borders[bisect_left(borders, end)]
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _join_list(
+    text: str, field: str, items: list[Any], sure: dict[str, float], spots: Mapping[str, Spot]
+) -> list[Any]:
+    joined = list(items)
+    for number, item in enumerate(items):
+        pointer = pointer_of([field, number])
+        spot = spots.get(item.casefold()) if isinstance(item, str) else None
+        sure[pointer] = _mean(sure.get(pointer, 0.0), spot.confidence if spot else 0.0)
+    written = {item.casefold() for item in items if isinstance(item, str)}
+    for value, spot in spots.items():
+        if value not in written and spot.confidence >= _LIKELY:
+            sure[pointer_of([field, len(joined)])] = _mean(0.0, spot.confidence)
+            joined.append(text[slice(*spot.span)])
+    return joined
+
+
+def _join_string(
+    text: str, field: str, value: Any, sure: dict[str, float], spots: Mapping[str, Spot]
+) -> Any:
+    pointer = pointer_of([field])
+    written = sure.get(pointer, 0.0)
+    spot = next(iter(spots.values()), None)
+    likely = spot.confidence if spot else 0.0
+    agreed = 1 - likely if value is None else 0.0
+    if spot and isinstance(value, str) and value.casefold() in spots:
+        agreed = likely
+    elif spot and likely > written + agreed:
+        sure[pointer] = _mean(0.0, likely)
+        return text[slice(*spot.span)]
+    sure[pointer] = _mean(written, agreed)
+    return value
+
+
+def _mean(written: float, tagged: float) -> float:
+    return round(max((written + tagged) / 2, 1e-6), 6)

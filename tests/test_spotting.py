@@ -1,0 +1,174 @@
+"""The second opinion: what the tags of a text say, and how it joins what the model wrote."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from invented import shipped_prompts
+from test_decode import random_model
+from tiny import BASE
+from transformers import AutoModelForCausalLM
+
+from fieldsmith.attention import added
+from fieldsmith.data import Message, Record
+from fieldsmith.schema import first_problem
+from fieldsmith.spotting import Spot, Spotter
+from fieldsmith.tagging import Tags
+
+TEXT = "Zinc oxide, iron-based salts and ZINC OXIDE: a study of salts."
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "title": {"type": ["string", "null"], "maxLength": 20, "x-source": "verbatim"},
+        "names": {
+            "type": "array",
+            "maxItems": 3,
+            "items": {"type": "string", "x-source": "verbatim"},
+        },
+        "pairs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"drug": {"type": "string", "x-source": "verbatim"}},
+            },
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def spotter() -> Spotter:
+    model: Any = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
+    model.set_attn_implementation("eager")
+    return Spotter(model.eval(), SCHEMA, shipped_prompts(), prefix=True)
+
+
+def spots_of(spotter: Spotter, text: str, told: dict[str, list[tuple[str, float]]]) -> Any:
+    """Return the spots of a text whose words the tags take for values, as sure as told."""
+    prompts = shipped_prompts()
+    tags = Tags(SCHEMA, prompts)
+    places = prompts.places([Message("user", text)], text)
+    matrix = np.full((places[-1].token + 1, len(tags.ids)), 1e-6)
+    matrix[:, tags.ids.index(tags.outside)] = 1.0
+    for field, values in told.items():
+        begins, inside = (tags.ids.index(tag) for tag in tags.of[field])
+        for value, sure in values:
+            start = text.index(value)
+            own = [p for p in places if p.start < start + len(value) and p.end > start]
+            for number, place in enumerate(own):
+                matrix[place.token, begins if number == 0 else inside] = sure
+                matrix[place.token, tags.ids.index(tags.outside)] = 1 - sure
+    return spotter._of_window(text, places, matrix)
+
+
+def texts(spots: list[Spot]) -> list[tuple[str, float]]:
+    return [(TEXT[slice(*spot.span)], round(spot.confidence, 2)) for spot in spots]
+
+
+def test_runs_of_tags_are_values_on_whole_words(spotter: Spotter) -> None:
+    told = {"names": [("Zinc oxi", 0.9), ("salts", 0.7)], "title": [("a study of", 0.8)]}
+    found = spots_of(spotter, TEXT, told)
+    assert texts(found["names"]) == [("Zinc oxide", 0.9), ("salts", 0.7)]
+    assert texts(found["title"]) == [("a study of", 0.8)]
+    assert "pairs/drug" not in found, "what belongs to an object is not put together"
+
+
+def test_the_best_string_bridges_a_gap_and_stands_once(spotter: Spotter) -> None:
+    told = [("Zinc oxide", 0.8), ("iron", 0.9), ("-", 0.2), ("based salts", 0.9), ("study", 0.6)]
+    found = spots_of(spotter, TEXT, {"title": told})
+    ((title, sure),) = texts(found["title"])
+    # Without the hyphen, one half alone would be left; the comma is too surely no part of it.
+    assert title == "iron-based salts"
+    assert 0 < sure < 0.9
+    assert spots_of(spotter, TEXT, {})["title"] == []
+
+
+def joined(
+    spotter: Spotter, record: Record, sure: dict[str, float], **spots: list[tuple[str, float]]
+) -> tuple[Record, dict[str, float]]:
+    found = {
+        field: [Spot((TEXT.index(v), TEXT.index(v) + len(v)), c) for v, c in values]
+        for field, values in spots.items()
+    }
+    record, confidence = spotter.join(TEXT, record, sure, found)
+    assert first_problem(record, SCHEMA) is None
+    assert all(0 < value <= 1 for value in confidence.values())
+    return record, confidence
+
+
+def test_a_list_gains_what_is_likely_and_each_value_has_both_opinions(spotter: Spotter) -> None:
+    record = {"title": None, "names": ["ZINC OXIDE", "study"], "pairs": []}
+    sure = {"/title": 1.0, "/names/0": 0.8, "/names/1": 0.6}
+    spots = [("Zinc oxide", 0.4), ("salts", 0.9), ("iron-based", 0.49)]
+    found, confidence = joined(spotter, record, sure, names=spots, title=[])
+    assert found == {"title": None, "names": ["ZINC OXIDE", "study", "salts"], "pairs": []}
+    assert confidence == {"/title": 1.0, "/names/0": 0.6, "/names/1": 0.3, "/names/2": 0.45}
+    assert record["names"] == ["ZINC OXIDE", "study"], "what was given stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("written", "sure", "spot", "wanted"),
+    [
+        ("a study", 0.6, ("salts", 0.5), ("a study", 0.3)),
+        ("a study", 0.6, ("salts", 0.7), ("salts", 0.35)),
+        ("A STUDY", 0.6, ("a study", 0.7), ("A STUDY", 0.65)),
+        (None, 0.6, ("salts", 0.75), (None, 0.425)),  # the mean of 0.6 and of 1 - 0.75
+        (None, 0.6, ("salts", 0.85), ("salts", 0.425)),
+    ],
+)
+def test_a_string_is_that_of_the_surer_opinion(
+    spotter: Spotter,
+    written: str | None,
+    sure: float,
+    spot: tuple[str, float],
+    wanted: tuple[str | None, float],
+) -> None:
+    record: Record = {"title": written, "names": [], "pairs": []}
+    found, confidence = joined(spotter, record, {"/title": sure}, title=[spot])
+    assert found["title"] == wanted[0]
+    assert confidence["/title"] == pytest.approx(wanted[1])
+
+
+def test_what_the_schema_would_not_have_does_not_join(spotter: Spotter) -> None:
+    record = {"title": None, "names": ["Zinc", "iron", "study"], "pairs": []}
+    sure = {"/title": 0.9, "/names/0": 0.5, "/names/1": 0.5, "/names/2": 0.5}
+    assert joined(spotter, record, sure, names=[("salts", 0.9)]) == (record, sure)
+    unannotated: Record = {"pairs": []}
+    assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+def test_probabilities_are_those_of_the_prompt_alone(prefix: bool) -> None:
+    model = random_model()
+    prompts = shipped_prompts()
+    reading = Spotter(model, SCHEMA, prompts, prefix=prefix)
+    tags = Tags(SCHEMA, prompts)
+    asked = [prompts.prompt([Message("user", TEXT[:size])]) for size in (60, 20, 41)]
+    for prompt, found in zip(asked, reading._probabilities(asked), strict=True):
+        seen = torch.ones(len(prompt), len(prompt), dtype=torch.bool)[None, None]
+        seen = seen if prefix else seen.tril()
+        values = added(model)
+        with torch.inference_mode():
+            logits = model(
+                input_ids=torch.tensor([prompt]),
+                attention_mask=torch.where(seen, *values) if values else seen,
+            ).logits[0]
+        wanted = logits[:, tags.ids].double().softmax(-1)
+        assert found.shape == (len(prompt), len(tags.ids))
+        assert np.abs(found - wanted.numpy()).max() < 1e-4
+        assert math.isclose(found[0].sum(), 1.0, abs_tol=1e-6)
+
+
+def test_windows_keep_their_order(spotter: Spotter) -> None:
+    windows = [(text, [Message("user", text)]) for text in (TEXT, "Iron.", TEXT[:30], "zinc")]
+    together = spotter.spots(windows, 2)
+    apart = [spotter.spots([window], 1)[0] for window in windows]
+    for found, wanted in zip(together, apart, strict=True):
+        assert found.keys() == wanted.keys() == {"title", "names"}
+        for field, spots in wanted.items():
+            assert [spot.span for spot in found[field]] == [spot.span for spot in spots]
