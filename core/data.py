@@ -99,7 +99,7 @@ class Prediction:
     raw: the text as generated, one string a window.
     record: the merged, valid record; None where ``error`` says why there is none.
     spans: JSON Pointer of a leaf -> where the model found it first, if it stands in the document.
-    confidence: JSON Pointer of a leaf -> probability of its tokens, in (0, 1].
+    confidence: JSON Pointer of a leaf -> how sure the model was of it, in (0, 1].
     grounding: JSON Pointer of every leaf -> whether and where it stands in the document.
     normalised: JSON Pointer of a leaf -> its normal form (``x-normalise``), where that is another.
     windows: how many windows were read, of how many the document has.
