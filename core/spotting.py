@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _LIKELY = 0.5
 """A value that the tags alone have found joins a list if it is one rather than not."""
 
+_AT_ONCE = 16_384
+"""Tokens of a batch, the padding included: long prompts are read a few at a time."""
+
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -72,10 +75,11 @@ class Spotter:
         batch_size: prompts that are read at once; those of like length are.
         """
         prompts = [self._prompts.prompt(messages) for _text, messages in windows]
-        order = sorted(range(len(windows)), key=lambda number: len(prompts[number]))
+        order = sorted(range(len(windows)), key=lambda number: -len(prompts[number]))
         found: list[dict[str, list[Spot]]] = [{} for _ in windows]
-        for start in range(0, len(order), batch_size):
-            numbers = order[start : start + batch_size]
+        while order:
+            rows = max(1, min(batch_size, _AT_ONCE // len(prompts[order[0]])))
+            numbers, order = order[:rows], order[rows:]
             read = self._probabilities([prompts[number] for number in numbers])
             for number, probabilities in zip(numbers, read, strict=True):
                 text, messages = windows[number]
