@@ -146,12 +146,13 @@ class Spotter:
         """
         joined, sure = dict(record), dict(confidence)
         for field, found in spots.items():
-            if field not in record:  # not annotated
+            is_list = field in self._lists
+            if field not in record or (is_list and record[field] is None):  # not annotated
                 continue
             best: dict[str, Spot] = {}
             for spot in sorted(found, key=lambda spot: -spot.confidence):
                 best.setdefault(text[slice(*spot.span)].casefold(), spot)
-            if field in self._lists:
+            if is_list:
                 joined[field] = _join_list(text, field, record[field], sure, best)
             else:
                 joined[field] = _join_string(text, field, record[field], sure, best)

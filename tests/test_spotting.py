@@ -26,7 +26,7 @@ SCHEMA = {
     "properties": {
         "title": {"type": ["string", "null"], "maxLength": 20, "x-source": "verbatim"},
         "names": {
-            "type": "array",
+            "type": ["array", "null"],
             "maxItems": 3,
             "items": {"type": "string", "x-source": "verbatim"},
         },
@@ -138,8 +138,9 @@ def test_what_the_schema_would_not_have_does_not_join(spotter: Spotter) -> None:
     record = {"title": None, "names": ["Zinc", "iron", "study"], "pairs": []}
     sure = {"/title": 0.9, "/names/0": 0.5, "/names/1": 0.5, "/names/2": 0.5}
     assert joined(spotter, record, sure, names=[("salts", 0.9)]) == (record, sure)
-    unannotated: Record = {"pairs": []}
-    assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
+    records: list[Record] = [{"pairs": []}, {"names": None, "pairs": []}]
+    for unannotated in records:
+        assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
 
 
 @pytest.mark.parametrize("prefix", [True, False])
