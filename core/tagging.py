@@ -100,7 +100,7 @@ def _verbatim_fields(
 def tagging_loss(
     hidden: torch.Tensor, tags: torch.Tensor, ids: torch.Tensor, head: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean cross entropy of the tags, each against the other tags alone.
+    """Return the sum of the cross entropies of the tags, each against the other tags alone.
 
     hidden: rows × tokens × width; what the head reads.
     tags: rows × tokens; token ids, or ``UNTAGGED``.
@@ -111,8 +111,6 @@ def tagging_loss(
     from torch.nn import functional
 
     tagged = tags != UNTAGGED
-    if not tagged.any():
-        return hidden.new_zeros(())
     scores = functional.linear(hidden[tagged], head[ids].to(hidden.dtype))
     wanted = torch.searchsorted(ids, tags[tagged])
-    return functional.cross_entropy(scores.float(), wanted)
+    return functional.cross_entropy(scores.float(), wanted, reduction="sum")

@@ -187,6 +187,10 @@ class LogFile(TrainerCallback):
             self.meter.note(f"score {kept['score']:.3f}")
 
 
+def _tagged(tags: torch.Tensor) -> int:
+    return int((tags != UNTAGGED).sum())
+
+
 class TagCollator(DataCollatorForLanguageModeling):
     """Pads the tags of rows as it pads the rows."""
 
@@ -285,11 +289,20 @@ class ExtractionTrainer(SFTTrainer):
         of_tags = tagging_loss(self.hidden, tags, self.tags, head)
         self.hidden = None
         metrics: Any = self._metrics
-        metrics["train"]["tagging_loss"].append(of_tags.item())
-        # Like the loss of the answers, a mean over all batches that a step sums up.
-        steps: Any = self.current_gradient_accumulation_steps
-        shared = 1 if num_items_in_batch is None else steps
-        return loss + self.tagging_weight * of_tags / shared
+        metrics["train"]["tagging_loss"].append(float(of_tags.detach()) / max(1, _tagged(tags)))
+        return loss + self.tagging_weight * of_tags / self.tagged
+
+    def get_batch_samples(self, *arguments: Any, **options: Any) -> Any:
+        """Return the batches of a step; their tags are counted, as SFTTrainer counts the answers.
+
+        So a step is the same whether its rows come in one batch or in several.
+        """
+        batches, items = super().get_batch_samples(*arguments, **options)
+        own = sum(_tagged(batch["tags"]) for batch in batches if "tags" in batch)
+        counts = self.accelerator.gather(torch.tensor([own], device=self.args.device))
+        # Gradients are averaged over the processes, so each divides by their mean.
+        self.tagged = max(1.0, float(counts.float().mean()))
+        return batches, items
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measure the loss on validation rows, then generate and score validation documents."""
