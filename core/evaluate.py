@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import resource
 import sys
@@ -24,10 +25,10 @@ from .predict import Extractor, plugin_of
 from .predictions import GROUP, prediction_line
 from .progress import meter
 from .runs import Run
-from .schema import empty_record, field_schema, kinds_of
+from .schema import canonical, empty_record, field_schema, kinds_of
 from .settings import Settings
 from .sources import read_examples, read_splits
-from .splits import seen
+from .splits import fingerprint, seen
 
 
 @dataclass
@@ -261,13 +262,26 @@ class Labelled:
         Raises:
             InputError: the path cannot be read.
         """
+        known: set[bytes] = set()
         for row in read_examples(self.plugin, self.data):
-            if _has_gold(row) and (self.split is None or row.split in (None, self.split)):
+            if not _has_gold(row) or self.split not in (None, row.split or self.split):
+                continue
+            if (key := _key(row)) not in known:
+                known.add(key)
                 yield row
 
     def set_aside(self) -> int:
-        """Return how many rows have no record, in whatever split."""
-        return sum(not _has_gold(row) for row in read_examples(self.plugin, self.data))
+        """Return how many rows have no record or are copies of earlier ones, in whatever split."""
+        rows = [
+            _key(row) if _has_gold(row) else b"" for row in read_examples(self.plugin, self.data)
+        ]
+        return len(rows) - len({key for key in rows if key})
+
+
+def _key(example: Example) -> bytes:
+    """Return what is equal for copies: rows with the same id, text and record."""
+    parts = example.document.id, fingerprint(example.document.text), example.record
+    return hashlib.sha256(canonical(parts).encode()).digest()
 
 
 def _has_gold(row: Example | Reject) -> TypeGuard[Example]:

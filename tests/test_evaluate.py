@@ -37,7 +37,7 @@ def refused(command: Command, *arguments: object) -> str:
 
 @pytest.fixture
 def labelled(tmp_path: Path, command: Command) -> Path:
-    """JSONL of two documents with the label test, one with validation and one with none."""
+    """JSONL of two documents labelled test, one validation, one nothing, and a copy of one."""
     empty: dict[str, Any] = {"chemicals": [], "diseases": [], "relations": []}
     rash = {"chemicals": [], "diseases": ["rash"], "relations": []}
     rows = [
@@ -46,6 +46,7 @@ def labelled(tmp_path: Path, command: Command) -> Path:
         {"id": "c", "text": "Another rash came.", "record": rash, "split": "validation"},
         {"id": "d", "text": "One more rash came.", "record": rash},
         {"id": "e", "text": "Not known to anyone."},
+        {"id": "b", "text": "A rash  came.", "record": rash, "split": "test"},
     ]
     path = tmp_path / "labelled.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -90,7 +91,7 @@ def test_official_labels_choose_and_a_document_without_one_counts(
     assert ids("--split", "validation") == ["c", "d"]
     assert ids("--split", "train") == ["d"]
     assert ids() == ["a", "b", "c", "d"]
-    assert scored(command, run, "--data", labelled)["set_aside"] == 1
+    assert scored(command, run, "--data", labelled)["set_aside"] == 2
 
 
 def test_a_path_called_test_is_not_taken_for_the_own_split(
