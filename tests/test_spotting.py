@@ -14,17 +14,17 @@ from tiny import BASE
 from transformers import AutoModelForCausalLM
 
 from fieldsmith.attention import added
-from fieldsmith.data import Message, Record
+from fieldsmith.data import Message, Record, Schema
 from fieldsmith.schema import first_problem
 from fieldsmith.spotting import Spot, Spotter
 from fieldsmith.tagging import Tags
 
 TEXT = "Zinc oxide, iron-based salts and ZINC OXIDE: a study of salts."
-SCHEMA = {
+SCHEMA: Schema = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "title": {"type": ["string", "null"], "maxLength": 20, "x-source": "verbatim"},
+        "title": {"type": ["string", "null"], "x-source": "verbatim"},
         "names": {
             "type": ["array", "null"],
             "maxItems": 3,

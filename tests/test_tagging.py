@@ -9,30 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 from invented import plugin_of, shipped_prompts
+from test_spotting import SCHEMA as SPANS
 from tiny import Workplace
 
-from fieldsmith.data import Document, Example, Message, Record
+from fieldsmith.data import Document, Example, Message, Record, Schema
 from fieldsmith.qlora import build_trainer
 from fieldsmith.rows import IGNORED, Rows, build_rows
 from fieldsmith.settings import EMBEDDED, Settings, resolve
 from fieldsmith.tagging import UNTAGGED, Tags, tagging_loss, verbatim_fields
 from fieldsmith.trainer import BestAdapter
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "title": {"type": ["string", "null"], "x-source": "verbatim"},
-        "names": {"type": "array", "items": {"type": "string", "x-source": "verbatim"}},
-        "pairs": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"drug": {"type": "string", "x-source": "verbatim"}},
-            },
-        },
-        "tone": {"type": "string"},
-    },
-}
+SCHEMA: Schema = {**SPANS, "properties": {**SPANS["properties"], "tone": {"type": "string"}}}
 TEXT = "zinc oxide, iron salts: calm zinc oxide <|eot_id|>"
 RECORD: Record = {
     "title": None,
