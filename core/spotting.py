@@ -115,7 +115,8 @@ class Spotter:
         borders = _borders(text)
         found: dict[str, list[Spot]] = {}
         for field, (begins, inside) in self._tags.of.items():
-            own = rows[:, [self._tags.ids.index(begins), self._tags.ids.index(inside)]]
+            # Some tokenizers have one token for both.
+            own = rows[:, [self._tags.ids.index(tag) for tag in {begins, inside}]]
             if field in self._lists:
                 runs = _runs(best, begins, inside)
             elif field in self._strings:
