@@ -16,7 +16,7 @@ DEVELOPER := $(VENV)/.installed-for-developers
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
 
-# Of a sample this small a third epoch costs two minutes, and finds twice as many relations.
+# Of a sample this small a third epoch costs little, and relations want it; see docs/measurements.md.
 train: $(USER) ## train the embedded model on the bundled sample
 	$(BIN)/extract train --plugin medical_ner --set epochs=3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tiny import Trained, Workplace, contents, documents, info, lines, write_doc
 import fieldsmith
 from fieldsmith import Document, Example, InputError
 from fieldsmith import predict as predict_module
+from fieldsmith.predict import Extractor
 from fieldsmith.predictions import GROUP, Tally, key_of, predict_lines
 from fieldsmith.sources import open_inputs
 
@@ -249,6 +251,18 @@ def test_standard_output_equals_the_file(
     answer = command("predict", trained.run, workplace.many)
     assert answer.code == 0, answer.errors
     assert answer.output.encode() == unbroken.read_bytes()
+
+
+def test_tags_are_heard_where_answers_are_held_to_the_schema(trained: Trained) -> None:
+    loaded = [Extractor.load(trained.run, constrained=held) for held in (True, False)]
+    assert [extractor.spotter is not None for extractor in loaded] == [True, False]
+    untagged = replace(loaded[0].settings, tagging_weight=0.0)
+    parts = loaded[0].model, loaded[0].plugin, untagged, loaded[0].prompts
+    assert Extractor.around(*parts).spotter is None
+    heard, written = (
+        extractor(TEXT).confidence for extractor in (loaded[0], replace(loaded[0], spotter=None))
+    )
+    assert heard != written
 
 
 def test_python_gives_what_the_command_gives(trained: Trained, command: Command) -> None:
