@@ -16,7 +16,8 @@ from .errors import SettingsError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_NO_ANSWER = -100  # the label of what carries no loss, as torch's cross entropy has it
+NO_ANSWER = -100
+"""Label of what carries no loss, as torch's cross entropy has it."""
 
 
 def prefix_mask(attention_mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -26,7 +27,7 @@ def prefix_mask(attention_mask: torch.Tensor, labels: torch.Tensor) -> torch.Ten
     labels: rows × tokens. All before the first label of a row is its prefix.
     """
     length = labels.shape[1]
-    prompt = (labels != _NO_ANSWER).cumsum(dim=1) == 0
+    prompt = (labels != NO_ANSWER).cumsum(dim=1) == 0
     before = torch.ones(length, length, dtype=torch.bool, device=labels.device).tril()
     seen = before | (prompt[:, :, None] & prompt[:, None, :])
     return (seen & attention_mask.bool()[:, None, :])[:, None]

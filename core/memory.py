@@ -20,6 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .answer_loss import POSITIONS
 from .attention import train_with_prefix
 from .errors import SettingsError
 from .models import location, pick_attention, quantization
@@ -250,6 +251,9 @@ class _Step:
     ) -> None:
         self.model, self.settings, self.batch = model, settings, batch
         self.device, self.compute = device, compute
+        # As answer_loss fills them up; no more than there are.
+        filled = -(-max(1, batch.answer) // POSITIONS) * POSITIONS
+        self.positions = min(filled, batch.rows * (batch.length - 1))
         self.tally = _Tally()
         self.sizes = {"quantized": 0, "constants": 0, "plain": 0, "adapter": 0}
 
@@ -329,9 +333,8 @@ class _Step:
     def _loss_alone(self) -> int:
         """Return the working space of the loss."""
         head = self.model.get_output_embeddings().weight
-        tokens = self.batch.rows * self.batch.length
-        hidden = torch.zeros(tokens, head.shape[1], requires_grad=True)
-        labels = torch.zeros(tokens, dtype=torch.long)
+        hidden = torch.zeros(self.positions, head.shape[1], requires_grad=True)
+        labels = torch.zeros(self.positions, dtype=torch.long)
         before = self.tally.peak = self.tally.live
         with self._autocast():
             per_token = fused._ChunkedLogProbFunction.apply(
@@ -407,19 +410,35 @@ def _in_four_bits(old: Any, sizes: dict[str, int]) -> torch.nn.Parameter:
 
 @contextlib.contextmanager
 def _fused_loss(step: _Step) -> Iterator[None]:
-    """Run TRL's fused loss as the device would.
+    """Run TRL's fused loss as the device would, on the positions that carry loss.
 
     On a CPU a tile is as wide as the vocabulary, of which TRL reserves 32,768 columns and touches
-    no others. On a GPU kernels of Triton work inside the tile, on the tokens that carry loss.
+    no others. On a GPU kernels of Triton work inside the tile.
     """
     width = min(fused._CHUNKED_LOGPROB_CHUNK_SIZE, step._vocabulary)
+    loss: Any = _LossOnCPU(step.positions) if step.device == "cpu" else _loss_on_gpu(step.positions)
     with contextlib.ExitStack() as stack:
         if step.device == "cpu":
             stack.enter_context(mock.patch.object(fused, "_CHUNKED_LOGPROB_CHUNK_SIZE", width))
-        else:
-            loss = _loss_on_gpu(step.batch.answer)
-            stack.enter_context(mock.patch.object(fused, "_ChunkedLogProbFunction", loss))
+        stack.enter_context(mock.patch.object(fused, "_ChunkedLogProbFunction", loss))
         yield
+
+
+class _LossOnCPU:
+    """ChunkedLogProbFunction on as many positions as ``answer_loss`` leaves of a batch.
+
+    Tensors without content cannot tell which positions carry loss, only how many.
+    """
+
+    def __init__(self, positions: int) -> None:
+        self.positions = positions
+        self.function = fused._ChunkedLogProbFunction
+
+    def apply(self, hidden: Any, head: Any, bias: Any, labels: Any, *rest: Any) -> Any:
+        chosen = hidden[: self.positions].clone()
+        scores = self.function.apply(chosen, head, bias, labels[: self.positions], *rest)
+        left = torch.zeros(len(hidden) - len(chosen))
+        return tuple(None if part is None else torch.cat([part, left]) for part in scores)
 
 
 def _loss_on_gpu(answer: int) -> type[torch.autograd.Function]:

@@ -44,6 +44,7 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
+    from .answer_loss import project_answers_alone
     from .attention import train_with_prefix
     from .models import load_base, pick_device
     from .trainer import ExtractionTrainer, LengthGroupedSampler
@@ -71,6 +72,7 @@ def build_trainer(
     adapted: Any = trainer.model
     if settings.prefix_lm:
         train_with_prefix(adapted)
+    project_answers_alone(adapted)  # after it, for the prefix is told by the labels
     adapters: Any = adapted.peft_config
     for config in adapters.values():
         # A set is written in another order by each process.
