@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests run in so many processes, each of which takes a core and up to two GB.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
 # What an installed environment depends on; a change of one installs again.
 DECLARED := setup.cfg pyproject.toml constraints.txt
 USER := $(VENV)/.installed
@@ -21,7 +25,7 @@ train: $(USER) ## train the embedded model on the bundled sample
 	$(BIN)/extract train --plugin medical_ner --set epochs=3
 
 test: lint ## run the linters and the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(DEVELOPER) .types ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
@@ -34,8 +38,8 @@ format: $(DEVELOPER) ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 test-slow: $(DEVELOPER) ## run the tests that take minutes, and look for new examples
-	$(BIN)/python -m pytest -m "slow and not gpu"
-	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest
+	$(PYTEST) -m "slow and not gpu"
+	HYPOTHESIS_PROFILE=explore $(PYTEST)
 
 test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

@@ -33,7 +33,7 @@ from .schema import (
 )
 from .settings import Settings
 from .sources import text_id
-from .spotting import Spot, Spotter
+from .spotting import Opinion, Spotter
 from .targets import targets
 from .windows import Window, cut, share_read
 
@@ -169,8 +169,8 @@ class Extractor:
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
             answers = self._answers([window for _number, window in part], progress)
-            spots = self._spots([window for _number, window in part], answers, apart)
-            for (number, window), answer, found in zip(part, answers, spots, strict=True):
+            opinions = self._opinions([window for _number, window in part], answers, apart)
+            for (number, window), answer, found in zip(part, answers, opinions, strict=True):
                 book = books[number]
                 book.windows += 1
                 if isinstance(answer, str):
@@ -219,24 +219,24 @@ class Extractor:
         )
         return [fault or next(generated) for fault in refusals]
 
-    def _spots(
+    def _opinions(
         self,
         windows: Sequence[Window],
         answers: Sequence[Generated | str],
         apart: Sequence[Apart],
-    ) -> list[Mapping[str, Sequence[Spot]]]:
-        """Return what the tags find in each window that the model was asked about."""
-        found: list[Mapping[str, Sequence[Spot]]] = [{} for _ in windows]
+    ) -> list[Mapping[str, Opinion]]:
+        """Return what the tags of each window say that the model was asked about."""
+        found: list[Mapping[str, Opinion]] = [{} for _ in windows]
         if self.spotter is None or apart:  # joined windows are asked for relations alone
             return found
         asked = [number for number, answer in enumerate(answers) if not isinstance(answer, str)]
         texts = [windows[number].document for number in asked]
-        read = self.spotter.spots(
+        read = self.spotter.opinions(
             [(document.text, self.plugin.prompt(document)) for document in texts],
             self.settings.eval_batch_size,
         )
-        for number, spots in zip(asked, read, strict=True):
-            found[number] = spots
+        for number, opinions in zip(asked, read, strict=True):
+            found[number] = opinions
         return found
 
     def _ask(self, window: Window) -> Prompt:
@@ -277,9 +277,7 @@ class Extractor:
         )
         return surer(whole, self.min_confidence, schema)
 
-    def _read(
-        self, window: Window, result: Generated, spots: Mapping[str, Sequence[Spot]]
-    ) -> _Reading:
+    def _read(self, window: Window, result: Generated, opinions: Mapping[str, Opinion]) -> _Reading:
         """Read a window's answer, and beside it what its tags say.
 
         Raises:
@@ -306,7 +304,7 @@ class Extractor:
         record, confidence = distinct.record, distinct.moved(confidence)
         if self.spotter is not None:
             text = window.document.text
-            record, confidence = self.spotter.join(text, record, confidence, spots)
+            record, confidence = self.spotter.join(text, record, confidence, opinions)
         answer = Answer(window, record, confidence)
         return _Reading(answer, not result.finished, distinct.left_out, ungrounded)
 

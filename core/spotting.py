@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from .attention import added, prefix_mask
 from .data import Message, Record, Schema, Span
-from .grounding import chunks, stands
+from .grounding import chunks, occurrences, stands
 from .prompts import Place, PromptFormat
 from .schema import field_schema, first_problem, pointer_of
 from .tagging import UNTAGGED, Tags
@@ -29,21 +29,65 @@ if TYPE_CHECKING:
 _LIKELY = 0.5
 """A value that the tags alone have found joins a list if it is one rather than not."""
 
+_TAGS = 0.7
+"""Share of the tags in a confidence; measured, see docs/measurements.md."""
+
 _AT_ONCE = 16_384
 """Tokens of a batch, the padding included: long prompts are read a few at a time."""
 
+_LEAST = 1e-9
+"""No probability is less, so that it has a logarithm."""
+
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
+Vector = Matrix
 
 
 @dataclass(frozen=True)
 class Spot:
     """A span of a text that the tags take for a value.
 
-    confidence: the geometric mean of the probabilities of its tags, in (0, 1].
+    confidence: in (0, 1].
     """
 
     span: Span
     confidence: float
+
+
+class Opinion:
+    """What the tags of a text say of one field.
+
+    starts, ends: where its tokens stand, ascending.
+    begins, inside: how likely each is the first of a value, and a later one.
+    spots: the values that the tags find: of a list all, of a string the best one.
+    """
+
+    def __init__(
+        self, starts: Sequence[int], ends: Sequence[int], begins: Vector, inside: Vector
+    ) -> None:
+        self._starts, self._ends = starts, ends
+        self._begins, self._inside = begins, inside
+        self.own = begins if inside is begins else begins + inside
+        self.spots: Sequence[Spot] = ()
+
+    def of(self, span: Span) -> float:
+        """Return how sure it is that a value stands there: no more, no less, and no second one.
+
+        The geometric mean of the probabilities of its tokens, times those of its two ends.
+        """
+        first, last = bisect_right(self._ends, span[0]), bisect_left(self._starts, span[1]) - 1
+        if last < first:
+            return 0.0
+        sure = self.mean(first, last)
+        if self._inside is not self._begins:
+            sure *= float(self._begins[first] / max(self.own[first], _LEAST))
+            if last + 1 < len(self._inside):
+                sure *= 1 - float(self._inside[last + 1])
+        return _rounded(sure)
+
+    def mean(self, first: int, last: int) -> float:
+        """Return the geometric mean of the probabilities that tokens are of a value."""
+        own = np.maximum(self.own[first : last + 1], _LEAST)
+        return _rounded(float(np.exp(np.log(own).mean())))
 
 
 class Spotter:
@@ -66,17 +110,17 @@ class Spotter:
         self._lists = [f for f in self._tags.of if _is_list(f, schema)]
         self._strings = [f for f in self._tags.of if "/" not in f and f not in self._lists]
 
-    def spots(
+    def opinions(
         self, windows: Sequence[tuple[str, Sequence[Message]]], batch_size: int
-    ) -> list[dict[str, list[Spot]]]:
-        """Return what each window holds by field: of a list all spots, of a string the best one.
+    ) -> list[dict[str, Opinion]]:
+        """Return what the tags of each window say, by field.
 
         windows: texts, and the prompts that hold them.
         batch_size: prompts that are read at once; those of like length are.
         """
         prompts = [self._prompts.prompt(messages) for _text, messages in windows]
         order = sorted(range(len(windows)), key=lambda number: -len(prompts[number]))
-        found: list[dict[str, list[Spot]]] = [{} for _ in windows]
+        found: list[dict[str, Opinion]] = [{} for _ in windows]
         while order:
             rows = max(1, min(batch_size, _AT_ONCE // len(prompts[order[0]])))
             numbers, order = order[:rows], order[rows:]
@@ -107,30 +151,30 @@ class Spotter:
 
     def _of_window(
         self, text: str, places: Sequence[Place], probabilities: Matrix
-    ) -> dict[str, list[Spot]]:
+    ) -> dict[str, Opinion]:
         if not places:
             return {}
+        starts, ends = [place.start for place in places], [place.end for place in places]
         rows = probabilities[[place.token for place in places]]
         best = np.asarray(self._tags.ids)[rows.argmax(axis=1)].tolist()
         borders = _borders(text)
-        found: dict[str, list[Spot]] = {}
-        for field, (begins, inside) in self._tags.of.items():
+        found: dict[str, Opinion] = {}
+        for field in (*self._lists, *self._strings):
+            begins, inside = self._tags.of[field]
+            column = rows[:, self._tags.ids.index(begins)]
             # Some tokenizers have one token for both.
-            own = rows[:, [self._tags.ids.index(tag) for tag in {begins, inside}]]
-            if field in self._lists:
-                runs = _runs(best, begins, inside)
-            elif field in self._strings:
-                runs = _best_run(own.sum(axis=1))
-            else:
-                continue
+            other = rows[:, self._tags.ids.index(inside)] if inside != begins else column
+            opinion = Opinion(starts, ends, column, other)
+            is_list = field in self._lists
+            runs = _runs(best, begins, inside) if is_list else _best_run(opinion.own)
             spots = []
             for first, last in runs:
-                sure = own[first : last + 1].sum(axis=1)
-                span = _whole(text, borders, places[first].start, places[last].end)
+                span = _whole(text, borders, starts[first], ends[last])
                 if stands(text, span):
-                    mean = float(np.exp(np.log(np.maximum(sure, 1e-9)).mean()))
-                    spots.append(Spot(span, round(min(max(mean, 1e-6), 1.0), 6)))
-            found[field] = spots
+                    sure = opinion.of(span) if is_list else opinion.mean(first, last)
+                    spots.append(Spot(span, sure))
+            opinion.spots = spots
+            found[field] = opinion
         return found
 
     def join(
@@ -138,25 +182,21 @@ class Spotter:
         text: str,
         record: Record,
         confidence: Mapping[str, float],
-        spots: Mapping[str, Sequence[Spot]],
+        opinions: Mapping[str, Opinion],
     ) -> tuple[Record, dict[str, float]]:
         """Return a window's record with what the tags found, and the confidence in each leaf.
 
-        The confidence is the mean of both opinions; who has not found a value gives it 0. What is
-        written stays as it is where the schema would not have it with what was found.
+        The confidence is the mean of both opinions, in which the tags weigh more; who has not found
+        a value gives it 0. What is written stays as it is where the schema would not have it with
+        what was found.
         """
         joined, sure = dict(record), dict(confidence)
-        for field, found in spots.items():
+        for field, opinion in opinions.items():
             is_list = field in self._lists
             if field not in record or (is_list and record[field] is None):  # not annotated
                 continue
-            best: dict[str, Spot] = {}
-            for spot in sorted(found, key=lambda spot: -spot.confidence):
-                best.setdefault(text[slice(*spot.span)].casefold(), spot)
-            if is_list:
-                joined[field] = _join_list(text, field, record[field], sure, best)
-            else:
-                joined[field] = _join_string(text, field, record[field], sure, best)
+            join = _join_list if is_list else _join_string
+            joined[field] = join(text, field, record[field], sure, opinion)
         if first_problem(joined, self._schema):
             return record, dict(confidence)
         return joined, sure
@@ -215,13 +255,20 @@ def _whole(text: str, borders: Sequence[int], start: int, end: int) -> Span:
 
 
 def _join_list(
-    text: str, field: str, items: list[Any], sure: dict[str, float], spots: Mapping[str, Spot]
+    text: str, field: str, items: list[Any], sure: dict[str, float], opinion: Opinion
 ) -> list[Any]:
     joined = list(items)
+    spots: dict[str, Spot] = {}
+    for spot in sorted(opinion.spots, key=lambda spot: -spot.confidence):
+        spots.setdefault(text[slice(*spot.span)].casefold(), spot)
     for number, item in enumerate(items):
         pointer = pointer_of([field, number])
-        spot = spots.get(item.casefold()) if isinstance(item, str) else None
-        sure[pointer] = _mean(sure.get(pointer, 0.0), spot.confidence if spot else 0.0)
+        tagged = 0.0
+        if isinstance(item, str):
+            tagged = max(map(opinion.of, occurrences(text, item)), default=0.0)
+            if item.casefold() in spots:  # in other letters, maybe
+                tagged = max(tagged, spots[item.casefold()].confidence)
+        sure[pointer] = _mean(sure.get(pointer, 0.0), tagged)
     written = {item.casefold() for item in items if isinstance(item, str)}
     for value, spot in spots.items():
         if value not in written and spot.confidence >= _LIKELY:
@@ -231,21 +278,35 @@ def _join_list(
 
 
 def _join_string(
-    text: str, field: str, value: Any, sure: dict[str, float], spots: Mapping[str, Spot]
+    text: str, field: str, value: Any, sure: dict[str, float], opinion: Opinion
 ) -> Any:
     pointer = pointer_of([field])
     written = sure.get(pointer, 0.0)
-    spot = next(iter(spots.values()), None)
+    spot = next(iter(opinion.spots), None)
     likely = spot.confidence if spot else 0.0
-    agreed = 1 - likely if value is None else 0.0
-    if spot and isinstance(value, str) and value.casefold() in spots:
-        agreed = likely
-    elif spot and likely > written + agreed:
+    shared = _shared(text, value, spot.span) if spot and isinstance(value, str) else 0.0
+    agreed = 1 - likely if value is None else likely * shared
+    if spot and _mean(0.0, likely * (1 - shared)) > _mean(written, agreed):
         sure[pointer] = _mean(0.0, likely)
         return text[slice(*spot.span)]
     sure[pointer] = _mean(written, agreed)
     return value
 
 
+def _shared(text: str, value: str, span: Span) -> float:
+    """Return how much of a value and a span is common to both: Jaccard's index of characters."""
+    if value.casefold() == text[slice(*span)].casefold():
+        return 1.0
+    best = 0.0
+    for start, end in occurrences(text, value):
+        common = min(end, span[1]) - max(start, span[0])
+        best = max(best, common / (max(end, span[1]) - min(start, span[0])))
+    return best
+
+
 def _mean(written: float, tagged: float) -> float:
-    return round(max((written + tagged) / 2, 1e-6), 6)
+    return _rounded((1 - _TAGS) * written + _TAGS * tagged)
+
+
+def _rounded(confidence: float) -> float:
+    return round(min(max(confidence, 1e-6), 1.0), 6)
