@@ -284,12 +284,15 @@ def _join_string(
     written = sure.get(pointer, 0.0)
     spot = next(iter(opinion.spots), None)
     likely = spot.confidence if spot else 0.0
-    shared = _shared(text, value, spot.span) if spot and isinstance(value, str) else 0.0
-    agreed = 1 - likely if value is None else likely * shared
-    if spot and _mean(0.0, likely * (1 - shared)) > _mean(written, agreed):
-        sure[pointer] = _mean(0.0, likely)
+    if value is None:
+        stays, found = _mean(written, 1 - likely), _mean(0.0, likely)
+    else:  # each is worth what its own side gives it, and confirmed by what both have in common
+        shared = _shared(text, value, spot.span) if spot and isinstance(value, str) else 0.0
+        stays, found = _mean(written, likely * shared), _mean(written * shared, likely)
+    if spot and found > stays:
+        sure[pointer] = found
         return text[slice(*spot.span)]
-    sure[pointer] = _mean(written, agreed)
+    sure[pointer] = stays
     return value
 
 
