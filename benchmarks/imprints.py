@@ -123,7 +123,7 @@ def extract_settings(preset: str) -> dict[str, object]:
     settings: dict[str, object] = {"window": "document", "score": list(FIELDS)}
     if preset == "embedded":
         # As arxiv_metadata has it, for rows as long; nothing was tried.
-        rows = {"attention": "sdpa", "batch_size": 8}
+        rows = {"attention": "sdpa", "batch_size": 4}
         settings |= {"max_length": 2048, "max_new_tokens": 768, **rows}
     return settings
 

@@ -83,6 +83,6 @@ def extract_settings(preset: str) -> dict[str, object]:
     }
     if preset == "embedded":
         # Rows this long cost half with sdpa on a CPU; the preset's own are short.
-        rows = {"attention": "sdpa", "batch_size": 8}
+        rows = {"attention": "sdpa", "batch_size": 4}
         settings |= {"max_length": 2048, "max_new_tokens": 768, **rows}
     return settings
