@@ -19,11 +19,16 @@ POSITIONS = 256
 """Positions are filled up to a multiple: on CPUs each count of them costs kernels of its own."""
 
 
+def filled(positions: int, tokens: int) -> int:
+    """Return how many positions of a batch are projected where so many carry loss."""
+    return min(max(1, -(-positions // POSITIONS)) * POSITIONS, tokens)
+
+
 def project_answers_alone(model: PreTrainedModel) -> None:
     """Let the fused loss of an adapted model read the positions that carry loss, as one row.
 
-    Loss and gradients stay what they are, but for the order in which sums are taken. Hooks of the
-    model that read the labels have to be registered before.
+    Loss and gradients stay what they are, but for the order in which sums are taken. Hooks that
+    read the labels, or all that the decoder gives, have to be registered before.
     """
     from torch.nn.functional import pad
 
@@ -36,9 +41,9 @@ def project_answers_alone(model: PreTrainedModel) -> None:
         chosen.clear()
         if not given.get("fused_lm_head") or given.get("labels") is None:
             return None
-        following = given["labels"][:, 1:].flatten()
+        following = pad(given["labels"][:, 1:], (0, 1), value=NO_ANSWER).flatten()
         positions = (following != NO_ANSWER).nonzero().flatten()
-        missing = max(POSITIONS, -(-len(positions) // POSITIONS) * POSITIONS) - len(positions)
+        missing = filled(len(positions), len(following)) - len(positions)
         labels = pad(following[positions], (0, missing), value=NO_ANSWER)
         chosen.append(pad(positions, (0, missing)))
         # TRL takes labels that are shifted already as they are.
@@ -46,7 +51,7 @@ def project_answers_alone(model: PreTrainedModel) -> None:
 
     def compact(_module: torch.nn.Module, _given: Any, output: Any) -> None:
         if chosen:
-            hidden = output.last_hidden_state[:, :-1].flatten(0, 1)
+            hidden = output.last_hidden_state.flatten(0, 1)
             output.last_hidden_state = hidden[chosen.pop()][None]
 
     model.register_forward_pre_hook(choose, with_kwargs=True)

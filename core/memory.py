@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .answer_loss import POSITIONS
+from .answer_loss import filled
 from .attention import train_with_prefix
 from .errors import SettingsError
 from .models import location, pick_attention, quantization
@@ -251,9 +251,10 @@ class _Step:
     ) -> None:
         self.model, self.settings, self.batch = model, settings, batch
         self.device, self.compute = device, compute
-        # As answer_loss fills them up; no more than there are.
-        filled = -(-max(1, batch.answer) // POSITIONS) * POSITIONS
-        self.positions = min(filled, batch.rows * (batch.length - 1))
+        # On a GPU TRL leaves out what fills them up.
+        self.positions = max(1, batch.answer)
+        if device == "cpu":
+            self.positions = filled(batch.answer, batch.rows * batch.length)
         self.tally = _Tally()
         self.sizes = {"quantized": 0, "constants": 0, "plain": 0, "adapter": 0}
 

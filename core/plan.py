@@ -239,17 +239,20 @@ def pick_precision(settings: Settings, device: Device) -> str:
 
 
 def longest_batch(labels: Sequence[Sequence[int]], settings: Settings) -> Batch:
-    """Return the batch that takes the most memory: the longest rows, beside each other.
+    """Return the batch that takes the most memory, and maybe more than any that there is.
+
+    It has the length of the longest rows and the answers of those with the longest ones.
 
     labels: of each row; ``IGNORED`` where a token carries no loss.
     """
     from .memory import Batch
 
-    longest = sorted(labels, key=len, reverse=True)[: settings.batch_size]
+    rows = min(settings.batch_size, len(labels))
+    answers = sorted((len(row) - row.count(IGNORED) for row in labels), reverse=True)
     return Batch(
-        rows=len(longest),
-        length=_padded(len(longest[0])),
-        answer=sum(len(row) - row.count(IGNORED) for row in longest),
+        rows=rows,
+        length=_padded(max(map(len, labels))),
+        answer=sum(answers[:rows]),
         lengths=len({_padded(len(row)) for row in labels}),
     )
 

@@ -38,8 +38,7 @@ _AT_ONCE = 16_384
 _LEAST = 1e-9
 """No probability is less, so that it has a logarithm."""
 
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
-Vector = Matrix
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -57,28 +56,32 @@ class Opinion:
     """What the tags of a text say of one field.
 
     starts, ends: where its tokens stand, ascending.
-    begins, inside: how likely each is the first of a value, and a later one.
+    begins, inside: how likely each is the first of a value, and a later one; ``inside`` is None
+        where the tokenizer has one token for both, which is then in ``begins``.
+    own: how likely each is of a value.
     spots: the values that the tags find: of a list all, of a string the best one.
     """
 
     def __init__(
-        self, starts: Sequence[int], ends: Sequence[int], begins: Vector, inside: Vector
+        self, starts: Sequence[int], ends: Sequence[int], begins: Floats, inside: Floats | None
     ) -> None:
         self._starts, self._ends = starts, ends
         self._begins, self._inside = begins, inside
-        self.own = begins if inside is begins else begins + inside
+        self.own = begins if inside is None else begins + inside
         self.spots: Sequence[Spot] = ()
 
     def of(self, span: Span) -> float:
-        """Return how sure it is that a value stands there: no more, no less, and no second one.
+        """Return how sure it is that a value stands there, no more and no less.
 
-        The geometric mean of the probabilities of its tokens, times those of its two ends.
+        The geometric mean of the probabilities of its tokens; where there are tags for it, times
+        the probabilities that the first token begins a value if it is of one, and that none goes on
+        after the last.
         """
         first, last = bisect_right(self._ends, span[0]), bisect_left(self._starts, span[1]) - 1
         if last < first:
             return 0.0
         sure = self.mean(first, last)
-        if self._inside is not self._begins:
+        if self._inside is not None:
             sure *= float(self._begins[first] / max(self.own[first], _LEAST))
             if last + 1 < len(self._inside):
                 sure *= 1 - float(self._inside[last + 1])
@@ -131,7 +134,7 @@ class Spotter:
                 found[number] = self._of_window(text, places, probabilities)
         return found
 
-    def _probabilities(self, prompts: Sequence[Sequence[int]]) -> list[Matrix]:
+    def _probabilities(self, prompts: Sequence[Sequence[int]]) -> list[Floats]:
         """Return the probability of each tag for each token of some prompts."""
         width, device = max(map(len, prompts)), self._model.device
         pad = self._prompts.end
@@ -146,11 +149,11 @@ class Spotter:
             decoder = self._model.get_decoder()
             hidden = decoder(input_ids=ids, attention_mask=attention, use_cache=False)[0]
             scores = functional.linear(hidden, head.to(hidden.dtype)).double().softmax(dim=-1)
-        read: Matrix = scores.cpu().numpy()
+        read: Floats = scores.cpu().numpy()
         return [rows[: len(prompt)] for rows, prompt in zip(read, prompts, strict=True)]
 
     def _of_window(
-        self, text: str, places: Sequence[Place], probabilities: Matrix
+        self, text: str, places: Sequence[Place], probabilities: Floats
     ) -> dict[str, Opinion]:
         if not places:
             return {}
@@ -162,16 +165,16 @@ class Spotter:
         for field in (*self._lists, *self._strings):
             begins, inside = self._tags.of[field]
             column = rows[:, self._tags.ids.index(begins)]
-            # Some tokenizers have one token for both.
-            other = rows[:, self._tags.ids.index(inside)] if inside != begins else column
+            other = None if inside == begins else rows[:, self._tags.ids.index(inside)]
             opinion = Opinion(starts, ends, column, other)
             is_list = field in self._lists
             runs = _runs(best, begins, inside) if is_list else _best_run(opinion.own)
             spots = []
             for first, last in runs:
-                span = _whole(text, borders, starts[first], ends[last])
+                run = starts[first], ends[last]
+                span = _whole(text, borders, *run)
                 if stands(text, span):
-                    sure = opinion.of(span) if is_list else opinion.mean(first, last)
+                    sure = opinion.of(run) if is_list else opinion.mean(first, last)
                     spots.append(Spot(span, sure))
             opinion.spots = spots
             found[field] = opinion
@@ -186,9 +189,8 @@ class Spotter:
     ) -> tuple[Record, dict[str, float]]:
         """Return a window's record with what the tags found, and the confidence in each leaf.
 
-        The confidence is the mean of both opinions, in which the tags weigh more; who has not found
-        a value gives it 0. What is written stays as it is where the schema would not have it with
-        what was found.
+        The confidence is the mean of both opinions, in which the tags weigh more. A field stays as
+        it is written where the schema would not have it with what was found.
         """
         joined, sure = dict(record), dict(confidence)
         for field, opinion in opinions.items():
@@ -196,9 +198,11 @@ class Spotter:
             if field not in record or (is_list and record[field] is None):  # not annotated
                 continue
             join = _join_list if is_list else _join_string
-            joined[field] = join(text, field, record[field], sure, opinion)
-        if first_problem(joined, self._schema):
-            return record, dict(confidence)
+            value, both = join(text, field, record[field], confidence, opinion)
+            if first_problem({**joined, field: value}, self._schema):
+                value, both = join(text, field, record[field], confidence, opinion, found=False)
+            joined[field] = value
+            sure |= both
         return joined, sure
 
 
@@ -218,7 +222,7 @@ def _runs(tags: Sequence[int], begins: int, inside: int) -> list[tuple[int, int]
     return runs
 
 
-def _best_run(probabilities: Matrix) -> list[tuple[int, int]]:
+def _best_run(probabilities: Floats) -> list[tuple[int, int]]:
     """Return the run of tokens that is likeliest to be the value and the rest not; [] if none is.
 
     It is the segment with the greatest sum of log odds (Kadane's algorithm: Bentley 1984,
@@ -255,9 +259,16 @@ def _whole(text: str, borders: Sequence[int], start: int, end: int) -> Span:
 
 
 def _join_list(
-    text: str, field: str, items: list[Any], sure: dict[str, float], opinion: Opinion
-) -> list[Any]:
-    joined = list(items)
+    text: str,
+    field: str,
+    items: list[Any],
+    confidence: Mapping[str, float],
+    opinion: Opinion,
+    *,
+    found: bool = True,
+) -> tuple[list[Any], dict[str, float]]:
+    """Return a list, with what the tags alone have found if wanted, and the confidences."""
+    joined, sure = list(items), {}
     spots: dict[str, Spot] = {}
     for spot in sorted(opinion.spots, key=lambda spot: -spot.confidence):
         spots.setdefault(text[slice(*spot.span)].casefold(), spot)
@@ -268,32 +279,37 @@ def _join_list(
             tagged = max(map(opinion.of, occurrences(text, item)), default=0.0)
             if item.casefold() in spots:  # in other letters, maybe
                 tagged = max(tagged, spots[item.casefold()].confidence)
-        sure[pointer] = _mean(sure.get(pointer, 0.0), tagged)
+        sure[pointer] = _mean(confidence.get(pointer, 0.0), tagged)
     written = {item.casefold() for item in items if isinstance(item, str)}
     for value, spot in spots.items():
-        if value not in written and spot.confidence >= _LIKELY:
+        if found and value not in written and spot.confidence >= _LIKELY:
             sure[pointer_of([field, len(joined)])] = _mean(0.0, spot.confidence)
             joined.append(text[slice(*spot.span)])
-    return joined
+    return joined, sure
 
 
 def _join_string(
-    text: str, field: str, value: Any, sure: dict[str, float], opinion: Opinion
-) -> Any:
+    text: str,
+    field: str,
+    value: Any,
+    confidence: Mapping[str, float],
+    opinion: Opinion,
+    *,
+    found: bool = True,
+) -> tuple[Any, dict[str, float]]:
+    """Return the string of the surer side, or the one that is written, and the confidence."""
     pointer = pointer_of([field])
-    written = sure.get(pointer, 0.0)
+    written = confidence.get(pointer, 0.0)
     spot = next(iter(opinion.spots), None)
     likely = spot.confidence if spot else 0.0
     if value is None:
-        stays, found = _mean(written, 1 - likely), _mean(0.0, likely)
+        stays, other = _mean(written, 1 - likely), _mean(0.0, likely)
     else:  # each is worth what its own side gives it, and confirmed by what both have in common
         shared = _shared(text, value, spot.span) if spot and isinstance(value, str) else 0.0
-        stays, found = _mean(written, likely * shared), _mean(written * shared, likely)
-    if spot and found > stays:
-        sure[pointer] = found
-        return text[slice(*spot.span)]
-    sure[pointer] = stays
-    return value
+        stays, other = _mean(written, likely * shared), _mean(written * shared, likely)
+    if spot and found and other > stays:
+        return text[slice(*spot.span)], {pointer: other}
+    return value, {pointer: stays}
 
 
 def _shared(text: str, value: str, span: Span) -> float:

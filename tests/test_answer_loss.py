@@ -72,7 +72,9 @@ def test_the_head_reads_what_carries_loss(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(trl_utils, "_ChunkedLogProbFunction", Counted)
     learn(adapted(compact=False), batch())
     learn(adapted(compact=True), batch())
-    assert read == [ROWS * (LENGTH - 1), 2 * POSITIONS]
+    few = {name: part[:1, :100] for name, part in batch().items()}
+    learn(adapted(compact=True), few)
+    assert read == [ROWS * (LENGTH - 1), 2 * POSITIONS, 100], "no more than there are"
 
 
 def test_a_batch_without_labels_teaches_nothing() -> None:

@@ -82,6 +82,14 @@ def test_activations_grow_with_the_batch_and_its_length() -> None:
     assert one.lasting == two.lasting == longer.lasting
 
 
+def test_the_loss_takes_what_the_answers_take() -> None:
+    few, many = (counted(llama(), batch=replace(BATCH, answer=count)) for count in (200, 700))
+    # Of 700 positions 768 are projected, of 200 256; all that is held grows with them.
+    assert few.loss < many.loss < 3.1 * few.loss
+    more = counted(llama(), batch=replace(BATCH, answer=200, rows=16))
+    assert more.loss == few.loss
+
+
 def test_checkpointing_keeps_little_more_than_the_input_of_each_layer() -> None:
     settings = replace(SETTINGS, activation_checkpointing=True)
     deep, shallow = (
@@ -156,9 +164,9 @@ def test_the_state_of_an_optimiser(name: str, size: int) -> None:
 # Batches and steps
 
 
-def test_the_longest_batch_is_that_of_the_longest_rows() -> None:
+def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
     rows = [[IGNORED] * 30 + [1] * count for count in (1, 2, 70, 40, 3)]
-    batch = longest_batch(rows, replace(SETTINGS, batch_size=2))
+    batch = longest_batch([*rows, [IGNORED] * 127], replace(SETTINGS, batch_size=2))
     assert batch == Batch(rows=2, length=128, answer=110, lengths=4)
 
 
@@ -293,7 +301,7 @@ def test_the_terminal_shows_every_term(
     for word in (
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",
         "working space", "runtime", "total", "longest batch", "does not fit", "what takes less",
-        "batch_size=16 accumulation=2", "steps of 32 x 1", "time: not measured",
+        "batch_size=8 accumulation=2", "steps of 16 x 1", "time: not measured",
     ):  # fmt: skip
         assert word in answer.output, word
     assert "kernels" not in answer.errors

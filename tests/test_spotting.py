@@ -106,6 +106,9 @@ def test_a_span_is_as_likely_as_its_tokens_and_its_ends(spotter: Spotter) -> Non
     assert sure("oxide") < 1e-3, "none begins there"
     assert sure("study") < 1e-3
     assert names.of((0, 0)) == 0.0, "no token"
+    one_tag = Opinion([0, 5], [4, 10], np.array([0.9, 0.4]), None)
+    assert one_tag.of((0, 10)) == pytest.approx(math.sqrt(0.9 * 0.4))
+    assert one_tag.of((0, 4)) == pytest.approx(0.9), "nothing is known of where it ends"
 
 
 def told(values: list[tuple[str, float]]) -> Opinion:
@@ -172,8 +175,12 @@ def test_a_string_is_that_of_the_surer_opinion(
 
 def test_what_the_schema_would_not_have_does_not_join(spotter: Spotter) -> None:
     record = {"title": None, "names": ["Zinc", "iron", "study"], "pairs": []}
-    sure = {"/title": 0.9, "/names/0": 0.5, "/names/1": 0.5, "/names/2": 0.5}
-    assert joined(spotter, record, sure, names=[("salts", 0.9)]) == (record, sure)
+    sure = {"/title": 0.5, "/names/0": 0.5, "/names/1": 0.5, "/names/2": 0.5}
+    spots = [("salts", 0.9), ("study", 0.8)]
+    found, confidence = joined(spotter, record, sure, names=spots, title=[("salts", 0.9)])
+    assert found == {**record, "title": "salts"}, "of four names one is too many"
+    wanted = {"/title": 0.63, "/names/0": 0.15, "/names/1": 0.15, "/names/2": 0.71}
+    assert confidence == pytest.approx(wanted, abs=1e-5)
     records: list[Record] = [{"pairs": []}, {"names": None, "pairs": []}]
     for unannotated in records:
         assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
