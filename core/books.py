@@ -52,6 +52,7 @@ def write_books(
         device=_device(),
         base_model=identity(settings),
         counts=_counts(splits, rows),
+        answered=rows.answered,
         findings=[asdict(finding) for finding in findings],
         receipt=asdict(prompts.receipt(order.plugin)),
     )

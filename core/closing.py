@@ -34,6 +34,22 @@ def close_answer(text: str, schema: Schema) -> Record | None:
         return None
 
 
+def asking_for(keys: Iterable[str], schema: Schema) -> Schema:
+    """Return a schema under which a record has these keys of its root, be they null or empty lists.
+
+    What a document's gold annotates and no window holds leaves the targets, so a model learns to
+    leave keys out now and then; who asks it wants to know of each. Where a key could be neither
+    null nor an empty list it stays as optional as it was: nothing has to be invented.
+    """
+    required = list(schema.get("required", ()))
+    asked = set(keys) - set(required)
+    for key in filter(asked.__contains__, schema.get("properties", {})):
+        closed = close_answer("{", {**schema, "required": [key]}) or {}
+        if closed.get(key, "") in (None, []):
+            required.append(key)
+    return {**schema, "required": required} if required else schema
+
+
 class _CutOffError(Exception):
     """The text ends here."""
 

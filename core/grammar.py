@@ -131,6 +131,7 @@ class Grammars:
             SchemaError: answers cannot be held to it.
         """
         rules = Rules(schema)
+        self.schema = schema
         self.vocabulary = vocabulary
         self.rules = rules.text
         self.rules_of_nothing = Rules(schema, spans=False).text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .answers import leaf_confidence, leaf_spans
-from .closing import close_answer
+from .closing import asking_for, close_answer
 from .data import Document, Example, Prediction, Record, Schema
 from .decode import Generated, Prompt, generate
 from .errors import RunError
@@ -95,7 +95,7 @@ class Extractor:
                 f"({_short(wanted)} then, {_short(found)} now)"
             )
         model = load_for_inference(settings, run.adapter if adapter else None)
-        extractor = Extractor.around(model, plugin, settings, prompts)
+        extractor = Extractor.around(model, plugin, settings, prompts, run.answered())
         chosen = run.min_confidence() if adapter else 0.0
         return replace(
             extractor,
@@ -106,11 +106,18 @@ class Extractor:
 
     @staticmethod
     def around(
-        model: PreTrainedModel, plugin: Plugin, settings: Settings, prompts: PromptFormat
+        model: PreTrainedModel,
+        plugin: Plugin,
+        settings: Settings,
+        prompts: PromptFormat,
+        answered: Iterable[str] = (),
     ) -> Extractor:
-        """Return what asks a model that is loaded already, under the grammars of the schema."""
+        """Return what asks a model that is loaded already, under the grammars of the schema.
+
+        answered: keys of the root that every answer has, be they empty.
+        """
         vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
-        grammars = Grammars(plugin.schema, vocabulary)
+        grammars = Grammars(asking_for(answered, plugin.schema), vocabulary)
         spotter = None
         if settings.tagging_weight:
             spotter = Spotter(model, plugin.schema, prompts, prefix=settings.prefix_lm)
@@ -283,7 +290,7 @@ class Extractor:
         Raises:
             InvalidRecordError: it is no record, and what is whole of it makes none.
         """
-        schema = self.plugin.schema
+        schema = self.grammars.schema if self.grammars else self.plugin.schema
         closed = result.text
         if result.finished:
             record = read_record(result.text, schema)

@@ -109,6 +109,8 @@ class Rows:
     """The rows of some examples, and what became of everything that is in no row.
 
     copies: windows of ``rows`` once more, with other values (``swap_values``); in no other book.
+    documents: number of examples read.
+    annotated: how many of them have a key of the root, be it null or empty.
     windows: number of windows made; ``len(rows) + len(set_aside)`` of them.
     set_aside: windows that are not trained on.
     lost: gold leaves and objects that stand in no row.
@@ -118,6 +120,8 @@ class Rows:
 
     rows: list[Row] = field(default_factory=list)
     copies: list[Row] = field(default_factory=list)
+    documents: int = 0
+    annotated: Counter[str] = field(default_factory=Counter)
     windows: int = 0
     set_aside: list[Reject] = field(default_factory=list)
     lost: list[Reject] = field(default_factory=list)
@@ -130,8 +134,15 @@ class Rows:
         """Return all that is trained on: windows and their copies."""
         return self.rows + self.copies
 
+    @property
+    def answered(self) -> list[str]:
+        """Return the keys that every answer is to have: most documents annotate them."""
+        return [key for key, count in self.annotated.items() if 2 * count > self.documents]
+
     def add(self, made: DocumentRows) -> None:
         """Enter a document into the books, all but its rows."""
+        self.documents += 1
+        self.annotated.update((made.example.record or {}).keys())
         self.windows += len(made.readings)
         self.set_aside += made.set_aside()
         for gold in made.gold:

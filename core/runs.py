@@ -111,6 +111,10 @@ class Run:
         """Return the confidence under which leaves are left out, as validation chose it."""
         return float(self.info().get("training", {}).get("min_confidence", 0.0))
 
+    def answered(self) -> list[str]:
+        """Return the keys of the root that every answer is to have."""
+        return [str(key) for key in self.info().get("answered", ())]
+
     def data_hash(self) -> str | None:
         """Return the sha256 of the data the run began with; None before it was read."""
         data = self.info().get("data", {}) if self.info_file.is_file() else {}

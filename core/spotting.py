@@ -7,8 +7,9 @@ heard: what they agree on is surer than what one of them found.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +88,16 @@ class Opinion:
                 sure *= 1 - float(self._inside[last + 1])
         return _rounded(sure)
 
+    def logarithms(self) -> Iterator[tuple[float, float, float]]:
+        """Yield for each token how likely it begins a value, goes on with one, or is of none."""
+        inside = self._begins if self._inside is None else self._inside
+        return zip(
+            *(_logarithm(part) for part in (self._begins, inside, 1 - self.own)), strict=True
+        )
+
     def mean(self, first: int, last: int) -> float:
         """Return the geometric mean of the probabilities that tokens are of a value."""
-        own = np.maximum(self.own[first : last + 1], _LEAST)
-        return _rounded(float(np.exp(np.log(own).mean())))
+        return _rounded(float(np.exp(np.mean(_logarithm(self.own[first : last + 1])))))
 
 
 class Spotter:
@@ -159,7 +166,6 @@ class Spotter:
             return {}
         starts, ends = [place.start for place in places], [place.end for place in places]
         rows = probabilities[[place.token for place in places]]
-        best = np.asarray(self._tags.ids)[rows.argmax(axis=1)].tolist()
         borders = _borders(text)
         found: dict[str, Opinion] = {}
         for field in (*self._lists, *self._strings):
@@ -168,7 +174,7 @@ class Spotter:
             other = None if inside == begins else rows[:, self._tags.ids.index(inside)]
             opinion = Opinion(starts, ends, column, other)
             is_list = field in self._lists
-            runs = _runs(best, begins, inside) if is_list else _best_run(opinion.own)
+            runs = _runs(opinion) if is_list else _best_run(opinion)
             spots = []
             for first, last in runs:
                 run = starts[first], ends[last]
@@ -206,34 +212,50 @@ class Spotter:
         return joined, sure
 
 
+def _logarithm(probabilities: Floats) -> list[float]:
+    logarithms: list[float] = np.log(np.maximum(probabilities, _LEAST)).tolist()
+    return logarithms
+
+
 def _is_list(field: str, schema: Schema) -> bool:
     pointer = pointer_of([field])
     return "/" not in field and "items" in field_schema(pointer, schema)
 
 
-def _runs(tags: Sequence[int], begins: int, inside: int) -> list[tuple[int, int]]:
-    """Return the first and last token of each value: one that begins, and what goes on from it."""
-    runs: list[tuple[int, int]] = []
-    for place, tag in enumerate(tags):
-        if tag == inside and runs and runs[-1][1] == place - 1:
-            runs[-1] = runs[-1][0], place
-        elif tag in (begins, inside):
-            runs.append((place, place))
-    return runs
+def _runs(opinion: Opinion) -> list[tuple[int, int]]:
+    """Return the first and last token of each value, on the likeliest path through a text.
 
-
-def _best_run(probabilities: Floats) -> list[tuple[int, int]]:
-    """Return the run of tokens that is likeliest to be the value and the rest not; [] if none is.
-
-    It is the segment with the greatest sum of log odds (Kadane's algorithm: Bentley 1984,
-    "Programming pearls: algorithm design techniques").
+    Outside, at the beginning of a value or inside of one: one can only go inside from a value that
+    has begun (Viterbi 1967, "Error bounds for convolutional codes and an asymptotically optimum
+    decoding algorithm").
     """
-    clipped = np.clip(probabilities, 1e-4, 1 - 1e-4)
-    best, total, start = (0.0, -1, -1), 0.0, 0
-    for place, odds in enumerate(np.log(clipped / (1 - clipped)).tolist()):
-        if total <= 0:
-            total, start = 0.0, place
-        total += odds
+    out, within = 0.0, -math.inf  # the best paths that end outside, and within a value
+    steps = []
+    for begins, goes_on, outside in opinion.logarithms():
+        before = max(out, within)
+        steps.append((within > out, before + begins > within + goes_on))
+        out, within = before + outside, max(before + begins, within + goes_on)
+    runs: list[tuple[int, int]] = []
+    is_within, last = within > out, len(steps) - 1
+    for place, (was_within, begun) in reversed(list(enumerate(steps))):
+        if not is_within or begun:
+            runs += [(place, last)] if is_within else []
+            is_within, last = was_within, place - 1
+    return runs[::-1]
+
+
+def _best_run(opinion: Opinion) -> list[tuple[int, int]]:
+    """Return the first and last token of the likeliest path that holds one value; [] if none is.
+
+    Against no value at all, a segment is worth the sum of its log odds; the best one is found in
+    one pass (Kadane's algorithm: Bentley 1984, "Programming pearls: algorithm design techniques").
+    """
+    best, total, start = (0.0, -1, -1), -math.inf, 0
+    for place, (begins, goes_on, outside) in enumerate(opinion.logarithms()):
+        if begins >= total + goes_on:
+            total, start = begins - outside, place
+        else:
+            total += goes_on - outside
         if total > best[0]:
             best = total, start, place
     return [best[1:]] if best[1] >= 0 else []

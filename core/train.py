@@ -138,7 +138,9 @@ def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Spli
     tags = Tags(order.plugin.schema, prompts).ids if asked.tagging_weight else []
     held_out_rows = build_rows(held_out, order.plugin, prompts, as_they_are).rows
     while True:
-        scorer = _scorer(order.plugin, settings, prompts, held_out) if held_out else None
+        scorer = None
+        if held_out:
+            scorer = _scorer(order.plugin, settings, prompts, held_out, rows.answered)
         short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer, tags)
         if short is None:
             return
@@ -246,9 +248,16 @@ def _attempt(
 
 
 def _scorer(
-    plugin: Plugin, settings: Settings, prompts: PromptFormat, held_out: Sequence[Example]
+    plugin: Plugin,
+    settings: Settings,
+    prompts: PromptFormat,
+    held_out: Sequence[Example],
+    answered: Sequence[str],
 ) -> Callable[[ExtractionTrainer], dict[str, float]]:
-    """Return a function that generates for held-out documents and scores them."""
+    """Return a function that generates for held-out documents and scores them.
+
+    answered: keys of the root that every answer has.
+    """
     from .predict import Extractor
     from .threshold import best_threshold
 
@@ -256,7 +265,8 @@ def _scorer(
 
     def scores(trainer: ExtractionTrainer) -> dict[str, float]:
         model = trainer.generation_model(settings)
-        predictions = Extractor.around(model, plugin, settings, prompts).predict(documents)
+        extractor = Extractor.around(model, plugin, settings, prompts, answered)
+        predictions = extractor.predict(documents)
         threshold, result = best_threshold(plugin, settings, held_out, predictions)
         shown = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
         return shown | {"min_confidence": threshold}

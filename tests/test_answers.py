@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldsmith.answers import leaf_confidence, leaf_spans
-from fieldsmith.closing import close_answer
+from fieldsmith.closing import asking_for, close_answer
 from fieldsmith.reduction import without_repeats, without_unsure
 from fieldsmith.schema import canonical, first_problem, leaves, write_record
 
@@ -367,6 +367,23 @@ def test_a_required_field_is_as_empty_as_its_schema_allows(
     part: dict[str, Any], wanted: dict[str, Any] | None
 ) -> None:
     assert close_answer("{", schema_of(part)) == wanted
+
+
+def test_keys_that_are_asked_for_are_required_where_they_may_be_empty() -> None:
+    parts = {
+        "title": {"type": ["string", "null"], "x-source": "verbatim"},
+        "names": {"type": "array", "items": {"type": "string"}},
+        "note": {"type": "string"},
+        "year": {"type": "integer"},
+        "other": {"type": ["string", "null"]},
+    }
+    schema = {"type": "object", "required": ["year"], "properties": parts}
+    assert asking_for([], schema) == schema
+    assert asking_for(["year"], {"type": "object", "properties": parts}).get("required") is None
+    loose = {"type": "object", "properties": parts}
+    asked = asking_for(["title", "names", "note", "year", "elsewhere"], loose)
+    assert asked == {**loose, "required": ["title", "names"]}
+    assert close_answer("{", asked) == {"title": None, "names": []}
 
 
 def test_an_object_of_several_kinds_is_closed_as_the_kind_that_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from transformers import AutoModelForCausalLM
 from fieldsmith.attention import added
 from fieldsmith.data import Message, Record, Schema
 from fieldsmith.schema import first_problem
-from fieldsmith.spotting import Opinion, Spot, Spotter
+from fieldsmith.spotting import Opinion, Spot, Spotter, _best_run, _runs
 from fieldsmith.tagging import Tags
 
 TEXT = "Zinc oxide, iron-based salts and ZINC OXIDE: a study of salts."
@@ -80,14 +81,72 @@ def test_runs_of_tags_are_values_on_whole_words(spotter: Spotter) -> None:
     assert "pairs/drug" not in found, "what belongs to an object is not put together"
 
 
-def test_the_best_string_bridges_a_gap_and_stands_once(spotter: Spotter) -> None:
-    told = [("Zinc oxide", 0.8), ("iron", 0.9), ("-", 0.2), ("based salts", 0.9), ("study", 0.6)]
+def test_a_string_is_found_once_on_whole_words(spotter: Spotter) -> None:
+    told = [("Zinc oxide", 0.8), ("iron-based sa", 0.9)]
     found = spots_of(spotter, TEXT, {"title": told})
-    ((title, sure),) = texts(found["title"].spots)
-    # Without the hyphen, one half alone would be left; the comma is too surely no part of it.
-    assert title == "iron-based salts"
-    assert 0 < sure < 0.9
+    assert texts(found["title"].spots) == [("iron-based salts", 0.9)]
     assert spots_of(spotter, TEXT, {})["title"].spots == []
+
+
+@pytest.mark.parametrize(
+    ("begins", "inside", "values", "best"),
+    [
+        ([0.1, 0.1], [0.1, 0.1], [], []),
+        ([0.9, 0.0, 0.8], [0.0, 0.0, 0.1], [(0, 0), (2, 2)], [(0, 0)]),
+        # What goes on began somewhere, be it that no token of it is likely to.
+        ([0.3, 0.0, 0.0], [0.0, 0.9, 0.9], [(0, 2)], [(0, 2)]),
+        # A gap is bridged where what follows begins nothing.
+        ([0.9, 0.0, 0.0, 0.8], [0.0, 0.3, 0.9, 0.0], [(0, 2), (3, 3)], [(0, 2)]),
+        # Words before the value that may be of it, but hardly begin it, stay outside.
+        ([0.1, 0.0, 0.6, 0.0], [0.0, 0.5, 0.3, 0.9], [(2, 3)], [(2, 3)]),
+    ],
+)
+def test_values_go_on_only_from_where_they_begin(
+    begins: list[float],
+    inside: list[float],
+    values: list[tuple[int, int]],
+    best: list[tuple[int, int]],
+) -> None:
+    found = opinion_of(begins, inside)
+    assert _runs(found) == values == likeliest(begins, inside)
+    assert _best_run(found) == best == likeliest(begins, inside, at_most=1)
+
+
+def test_values_are_those_of_the_likeliest_path() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(50):
+        begins, inside, _outside = random.dirichlet([0.5, 0.5, 0.5], size=7).T
+        assert _runs(opinion_of(begins, inside)) == likeliest(begins, inside)
+        assert _best_run(opinion_of(begins, inside)) == likeliest(begins, inside, at_most=1)
+
+
+def opinion_of(begins: Sequence[float], inside: Sequence[float]) -> Opinion:
+    places = range(len(begins))
+    return Opinion(places, [at + 1 for at in places], np.array(begins), np.array(inside))
+
+
+def likeliest(
+    begins: Sequence[float], inside: Sequence[float], at_most: int | None = None
+) -> list[tuple[int, int]]:
+    """Return the values of the likeliest of all paths, tried one by one."""
+
+    def worth(path: Sequence[str]) -> float:
+        told = zip(path, begins, inside, strict=True)
+        return math.prod({"O": 1 - b - i, "B": b, "I": i}[state] for state, b, i in told)
+
+    possible = [
+        path
+        for path in map("".join, itertools.product("OBI", repeat=len(begins)))
+        if "OI" not in f"O{path}" and (at_most is None or path.count("B") <= at_most)
+    ]
+    path = max(possible, key=worth)
+    return [(found.start(), found.end() - 1) for found in re.finditer("BI*", path)]
+
+
+def test_a_tokenizer_with_one_token_for_both_joins_what_touches() -> None:
+    opinion = Opinion(range(4), range(1, 5), np.array([0.9, 0.8, 0.1, 0.7]), None)
+    assert _runs(opinion) == [(0, 1), (3, 3)]
+    assert _best_run(opinion) == [(0, 1)]
 
 
 def test_a_span_is_as_likely_as_its_tokens_and_its_ends(spotter: Spotter) -> None:
