@@ -80,7 +80,7 @@ def test_settings() -> None:
     large = arxiv_metadata.extract_settings("llama-3.2-3b")
     assert large == {"window": "document", "score": score}
     small = arxiv_metadata.extract_settings("embedded")
-    assert (small["window"], small["score"], small["max_length"]) == ("document", score, 2048)
+    assert (small["window"], small["score"], small["max_length"]) == ("tokens", score, 2048)
 
 
 def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:

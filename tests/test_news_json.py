@@ -95,7 +95,7 @@ def test_the_prompt_names_the_fields_and_holds_the_text_alone() -> None:
     assert user == Message("user", TEXT)
 
 
-@pytest.mark.parametrize(("preset", "size"), [("embedded", 320), ("llama-3.1-8b", 3072)])
+@pytest.mark.parametrize(("preset", "size"), [("embedded", 1200), ("llama-3.1-8b", 3072)])
 def test_settings(preset: str, size: int) -> None:
     settings = news_json.extract_settings(preset)
     assert (settings["window"], settings["window_size"]) == ("tokens", size)

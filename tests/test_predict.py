@@ -265,6 +265,15 @@ def test_tags_are_heard_where_answers_are_held_to_the_schema(trained: Trained) -
     assert heard != written
 
 
+@pytest.mark.parametrize("adapter", [True, False])
+def test_every_answer_has_the_keys_that_training_annotates(trained: Trained, adapter: bool) -> None:
+    keys = ["chemicals", "diseases", "relations"]
+    assert json.loads((trained.run / "run.json").read_text())["answered"] == keys
+    extractor = Extractor.load(trained.run, adapter=adapter)
+    for prediction in extractor.predict([Document(text, text) for text in (TEXT, "No.", "rash")]):
+        assert list(prediction.record or {}) == keys
+
+
 def test_python_gives_what_the_command_gives(trained: Trained, command: Command) -> None:
     extractor = fieldsmith.load(trained.run)
     prediction = extractor(TEXT)
