@@ -37,9 +37,9 @@ def close_answer(text: str, schema: Schema) -> Record | None:
 def asking_for(keys: Iterable[str], schema: Schema) -> Schema:
     """Return a schema under which a record has these keys of its root, be they null or empty lists.
 
-    What a document's gold annotates and no window holds leaves the targets, so a model learns to
-    leave keys out now and then; who asks it wants to know of each. Where a key could be neither
-    null nor an empty list it stays as optional as it was: nothing has to be invented.
+    A schema leaves keys optional for gold that does not annotate them, and a model passes over one
+    now and then, with all that stands in the text for it. Where a key could be neither null nor an
+    empty list it stays as optional as it was: nothing has to be invented.
     """
     required = list(schema.get("required", ()))
     asked = set(keys) - set(required)
