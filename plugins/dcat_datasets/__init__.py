@@ -85,8 +85,8 @@ def extract_settings(preset: str) -> dict[str, object]:
     score = {"score": ["datasets", "values"]}
     if preset == "embedded":
         window = {"window": "tokens", "window_size": 640, "window_overlap": 32}
-        rows = {"attention": "sdpa", "batch_size": 4, "max_length": 2048, "max_new_tokens": 768}
-        return {**window, **rows, "epochs": 3, **score}
+        rows = {"attention": "sdpa", "batch_size": 4, "eval_batch_size": 16, "epochs": 3}
+        return {**window, **rows, "max_length": 2048, "max_new_tokens": 768, **score}
     if preset == "llama-3.2-3b-30k":  # whole papers: its own length stands
         return {"window": "document", "max_new_tokens": 3072, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
