@@ -272,6 +272,13 @@ def test_every_answer_has_the_keys_that_training_annotates(trained: Trained, ada
     extractor = Extractor.load(trained.run, adapter=adapter)
     for prediction in extractor.predict([Document(text, text) for text in (TEXT, "No.", "rash")]):
         assert list(prediction.record or {}) == keys
+    assert extractor.grammars is not None
+    grammar = extractor.grammars.of(TEXT)
+    whole = '{"chemicals":[],"diseases":[],"relations":[]}'
+    wanted = {"{}": False, '{"chemicals":[]}': False, whole: True}
+    for answer, allowed in wanted.items():
+        refusal = grammar.refusal(extractor.prompts.answer(answer)[:-1])
+        assert (refusal is None) == allowed, answer
 
 
 def test_python_gives_what_the_command_gives(trained: Trained, command: Command) -> None:
