@@ -27,7 +27,7 @@ from .drafts import Draft, Drafter, Habits
 from .errors import GrammarError
 from .grammar import Grammar, Matcher, Vocabulary
 from .outline import Outline
-from .reader import Opinion, Passage, Reader, ready
+from .reader import Opinion, Passage, Reader, ready, rows_at_once
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -331,13 +331,16 @@ class _Call:
         self._read_what_is_shared([list(prompts[i].ids) for i in order])
         results: dict[int, Generated] = {}
         rows: list[_Row] = []
+        begun = 0
         with closing(self._matchers([prompts[i] for i in order])) as matchers:
             waiting = zip(order, matchers, strict=True)
             while True:
                 first = len(rows)
                 free = self._batch_size - first
                 if not rows or free >= max(1, self._batch_size // 4):
-                    rows += [self._row(i, prompts[i], m) for i, m in islice(waiting, free)]
+                    new = rows_at_once([len(prompts[i].ids) for i in order[begun : begun + free]])
+                    rows += [self._row(i, prompts[i], m) for i, m in islice(waiting, new)]
+                    begun += new
                 if not rows:
                     break
                 first = first if first < len(rows) else 0  # the new ones alone, if there are any

@@ -22,8 +22,25 @@ from .errors import SettingsError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+TOKENS_AT_ONCE = 8192
+"""Tokens of a batch of prompts, the padding included: as many keep a GPU busy, and attention over
+long ones takes memory by the square of their length."""
+
 _LAYERS = frozenset(("full_attention", "sliding_attention"))
 _ARGUMENTS = ("position_ids", "attention_mask", "past_key_values", "logits_to_keep")
+
+
+def rows_at_once(lengths: Sequence[int]) -> int:
+    """Return how many of the first prompts are read at once; one, if there are any, at least.
+
+    lengths: in tokens.
+    """
+    longest = 0
+    for before, length in enumerate(lengths):
+        longest = max(longest, length)
+        if before and (before + 1) * longest > TOKENS_AT_ONCE:
+            return before
+    return len(lengths)
 
 
 @dataclass(frozen=True)

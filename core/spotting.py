@@ -21,6 +21,7 @@ from .attention import added, prefix_mask
 from .data import Message, Record, Schema, Span
 from .grounding import chunks, occurrences, stands
 from .prompts import Place, PromptFormat
+from .reader import rows_at_once
 from .schema import field_schema, first_problem, pointer_of
 from .tagging import UNTAGGED, Tags
 
@@ -32,9 +33,6 @@ _LIKELY = 0.5
 
 _TAGS = 0.7
 """Share of the tags in a confidence; measured, see docs/measurements.md."""
-
-_AT_ONCE = 16_384
-"""Tokens of a batch, the padding included: long prompts are read a few at a time."""
 
 _LEAST = 1e-9
 """No probability is less, so that it has a logarithm."""
@@ -132,7 +130,7 @@ class Spotter:
         order = sorted(range(len(windows)), key=lambda number: -len(prompts[number]))
         found: list[dict[str, Opinion]] = [{} for _ in windows]
         while order:
-            rows = max(1, min(batch_size, _AT_ONCE // len(prompts[order[0]])))
+            rows = rows_at_once([len(prompts[number]) for number in order[:batch_size]])
             numbers, order = order[:rows], order[rows:]
             read = self._probabilities([prompts[number] for number in numbers])
             for number, probabilities in zip(numbers, read, strict=True):

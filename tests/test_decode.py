@@ -14,6 +14,7 @@ from tiny import BASE, Workplace
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 
+from fieldsmith import reader
 from fieldsmith.data import Document, Schema
 from fieldsmith.decode import Generated, Prompt, Tally, generate
 from fieldsmith.errors import GrammarError, SettingsError
@@ -21,6 +22,7 @@ from fieldsmith.grammar import Grammars, Matcher, Vocabulary
 from fieldsmith.outline import Outline
 from fieldsmith.plugins import load
 from fieldsmith.prompts import PromptFormat
+from fieldsmith.reader import rows_at_once
 
 LIMIT = 48
 
@@ -208,6 +210,38 @@ def test_the_answers_are_those_of_one_step_a_token(
                 theirs.ends,
                 theirs.finished,
             )
+
+
+def test_long_prompts_are_read_a_few_at_a_time(
+    tiny: PreTrainedModel,
+    asked: list[Prompt],
+    prompts: PromptFormat,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = answers(tiny, asked, prompts, batch=8)
+    longest = max(len(prompt.ids) for prompt in asked)
+    monkeypatch.setattr(reader, "TOKENS_AT_ONCE", 2 * longest)
+    read: list[tuple[int, int]] = []
+
+    def note(_model: torch.nn.Module, _args: Any, given: dict[str, Any]) -> None:
+        read.append(tuple(given["input_ids"].shape))
+
+    hook = tiny.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        found = answers(tiny, asked, prompts, batch=8)
+    finally:
+        hook.remove()
+    assert [answer.ids for answer in found] == [answer.ids for answer in wanted]
+    assert max(rows * tokens for rows, tokens in read) <= 2 * longest
+    assert max(rows for rows, _tokens in read) > 4, "those that are begun go on together"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rows"),
+    [([], 0), ([9000], 1), ([9000, 1], 1), ([4096, 4096, 4096], 2), ([8, 4000, 5000], 2)],
+)
+def test_so_many_prompts_are_read_at_once(lengths: list[int], rows: int) -> None:
+    assert rows_at_once(lengths) == rows
 
 
 @pytest.mark.parametrize("batch", [1, 8])

@@ -74,8 +74,8 @@ def close(name, arguments):
 
 sys.addaudithook(close)
 """
-# Bytes. The batch of the test wants about three times as many, and its half about half as many more:
-# what the heap has free differs between runs by some hundred million.
+# Bytes. The whole batch wants about three times as many, give or take what the heap has free;
+# with a third of this it still comes to its end once it is halved often enough.
 _LITTLE = 3 * 10**8
 
 
