@@ -1,10 +1,11 @@
-"""Memory as ``extract plan`` counts it, beside the measured peak of real steps on the CPU.
+"""Memory as ``extract plan`` counts it, beside the measured peaks of training on the CPU.
 
     python -m benchmarks memory
 
-Each case trains a few steps in a process of its own, with random weights. Measured is the highest
-resident size (VmHWM) less the resident size before the weights are loaded, twice: where glibc
-gives blocks back at once (MALLOC_MMAP_THRESHOLD_=131072), and as it is.
+Each case trains a few steps in a process of its own, with random weights, then answers prompts as
+held-out documents are answered. Measured is the highest resident size (VmHWM) of each less the
+resident size before the weights are loaded, twice: where glibc gives blocks back at once
+(MALLOC_MMAP_THRESHOLD_=131072), and as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """A model ("" is the embedded one, else width, layers and vocabulary) and a batch."""
+    """A model ("" is the embedded one, else width, layers and vocabulary) and its batches.
+
+    rows, length: of what is trained on.
+    asked, prompt: prompts that are answered at once, and the tokens of each.
+    """
 
     model: str
     rows: int
@@ -32,15 +37,17 @@ class Case:
     precision: str
     attention: str = "eager"
     checkpointing: bool = False
+    asked: int = 64
+    prompt: int = 320
 
 
 CASES = (
     Case("", 32, 128, "fp32"),
     Case("", 32, 128, "bf16"),
-    Case("", 8, 512, "fp32", "sdpa"),
-    Case("", 32, 256, "fp32", checkpointing=True),
+    Case("", 8, 512, "fp32", "sdpa", asked=16, prompt=1600),
+    Case("", 32, 256, "fp32", checkpointing=True, asked=16, prompt=1600),
     Case("384,8,4096", 8, 256, "fp32"),
-    Case("384,8,4096", 8, 256, "bf16"),
+    Case("384,8,4096", 8, 256, "bf16", asked=16, prompt=1600),
     Case("384,8,4096", 8, 512, "fp32", "sdpa", checkpointing=True),
     Case("768,10,16384", 4, 256, "fp32"),
     Case("768,10,16384", 4, 256, "bf16"),
@@ -51,21 +58,24 @@ CASES = (
 def main() -> None:
     """Print predicted and measured peaks side by side."""
     print(
-        "parameters  rows  length  precision  attention  checkpointing   predicted  measured"
-        "      off   as it is    up to"
+        "| parameters | precision | attention | checkpointing | batch | predicted MiB "
+        "| measured MiB | off | as it is MiB | up to MiB |"
     )
     for case in CASES:
         returned = run(case, {"MALLOC_MMAP_THRESHOLD_": "131072"})
         kept = run(case, {})
-        predicted, measured = returned["predicted"], returned["measured"]
-        print(
-            f"{returned['parameters'] / 1e6:8.1f} M  {case.rows:4}  {case.length:6}  "
-            f"{case.precision:>9}  {case.attention:>9}  {case.checkpointing!s:>13}  "
-            f"{predicted / 2**20:6.0f} MiB  {measured / 2**20:4.0f} MiB  "
-            f"{predicted / measured - 1:+7.1%}  {kept['measured'] / 2**20:4.0f} MiB  "
-            f"{returned['most'] / 2**20:4.0f} MiB",
-            flush=True,
-        )
+        for name, batch in (
+            ("step", f"{case.rows} x {case.length}"),
+            ("scoring", f"answering {case.asked} x {case.prompt}"),
+        ):
+            predicted, measured = returned["predicted"][name], returned["measured"][name]
+            print(
+                f"| {returned['parameters'] / 1e6:.1f} M | {case.precision} | {case.attention} "
+                f"| {'on' if case.checkpointing else 'off'} | {batch} | {predicted / 2**20:,.0f} "
+                f"| {measured / 2**20:,.0f} | {predicted / measured - 1:+.1%} "
+                f"| {kept['measured'][name] / 2**20:,.0f} | {returned['most'] / 2**20:,.0f} |",
+                flush=True,
+            )
 
 
 def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
@@ -84,11 +94,13 @@ def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
 
 
 def measure_here(case: Case) -> None:
-    """Train a few steps in this process, then predict; print both as JSON."""
+    """Train a few steps in this process, answer, then predict; print all as JSON."""
     from fieldsmith.models import load_tokenizer, quieten
 
     quieten()
     import fieldsmith.memory  # what it imports is there before the measuring begins
+    from fieldsmith.decode import Prompt, generate
+    from fieldsmith.grammar import Vocabulary
     from fieldsmith.plan import longest_batch, most
     from fieldsmith.prompts import PromptFormat
     from fieldsmith.qlora import build_trainer
@@ -105,6 +117,7 @@ def measure_here(case: Case) -> None:
             "activation_checkpointing": case.checkpointing,
             "max_length": 2048,
             "max_steps": STEPS,
+            "eval_batch_size": case.asked,
         }
         settings = resolve("embedded", "", {}, chosen).values
         prompts = PromptFormat(load_tokenizer(settings))
@@ -120,13 +133,25 @@ def measure_here(case: Case) -> None:
             Path(folder), settings, prompts, rows, [], scorer=None, best=BestAdapter(0)
         )
         trainer.train()
-        measured = status("VmHWM") - before
+        measured = {"step": status("VmHWM") - before}
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
+        generate(
+            trainer.generation_model(settings),
+            [Prompt(source.choices(range(10, 2000), k=case.prompt), None)] * case.asked,
+            stops=[],
+            max_new_tokens=settings.max_new_tokens,
+            batch_size=settings.eval_batch_size,
+            vocabulary=Vocabulary(prompts.tokenizer, prompts.stops),
+            prefix_lm=settings.prefix_lm,
+        )
+        measured["scoring"] = status("VmHWM") - before
         config = fieldsmith.memory.read_config(settings)
-        batch = longest_batch([row.labels for row in rows], settings)
-        memory = fieldsmith.memory.measure(config, settings, batch, "cpu", case.precision)
+        batch = longest_batch(rows, settings)
+        asked = fieldsmith.memory.Asked(case.asked, case.prompt, settings.max_new_tokens)
+        memory = fieldsmith.memory.measure(config, settings, batch, asked, "cpu", case.precision)
     found = {
         "parameters": memory.parameters,
-        "predicted": memory.total,
+        "predicted": {"step": memory.step, "scoring": memory.scoring},
         "most": most(memory, "cpu"),
         "measured": measured,
     }

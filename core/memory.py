@@ -8,7 +8,6 @@ and every tensor is counted for as long as it lives. So no formula of one archit
 from __future__ import annotations
 
 import contextlib
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,15 +16,18 @@ from unittest import mock
 import torch
 import trl.trainer.utils as fused
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from .answer_loss import filled
-from .attention import train_with_prefix
+from .attention import added, train_with_prefix
+from .cache import SlotCache
 from .errors import SettingsError
-from .models import location, pick_attention, quantization
+from .models import inference_dtype, location, pick_attention, quantization
 from .qlora import check_modules, lora_config
+from .reader import rows_at_once
 from .settings import Settings
+from .tagging import tagging_loss
+from .tally import Tally, materialise
+from .trainer import is_copied
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -40,9 +42,6 @@ Measured on the CPU (see docs/plan.md), not on a GPU.
 
 _A_LENGTH = 13_000_000
 """Bytes that oneDNN keeps on a CPU for each length of a batch in bf16; measured, docs/plan.md."""
-
-_BLOCK, _NESTED_BLOCK = 64, 256
-"""Weights that share a constant, and constants that share one (Dettmers et al. 2023)."""
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -59,17 +58,34 @@ class Batch:
     rows, length: of the padded batch.
     answer: tokens of it that carry loss.
     lengths: how many different lengths the batches of the training are padded to.
+    tagged, tags: tokens of it that have a tag, and how many different tags there are.
     """
 
     rows: int
     length: int
     answer: int
     lengths: int = 1
+    tagged: int = 0
+    tags: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is answered at once.
+
+    rows: prompts.
+    length: tokens of the longest one.
+    answer: tokens that an answer has at most.
+    """
+
+    rows: int
+    length: int
+    answer: int
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What one training holds, in bytes unless said otherwise; ``total`` is the peak of a step.
+    """What one training holds, in bytes unless said otherwise; ``total`` is its peak.
 
     parameters, trainable: numbers of the base model and of the adapter.
     quantized, constants: weights in 4 bit, and the constants that give them their scale.
@@ -79,6 +95,8 @@ class Memory:
     working: what lives for a moment only, at the peak.
     loss: working space of the fused loss alone; a part of ``working`` where that is the peak.
     logits: what whole logits in float32 would take; the fused loss never holds them.
+    copy: the merged weights that held-out documents are answered with, where they are few.
+    answering: what answering takes beside them: keys and values, and prompts being read.
     mapped: the model's file, where weights that are not quantised stay in it (on a CPU).
     runtime: beside the tensors.
     """
@@ -93,6 +111,8 @@ class Memory:
     optimizer: int
     activations: int
     working: int
+    copy: int
+    answering: int
     mapped: int
     runtime: int
     loss: int
@@ -109,9 +129,19 @@ class Memory:
         return self.gradients + self.activations + self.working
 
     @property
-    def total(self) -> int:
+    def step(self) -> int:
         """The peak of a step."""
         return self.lasting + self.passing + self.mapped + self.runtime
+
+    @property
+    def scoring(self) -> int:
+        """The peak while held-out documents are answered."""
+        return self.lasting + self.copy + self.answering + self.mapped + self.runtime
+
+    @property
+    def total(self) -> int:
+        """The peak of the training."""
+        return max(self.step, self.scoring)
 
 
 def read_config(settings: Settings) -> PretrainedConfig:
@@ -138,9 +168,14 @@ def read_config(settings: Settings) -> PretrainedConfig:
 
 
 def measure(
-    config: PretrainedConfig, settings: Settings, batch: Batch, device: Device, precision: str
+    config: PretrainedConfig,
+    settings: Settings,
+    batch: Batch,
+    asked: Asked,
+    device: Device,
+    precision: str,
 ) -> Memory:
-    """Return what training takes in one step on the longest batch.
+    """Return what training takes in one step on the longest batch, and to answer what is asked.
 
     precision: "bf16", "fp16" or "fp32".
 
@@ -150,7 +185,11 @@ def measure(
     """
     try:
         model = _build(config, settings, device, precision)
-        return _Step(model, settings, batch, device, DTYPES[precision]).run()
+        copy = None
+        if is_copied(_numbers(model), settings):
+            dtype = inference_dtype(device, precision)
+            copy = _plain_model(config, settings, dtype).requires_grad_(False)
+        return _Step(model, copy, settings, batch, asked, device, DTYPES[precision]).run()
     except SettingsError:
         raise
     except Exception as error:  # a model's code may do whatever it likes
@@ -166,23 +205,14 @@ def _build(
 ) -> PreTrainedModel:
     """Return the model with its adapter on the meta device: shapes, and no memory at all."""
     from peft import get_peft_model
-    from transformers import AutoModelForCausalLM
     from transformers.quantizers import AutoHfQuantizer
 
-    quantized = settings.quantize == "nf4"
     # As models.load_base has it: on a GPU the weights are in bf16 where it computes in bf16.
     weights = torch.bfloat16 if (device, precision) == ("cuda", "bf16") else torch.float32
-    # FlashAttention does not run on fake tensors; sdpa keeps the same of each layer.
-    sparing = settings.attention == "flash_attention_2"
+    model = _plain_model(config, settings, weights)
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(
-            config,
-            dtype=weights,
-            attn_implementation="sdpa" if sparing else pick_attention(settings, _CPU),
-            trust_remote_code=settings.trust_remote_code,
-        )
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        if quantized:
+        if settings.quantize == "nf4":
             quantizer = AutoHfQuantizer.from_config(quantization(DTYPES[precision]))
             quantizer._process_model_before_weight_loading(model, device_map=None)
             model.is_loaded_in_4bit = model.is_quantized = True
@@ -195,77 +225,65 @@ def _build(
     return adapted  # type: ignore[no-any-return]
 
 
-class _Tally(TorchDispatchMode):
-    """Counts the bytes of all storages that are alive, and the most that were at once."""
+def _plain_model(config: PretrainedConfig, settings: Settings, dtype: torch.dtype) -> Any:
+    """Return the model of a config on the meta device."""
+    from transformers import AutoModelForCausalLM
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = 0
-        self.seen: set[int] = set()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, arguments: Any = (), options: Any = None
-    ) -> Any:
-        result = function(*arguments, **(options or {}))
-        for value in tree_leaves(result):
-            if isinstance(value, torch.Tensor):
-                self._count(value)
-        self.peak = max(self.peak, self.live + _inside(function, arguments))
-        return result
-
-    def _count(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self.seen:
-            self.seen.add(key)
-            self.live += size
-            weakref.finalize(storage, self._drop, key, size)
-
-    def _drop(self, key: int, size: int) -> None:
-        self.seen.discard(key)
-        self.live -= size
+    # FlashAttention does not run on fake tensors; sdpa keeps the same of each layer.
+    sparing = settings.attention == "flash_attention_2"
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(
+            config,
+            dtype=dtype,
+            attn_implementation="sdpa" if sparing else pick_attention(settings, _CPU),
+            trust_remote_code=settings.trust_remote_code,
+        )
 
 
-def _inside(function: Any, arguments: Any) -> int:
-    """Return the bytes that an operation takes and gives back before it ends.
+def _numbers(model: PreTrainedModel) -> int:
+    """Return how many numbers the parameters have where two 4-bit weights are one."""
+    from bitsandbytes.nn import Linear4bit
 
-    bitsandbytes multiplies by 4-bit weights after it has dequantised them, and their constants
-    (bitsandbytes/backends/default/ops.py), for all but small batches.
-    """
-    if function is torch.ops.bitsandbytes.gemm_4bit.default:
-        weights = int(arguments[2][0] * arguments[2][1])
-        return int(weights * arguments[0].element_size() + weights // _BLOCK * 8)
-    return 0
+    whole = sum(parameter.numel() for parameter in model.parameters())
+    packed = (m.weight.numel() // 2 for m in model.modules() if isinstance(m, Linear4bit))
+    return whole - sum(packed)
 
 
 class _Step:
-    """One step of training over fake tensors."""
+    """One step of training over fake tensors, and one of answering.
+
+    copy: what answers; None if the trained model itself does.
+    """
 
     def __init__(
         self,
         model: Any,
+        copy: Any,
         settings: Settings,
         batch: Batch,
+        asked: Asked,
         device: Device,
         compute: torch.dtype,
     ) -> None:
-        self.model, self.settings, self.batch = model, settings, batch
+        self.model, self.copy, self.settings = model, copy, settings
+        self.batch, self.asked = batch, asked
         self.device, self.compute = device, compute
         # On a GPU TRL leaves out what fills them up.
         self.positions = max(1, batch.answer)
         if device == "cpu":
             self.positions = filled(batch.answer, batch.rows * batch.length)
-        self.tally = _Tally()
+        self.tally = Tally()
         self.sizes = {"quantized": 0, "constants": 0, "plain": 0, "adapter": 0}
 
     def run(self) -> Memory:
         with FakeTensorMode(allow_non_fake_inputs=True), self.tally, _fused_loss(self):
-            _materialise(self.model, self.sizes)
+            materialise(self.model, self.sizes)
             trained = [p for p in self.model.parameters() if p.requires_grad]
             trainable = sum(p.numel() for p in trained)
             optimizer = int(trainable * optimizer_bytes(self.settings.optimizer))
             loss = self._loss_alone()
             kept, peak = self._forward_and_backward()
+            copy, answering = self._answer()
         sizes = self.sizes
         passing = peak - sum(sizes.values())
         gradients = sizes["adapter"]
@@ -280,6 +298,8 @@ class _Step:
             optimizer=optimizer,
             activations=kept,
             working=max(0, passing - gradients - kept),
+            copy=copy,
+            answering=answering,
             mapped=self._mapped(),
             runtime=self._runtime(),
             loss=loss,
@@ -324,12 +344,64 @@ class _Step:
             name: torch.zeros(shape, dtype=torch.long)
             for name in ("input_ids", "attention_mask", "labels")
         }
-        with self._autocast():
+        with self._autocast(), self._hidden() as hidden:
             output = self.model(**inputs, fused_lm_head=True, use_cache=False)
             loss = -output.log_probs.sum()
+            if self.batch.tagged:
+                loss = loss + self._tagging_loss(hidden.pop())
         kept = self.tally.live - before
         loss.backward()
         return kept, self.tally.peak
+
+    @contextlib.contextmanager
+    def _hidden(self) -> Iterator[list[torch.Tensor]]:
+        """Collect what the head reads of each batch."""
+        found: list[torch.Tensor] = []
+        decoder = self.model.get_base_model().get_decoder()
+        hook = decoder.register_forward_hook(lambda _module, _given, out: found.append(out[0]))
+        try:
+            yield found
+        finally:
+            hook.remove()
+            found.clear()
+
+    def _tagging_loss(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the first tokens: which ones have a tag, no fake tensor tells."""
+        tags = torch.zeros(self.batch.tagged, dtype=torch.long)
+        ids = torch.arange(self.batch.tags)
+        head = self.model.get_output_embeddings().weight
+        return tagging_loss(hidden.flatten(0, 1)[: self.batch.tagged].clone(), tags, ids, head)
+
+    def _answer(self) -> tuple[int, int]:
+        """Return the bytes of the copy that answers, and the most that answering takes beside it.
+
+        That is as ``decode`` does it: prompts are read a few at a time, and the keys and values of
+        all that are answered at once are kept.
+        """
+        model, asked = self.copy or self.model, self.asked
+        copied = {"plain": 0}
+        if self.copy is not None:
+            materialise(model, copied)
+        model.eval()
+        self.tally.peak = before = self.tally.live
+        cache = SlotCache(asked.rows)
+        rows = rows_at_once([asked.length] * asked.rows)
+        cache.aim(0, [0] * rows, [asked.length] * rows, _CPU)
+        mask = torch.ones(rows, 1, asked.length, asked.length, dtype=torch.bool)
+        values = added(model)
+        tokens = torch.zeros(rows, asked.length, dtype=torch.long)
+        with torch.no_grad():
+            model(
+                input_ids=tokens,
+                position_ids=tokens,
+                attention_mask=torch.where(mask, *values) if values else mask,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        for written in range(asked.answer):
+            cache.aim(0, [asked.length + written], [1], _CPU)  # it grows
+        return copied["plain"], self.tally.peak - before
 
     def _loss_alone(self) -> int:
         """Return the working space of the loss."""
@@ -345,68 +417,6 @@ class _Step:
             loss = per_token[0].sum()
         loss.backward()
         return self.tally.peak - before
-
-
-def _materialise(model: Any, sizes: dict[str, int]) -> None:
-    """Give each parameter and buffer of a model a fake tensor as training would hold it."""
-    from bitsandbytes.nn import Linear4bit
-
-    made: dict[int, torch.nn.Parameter] = {}
-    for module in model.modules():
-        for name, old in module._parameters.items():
-            if old is None:
-                continue
-            if id(old) not in made:
-                four_bits = isinstance(module, Linear4bit) and name == "weight"
-                made[id(old)] = _in_four_bits(old, sizes) if four_bits else _plain(old, sizes)
-            module._parameters[name] = made[id(old)]
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
-                sizes["plain"] += buffer.nbytes
-
-
-def _plain(old: torch.nn.Parameter, sizes: dict[str, int]) -> torch.nn.Parameter:
-    # What is trained is trained in float32, whatever the base weights are.
-    dtype = torch.float32 if old.requires_grad else old.dtype
-    new = torch.nn.Parameter(torch.empty(old.shape, dtype=dtype), requires_grad=old.requires_grad)
-    sizes["adapter" if old.requires_grad else "plain"] += new.nbytes
-    return new
-
-
-def _in_four_bits(old: Any, sizes: dict[str, int]) -> torch.nn.Parameter:
-    """Return what bitsandbytes makes of a weight: NF4, with the constants quantised too."""
-    from bitsandbytes.functional import QuantState
-
-    count = old.numel()
-    blocks = -(-count // _BLOCK)
-    nested = QuantState(
-        absmax=torch.empty(-(-blocks // _NESTED_BLOCK)),
-        code=torch.empty(256),
-        blocksize=_NESTED_BLOCK,
-        dtype=torch.float32,
-    )
-    state = QuantState(
-        absmax=torch.empty(blocks, dtype=torch.uint8),
-        shape=torch.Size(old.shape),
-        code=torch.empty(16),
-        blocksize=_BLOCK,
-        quant_type="nf4",
-        dtype=torch.float32,
-        offset=torch.empty(()),
-        state2=nested,
-    )
-    new: Any = torch.nn.Parameter(
-        torch.empty((count + 1) // 2, 1, dtype=torch.uint8), requires_grad=False
-    )
-    for name in ("compress_statistics", "quant_type", "quant_storage"):
-        setattr(new, name, getattr(old, name))
-    new.bnb_quantized, new.quant_state = True, state
-    constants = (state.absmax, state.code, state.offset, nested.absmax, nested.code)
-    sizes["quantized"] += new.nbytes
-    sizes["constants"] += sum(tensor.nbytes for tensor in constants)
-    made: torch.nn.Parameter = new
-    return made
 
 
 @contextlib.contextmanager

@@ -212,7 +212,7 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
     model: Any = load_base(settings, quantized=quantized, device=device)
     merging = settings.merge == "yes" or (settings.merge == "auto" and _fits(model, device))
     if merging:
-        dtype = torch.float32 if device.type == "cpu" else _DTYPES[pick_precision(settings, device)]
+        dtype = inference_dtype(device.type, pick_precision(settings, device))
         model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
     if adapter is not None:
         try:
@@ -224,6 +224,11 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         model = model.to(device)
     answering: PreTrainedModel = model.eval()
     return answering
+
+
+def inference_dtype(device: str, precision: str) -> torch.dtype:
+    """Return the type of merged weights on a kind of device."""
+    return torch.float32 if device == "cpu" else _DTYPES[precision]
 
 
 def _fits(model: PreTrainedModel, device: torch.device) -> bool:

@@ -79,9 +79,13 @@ def smaller(settings: Settings, *, scoring: bool) -> dict[str, int]:
 
     scoring: whether the memory was short while held-out documents were answered.
     """
-    if scoring and settings.eval_batch_size > 1:
-        return {"eval_batch_size": settings.eval_batch_size // 2}
-    return halved(settings)
+    return (fewer_at_once(settings) if scoring else {}) or halved(settings)
+
+
+def fewer_at_once(settings: Settings) -> dict[str, int]:
+    """Return half as many prompts that are answered at once; {} where it is one."""
+    rows = settings.eval_batch_size
+    return {"eval_batch_size": rows // 2} if rows > 1 else {}
 
 
 def with_settings(settings: Settings, changed: Mapping[str, int]) -> Settings:

@@ -15,19 +15,19 @@ import psutil
 from .errors import FieldsmithError, InputError
 from .findings import Finding, findings_of_training
 from .orders import Order
-from .out_of_memory import halved, with_settings
+from .out_of_memory import fewer_at_once, halved, with_settings
 from .processes import process_count
 from .progress import meter
 from .prompts import PromptFormat
 from .rows import IGNORED, Row, build_rows
 from .settings import Settings
 from .sources import read_splits
-from .tagging import Tags
+from .tagging import UNTAGGED, Tags
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from .memory import Batch, Device, Memory
+    from .memory import Asked, Batch, Device, Memory
 
 _MULTIPLE = 32
 """Rows are padded to a multiple of so many tokens; see ``qlora.training_arguments``."""
@@ -91,6 +91,7 @@ class Plan:
     settings: Settings
     work: Work
     batch: Batch
+    asked: Asked
     memory: Memory
     toggled: Memory
     free: int | None
@@ -121,6 +122,7 @@ class Plan:
             "device": self.device,
             "precision": self.precision,
             "batch": asdict(self.batch),
+            "asked": asdict(self.asked),
             "accumulation": self.settings.accumulation,
             "activation_checkpointing": self.settings.activation_checkpointing,
             "work": asdict(self.work),
@@ -135,7 +137,8 @@ class Plan:
 
 
 def _bytes(memory: Memory) -> dict[str, int]:
-    return asdict(memory) | {"total": memory.total}
+    peaks = {"step": memory.step, "scoring": memory.scoring, "total": memory.total}
+    return asdict(memory) | peaks
 
 
 _KEPT = 4
@@ -181,8 +184,8 @@ def make_plan(
     rows, findings = _rows(order, prompts, accepted)
     chosen, here = _pick(device)
     precision = pick_precision(settings, chosen)
-    batch = longest_batch([row.labels for row in rows], settings)
-    memory = measure(config, settings, batch, chosen, precision)
+    batch, asked = longest_batch(rows, settings), longest_prompts(rows, settings)
+    memory = measure(config, settings, batch, asked, chosen, precision)
     other = replace(settings, activation_checkpointing=not settings.activation_checkpointing)
     room = free if free is not None else free_memory(chosen) if here else None
     changes: list[Change] = []
@@ -196,8 +199,9 @@ def make_plan(
         settings=settings,
         work=work_of(rows, settings),
         batch=batch,
+        asked=asked,
         memory=memory,
-        toggled=measure(config, other, batch, chosen, precision),
+        toggled=measure(config, other, batch, asked, chosen, precision),
         free=room,
         changes=changes,
         probe=measured,
@@ -238,23 +242,41 @@ def pick_precision(settings: Settings, device: Device) -> str:
     return models.pick_precision(settings, models.pick_device())
 
 
-def longest_batch(labels: Sequence[Sequence[int]], settings: Settings) -> Batch:
+def longest_batch(rows: Sequence[Row], settings: Settings) -> Batch:
     """Return the batch that takes the most memory, and maybe more than any that there is.
 
-    It has the length of the longest rows and the answers of those with the longest ones.
-
-    labels: of each row; ``IGNORED`` where a token carries no loss.
+    It has the length of the longest rows, the answers of those with the longest ones, and the tags
+    of those with the most.
     """
     from .memory import Batch
 
-    rows = min(settings.batch_size, len(labels))
-    answers = sorted((len(row) - row.count(IGNORED) for row in labels), reverse=True)
+    count = min(settings.batch_size, len(rows))
+    answers = sorted((_answer(row) for row in rows), reverse=True)
+    tagged = sorted((len(row.tags) - row.tags.count(UNTAGGED) for row in rows), reverse=True)
     return Batch(
-        rows=rows,
-        length=_padded(max(map(len, labels))),
-        answer=sum(answers[:rows]),
-        lengths=len({_padded(len(row)) for row in labels}),
+        rows=count,
+        length=_padded(max(len(row.labels) for row in rows)),
+        answer=sum(answers[:count]),
+        lengths=len({_padded(len(row.labels)) for row in rows}),
+        tagged=sum(tagged[:count]),
+        tags=len({tag for row in rows for tag in row.tags} - {UNTAGGED}),
     )
+
+
+def longest_prompts(rows: Sequence[Row], settings: Settings) -> Asked:
+    """Return what is answered at once of held-out documents, if they are as long as the rows."""
+    from .memory import Asked
+
+    return Asked(
+        rows=min(settings.eval_batch_size, len(rows)),
+        length=max(len(row.labels) - _answer(row) for row in rows),
+        answer=settings.max_new_tokens,
+    )
+
+
+def _answer(row: Row) -> int:
+    """Return how many tokens of a row carry loss."""
+    return len(row.labels) - row.labels.count(IGNORED)
 
 
 def _padded(length: int) -> int:
@@ -266,7 +288,7 @@ def work_of(rows: Sequence[Row], settings: Settings) -> Work:
     return Work(
         rows=len(rows),
         tokens=sum(len(row.input_ids) for row in rows),
-        answer_tokens=sum(len(row.labels) - row.labels.count(IGNORED) for row in rows),
+        answer_tokens=sum(map(_answer, rows)),
         longest=max(len(row.input_ids) for row in rows),
         lengths=len({_padded(len(row.input_ids)) for row in rows}),
         steps=count_steps(len(rows), settings)[1],
@@ -305,15 +327,15 @@ def _changes(
 ) -> Iterator[Change]:
     """Yield what takes less memory, each from the settings as they are, then all that is free.
 
-    The combination lowers the batch until it fits, or to one row.
+    The combination makes the batches smaller until it fits, or until they have one row.
     """
     from .memory import measure
 
     def change(cost: str, **chosen: object) -> Change:
         changed = replace(settings, **chosen)  # type: ignore[arg-type]
-        labels = [row.labels for row in rows if len(row.labels) <= changed.max_length]
-        batch = longest_batch(labels, changed)
-        memory = measure(config, changed, batch, device, precision)
+        left = [row for row in rows if len(row.labels) <= changed.max_length]
+        batch, asked = longest_batch(left, changed), longest_prompts(left, changed)
+        memory = measure(config, changed, batch, asked, device, precision)
         return Change(chosen, memory.total, cost)
 
     slower: dict[str, object] = {}
@@ -322,6 +344,8 @@ def _changes(
         yield change("about a third slower; the same result", **slower)
     if half := halved(settings):
         yield change("the same effective batch", **half)
+    if fewer := fewer_at_once(settings):
+        yield change("held-out documents take longer", **fewer)
     longest = sorted(len(row.labels) for row in rows)
     shorter = longest[math.ceil(len(longest) * 0.95) - 1]
     lost = sum(length > shorter for length in longest)
@@ -330,18 +354,22 @@ def _changes(
         yield change(cost, max_length=shorter)
     if settings.lora_rank > 1:
         yield change("a smaller adapter learns less", lora_rank=settings.lora_rank // 2)
+    last = None
     for together in _batches(settings):
         last = change("the same effective batch, slower", **slower, **together)
-        if together["batch_size"] == 1 or (room is not None and last.total <= room):
-            yield last
-            return
+        if room is not None and last.total <= room:
+            break
+    if last is not None:
+        yield last
 
 
 def _batches(settings: Settings) -> Iterator[dict[str, int]]:
-    """Yield ever smaller batches."""
-    while half := halved(settings):
-        settings = with_settings(settings, half)
-        yield half
+    """Yield ever smaller batches, of what is trained on and of what is answered at once."""
+    together: dict[str, int] = {}
+    while less := halved(settings) | fewer_at_once(settings):
+        together |= less
+        settings = with_settings(settings, less)
+        yield dict(together)
 
 
 def planned_memory(settings: Settings, rows: Sequence[Row]) -> str:
@@ -353,9 +381,9 @@ def planned_memory(settings: Settings, rows: Sequence[Row]) -> str:
         from .memory import measure, read_config
 
         device, _here = _pick(None)
-        batch = longest_batch([row.labels for row in rows], settings)
+        batch, asked = longest_batch(rows, settings), longest_prompts(rows, settings)
         precision = pick_precision(settings, device)
-        memory = measure(read_config(settings), settings, batch, device, precision)
+        memory = measure(read_config(settings), settings, batch, asked, device, precision)
         free = free_memory(device)
     except (FieldsmithError, MemoryError, RuntimeError, OSError):
         return ""

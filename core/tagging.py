@@ -102,15 +102,14 @@ def tagging_loss(
 ) -> torch.Tensor:
     """Return the sum of the cross entropies of the tags, each against the other tags alone.
 
-    hidden: rows × tokens × width; what the head reads.
-    tags: rows × tokens; token ids, or ``UNTAGGED``.
+    hidden: tokens × width; what the head reads of those that have a tag.
+    tags: their token ids.
     ids: all tags that there are, ascending.
     head: vocabulary × width; the weights of the model's head.
     """
     import torch
     from torch.nn import functional
 
-    tagged = tags != UNTAGGED
-    scores = functional.linear(hidden[tagged], head[ids].to(hidden.dtype))
-    wanted = torch.searchsorted(ids, tags[tagged])
+    scores = functional.linear(hidden, head[ids].to(hidden.dtype))
+    wanted = torch.searchsorted(ids, tags)
     return functional.cross_entropy(scores.float(), wanted, reduction="sum")

@@ -187,6 +187,14 @@ class LogFile(TrainerCallback):
             self.meter.note(f"score {kept['score']:.3f}")
 
 
+def is_copied(parameters: int, settings: Settings) -> bool:
+    """Say whether a trained model is copied and merged to generate with.
+
+    parameters: numbers that its parameters have, as they are stored.
+    """
+    return parameters <= _COPIED_PARAMETERS and settings.merge != "no"
+
+
 def _tagged(tags: torch.Tensor) -> int:
     return int((tags != UNTAGGED).sum())
 
@@ -286,7 +294,8 @@ class ExtractionTrainer(SFTTrainer):
             return loss
         assert self.hidden is not None
         head = self.base.get_output_embeddings().weight
-        of_tags = tagging_loss(self.hidden, tags, self.tags, head)
+        chosen = tags != UNTAGGED
+        of_tags = tagging_loss(self.hidden[chosen], tags[chosen], self.tags, head)
         self.hidden = None
         metrics: Any = self._metrics
         metrics["train"]["tagging_loss"].append(float(of_tags.detach()) / max(1, _tagged(tags)))
@@ -348,7 +357,7 @@ class ExtractionTrainer(SFTTrainer):
         """
         model = self.accelerator.unwrap_model(self.model)
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        if parameters > _COPIED_PARAMETERS or settings.merge == "no":
+        if not is_copied(parameters, settings):
             return model
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(folder)

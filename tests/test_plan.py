@@ -16,16 +16,18 @@ from running import Answer, extract
 from tiny import Workplace
 from transformers import AutoConfig, LlamaConfig
 
-from fieldsmith.memory import Batch, Memory, measure, optimizer_bytes
+from fieldsmith.memory import Asked, Batch, Memory, measure, optimizer_bytes
 from fieldsmith.models import load_base, pick_device
-from fieldsmith.plan import count_steps, longest_batch
-from fieldsmith.rows import IGNORED
+from fieldsmith.plan import count_steps, longest_batch, longest_prompts
+from fieldsmith.rows import IGNORED, Row
 from fieldsmith.settings import Settings
+from fieldsmith.tagging import UNTAGGED
 
 Command = Callable[..., Answer]
 
 SETTINGS = Settings(lora_dropout=0.0, activation_checkpointing=False, attention="eager")
 BATCH = Batch(rows=8, length=96, answer=300)
+ASKED = Asked(rows=8, length=64, answer=32)
 
 
 def llama(**changes: int) -> LlamaConfig:
@@ -42,8 +44,10 @@ def llama(**changes: int) -> LlamaConfig:
     return LlamaConfig(**shape, tie_word_embeddings=False)
 
 
-def counted(config: Any, settings: Settings = SETTINGS, batch: Batch = BATCH) -> Memory:
-    return measure(config, settings, batch, "cpu", "fp32")
+def counted(
+    config: Any, settings: Settings = SETTINGS, batch: Batch = BATCH, asked: Asked = ASKED
+) -> Memory:
+    return measure(config, settings, batch, asked, "cpu", "fp32")
 
 
 # What is counted
@@ -52,7 +56,7 @@ def counted(config: Any, settings: Settings = SETTINGS, batch: Batch = BATCH) ->
 def test_the_lasting_terms_are_those_of_the_real_model(workplace: Workplace) -> None:
     settings = replace(SETTINGS, model=str(workplace.model), lora_rank=8)
     config = AutoConfig.from_pretrained(workplace.model)
-    memory = measure(config, settings, BATCH, "cpu", "fp32")
+    memory = measure(config, settings, BATCH, ASKED, "cpu", "fp32")
     model: Any = load_base(
         replace(settings, precision="fp32"), quantized=True, device=pick_device()
     )
@@ -97,7 +101,7 @@ def test_checkpointing_keeps_little_more_than_the_input_of_each_layer() -> None:
     )
     an_input = BATCH.rows * BATCH.length * 64 * 4
     assert (deep - shallow) / 4 == pytest.approx(an_input, rel=0.02)
-    assert counted(llama(), settings).total < counted(llama()).total
+    assert counted(llama(), settings).step < counted(llama()).step
 
 
 def test_the_head_and_the_embeddings_are_not_quantised() -> None:
@@ -105,6 +109,36 @@ def test_the_head_and_the_embeddings_are_not_quantised() -> None:
     assert large.quantized == small.quantized
     assert large.plain - small.plain == 2 * 2000 * 64 * 4
     assert large.logits == 3 * small.logits
+
+
+def test_the_loss_of_the_tags_is_counted() -> None:
+    plain, tagged = (
+        counted(llama(), batch=replace(BATCH, tagged=count, tags=5)) for count in (0, 700)
+    )
+    scores = 700 * 5 * 4
+    assert scores <= tagged.activations - plain.activations < 3 * scores
+
+
+def test_answering_takes_a_copy_of_few_weights_and_keys_and_values() -> None:
+    model = llama()
+    few, many = (counted(model, asked=replace(ASKED, rows=rows)) for rows in (8, 80))
+    assert few.copy == pytest.approx(4 * few.parameters, rel=0.01)
+    # 64 slots, then 96 in steps of 64; 2 layers of keys and values, 2 heads of 16.
+    kept = 128 * 2 * 2 * 2 * 16 * 4
+    assert many.answering - few.answering > 72 * kept
+    assert few.answering > 8 * kept
+    assert counted(model, replace(SETTINGS, merge="no")).copy == 0
+    large = llama(hidden_size=1024, intermediate_size=8192, num_hidden_layers=16)
+    assert counted(large).copy == 0, "it answers over its quantised weights"
+
+
+def test_prompts_that_are_read_a_few_at_a_time_take_the_memory_of_a_few() -> None:
+    """Of 8,192 tokens at once one prompt of 4,200 fits, or two of 4,000."""
+    model = llama(num_key_value_heads=4, max_position_embeddings=8192)
+    one, two = (counted(model, asked=Asked(2, n, 8)).answering for n in (4200, 4000))
+    assert one < two
+    scores = 4 * 4000 * 4000 * 4
+    assert two > 2 * scores
 
 
 def test_unquantised_weights_and_a_rank_are_counted() -> None:
@@ -143,7 +177,7 @@ def test_a_model_of_billions_is_planned_in_no_memory_for_a_gpu() -> None:
         num_key_value_heads=8,
     )
     settings = Settings(attention="sdpa", batch_size=2)
-    memory = measure(config, settings, Batch(2, 1024, 500), "cuda", "bf16")
+    memory = measure(config, settings, Batch(2, 1024, 500), ASKED, "cuda", "bf16")
     assert memory.parameters == 8_030_261_248  # as its model card has it
     linear = memory.parameters - 2 * 128_256 * 4096 - 65 * 4096
     assert memory.quantized == linear // 2
@@ -165,9 +199,16 @@ def test_the_state_of_an_optimiser(name: str, size: int) -> None:
 
 
 def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
-    rows = [[IGNORED] * 30 + [1] * count for count in (1, 2, 70, 40, 3)]
-    batch = longest_batch([*rows, [IGNORED] * 127], replace(SETTINGS, batch_size=2))
-    assert batch == Batch(rows=2, length=128, answer=110, lengths=4)
+    answers = [[IGNORED] * 30 + [1] * count for count in (1, 2, 70, 40, 3)]
+    rows = [Row([0] * len(labels), labels) for labels in (*answers, [IGNORED] * 127)]
+    settings = replace(SETTINGS, batch_size=2, eval_batch_size=4, max_new_tokens=99)
+    assert longest_batch(rows, settings) == Batch(rows=2, length=128, answer=110, lengths=4)
+    assert longest_prompts(rows, settings) == Asked(rows=4, length=127, answer=99)
+    assert longest_prompts(rows[:2], settings) == Asked(rows=2, length=30, answer=99)
+    tags = [[7, 8], [7, UNTAGGED], [9, 9, UNTAGGED]]
+    tagged = [Row(row.input_ids, row.labels, own) for row, own in zip(rows[:3], tags, strict=True)]
+    batch = longest_batch(tagged, settings)
+    assert (batch.tagged, batch.tags) == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +250,9 @@ def test_it_reads_no_weights(command: Command, workplace: Workplace, without_wei
     memory = found["memory"]
     terms = ("quantized", "constants", "plain", "adapter", "optimizer", "gradients")
     rest = ("activations", "working", "mapped", "runtime")
-    assert memory["total"] == sum(memory[name] for name in (*terms, *rest))
-    assert found["toggled"]["total"] < memory["total"], "it is off under this preset"
+    assert memory["step"] == sum(memory[name] for name in (*terms, *rest))
+    assert memory["total"] == max(memory["step"], memory["scoring"])
+    assert found["toggled"]["step"] < memory["step"], "it is off under this preset"
     epochs = 2  # of the plugin, over windows and copies
     assert found["work"]["steps"] == -(-found["work"]["rows"] // 8) * epochs
     assert found["probe"] is None
@@ -257,7 +299,9 @@ def test_what_does_not_fit_is_told_with_what_would(
     small = planned(command, workplace, *chosen, "--memory", total * 0.9 / 2**30)
     assert small["verdict"] == "does not fit"
     changes = {" ".join(change["settings"]): change["total"] for change in small["changes"]}
-    assert set(changes) >= {"activation_checkpointing", "batch_size accumulation", "lora_rank"}
+    assert set(changes) >= {
+        "activation_checkpointing", "batch_size accumulation", "eval_batch_size", "lora_rank"
+    }  # fmt: skip
     assert all(size <= total for size in changes.values())
     assert min(changes.values()) < small["free"]
     half = next(
@@ -300,7 +344,8 @@ def test_the_terminal_shows_every_term(
     assert answer.code == 0, answer.errors
     for word in (
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",
-        "working space", "runtime", "total", "longest batch", "does not fit", "what takes less",
+        "working space", "runtime", "total of a step", "total while answering", "longest batch",
+        "held-out documents: 64 prompts of up to", "does not fit", "what takes less",
         "batch_size=8 accumulation=2", "steps of 16 x 1", "time: not measured",
     ):  # fmt: skip
         assert word in answer.output, word

@@ -108,11 +108,16 @@ def _print(plan: Plan) -> None:
     state, other = ("on", "off") if settings.activation_checkpointing else ("off", "on")
     click.echo(
         f"longest batch: {batch.rows} rows of {batch.length} tokens; activation checkpointing "
-        f"{state} (with it {other}: {_mib(plan.toggled.total)} MiB)"
+        f"{state} (with it {other}: {_mib(plan.toggled.step)} MiB)"
     )
     click.echo(
         f"of the working space the fused loss takes {_mib(memory.loss)} MiB "
         f"(whole logits in float32: {_mib(memory.logits)} MiB)"
+    )
+    asked = plan.asked
+    click.echo(
+        f"held-out documents: {asked.rows} prompts of up to {asked.length} tokens are answered at "
+        f"once"
     )
     click.echo(_verdict(plan))
     if plan.changes:
@@ -129,10 +134,10 @@ def _print(plan: Plan) -> None:
 
 
 def _terms(memory: Memory) -> Any:
-    """Return what the peak is made of as a table."""
+    """Return what the peaks are made of as a table."""
     from rich.table import Table
 
-    table = Table(title="memory at the peak of a step", title_justify="left")
+    table = Table(title="memory at the peak", title_justify="left")
     table.add_column("")
     table.add_column("MiB", justify="right")
     table.add_column("")
@@ -147,7 +152,10 @@ def _terms(memory: Memory) -> Any:
         ("working space", memory.working, "held for a moment"),
         ("mapped file", memory.mapped, "the model's; Linux drops it where memory is short"),
         ("runtime", memory.runtime, "kernels and code, beside the tensors"),
-        ("total", memory.total, ""),
+        ("total of a step", memory.step, ""),
+        ("a copy that answers", memory.copy, "merged weights, where they are few"),
+        ("answering", memory.answering, "keys and values, and prompts that are read"),
+        ("total while answering", memory.scoring, "without gradients, activations, working space"),
     ):
         table.add_row(label, _mib(size), what)
     return table
