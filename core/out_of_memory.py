@@ -50,10 +50,15 @@ def give_back() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with suppress(OSError, AttributeError):  # another C library than glibc has no such calls
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)  # slower, but what is freed is free at once
-        library.malloc_trim(0)
+    with suppress(OSError, AttributeError):  # another C library than glibc has no such call
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)  # slower, but it is free at once
+    trim()
+
+
+def trim() -> None:
+    """Return to the system what the C library holds and nothing uses."""
+    with suppress(OSError, AttributeError):  # another one than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def halved(settings: Settings) -> dict[str, int]:

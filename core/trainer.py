@@ -19,6 +19,7 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from .models import load_for_inference
+from .out_of_memory import trim
 from .progress import Meter
 from .settings import Settings
 from .tagging import UNTAGGED, tagging_loss
@@ -31,6 +32,9 @@ _COPIED_PARAMETERS = 200_000_000
 
 _POOLS, _POOL_BATCHES = 4, 32
 """Rows are sorted by length in at least so many pools, of at most so many batches each."""
+
+_TRIMMED = 32
+"""Steps from one return of freed memory to the next; one takes up to a quarter of a second."""
 
 _LOGGED = (
     "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
@@ -153,6 +157,20 @@ class Rhythm(TrainerCallback):
         control.should_evaluate = self.score
 
 
+class Trim(TrainerCallback):
+    """Returns freed memory to the system at every so many steps.
+
+    Of batches of many lengths glibc keeps more and more, as what is freed seldom fits the next one.
+    """
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Return it."""
+        if state.global_step % _TRIMMED == 0:
+            trim()
+
+
 class LogFile(TrainerCallback):
     """Writes log.jsonl and moves the progress line."""
 
@@ -240,6 +258,7 @@ class ExtractionTrainer(SFTTrainer):
         self.scoring = False
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
+        self.add_callback(Trim())
         self.tagging_weight = tagging_weight
         if tags:
             self.tags = torch.tensor(tags, device=self.args.device)
@@ -324,6 +343,7 @@ class ExtractionTrainer(SFTTrainer):
                 self.scoring = True
                 scores = self.scorer(self)
                 self.scoring = False
+                trim()
                 shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
                 self.log(shown)
                 threshold = scores["min_confidence"]
