@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,6 +288,48 @@ def test_the_effective_batch_stays(rows: int) -> None:
     if changed:
         assert changed["batch_size"] * changed["accumulation"] == rows * 3
         assert changed["batch_size"] < rows
+
+
+_KEEP_A_HEAP = """
+import ctypes
+from fieldsmith.out_of_memory import trim
+
+
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096
+
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+blocks = [library.malloc(65536) for _ in range(2000)]
+for block in blocks:
+    ctypes.memset(block, 1, 65536)
+for block in blocks[:-1]:  # the last one keeps glibc from giving back what stands below it
+    library.free(ctypes.c_void_p(block))
+held = resident()
+trim()
+print(held - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps nothing")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _KEEP_A_HEAP], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) > 0.9 * 2000 * 65536
+
+
+def test_it_does_so_all_along_a_training(
+    workplace: Workplace, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returned: list[int] = []
+    monkeypatch.setattr("fieldsmith.trainer.trim", lambda: returned.append(1))
+    monkeypatch.setattr("fieldsmith.trainer._TRIMMED", 2)
+    answer = command(*workplace.order(tmp_path / "run", max_steps=5, eval_documents=0))
+    assert answer.code == 0, answer.errors
+    assert len(returned) == 2
 
 
 def test_other_errors_are_no_lack_of_memory() -> None:
