@@ -6,6 +6,7 @@ read by writing over it, rows need no padding in front, and nothing is copied to
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,8 @@ class _Layer(CacheLayerMixin):
 
     def __init__(self, cache: SlotCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._cache = cache
+        # Not a reference: in a circle of two, buffers would wait for the garbage collector.
+        self._cache = weakref.proxy(cache)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make room for every row."""

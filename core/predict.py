@@ -17,6 +17,7 @@ from .grounding import ground
 from .merging import Answer, Merged, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .normal_forms import normal_forms
+from .out_of_memory import trim
 from .pairs import Apart, joined
 from .plugins import Plugin
 from .plugins import load as load_plugin
@@ -156,6 +157,8 @@ class Extractor:
                 for document, inside, pairs in zip(documents, windows, apart, strict=True)
             ]
             self._enter(books, both, lambda _count: None, apart)
+        if len(documents) > 1:  # many windows of many lengths leave much that fits no later one
+            trim()
         return [
             self._prediction(document, book)
             for document, book in zip(documents, books, strict=True)

@@ -343,7 +343,6 @@ class ExtractionTrainer(SFTTrainer):
                 self.scoring = True
                 scores = self.scorer(self)
                 self.scoring = False
-                trim()
                 shown = {n if n == "score" else f"score/{n}": v for n, v in scores.items()}
                 self.log(shown)
                 threshold = scores["min_confidence"]

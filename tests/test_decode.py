@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 
 from fieldsmith import reader
+from fieldsmith.cache import SlotCache
 from fieldsmith.data import Document, Schema
 from fieldsmith.decode import Generated, Prompt, Tally, generate
 from fieldsmith.errors import GrammarError, SettingsError
@@ -234,6 +237,31 @@ def test_long_prompts_are_read_a_few_at_a_time(
     assert [answer.ids for answer in found] == [answer.ids for answer in wanted]
     assert max(rows * tokens for rows, tokens in read) <= 2 * longest
     assert max(rows for rows, _tokens in read) > 4, "those that are begun go on together"
+
+
+def test_keys_and_values_are_freed_at_once(
+    tiny: PreTrainedModel,
+    asked: list[Prompt],
+    prompts: PromptFormat,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are large, and the garbage collector counts objects and no bytes."""
+    made: list[weakref.ref[SlotCache]] = []
+
+    def note(cache: SlotCache, rows: int) -> None:
+        made.append(weakref.ref(cache))
+        begin(cache, rows)
+
+    begin = SlotCache.__init__
+    monkeypatch.setattr(SlotCache, "__init__", note)
+    gc.collect()
+    gc.disable()
+    try:
+        answers(tiny, asked, prompts)
+        alive = [cache() for cache in made]
+    finally:
+        gc.enable()
+    assert alive == [None]
 
 
 @pytest.mark.parametrize(
