@@ -44,7 +44,7 @@ class _Layer(CacheLayerMixin):
     def __init__(self, cache: SlotCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         # Not a reference: in a circle of two, buffers would wait for the garbage collector.
-        self._cache = weakref.proxy(cache)
+        self._cache: SlotCache = weakref.proxy(cache)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make room for every row."""
