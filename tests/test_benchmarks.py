@@ -262,8 +262,10 @@ def test_a_copy_is_right_only_if_it_is_exact(answer: str, *, expected: bool) -> 
 
 
 def test_shares_are_by_ten_lengths() -> None:
-    text = copying.shares([(1, True), (10, False), (11, True)])
-    assert "| 1-10 | 2 | 0.500 |\n| 11-20 | 1 | 1.000 |\n| all | 3 | 0.667 |" in text
+    outcomes = [(1, True), (10, False), (11, True)]
+    text = copying.shares([(tokens, {"free": exact, "held": True}) for tokens, exact in outcomes])
+    assert "| 1-10 | 2 | 0.500 | 1.000 |\n| 11-20 | 1 | 1.000 | 1.000 |" in text
+    assert "| all | 3 | 0.667 | 1.000 |" in text
 
 
 def test_the_copying_test_asks_the_model(workplace: Workplace) -> None:
