@@ -14,6 +14,7 @@ from .decode import Generated, Prompt, generate
 from .errors import RunError
 from .grammar import Grammars, Vocabulary
 from .grounding import ground
+from .lexicon import Lexicon
 from .merging import Answer, Merged, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .normal_forms import normal_forms
@@ -96,7 +97,8 @@ class Extractor:
                 f"({_short(wanted)} then, {_short(found)} now)"
             )
         model = load_for_inference(settings, run.adapter if adapter else None)
-        extractor = Extractor.around(model, plugin, settings, prompts, run.answered())
+        lexicon = run.lexicon() if adapter else None
+        extractor = Extractor.around(model, plugin, settings, prompts, run.answered(), lexicon)
         chosen = run.min_confidence() if adapter else 0.0
         return replace(
             extractor,
@@ -112,16 +114,20 @@ class Extractor:
         settings: Settings,
         prompts: PromptFormat,
         answered: Iterable[str] = (),
+        lexicon: Lexicon | None = None,
     ) -> Extractor:
         """Return what asks a model that is loaded already, under the grammars of the schema.
 
         answered: keys of the root that every answer has, be they empty.
+        lexicon: what is heard beside the tags.
         """
         vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
         grammars = Grammars(asking_for(answered, plugin.schema), vocabulary)
         spotter = None
         if settings.tagging_weight:
-            spotter = Spotter(model, plugin.schema, prompts, prefix=settings.prefix_lm)
+            spotter = Spotter(
+                model, plugin.schema, prompts, prefix=settings.prefix_lm, lexicon=lexicon
+            )
         return Extractor(plugin, settings, prompts, model, vocabulary, grammars, spotter)
 
     def __call__(self, text: str) -> Prediction:

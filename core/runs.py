@@ -14,6 +14,7 @@ from typing import Any
 from .data import SPLITS, Reject
 from .errors import OutputError, RunError
 from .files import require_writable, write_atomically, write_json, write_jsonl
+from .lexicon import Lexicon
 from .settings import Resolved
 
 _ORDERED = ("plugin", "settings", "data")  # what run.json holds from the start
@@ -50,6 +51,11 @@ class Run:
     def trained_on_file(self) -> Path:
         """trained_on.jsonl: id and text fingerprint of each training document."""
         return self.folder / "trained_on.jsonl"
+
+    @property
+    def lexicon_file(self) -> Path:
+        """lexicon.json: what the training documents call a value, and what they do not."""
+        return self.folder / "lexicon.json"
 
     @staticmethod
     def create(folder: Path, order: Mapping[str, Any]) -> Run:
@@ -147,6 +153,26 @@ class Run:
         """Write (id, fingerprint) of each training document."""
         rows = ({"id": i, "fingerprint": fingerprint} for i, fingerprint in documents)
         write_jsonl(self.trained_on_file, rows)
+
+    def write_lexicon(self, lexicon: Lexicon) -> None:
+        """Write lexicon.json."""
+        text = json.dumps(lexicon.as_json(), ensure_ascii=False, separators=(",", ":"))
+        write_atomically(self.lexicon_file, text + "\n")
+
+    def lexicon(self) -> Lexicon | None:
+        """Return the lexicon; None where the run has none.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        try:
+            return Lexicon.from_json(json.loads(self.lexicon_file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{self.lexicon_file}: cannot be read: {error}; train again, or delete it"
+            ) from error
 
     def receipt(self) -> dict[str, str]:
         """Return the hashes that the adapter's folder pins: schema, template, tokenizer, prompt.

@@ -83,7 +83,8 @@ class Settings:
     report_to: list[str] = field(default_factory=list)  # tensorboard, wandb, mlflow, trackio
     merge: Literal["auto", "yes", "no"] = "auto"  # merge the adapter into the weights to generate
 
-    # Scores
+    # Answers and scores
+    lexicon: bool = False  # what training documents call a value is heard beside the tags
     choose_confidence: bool = True  # leave out the leaves without which validation scores best
     score: list[str] = field(default_factory=list)  # metric names that make up the score; []: all
 

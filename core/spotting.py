@@ -2,7 +2,8 @@
 
 The model has read the whole text when it tags a token, and says of each how sure it is, while an
 answer has to be written from left to right and passes over what it did not begin. So both are
-heard: what they agree on is surer than what one of them found.
+heard: what they agree on is surer than what one of them found. Of lists a lexicon of the training
+documents is heard as well, where there is one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.nn import functional
 from .attention import added, prefix_mask
 from .data import Message, Record, Schema, Span
 from .grounding import chunks, occurrences, stands
+from .lexicon import Lexicon, Names
 from .prompts import Place, PromptFormat
 from .reader import rows_at_once
 from .schema import field_schema, first_problem, pointer_of
@@ -33,6 +35,9 @@ _LIKELY = 0.5
 
 _TAGS = 0.7
 """Share of the tags in a confidence; measured, see docs/measurements.md."""
+
+_KNOWN = 0.5
+"""Share of the lexicon in the confidence in what it knows; measured as well."""
 
 _LEAST = 1e-9
 """No probability is less, so that it has a logarithm."""
@@ -105,8 +110,19 @@ class Spotter:
     """
 
     def __init__(
-        self, model: PreTrainedModel, schema: Schema, prompts: PromptFormat, *, prefix: bool
+        self,
+        model: PreTrainedModel,
+        schema: Schema,
+        prompts: PromptFormat,
+        *,
+        prefix: bool,
+        lexicon: Lexicon | None = None,
     ) -> None:
+        """Prepare a schema.
+
+        prefix: whether the tokens of a prompt see each other.
+        lexicon: what is known of lists of verbatim strings, if anything.
+        """
         from peft import PeftModel
 
         answering: Any = model  # an adapter that is not merged stands around it
@@ -114,6 +130,7 @@ class Spotter:
         self._model = answering.get_base_model() if is_adapted else answering
         self._prefix = prefix
         self._prompts, self._schema = prompts, schema
+        self._lexicon = lexicon or Lexicon({})
         self._tags = Tags(schema, prompts)
         self._lists = [f for f in self._tags.of if _is_list(f, schema)]
         self._strings = [f for f in self._tags.of if "/" not in f and f not in self._lists]
@@ -193,21 +210,39 @@ class Spotter:
     ) -> tuple[Record, dict[str, float]]:
         """Return a window's record with what the tags found, and the confidence in each leaf.
 
-        The confidence is the mean of both opinions, in which the tags weigh more. A field stays as
-        it is written where the schema would not have it with what was found.
+        The confidence is the mean of both opinions, in which the tags weigh more, and for what the
+        lexicon knows of that and its share. A field stays as it is written where the schema would
+        not have it with what was found.
         """
         joined, sure = dict(record), dict(confidence)
         for field, opinion in opinions.items():
             is_list = field in self._lists
             if field not in record or (is_list and record[field] is None):  # not annotated
                 continue
-            join = _join_list if is_list else _join_string
-            value, both = join(text, field, record[field], confidence, opinion)
+            value, both = self._joined(text, field, record[field], confidence, opinion)
             if first_problem({**joined, field: value}, self._schema):
-                value, both = join(text, field, record[field], confidence, opinion, found=False)
+                value, both = self._joined(
+                    text, field, record[field], confidence, opinion, found=False
+                )
             joined[field] = value
             sure |= both
         return joined, sure
+
+    def _joined(
+        self,
+        text: str,
+        field: str,
+        value: Any,
+        confidence: Mapping[str, float],
+        opinion: Opinion,
+        *,
+        found: bool = True,
+    ) -> tuple[Any, dict[str, float]]:
+        """Return a field's value, with what was found beside the answer if wanted, and how sure."""
+        if field not in self._lists:
+            return _join_string(text, field, value, confidence, opinion, found=found)
+        names = self._lexicon.of(field)
+        return _join_list(text, field, value, confidence, opinion, names, found=found)
 
 
 def _logarithm(probabilities: Floats) -> list[float]:
@@ -284,14 +319,21 @@ def _join_list(
     items: list[Any],
     confidence: Mapping[str, float],
     opinion: Opinion,
+    names: Names,
     *,
-    found: bool = True,
+    found: bool,
 ) -> tuple[list[Any], dict[str, float]]:
-    """Return a list, with what the tags alone have found if wanted, and the confidences."""
+    """Return a list, with what it lacks and is likely if wanted, and the confidences."""
     joined, sure = list(items), {}
     spots: dict[str, Spot] = {}
     for spot in sorted(opinion.spots, key=lambda spot: -spot.confidence):
         spots.setdefault(text[slice(*spot.span)].casefold(), spot)
+    likely = {value for value, spot in spots.items() if spot.confidence >= _LIKELY}
+    for span in names.likely(text):
+        value, sure_of = text[slice(*span)].casefold(), opinion.of(span)
+        likely.add(value)
+        if value not in spots or sure_of > spots[value].confidence:
+            spots[value] = Spot(span, sure_of)
     for number, item in enumerate(items):
         pointer = pointer_of([field, number])
         tagged = 0.0
@@ -299,12 +341,15 @@ def _join_list(
             tagged = max(map(opinion.of, occurrences(text, item)), default=0.0)
             if item.casefold() in spots:  # in other letters, maybe
                 tagged = max(tagged, spots[item.casefold()].confidence)
-        sure[pointer] = _mean(confidence.get(pointer, 0.0), tagged)
+        sure[pointer] = _known(_mean(confidence.get(pointer, 0.0), tagged), names, item)
     written = {item.casefold() for item in items if isinstance(item, str)}
     for value, spot in spots.items():
-        if found and value not in written and spot.confidence >= _LIKELY:
-            sure[pointer_of([field, len(joined)])] = _mean(0.0, spot.confidence)
-            joined.append(text[slice(*spot.span)])
+        if found and value in likely - written:
+            item = text[slice(*spot.span)]
+            sure[pointer_of([field, len(joined)])] = _known(
+                _mean(0.0, spot.confidence), names, item
+            )
+            joined.append(item)
     return joined, sure
 
 
@@ -315,7 +360,7 @@ def _join_string(
     confidence: Mapping[str, float],
     opinion: Opinion,
     *,
-    found: bool = True,
+    found: bool,
 ) -> tuple[Any, dict[str, float]]:
     """Return the string of the surer side, or the one that is written, and the confidence."""
     pointer = pointer_of([field])
@@ -345,6 +390,12 @@ def _shared(text: str, value: str, span: Span) -> float:
 
 def _mean(written: float, tagged: float) -> float:
     return _rounded((1 - _TAGS) * written + _TAGS * tagged)
+
+
+def _known(sure: float, names: Names, item: Any) -> float:
+    """Return how sure an item of a list is, what is known of it included."""
+    share = names.share(item) if isinstance(item, str) else None
+    return sure if share is None else _rounded((1 - _KNOWN) * sure + _KNOWN * share)
 
 
 def _rounded(confidence: float) -> float:

@@ -13,6 +13,7 @@ from .data import Example, Prediction, Reject
 from .errors import FieldsmithError, InputError, RunError, SettingsError, nearest
 from .files import write_atomically, write_json
 from .findings import find_in_splits, findings_of_training, refuse_unsound
+from .lexicon import Lexicon
 from .orders import Order
 from .out_of_memory import (
     OutOfMemoryError,
@@ -83,9 +84,14 @@ def train(run: Run, order: Order, accepted: Collection[str] = ()) -> None:
     found = findings_of_training(splits, rows.lost, plugin.schema, {*accepted, "unlearnable"})
     for finding in found:
         say(finding.line)
+    lexicon = None
+    if settings.lexicon and settings.tagging_weight:
+        lexicon = Lexicon.counted(splits.train, plugin.schema)
     if is_main_process():
         write_books(run, order, splits, rows, data_hash, prompts, found)
-    _fit(run, order, prompts, rows, splits)
+        if lexicon:
+            run.write_lexicon(lexicon)
+    _fit(run, order, prompts, rows, splits, lexicon)
 
 
 def _check_score(order: Order, examples: Sequence[Example]) -> None:
@@ -125,7 +131,14 @@ def _first(rejects: Sequence[Reject]) -> str:
     return f"; the first of {len(rejects)} set aside: {rejects[0].reason}" if rejects else ""
 
 
-def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Splits) -> None:
+def _fit(
+    run: Run,
+    order: Order,
+    prompts: PromptFormat,
+    rows: Rows,
+    splits: Splits,
+    lexicon: Lexicon | None,
+) -> None:
     """Train; where the memory is short and the order allows it, again with a smaller batch.
 
     Raises:
@@ -140,7 +153,7 @@ def _fit(run: Run, order: Order, prompts: PromptFormat, rows: Rows, splits: Spli
     while True:
         scorer = None
         if held_out:
-            scorer = _scorer(order.plugin, settings, prompts, held_out, rows.answered)
+            scorer = _scorer(order.plugin, settings, prompts, held_out, rows.answered, lexicon)
         short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer, tags)
         if short is None:
             return
@@ -253,10 +266,12 @@ def _scorer(
     prompts: PromptFormat,
     held_out: Sequence[Example],
     answered: Sequence[str],
+    lexicon: Lexicon | None,
 ) -> Callable[[ExtractionTrainer], dict[str, float]]:
     """Return a function that generates for held-out documents and scores them.
 
     answered: keys of the root that every answer has.
+    lexicon: what is heard beside the tags.
     """
     from .predict import Extractor
     from .threshold import best_threshold
@@ -265,7 +280,7 @@ def _scorer(
 
     def scores(trainer: ExtractionTrainer) -> dict[str, float]:
         model = trainer.generation_model(settings)
-        extractor = Extractor.around(model, plugin, settings, prompts, answered)
+        extractor = Extractor.around(model, plugin, settings, prompts, answered, lexicon)
         predictions = extractor.predict(documents)
         threshold, result = best_threshold(plugin, settings, held_out, predictions)
         shown = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}

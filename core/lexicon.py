@@ -1,0 +1,201 @@
+"""What the training documents call a value, and what they do not: a third opinion.
+
+A small model finds names that it has never seen, and forgets some that it has. A lexicon counts in
+how many training documents a string is a value of a list, and in how many it stands at all: names,
+and words that are none (as gazetteers in entity recognition: Ratinov and Roth 2009, "Design
+challenges and misconceptions in named entity recognition"). It is heard beside the tags, see
+``spotting``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .data import Example, Schema, Span
+from .grounding import chunks
+from .schema import field_schema, is_verbatim, pointer_of
+
+_LONGEST = 24
+"""Pieces of a name, spaces between words included; what is longer comes but once."""
+
+_OFTEN = 2
+"""Documents that a word stands in before it counts as one that is no value."""
+
+_WORDS = 100_000
+"""Such words of a field, the most frequent ones: a lexicon stays in the megabytes."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """In how many training documents a string is a value, and in how many it stands."""
+
+    values: int
+    stands: int
+
+    @property
+    def share(self) -> float:
+        """How likely it is a value where it stands.
+
+        The mean of what Jeffreys' prior and the counts say (Krichevsky and Trofimov 1981, "The
+        performance of universal encoding").
+        """
+        return (self.values + 0.5) / (self.stands + 1)
+
+
+class Names:
+    """What is known of one field."""
+
+    def __init__(self, counted: Mapping[str, Counted]) -> None:
+        """counted: by ``form_of`` a string."""
+        self.counted = counted
+        self._likely = {form for form, known in counted.items() if known.share >= 0.5}
+        self._longest = _longest(self._likely)
+
+    def share(self, value: str) -> float | None:
+        """Return how likely a value is one, in (0, 1); None where nothing is known of it."""
+        known = self.counted.get(form_of(value))
+        return known.share if known else None
+
+    def likely(self, text: str) -> Iterator[Span]:
+        """Yield where names stand that are values more often than not; one may hold another."""
+        for form, span in _runs(text, self._longest):
+            if form in self._likely:
+                yield span
+
+
+class Lexicon:
+    """What is known of each field that is a list of verbatim strings at the top of a schema."""
+
+    def __init__(self, fields: Mapping[str, Names]) -> None:
+        self.fields = fields
+
+    def of(self, field: str) -> Names:
+        """Return what is known of a field."""
+        return self.fields.get(field) or _NOTHING
+
+    @staticmethod
+    def counted(examples: Sequence[Example], schema: Schema) -> Lexicon:
+        """Count in training documents, field by field in those that annotate it."""
+        fields = {field: _Field() for field in _lists(schema)}
+        for example in examples:
+            for field, counts in fields.items():
+                counts.values.update(_values(example, field) or ())
+        names = {form for counts in fields.values() for form in counts.values}
+        longest = _longest(names)
+        for example in examples:
+            text = example.document.text
+            standing = {piece for piece, _start, _end in _pieces(text)}
+            standing |= {form for form, _span in _runs(text, longest) if form in names}
+            for field, counts in fields.items():
+                values = _values(example, field)
+                if values is not None:  # one that differs from the text stands there, too
+                    counts.stands.update(standing | values)
+        return Lexicon({field: counts.names() for field, counts in fields.items()})
+
+    def as_json(self) -> dict[str, dict[str, list[int]]]:
+        """Return the counts of each string, values first, as lexicon.json holds them."""
+        return {
+            field: {form: [known.values, known.stands] for form, known in names.counted.items()}
+            for field, names in self.fields.items()
+        }
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Mapping[str, Sequence[int]]]) -> Lexicon:
+        """Read what ``as_json`` returned.
+
+        Raises:
+            AttributeError, TypeError, ValueError: it is something else.
+        """
+        return Lexicon(
+            {
+                field: Names({form: Counted(*map(int, counts)) for form, counts in forms.items()})
+                for field, forms in stored.items()
+            }
+        )
+
+
+class _Field:
+    """The counts of one field while documents are read: of names, and of all that stands."""
+
+    def __init__(self) -> None:
+        self.values: Counter[str] = Counter()
+        self.stands: Counter[str] = Counter()
+
+    def names(self) -> Names:
+        words = Counter(
+            {
+                form: count
+                for form, count in self.stands.items()
+                if count >= _OFTEN and form not in self.values and _is_word(form)
+            }
+        )
+        # Of equally many the first in the alphabet, so that equal data make equal lexicons.
+        kept = sorted(words.items(), key=lambda counted: (-counted[1], counted[0]))[:_WORDS]
+        names = {form: Counted(n, self.stands[form]) for form, n in sorted(self.values.items())}
+        return Names(names | {form: Counted(0, count) for form, count in kept})
+
+
+def form_of(value: str) -> str:
+    """Return what is equal for two strings that a lexicon has as one: case and layout aside."""
+    return "".join(piece for piece, _start, _end in _pieces(value))
+
+
+def _lists(schema: Schema) -> list[str]:
+    return [
+        key
+        for key in schema.get("properties", {})
+        if "items" in field_schema(pointer_of([key]), schema)
+        and is_verbatim(pointer_of([key, 0]), schema)
+    ]
+
+
+def _values(example: Example, field: str) -> set[str] | None:
+    """Return the forms of a document's values; None where it does not annotate the field."""
+    values = (example.record or {}).get(field)
+    if not isinstance(values, list):
+        return None
+    pieces = [[piece for piece, _, _ in _pieces(v)] for v in values if isinstance(v, str)]
+    return {"".join(each) for each in pieces if 0 < len(each) <= _LONGEST}
+
+
+def _pieces(text: str) -> list[tuple[str, int, int]]:
+    """Return the words and marks of a text, and one space for each gap, with their offsets."""
+    pieces: list[tuple[str, int, int]] = []
+    end = 0
+    for chunk in chunks(text):
+        start, end = end, end + len(chunk)
+        if not chunk.isspace():
+            pieces.append((chunk.casefold(), start, end))
+        elif pieces and pieces[-1][0] != " ":
+            pieces.append((" ", start, end))
+    return pieces[:-1] if pieces and pieces[-1][0] == " " else pieces
+
+
+def _longest(forms: Iterable[str]) -> dict[str, int]:
+    """Return of how many pieces the longest of some forms is, by its first one."""
+    longest: dict[str, int] = {}
+    for form in forms:
+        pieces = _pieces(form)
+        first = pieces[0][0]
+        longest[first] = max(len(pieces), longest.get(first, 1))
+    return longest
+
+
+def _runs(text: str, longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
+    """Yield the runs of a text's pieces that are no longer than a name that begins so may be."""
+    pieces = _pieces(text)
+    for number, (first, start, _end) in enumerate(pieces):
+        form = ""
+        for piece, _start, end in pieces[number : number + longest.get(first, 0)]:
+            form += piece
+            yield form, (start, end)
+
+
+def _is_word(form: str) -> bool:
+    """Say whether a form is a single piece with a letter in it."""
+    return len(_pieces(form)) == 1 and any(map(str.isalpha, form))
+
+
+_NOTHING = Names({})
