@@ -15,6 +15,7 @@ from invented import plugin_of, shipped_prompts
 
 from fieldsmith import Document, Schema, spotting
 from fieldsmith.grammar import closing_problem
+from fieldsmith.lexicon import Counted, Lexicon, Names, form_of
 from fieldsmith.predict import Extractor
 from fieldsmith.predictions import prediction_line
 from fieldsmith.schema import first_problem, is_verbatim, leaves
@@ -129,14 +130,23 @@ def random_model() -> LlamaForCausalLM:
     return model
 
 
-def extractor(schema: Schema, max_new_tokens: int, *, tags: bool = False) -> Extractor:
+def extractor(
+    schema: Schema, max_new_tokens: int, *, tags: bool = False, known: str = ""
+) -> Extractor:
+    """Return a model of random weights.
+
+    known: the words of this text were always values.
+    """
     chosen = Settings(
         window="tokens",
         window_size=96,
         max_new_tokens=max_new_tokens,
         tagging_weight=float(tags),
     )
-    return Extractor.around(random_model(), plugin_of(schema), chosen, shipped_prompts())
+    names = Names({form_of(word): Counted(9, 9) for word in known.split() if form_of(word)})
+    lexicon = Lexicon(dict.fromkeys(schema["properties"], names))
+    parts = random_model(), plugin_of(schema), chosen, shipped_prompts()
+    return Extractor.around(*parts, lexicon=lexicon)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -146,7 +156,8 @@ def test_what_comes_out_parses_validates_and_stands_where_it_says(
 ) -> None:
     # The tags of random weights are likely of nothing: whatever they say is let in.
     with patch.object(spotting, "_LIKELY", 0.0):
-        prediction = extractor(schema, limit, tags=tags).predict([Document("one", text)])[0]
+        asked = extractor(schema, limit, tags=tags, known=text)
+        prediction = asked.predict([Document("one", text)])[0]
     if prediction.record is None:
         assert prediction.error
         other = ("the windows together", "a field has to stand in the text")
