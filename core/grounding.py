@@ -132,7 +132,15 @@ def _ground(value: str, text: str) -> Grounding:
     return Grounding("inferred")
 
 
-class _Piece(NamedTuple):
+def folded(text: str) -> list[Piece]:
+    """Return the pieces of a text by which ``readings`` compares it, hyphens kept.
+
+    A run of white space is one space, at the ends none; what nobody sees is no piece.
+    """
+    return _folded_forms(text)[0]
+
+
+class Piece(NamedTuple):
     """A piece of a text as it is compared, and where it is from."""
 
     text: str
@@ -187,25 +195,25 @@ def _folded(text: str) -> tuple[_Index, _Index]:
     return kept, joined
 
 
-def _folded_forms(text: str) -> tuple[list[_Piece], list[_Piece]]:
+def _folded_forms(text: str) -> tuple[list[Piece], list[Piece]]:
     """Return the folded pieces of a text, first with its hyphens, then without those in words.
 
     Both are searched: "steam" is a word of "Steam-driven", but none of "steamdriven".
     """
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     end = 0
     for chunk in chunks(text):
         start, end = end, end + len(chunk)
         folded = _fold(chunk)
         after_space = not pieces or pieces[-1].text == " "
         if folded and not (folded == " " and after_space):
-            pieces.append(_Piece(folded, start, end))
+            pieces.append(Piece(folded, start, end))
     if pieces and pieces[-1].text == " ":
         pieces.pop()
     return pieces, _without_hyphens(pieces)
 
 
-def _without_hyphens(pieces: Sequence[_Piece]) -> list[_Piece]:
+def _without_hyphens(pieces: Sequence[Piece]) -> list[Piece]:
     """Join what stands on both sides of a hyphen, white space after it or not.
 
     Where it is not letters that it joins, as in "IL-6", the hyphen stays.
@@ -221,7 +229,7 @@ def _without_hyphens(pieces: Sequence[_Piece]) -> list[_Piece]:
             joined[hyphen - 1 :] = [(before[0], before[1], end)]
         else:
             joined[hyphen + 1 :] = [([text], start, end)]
-    return [_Piece("".join(parts), start, end) for parts, start, end in joined]
+    return [Piece("".join(parts), start, end) for parts, start, end in joined]
 
 
 _ALIKE = str.maketrans(

@@ -1,4 +1,4 @@
-"""What the training documents call a value, and what they do not: a third opinion.
+"""What the training documents call a value, and what they do not.
 
 A small model finds names that it has never seen, and forgets some that it has. A lexicon counts in
 how many training documents a string is a value of a list, and in how many it stands at all: names,
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .data import Example, Schema, Span
-from .grounding import chunks
+from .grounding import folded
 from .schema import field_schema, is_verbatim, pointer_of
 
 _LONGEST = 24
@@ -59,7 +59,7 @@ class Names:
         return known.share if known else None
 
     def likely(self, text: str) -> Iterator[Span]:
-        """Yield where names stand that are values more often than not; one may hold another."""
+        """Yield where names stand that were values half of the time; one may hold another."""
         for form, span in _runs(text, self._longest):
             if form in self._likely:
                 yield span
@@ -86,11 +86,11 @@ class Lexicon:
         longest = _longest(names)
         for example in examples:
             text = example.document.text
-            standing = {piece for piece, _start, _end in _pieces(text)}
+            standing = {piece.text for piece in folded(text)}
             standing |= {form for form, _span in _runs(text, longest) if form in names}
             for field, counts in fields.items():
                 values = _values(example, field)
-                if values is not None:  # one that differs from the text stands there, too
+                if values is not None:  # what its text lacks is counted as if it stood there
                     counts.stands.update(standing | values)
         return Lexicon({field: counts.names() for field, counts in fields.items()})
 
@@ -110,10 +110,17 @@ class Lexicon:
         """
         return Lexicon(
             {
-                field: Names({form: Counted(*map(int, counts)) for form, counts in forms.items()})
+                field: Names({form: _counted(form, *counts) for form, counts in forms.items()})
                 for field, forms in stored.items()
             }
         )
+
+
+def _counted(form: str, values: int, stands: int) -> Counted:
+    whole = isinstance(values, int) and isinstance(stands, int)
+    if not (whole and folded(form) and 0 <= values <= stands):
+        raise ValueError(f"{form!r} has no such counts: {values!r}, {stands!r}")
+    return Counted(values, stands)
 
 
 class _Field:
@@ -138,8 +145,8 @@ class _Field:
 
 
 def form_of(value: str) -> str:
-    """Return what is equal for two strings that a lexicon has as one: case and layout aside."""
-    return "".join(piece for piece, _start, _end in _pieces(value))
+    """Return what is equal for two strings that a lexicon has as one, as ``readings`` has them."""
+    return "".join(piece.text for piece in folded(value))
 
 
 def _lists(schema: Schema) -> list[str]:
@@ -153,49 +160,35 @@ def _lists(schema: Schema) -> list[str]:
 
 def _values(example: Example, field: str) -> set[str] | None:
     """Return the forms of a document's values; None where it does not annotate the field."""
-    values = (example.record or {}).get(field)
-    if not isinstance(values, list):
+    if example.record is None or field not in example.record:
         return None
-    pieces = [[piece for piece, _, _ in _pieces(v)] for v in values if isinstance(v, str)]
-    return {"".join(each) for each in pieces if 0 < len(each) <= _LONGEST}
-
-
-def _pieces(text: str) -> list[tuple[str, int, int]]:
-    """Return the words and marks of a text, and one space for each gap, with their offsets."""
-    pieces: list[tuple[str, int, int]] = []
-    end = 0
-    for chunk in chunks(text):
-        start, end = end, end + len(chunk)
-        if not chunk.isspace():
-            pieces.append((chunk.casefold(), start, end))
-        elif pieces and pieces[-1][0] != " ":
-            pieces.append((" ", start, end))
-    return pieces[:-1] if pieces and pieces[-1][0] == " " else pieces
+    values = [value for value in example.record[field] or () if isinstance(value, str)]
+    return {form_of(value) for value in values if 0 < len(folded(value)) <= _LONGEST}
 
 
 def _longest(forms: Iterable[str]) -> dict[str, int]:
     """Return of how many pieces the longest of some forms is, by its first one."""
     longest: dict[str, int] = {}
     for form in forms:
-        pieces = _pieces(form)
-        first = pieces[0][0]
+        pieces = folded(form)
+        first = pieces[0].text
         longest[first] = max(len(pieces), longest.get(first, 1))
     return longest
 
 
 def _runs(text: str, longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
     """Yield the runs of a text's pieces that are no longer than a name that begins so may be."""
-    pieces = _pieces(text)
-    for number, (first, start, _end) in enumerate(pieces):
+    pieces = folded(text)
+    for number, first in enumerate(pieces):
         form = ""
-        for piece, _start, end in pieces[number : number + longest.get(first, 0)]:
-            form += piece
-            yield form, (start, end)
+        for piece in pieces[number : number + longest.get(first.text, 0)]:
+            form += piece.text
+            yield form, (first.start, piece.end)
 
 
 def _is_word(form: str) -> bool:
     """Say whether a form is a single piece with a letter in it."""
-    return len(_pieces(form)) == 1 and any(map(str.isalpha, form))
+    return len(folded(form)) == 1 and any(map(str.isalpha, form))
 
 
 _NOTHING = Names({})

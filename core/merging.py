@@ -24,7 +24,7 @@ class Merged:
     """The record of a whole document, from those of its windows.
 
     spans: JSON Pointer -> offsets in the whole document, for leaves that stand in it.
-    confidence: JSON Pointer -> probability, where the windows gave one.
+    confidence: JSON Pointer -> how sure, in (0, 1], where the windows gave it.
     """
 
     record: Record

@@ -277,19 +277,21 @@ class Extractor:
             return replace(prediction, error=reason)
         schema = self.plugin.schema
         merged = self._merged(book)
-        problem = first_problem(merged.record, schema)
-        if problem:  # each window's record is valid, but not all together: too many items, say
+        kept = _valid_together(merged, schema)
+        problem = first_problem(kept.record, schema)
+        if problem:
             pointer, message = problem
             return replace(prediction, error=f"the windows together: {pointer}: {message}")
-        grounding = ground(merged.record, document.text)
+        grounding = ground(kept.record, document.text)
         first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
         whole = replace(
             prediction,
-            record=merged.record,
-            spans=first | merged.spans,
-            confidence=merged.confidence,
+            record=kept.record,
+            spans=first | kept.moved(merged.spans),
+            confidence=kept.moved(merged.confidence),
             grounding=grounding,
-            normalised=normal_forms(merged.record, schema),
+            normalised=normal_forms(kept.record, schema),
+            unsure=kept.left_out,
         )
         return surer(whole, self.min_confidence, schema)
 
@@ -323,6 +325,20 @@ class Extractor:
             record, confidence = self.spotter.join(text, record, confidence, opinions)
         answer = Answer(window, record, confidence)
         return _Reading(answer, not result.finished, distinct.left_out, ungrounded)
+
+
+def _valid_together(merged: Merged, schema: Schema) -> Reduced:
+    """Return the record of all windows without the least sure of what the schema will not have.
+
+    Each window's record is valid, but all together may have too many items. The outcome is invalid
+    where no threshold, in steps of a twentieth, helps.
+    """
+    whole = Reduced(merged.record, 0, {pointer: pointer for pointer, _ in leaves(merged.record)})
+    kept, step = whole, 0
+    while step < 20 and first_problem(kept.record, schema):
+        step += 1
+        kept = without_unsure(merged.record, merged.confidence, step / 20, schema)
+    return kept
 
 
 def surer(prediction: Prediction, threshold: float, schema: Schema) -> Prediction:

@@ -159,7 +159,7 @@ def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
 
 
 def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
-    """Return a hash of all that decides a file of predictions: model, settings and documents.
+    """Return a hash of all that decides a file of predictions: model, lexicon, settings, documents.
 
     inputs: the hash of the documents.
     options: how the extractor was loaded.
@@ -168,9 +168,11 @@ def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
     digest = hashlib.sha256()
     for part in (info["receipt"], info["settings"], info["base_model"], inputs, options):
         digest.update(canonical(part).encode())
-    with (run.adapter / "adapter_model.safetensors").open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
+    for path in (run.adapter / "adapter_model.safetensors", run.lexicon_file):
+        if path.is_file():  # not every run has a lexicon
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
     return digest.hexdigest()
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _LIKELY = 0.5
-"""A value that the tags alone have found joins a list if it is one rather than not."""
+"""What was not written joins a list if the tags, or all that is known, say so rather than not."""
 
 _TAGS = 0.7
 """Share of the tags in a confidence; measured, see docs/measurements.md."""
 
 _KNOWN = 0.5
-"""Share of the lexicon in the confidence in what it knows; measured as well."""
+"""Share of the lexicon in the confidence in what it knows; measured, see docs/measurements.md."""
 
 _LEAST = 1e-9
 """No probability is less, so that it has a logarithm."""
@@ -210,39 +211,31 @@ class Spotter:
     ) -> tuple[Record, dict[str, float]]:
         """Return a window's record with what the tags found, and the confidence in each leaf.
 
-        The confidence is the mean of both opinions, in which the tags weigh more, and for what the
-        lexicon knows of that and its share. A field stays as it is written where the schema would
-        not have it with what was found.
+        The confidence is the mean of both opinions, in which the tags weigh more; for an item that
+        the lexicon knows, the mean of that and the lexicon's share. Of what was found beside the
+        answer the likeliest joins, as far as the schema has it.
         """
         joined, sure = dict(record), dict(confidence)
         for field, opinion in opinions.items():
-            is_list = field in self._lists
-            if field not in record or (is_list and record[field] is None):  # not annotated
+            if field not in record:  # not annotated
                 continue
-            value, both = self._joined(text, field, record[field], confidence, opinion)
-            if first_problem({**joined, field: value}, self._schema):
-                value, both = self._joined(
-                    text, field, record[field], confidence, opinion, found=False
-                )
+            fit = partial(_fits, joined, field, self._schema)
+            if field in self._lists:
+                items, names = record[field] or [], self._lexicon.of(field)
+                value, both = _join_list(text, field, items, confidence, opinion, names, fit)
+                if not value:  # it may be null
+                    continue
+                sure.pop(pointer_of([field]), None)
+            else:
+                value, both = _join_string(text, field, record[field], confidence, opinion, fit)
             joined[field] = value
             sure |= both
         return joined, sure
 
-    def _joined(
-        self,
-        text: str,
-        field: str,
-        value: Any,
-        confidence: Mapping[str, float],
-        opinion: Opinion,
-        *,
-        found: bool = True,
-    ) -> tuple[Any, dict[str, float]]:
-        """Return a field's value, with what was found beside the answer if wanted, and how sure."""
-        if field not in self._lists:
-            return _join_string(text, field, value, confidence, opinion, found=found)
-        names = self._lexicon.of(field)
-        return _join_list(text, field, value, confidence, opinion, names, found=found)
+
+def _fits(record: Record, field: str, schema: Schema, value: Any) -> bool:
+    """Say whether the schema has a record with this value of a field."""
+    return first_problem({**record, field: value}, schema) is None
 
 
 def _logarithm(probabilities: Floats) -> list[float]:
@@ -320,20 +313,19 @@ def _join_list(
     confidence: Mapping[str, float],
     opinion: Opinion,
     names: Names,
-    *,
-    found: bool,
+    fit: Callable[[Any], bool],
 ) -> tuple[list[Any], dict[str, float]]:
-    """Return a list, with what it lacks and is likely if wanted, and the confidences."""
-    joined, sure = list(items), {}
+    """Return a list, with what it lacks and is likely, and the confidences."""
+    sure: dict[str, float] = {}
     spots: dict[str, Spot] = {}
     for spot in sorted(opinion.spots, key=lambda spot: -spot.confidence):
         spots.setdefault(text[slice(*spot.span)].casefold(), spot)
     likely = {value for value, spot in spots.items() if spot.confidence >= _LIKELY}
     for span in names.likely(text):
-        value, sure_of = text[slice(*span)].casefold(), opinion.of(span)
-        likely.add(value)
-        if value not in spots or sure_of > spots[value].confidence:
-            spots[value] = Spot(span, sure_of)
+        spot = Spot(span, opinion.of(span))
+        value = text[slice(*span)].casefold()
+        if value not in spots or spot.confidence > spots[value].confidence:
+            spots[value] = spot
     for number, item in enumerate(items):
         pointer = pointer_of([field, number])
         tagged = 0.0
@@ -343,14 +335,18 @@ def _join_list(
                 tagged = max(tagged, spots[item.casefold()].confidence)
         sure[pointer] = _known(_mean(confidence.get(pointer, 0.0), tagged), names, item)
     written = {item.casefold() for item in items if isinstance(item, str)}
-    for value, spot in spots.items():
-        if found and value in likely - written:
-            item = text[slice(*spot.span)]
-            sure[pointer_of([field, len(joined)])] = _known(
-                _mean(0.0, spot.confidence), names, item
-            )
-            joined.append(item)
-    return joined, sure
+    found: list[tuple[float, str]] = []
+    for value in spots.keys() - written:
+        item = text[slice(*spots[value].span)]
+        confident = _known(_mean(0.0, spots[value].confidence), names, item)
+        if value in likely or confident >= _LIKELY:
+            found.append((confident, item))
+    found.sort(reverse=True)
+    while found and not fit([*items, *(item for _sure, item in found)]):
+        found.pop()
+    for number, (confident, _item) in enumerate(found, len(items)):
+        sure[pointer_of([field, number])] = confident
+    return [*items, *(item for _sure, item in found)], sure
 
 
 def _join_string(
@@ -359,8 +355,7 @@ def _join_string(
     value: Any,
     confidence: Mapping[str, float],
     opinion: Opinion,
-    *,
-    found: bool,
+    fit: Callable[[Any], bool],
 ) -> tuple[Any, dict[str, float]]:
     """Return the string of the surer side, or the one that is written, and the confidence."""
     pointer = pointer_of([field])
@@ -372,7 +367,7 @@ def _join_string(
     else:  # each is worth what its own side gives it, and confirmed by what both have in common
         shared = _shared(text, value, spot.span) if spot and isinstance(value, str) else 0.0
         stays, other = _mean(written, likely * shared), _mean(written * shared, likely)
-    if spot and found and other > stays:
+    if spot and other > stays and fit(text[slice(*spot.span)]):
         return text[slice(*spot.span)], {pointer: other}
     return value, {pointer: stays}
 

@@ -87,6 +87,8 @@ def train(run: Run, order: Order, accepted: Collection[str] = ()) -> None:
     lexicon = None
     if settings.lexicon and settings.tagging_weight:
         lexicon = Lexicon.counted(splits.train, plugin.schema)
+    elif settings.lexicon:
+        say("lexicon: none is made, for it is heard beside tags alone (tagging_weight)")
     if is_main_process():
         write_books(run, order, splits, rows, data_hash, prompts, found)
         if lexicon:

@@ -62,7 +62,8 @@ def test_a_share_is_between_what_is_counted_and_a_half() -> None:
 
 def test_forms_are_equal_but_for_case_and_layout() -> None:
     assert form_of("Folic\n  Acid ") == form_of("folic acid") == "folic acid"
-    assert form_of("IL-6") != form_of("IL 6")
+    assert form_of("cafe\u0301 ibu\u00adprofen") == form_of("Caf\u00e9 ibuprofen")
+    assert form_of("IL\u20116") == form_of("IL-6") != form_of("IL 6")
     assert form_of("") == form_of(" ") == ""
 
 
@@ -74,11 +75,12 @@ def test_names_are_found_where_they_stand_whole() -> None:
             "renal": Counted(1, 9),
             "ache": Counted(2, 2),
             "亜鉛": Counted(2, 2),
+            "fish": Counted(1, 2),
         }
     )
-    text = "Acute renal\nfailure; a headache, ache. 酸化亜鉛を"
+    text = "Acute renal\nfailure; a headache, ache. 酸化亜鉛を, ﬁsh"
     found = [text[slice(*span)] for span in names.likely(text)]
-    assert found == ["Acute renal\nfailure", "renal\nfailure", "ache", "亜鉛"]
+    assert found == ["Acute renal\nfailure", "renal\nfailure", "ache", "亜鉛", "ﬁsh"]
 
 
 def test_what_is_as_long_as_a_sentence_is_no_name() -> None:
@@ -104,10 +106,11 @@ def test_the_most_frequent_words_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
         ({"salts": (9, 9)}, {"salts": 0.9}, [("salts", 0.9)], {"salts": 0.925}),
         ({"salts": (0, 9)}, {"salts": 0.9}, [("salts", 0.9)], {"salts": 0.475}),
         # A name that both passed over joins the list, whatever letters it has here.
-        ({"zinc oxide": (9, 9)}, {}, [], {"Zinc oxide": 0.475}),
-        ({"zinc oxide": (1, 9)}, {}, [], {}),
-        # Tags that were not sure enough to be heard alone are heard beside it.
+        ({"zinc oxide": (99, 99)}, {}, [("Zinc oxide", 0.1)], {"Zinc oxide": 0.035 + 0.4975}),
         ({"salts": (9, 9)}, {}, [("salts", 0.4)], {"salts": 0.14 + 0.475}),
+        # All together it has to be one rather than not.
+        ({"zinc oxide": (9, 9)}, {}, [], {}),
+        ({"zinc oxide": (1, 9)}, {}, [("Zinc oxide", 0.4)], {}),
     ],
 )
 def test_a_list_hears_what_is_known(
@@ -138,7 +141,17 @@ def test_a_lexicon_is_written_and_read(run: Path) -> None:
     assert place.lexicon() is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"names": 1}', '{"names": {"a": [1]}}', '{"n": "a"}'])
+def test_null_says_that_there_is_nothing() -> None:
+    examples = [example("zinc", names=["zinc"]), example("zinc", names=None), example("zinc")]
+    assert Lexicon.counted(examples, SCHEMA).of("names").counted == {"zinc": Counted(1, 2)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"names": 1}', '{"names": {"a": [1]}}', '{"n": "a"}', '{"n": {"": [1, 1]}}',
+     '{"n": {"a": [1, -1]}}', '{"n": {"a": [2, 1]}}', '{"n": {"a": [0, Infinity]}}',
+     '{"n": {"a": "12"}}'],
+)  # fmt: skip
 def test_a_damaged_lexicon_is_one_line(run: Path, text: str) -> None:
     Run(run).lexicon_file.write_text(text)
     with pytest.raises(RunError, match=r"lexicon\.json: cannot be read: "):

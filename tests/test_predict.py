@@ -15,10 +15,12 @@ from running import Answer, Moment, extract
 from tiny import Trained, Workplace, contents, documents, info, lines, write_documents
 
 import fieldsmith
-from fieldsmith import Document, Example, InputError
+from fieldsmith import Document, Example, InputError, Schema
 from fieldsmith import predict as predict_module
-from fieldsmith.predict import Extractor
+from fieldsmith.merging import Merged
+from fieldsmith.predict import Extractor, _valid_together
 from fieldsmith.predictions import GROUP, Tally, key_of, predict_lines
+from fieldsmith.schema import first_problem
 from fieldsmith.sources import open_inputs
 
 Command = Callable[..., Answer]
@@ -265,6 +267,21 @@ def test_tags_are_heard_where_answers_are_held_to_the_schema(trained: Trained) -
     assert heard != written
 
 
+def test_of_what_all_windows_have_too_much_the_least_sure_goes() -> None:
+    schema: Schema = {
+        "type": "object",
+        "properties": {"names": {"type": "array", "items": {"type": "string"}, "maxItems": 2}},
+    }
+    sure = {"/names/0": 0.9, "/names/1": 0.2, "/names/2": 0.6}
+    kept = _valid_together(Merged({"names": ["a", "b", "c"]}, {}, sure), schema)
+    assert (kept.record, kept.left_out) == ({"names": ["a", "c"]}, 1)
+    assert kept.moved(sure) == {"/names/0": 0.9, "/names/1": 0.6}
+    certain = Merged({"names": ["a", "b", "c"]}, {}, dict.fromkeys(sure, 1.0))
+    assert first_problem(_valid_together(certain, schema).record, schema)
+    few = Merged({"names": ["a", "b"]}, {}, {"/names/0": 0.1})
+    assert _valid_together(few, schema).record == few.record
+
+
 @pytest.mark.parametrize("adapter", [True, False])
 def test_every_answer_has_the_keys_that_training_annotates(trained: Trained, adapter: bool) -> None:
     keys = ["chemicals", "diseases", "relations"]
@@ -403,6 +420,12 @@ def test_what_another_adapter_began_is_not_gone_on_with(
     assert key_of(Run(run), "inputs", {}) == key
     assert key_of(Run(run), "inputs", {"min_confidence": 0.5}) != key
     assert key_of(Run(run), "others", {}) != key
+    lexicon = Run(run).lexicon_file
+    known = lexicon.read_bytes()
+    lexicon.unlink()
+    assert key_of(Run(run), "inputs", {}) != key
+    lexicon.write_bytes(known)
+    assert key_of(Run(run), "inputs", {}) == key
     weights = run / "adapter" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     assert key_of(Run(run), "inputs", {}) != key

@@ -240,9 +240,25 @@ def test_what_the_schema_would_not_have_does_not_join(spotter: Spotter) -> None:
     assert found == {**record, "title": "salts"}, "of four names one is too many"
     wanted = {"/title": 0.63, "/names/0": 0.15, "/names/1": 0.15, "/names/2": 0.71}
     assert confidence == pytest.approx(wanted, abs=1e-5)
-    records: list[Record] = [{"pairs": []}, {"names": None, "pairs": []}]
-    for unannotated in records:
-        assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
+    unannotated: Record = {"pairs": []}
+    assert joined(spotter, unannotated, {}, names=[("salts", 0.9)]) == (unannotated, {})
+
+
+def test_the_likeliest_joins_as_far_as_the_schema_has_it(spotter: Spotter) -> None:
+    record = {"names": ["Zinc", "iron"], "pairs": []}
+    sure = {"/names/0": 1.0, "/names/1": 1.0}
+    spots = [("salts", 0.6), ("study", 0.9), ("oxide", 0.8)]
+    found, confidence = joined(spotter, record, sure, names=spots)
+    assert found["names"] == ["Zinc", "iron", "study"]
+    assert confidence["/names/2"] == pytest.approx(0.63)
+
+
+def test_a_list_that_is_null_gains_what_is_likely(spotter: Spotter) -> None:
+    record: Record = {"names": None, "pairs": []}
+    found, confidence = joined(spotter, record, {"/names": 0.7}, names=[("salts", 0.9)])
+    assert found["names"] == ["salts"]
+    assert confidence == {"/names/0": pytest.approx(0.63)}
+    assert joined(spotter, record, {"/names": 0.7}, names=[]) == (record, {"/names": 0.7})
 
 
 @pytest.mark.parametrize("prefix", [True, False])

@@ -23,7 +23,7 @@ SIZES = {"train": 240, "validation": 30, "test": 50}
 FOLDER = Path(__file__).parent.parent / "plugins" / "news_json" / "sample"
 
 LONG = 0.4
-"""Share of the English articles that are longer than a window of the embedded model."""
+"""Share of the English articles that are long: 320 tokens of the embedded model and more."""
 
 HELD_OUT = 2
 """How many of a language's stories, the last ones, are told in the test documents alone."""
@@ -481,7 +481,7 @@ def _row(document_id: str, language: Language, split: str, draw: random.Random) 
 
 
 def _others(language: Language, words: dict[str, str], draw: random.Random) -> list[str]:
-    """Return some sentences, or so many that the page does not fit one window."""
+    """Return some sentences, or so many that the page is a long one."""
     known = language.others
     if language is ENGLISH and draw.random() < LONG:
         rounds = [draw.sample(known, len(known)) for _ in range(draw.randint(1, 2))]
