@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .data import Example, Schema, Span
-from .grounding import folded
+from .grounding import Piece, folded
 from .schema import field_schema, is_verbatim, pointer_of
 
 _LONGEST = 24
@@ -60,7 +60,7 @@ class Names:
 
     def likely(self, text: str) -> Iterator[Span]:
         """Yield where names stand that were values half of the time; one may hold another."""
-        for form, span in _runs(text, self._longest):
+        for form, span in _runs(folded(text), self._longest):
             if form in self._likely:
                 yield span
 
@@ -85,9 +85,9 @@ class Lexicon:
         names = {form for counts in fields.values() for form in counts.values}
         longest = _longest(names)
         for example in examples:
-            text = example.document.text
-            standing = {piece.text for piece in folded(text)}
-            standing |= {form for form, _span in _runs(text, longest) if form in names}
+            pieces = folded(example.document.text)
+            standing = {piece.text for piece in pieces}
+            standing |= {form for form, _span in _runs(pieces, longest) if form in names}
             for field, counts in fields.items():
                 values = _values(example, field)
                 if values is not None:  # what its text lacks is counted as if it stood there
@@ -176,9 +176,8 @@ def _longest(forms: Iterable[str]) -> dict[str, int]:
     return longest
 
 
-def _runs(text: str, longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
+def _runs(pieces: Sequence[Piece], longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
     """Yield the runs of a text's pieces that are no longer than a name that begins so may be."""
-    pieces = folded(text)
     for number, first in enumerate(pieces):
         form = ""
         for piece in pieces[number : number + longest.get(first.text, 0)]:
