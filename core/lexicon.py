@@ -118,7 +118,7 @@ class Lexicon:
 
 def _counted(form: str, values: int, stands: int) -> Counted:
     whole = isinstance(values, int) and isinstance(stands, int)
-    if not (whole and folded(form) and 0 <= values <= stands):
+    if not (whole and 0 <= values <= stands):
         raise ValueError(f"{form!r} has no such counts: {values!r}, {stands!r}")
     return Counted(values, stands)
 
@@ -171,8 +171,8 @@ def _longest(forms: Iterable[str]) -> dict[str, int]:
     longest: dict[str, int] = {}
     for form in forms:
         pieces = folded(form)
-        first = pieces[0].text
-        longest[first] = max(len(pieces), longest.get(first, 1))
+        for first in pieces[:1]:
+            longest[first.text] = max(len(pieces), longest.get(first.text, 1))
     return longest
 
 
