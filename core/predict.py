@@ -19,7 +19,6 @@ from .merging import Answer, Merged, merge
 from .models import identity, load_for_inference, load_tokenizer
 from .normal_forms import normal_forms
 from .out_of_memory import trim
-from .pairs import Apart, joined
 from .plugins import Plugin
 from .plugins import load as load_plugin
 from .prompts import PromptFormat
@@ -139,8 +138,6 @@ class Extractor:
     ) -> list[Prediction]:
         """Return the prediction of each document, in order: window by window, then merged.
 
-        Under ``second_pass`` values that share no window are asked for in joined windows then.
-
         progress: called with the number of documents whose windows have been read since.
 
         Raises:
@@ -153,16 +150,6 @@ class Extractor:
         tell = _in_documents(progress, len(documents) / max(1, sum(map(len, windows))))
         books = [_Book() for _ in documents]
         self._enter(books, windows, tell)
-        if self.settings.second_pass:
-            apart = [
-                Apart.of(document, inside, self._merged(book).record, self.plugin.schema)
-                for document, inside, book in zip(documents, windows, books, strict=True)
-            ]
-            both = [
-                [joined(document, inside, joint) for joint in pairs.joints(len(inside))]
-                for document, inside, pairs in zip(documents, windows, apart, strict=True)
-            ]
-            self._enter(books, both, lambda _count: None, apart)
         if len(documents) > 1:  # many windows of many lengths leave much that fits no later one
             trim()
         return [
@@ -175,17 +162,13 @@ class Extractor:
         books: Sequence[_Book],
         windows: Sequence[Sequence[Window]],
         progress: Callable[[int], object],
-        apart: Sequence[Apart] = (),
     ) -> None:
-        """Ask for some windows of each document and enter the answers into its book.
-
-        apart: the pairs that alone are asked for, in joined windows.
-        """
+        """Ask for the windows of each document and enter the answers into its book."""
         asked = [(number, window) for number, inside in enumerate(windows) for window in inside]
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
             answers = self._answers([window for _number, window in part], progress)
-            opinions = self._opinions([window for _number, window in part], answers, apart)
+            opinions = self._opinions([window for _number, window in part], answers)
             for (number, window), answer, found in zip(part, answers, opinions, strict=True):
                 book = books[number]
                 book.windows += 1
@@ -198,16 +181,7 @@ class Extractor:
                 except InvalidRecordError as error:
                     book.faults.append(str(error))
                     continue
-                book.readings.append(self._of_pairs(reading, apart[number]) if apart else reading)
-
-    def _of_pairs(self, reading: _Reading, apart: Apart) -> _Reading:
-        """Keep of the answer for a joined window the relations that it was asked for."""
-        answer = reading.answer
-        record, moved = apart.among(answer.record, self.plugin.schema)
-        confidence = {
-            moved[pointer]: sure for pointer, sure in answer.confidence.items() if pointer in moved
-        }
-        return replace(reading, answer=Answer(answer.window, record, confidence))
+                book.readings.append(reading)
 
     def _merged(self, book: _Book) -> Merged:
         return merge([reading.answer for reading in book.readings], self.plugin.schema)
@@ -239,11 +213,10 @@ class Extractor:
         self,
         windows: Sequence[Window],
         answers: Sequence[Generated | str],
-        apart: Sequence[Apart],
     ) -> list[Mapping[str, Opinion]]:
         """Return what the tags of each window say that the model was asked about."""
         found: list[Mapping[str, Opinion]] = [{} for _ in windows]
-        if self.spotter is None or apart:  # joined windows are asked for relations alone
+        if self.spotter is None:
             return found
         asked = [number for number, answer in enumerate(answers) if not isinstance(answer, str)]
         texts = [windows[number].document for number in asked]

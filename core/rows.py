@@ -15,14 +15,13 @@ from typing import Literal
 
 from .data import Example, Message, Record, Reject, Schema
 from .grammar import Grammars, Vocabulary
-from .pairs import joined
 from .plugins import Plugin
 from .prompts import PromptFormat
 from .schema import field_of, read_record, write_record
 from .settings import Settings
 from .swapping import swapped
 from .tagging import Tags
-from .targets import Gold, joints, targets
+from .targets import Gold, targets
 from .windows import Window, cut
 
 IGNORED = -100
@@ -268,9 +267,6 @@ def _begin(
     pool: ThreadPoolExecutor,
 ) -> _Waiting:
     windows = cut(example.document, settings, prompts)
-    if settings.second_pass:
-        both = joints(example, windows, plugin.schema)
-        windows += [joined(example.document, windows, joint) for joint in both]
     wanted = targets(example, windows, plugin.schema)
     readings, refusals = [], []
     for window, record in zip(windows, wanted.records, strict=True):

@@ -45,7 +45,6 @@ class Settings:
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"
     swap_values: int = 0  # copies of each window in which values of others stand for its own
-    second_pass: bool = False  # relations between windows: asked for, and trained on
     max_length: int = 2048  # tokens of prompt and answer; longer rows are set aside, never cut
     max_new_tokens: int = 512  # tokens of an answer, in generation
 

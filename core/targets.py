@@ -6,7 +6,6 @@ stand in the text, and no keys but those that the schema names.
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import Any
 from .contract import shortened
 from .data import Example, Mentions, Record, Schema, Span
 from .grounding import align, readings, stands
-from .pairs import Joint, nearest, ordered, relations
 from .schema import (
     canonical,
     field_of,
@@ -76,32 +74,6 @@ def targets(example: Example, windows: Sequence[Window], schema: Schema) -> Targ
     return _Cutter(example, windows, schema).run()
 
 
-def joints(example: Example, windows: Sequence[Window], schema: Schema) -> list[Joint]:
-    """Return which windows to join for training, in order.
-
-    One joint for each gold relation whose ends share no window, and as many again that join values
-    of the same kinds and hold no relation, taken evenly from the nearest to the farthest.
-    """
-    assert example.record is not None
-    cutter = _Cutter(example, windows, schema)
-    wanted: set[Joint] = set()
-    others: set[Joint] = set()
-    for relation in relations(schema):
-        record, field = example.record, relation.field
-        for position, item in enumerate(record.get(field) or []):
-            ends = cutter.parts(item, f"/{field}/{position}")
-            one, other = (ends.get(f"/{field}/{position}/{key}", {}) for key in relation.ends)
-            if joint := nearest(one, other):
-                wanted.add(joint)
-        if wanted:
-            held = (cutter.parts(record.get(name), f"/{name}") for name in relation.ends.values())
-            pairs = itertools.product(*(parts.values() for parts in held))
-            others |= {joint for one, other in pairs if (joint := nearest(one, other))}
-    spare = ordered(others - wanted)
-    step = max(1, len(spare) // max(1, len(wanted)))
-    return ordered([*wanted, *spare[::step][: len(wanted)]])
-
-
 _Cut = tuple[Any, list[str]]
 """What of a value goes to a window, and the pointers of the gold that it holds."""
 
@@ -134,14 +106,8 @@ class _Cutter:
         self.text = example.document.text
         self.mentions: Mentions = example.mentions
         self.numbers = range(len(windows))
-        plain = [window for window in windows if not window.joined]
-        self.starts = [window.start for window in plain]
-        self.ends = [window.end for window in plain]
-        # The start of a window -> the numbers of the joined ones that it is a part of.
-        self.joined: dict[int, list[int]] = {}
-        for number, window in enumerate(windows):
-            for part in window.joined:
-                self.joined.setdefault(part.start, []).append(number)
+        self.starts = [window.start for window in windows]
+        self.ends = [window.end for window in windows]
         self.holders: dict[str, set[int]] = {}
         self._fields: dict[str, Mapping[str, Any]] = {}
         self._nullable: set[str] = set()
@@ -179,9 +145,7 @@ class _Cutter:
         if pointer not in self._found:
             inside: dict[int, list[Span]] = {}
             for start, end in self._standing(pointer, value).spans:
-                plain = range(bisect_left(self.ends, end), bisect_right(self.starts, start))
-                also = {n for part in plain for n in self.joined.get(self.starts[part], ())}
-                for number in (*plain, *sorted(also)):
+                for number in range(bisect_left(self.ends, end), bisect_right(self.starts, start)):
                     inside.setdefault(number, []).append((start, end))
             self._found[pointer] = inside
         return self._found[pointer]

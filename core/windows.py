@@ -18,22 +18,15 @@ class Window:
 
     document: the window as a document of its own, for the prompt; id and meta are the whole's.
     start: offset of its first character in the whole document, in code points.
-    joined: the windows that it was joined from, if it was; see ``pairs``.
     """
 
     document: Document
     start: int
-    joined: tuple[Window, ...] = ()
 
     @property
     def end(self) -> int:
         """Offset after its last character in the whole document."""
-        return self.joined[-1].end if self.joined else self.start + len(self.document.text)
-
-    @property
-    def parts(self) -> tuple[Window, ...]:
-        """The runs of the document that it is made of, left to right; itself if it is one."""
-        return self.joined or (self,)
+        return self.start + len(self.document.text)
 
 
 def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[Window]:
@@ -58,7 +51,7 @@ def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[W
 def share_read(text: str, windows: Iterable[Window]) -> float:
     """Return the share of a text's characters, white space left out, that stand in some windows."""
     read = reached = 0
-    for start, end in sorted((w.start, w.end) for window in windows for w in window.parts):
+    for start, end in sorted((window.start, window.end) for window in windows):
         read += _seen(text[max(reached, start) : end])
         reached = max(reached, end)
     return read / max(1, _seen(text))
