@@ -33,8 +33,8 @@ from typing import Any
 
 from fieldsmith.errors import RunError, SettingsError
 from fieldsmith.files import write_atomically, write_json
-from fieldsmith.models import identity, location
-from fieldsmith.runs import Run
+from fieldsmith.model.loading import identity, location
+from fieldsmith.runs.folder import Run
 from fieldsmith.settings import EMBEDDED, Settings
 
 from . import imprints

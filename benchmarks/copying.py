@@ -101,10 +101,10 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     Raises:
         SettingsError: the model does not load.
     """
-    from fieldsmith.decode import Prompt, generate
-    from fieldsmith.grammar import Grammars, Vocabulary
-    from fieldsmith.models import load_for_inference, load_tokenizer, quieten
-    from fieldsmith.prompts import PromptFormat
+    from fieldsmith.decoding.generate import Prompt, generate
+    from fieldsmith.decoding.grammar import Grammars, Vocabulary
+    from fieldsmith.model.loading import load_for_inference, load_tokenizer, quieten
+    from fieldsmith.model.prompts import PromptFormat
 
     quieten()
     chosen = {"model": model, "quantize": "none", "precision": "fp32"}

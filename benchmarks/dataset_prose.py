@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fieldsmith import Counts, Example, Prediction, Record
-from fieldsmith.metrics import score
 from fieldsmith.plugins import load
+from fieldsmith.scoring.metrics import score
 
 _NAME = r"[A-Z0-9][\w'’./+&-]*"
 _NAMES = rf"{_NAME}(?:[ \n](?:(?:of|for|and|the|in)[ \n])?{_NAME}){{0,6}}"

@@ -175,10 +175,11 @@ def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, ob
 
 def load(run: Path, *, merged: bool = True) -> Any:
     """Load a run's model and what it takes to ask it."""
-    from fieldsmith.models import load_for_inference, load_tokenizer
-    from fieldsmith.predict import Extractor, plugin_of
-    from fieldsmith.prompts import PromptFormat
-    from fieldsmith.runs import Run
+    from fieldsmith.extraction.extractor import Extractor
+    from fieldsmith.model.loading import load_for_inference, load_tokenizer
+    from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.runs.folder import Run
+    from fieldsmith.runs.job import plugin_of
 
     opened = Run.open(run)
     settings = replace(opened.settings().values, merge="yes" if merged else "no")
@@ -189,7 +190,7 @@ def load(run: Path, *, merged: bool = True) -> Any:
 
 def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document]:
     """Return documents that the model was not trained on, as far as the split tells."""
-    from fieldsmith.sources import read_examples
+    from fieldsmith.dataset.loading import read_examples
 
     examples = [e for e in read_examples(extractor.plugin, data) if isinstance(e, Example)]
     unseen = [e for e in examples if e.split == "test"] or examples
@@ -198,8 +199,8 @@ def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document
 
 def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
     """Return the prompts of all windows of some documents."""
-    from fieldsmith.decode import Prompt
-    from fieldsmith.windows import cut
+    from fieldsmith.decoding.generate import Prompt
+    from fieldsmith.windows.cutting import cut
 
     windows = [w for d in documents for w in cut(d, extractor.settings, extractor.prompts)]
     return [
@@ -213,7 +214,7 @@ def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
 
 def ours(extractor: Any, prompts: Sequence[Any], batch: int, tally: Any) -> Side:
     """Return our side."""
-    from fieldsmith.decode import generate
+    from fieldsmith.decoding.generate import generate
 
     def answer() -> list[tuple[int, ...]]:
         found = generate(
@@ -279,7 +280,7 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
     import torch
     from transformers.generation.logits_process import LogitsProcessor
 
-    from fieldsmith.outline import Outline
+    from fieldsmith.decoding.json_state import Outline
 
     class Held(LogitsProcessor):
         def __init__(self) -> None:
@@ -324,7 +325,7 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
 
 def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
     """Print what both sides take for some documents, and what ours does with its steps."""
-    from fieldsmith.decode import Tally
+    from fieldsmith.decoding.generate import Tally
 
     prompts = asked(extractor, documents)
     tallies = {batch: Tally() for batch in (1, 8)}
@@ -375,7 +376,7 @@ def told(tally: Any) -> str:
 
 def grammars(extractor: Any, documents: Sequence[Document]) -> None:
     """Print what masks and grammars cost."""
-    from fieldsmith.decode import Prompt, Tally
+    from fieldsmith.decoding.generate import Prompt, Tally
 
     texts = [document.text for document in documents]
     words = " ".join(texts * (1 + WORDS // sum(len(text.split()) for text in texts))).split(" ")
@@ -417,7 +418,7 @@ def main(options: Sequence[str] = ()) -> None:
     chosen = parser.parse_args(options)
     import torch
 
-    from fieldsmith.models import quieten
+    from fieldsmith.model.loading import quieten
 
     quieten()
     with tempfile.TemporaryDirectory() as name, installed(PLUGIN, __name__):

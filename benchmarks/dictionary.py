@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fieldsmith import Document, Example, Prediction, Record
-from fieldsmith.metrics import score
 from fieldsmith.plugins import load
+from fieldsmith.scoring.metrics import score
 
 FIELDS = ("chemicals", "diseases")
 

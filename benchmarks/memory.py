@@ -95,18 +95,18 @@ def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
 
 def measure_here(case: Case) -> None:
     """Train a few steps in this process, answer, then predict; print all as JSON."""
-    from fieldsmith.models import load_tokenizer, quieten
+    from fieldsmith.model.loading import load_tokenizer, quieten
 
     quieten()
-    import fieldsmith.memory  # what it imports is there before the measuring begins
-    from fieldsmith.decode import Prompt, generate
-    from fieldsmith.grammar import Vocabulary
-    from fieldsmith.plan import longest_batch, most
-    from fieldsmith.prompts import PromptFormat
-    from fieldsmith.qlora import build_trainer
-    from fieldsmith.rows import IGNORED, Row
+    import fieldsmith.planning.memory  # what it imports is there before the measuring begins
+    from fieldsmith.decoding.generate import Prompt, generate
+    from fieldsmith.decoding.grammar import Vocabulary
+    from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.planning.plan import longest_batch, most
     from fieldsmith.settings import resolve
-    from fieldsmith.trainer import BestAdapter
+    from fieldsmith.training.callbacks import BestAdapter
+    from fieldsmith.training.qlora import build_trainer
+    from fieldsmith.windows.rows import IGNORED, Row
 
     with tempfile.TemporaryDirectory() as folder:
         chosen = {
@@ -172,7 +172,7 @@ def write_weights(shape: str, folder: str) -> None:
     """Write the model itself."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from fieldsmith.models import location
+    from fieldsmith.model.loading import location
     from fieldsmith.settings import Settings
 
     width, layers, vocabulary = map(int, shape.split(","))

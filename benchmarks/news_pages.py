@@ -23,8 +23,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from fieldsmith import Counts, Example, Prediction, Record
-from fieldsmith.metrics import point_scores
 from fieldsmith.plugins import load
+from fieldsmith.scoring.metrics import point_scores
 
 LONG = 80
 """Characters of a line that is a paragraph."""

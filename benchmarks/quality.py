@@ -31,13 +31,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldsmith import Example, Record
+from fieldsmith.dataset.loading import read_examples, read_splits
+from fieldsmith.dataset.splits import Splits
 from fieldsmith.errors import InputError, RunError
 from fieldsmith.files import read_jsonl, write_atomically, write_json, write_jsonl
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.schema import empty_record
+from fieldsmith.schema.navigation import empty_record
 from fieldsmith.settings import EMBEDDED, Settings, parse_assignments, resolve
-from fieldsmith.sources import read_examples, read_splits
-from fieldsmith.splits import Splits
 
 from . import dataset_prose, dictionary, imprint_lines, imprints, news_pages, title_pages
 from .installing import installed

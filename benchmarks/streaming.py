@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldsmith import Example
+from fieldsmith.dataset.inputs import open_inputs
 from fieldsmith.plugins import load
-from fieldsmith.runs import Run
-from fieldsmith.sources import open_inputs
+from fieldsmith.runs.folder import Run
 
 EXTRACT = Path(sysconfig.get_path("scripts")) / "extract"
 

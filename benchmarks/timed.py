@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 def main(clock: Path, arguments: list[str]) -> NoReturn:
     """Run the command line ``extract``, the trainer timed; exit as it does."""
-    from fieldsmith import trainer
     from fieldsmith.cli import main as extract
+    from fieldsmith.training import trainer
 
     class Timed(trainer.ExtractionTrainer):
         scored = 0.0

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fieldsmith import Example, Prediction, Record
-from fieldsmith.metrics import Interval, score
 from fieldsmith.plugins import load
+from fieldsmith.scoring.metrics import Interval, score
 from fieldsmith_arxiv_metadata import identifiers, names
 
 MATCHINGS = ("strict", "soft", "levenshtein", "ratcliff")

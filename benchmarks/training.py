@@ -11,12 +11,12 @@ from pathlib import Path
 
 from fieldsmith import Example, Prediction, Record
 from fieldsmith.errors import RunError
-from fieldsmith.evaluate import score_names
-from fieldsmith.metrics import point_scores
-from fieldsmith.models import identity
+from fieldsmith.evaluation.evaluate import score_names
+from fieldsmith.extraction.prediction_file import read_lines
+from fieldsmith.model.loading import identity
 from fieldsmith.plugins import Plugin
-from fieldsmith.predictions import read_lines
-from fieldsmith.runs import Run
+from fieldsmith.runs.folder import Run
+from fieldsmith.scoring.metrics import point_scores
 from fieldsmith.settings import EMBEDDED, Resolved, Settings, parse_assignments, resolve
 
 RATES = ("precision", "recall", "f1")

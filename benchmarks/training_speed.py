@@ -18,15 +18,15 @@ from typing import Any
 
 from transformers import PrinterCallback, TrainerCallback
 
-from fieldsmith.models import load_base, load_tokenizer, pick_device, quieten
+from fieldsmith.dataset.loading import read_splits
+from fieldsmith.model.loading import load_base, load_tokenizer, pick_device, quieten
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter
-from fieldsmith.prompts import PromptFormat
-from fieldsmith.qlora import build_trainer, lora_config, training_arguments
-from fieldsmith.rows import Row, build_rows
 from fieldsmith.settings import Settings, resolve
-from fieldsmith.sources import read_splits
-from fieldsmith.trainer import BestAdapter, LogFile, Rhythm
+from fieldsmith.training.callbacks import BestAdapter, LogFile, Rhythm
+from fieldsmith.training.qlora import build_trainer, lora_config, training_arguments
+from fieldsmith.windows.rows import Row, build_rows
 
 ROUNDS = 3
 STEPS = 36
@@ -69,7 +69,7 @@ def bare(settings: Settings, prompts: PromptFormat, rows: list[Row]) -> float:
     from torch.utils.data import SequentialSampler
     from trl import SFTTrainer
 
-    from fieldsmith.trainer import LengthGroupedSampler
+    from fieldsmith.training.sampler import LengthGroupedSampler
 
     class Bare(SFTTrainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:

@@ -14,13 +14,13 @@ from .files import files_in, read_text, split_of
 from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from .field_scores import field_counts
-    from .matching import MATCHINGS, best_pairs, levenshtein_similarity, matched, text_counts
-    from .metrics import exact_counts, set_counts
-    from .normal_forms import normalise, normalised
-    from .predict import Extractor
-    from .schema import field_list
-    from .sources import jsonl_examples
+    from .dataset.loading import jsonl_examples
+    from .extraction.extractor import Extractor
+    from .schema.navigation import field_list
+    from .scoring.counts import exact_counts, set_counts, text_counts
+    from .scoring.field_counts import field_counts
+    from .scoring.matching import MATCHINGS, best_pairs, levenshtein_similarity, matched
+    from .text.normalization import normalise, normalised
 
 __version__ = "0.1.0"
 
@@ -56,18 +56,18 @@ __all__ = [
 ]
 
 _LAZY = {
-    "MATCHINGS": "matching",
-    "best_pairs": "matching",
-    "exact_counts": "metrics",
-    "field_counts": "field_scores",
-    "field_list": "schema",
-    "jsonl_examples": "sources",
-    "levenshtein_similarity": "matching",
-    "matched": "matching",
-    "normalise": "normal_forms",
-    "normalised": "normal_forms",
-    "set_counts": "metrics",
-    "text_counts": "matching",
+    "MATCHINGS": "scoring.matching",
+    "best_pairs": "scoring.matching",
+    "exact_counts": "scoring.counts",
+    "field_counts": "scoring.field_counts",
+    "field_list": "schema.navigation",
+    "jsonl_examples": "dataset.loading",
+    "levenshtein_similarity": "scoring.matching",
+    "matched": "scoring.matching",
+    "normalise": "text.normalization",
+    "normalised": "text.normalization",
+    "set_counts": "scoring.counts",
+    "text_counts": "scoring.counts",
 }
 
 
@@ -90,6 +90,6 @@ def load(run: str | Path) -> Extractor:
     Raises:
         RunError: the folder is no complete run, or its receipt does not match.
     """
-    from .predict import Extractor
+    from .extraction.extractor import Extractor
 
     return Extractor.load(Path(run))

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import hookspecs
 from .data import Schema
-from .errors import PluginError, SchemaError, nearest
+from .errors import PluginError, SchemaError, nearest, shortened
 from .hookspecs import PROJECT, REQUIRED
 
 _HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -130,8 +130,8 @@ def checked_schema(schema: object, who: str) -> Schema:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError as InvalidSchema
 
-    from .annotations import annotation_problem
-    from .grammar import check_schema
+    from .decoding.grammar import check_schema
+    from .schema.annotations import annotation_problem
 
     if not isinstance(schema, dict):
         raise PluginError(
@@ -160,9 +160,3 @@ def checked_schema(schema: object, who: str) -> Schema:
     except SchemaError as error:
         raise SchemaError(f"{who}: {error}") from error
     return copy
-
-
-def shortened(value: object, width: int = 60) -> str:
-    """Return a value as Python writes it, cut to a length that suits a message."""
-    text = repr(value)
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -70,3 +70,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     listing = f"Known: {', '.join(names)}" if names else "None is known"
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}? {listing}" if close else listing
+
+
+def shortened(value: object, width: int = 60) -> str:
+    """Return a value as Python writes it, cut to a length that suits a message."""
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+class OutOfMemoryError(RunError):
+    """The memory did not hold a training; its run can be gone on with."""

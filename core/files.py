@@ -9,9 +9,9 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .errors import InputError, OutputError
 
@@ -261,3 +261,31 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def jsonl_writer(path: Path) -> Iterator[TextIO]:
+    """Open a file that takes its name once all is written; until then it has another beside it.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()  # gone already where all went well
+
+
+def write_lines(stream: TextIO, rows: Iterable[object]) -> None:
+    """Write one compact JSON value a line."""
+    for row in rows:
+        stream.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")

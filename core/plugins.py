@@ -22,9 +22,9 @@ from types import SimpleNamespace
 import pluggy
 
 from . import hookspecs
-from .contract import check_complete, checked_hooks, checked_schema, is_wrapper, shortened
+from .contract import check_complete, checked_hooks, checked_schema, is_wrapper
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
-from .errors import PluginError, UnknownFormatError, nearest
+from .errors import PluginError, UnknownFormatError, nearest, shortened
 from .hookspecs import ENTRY_POINT_GROUP, PROJECT
 
 OK = "ok"

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from .checks import CHECKS, known_reasons, name_of, run_check
-from .subject import Subject
+from .authoring.checks import CHECKS, known_reasons, name_of, run_check
+from .authoring.plugin_under_test import Subject
 
 
 def parametrize_with_checks(

@@ -11,8 +11,8 @@ import pluggy
 import fieldsmith
 from fieldsmith import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
 from fieldsmith import hookspecs as specifications
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import Plugin
-from fieldsmith.prompts import PromptFormat
 
 Loader = Callable[[Path | None], Iterable[Example | Reject]]
 
@@ -83,7 +83,7 @@ def example(
 @functools.cache
 def shipped_prompts() -> PromptFormat:
     """Return the prompts of the base model that ships."""
-    from fieldsmith.models import load_tokenizer
+    from fieldsmith.model.loading import load_tokenizer
     from fieldsmith.settings import Settings
 
     return PromptFormat(load_tokenizer(Settings()))

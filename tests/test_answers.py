@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldsmith.answers import leaf_confidence, leaf_spans
-from fieldsmith.closing import asking_for, close_answer
-from fieldsmith.reduction import without_repeats, without_unsure
-from fieldsmith.schema import canonical, first_problem, leaves, write_record
+from fieldsmith.decoding.partial_json import asking_for, close_answer
+from fieldsmith.extraction.confidence import leaf_confidence, leaf_spans
+from fieldsmith.extraction.filtering import without_repeats, without_unsure
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.schema.records import canonical, first_problem, write_record
 
 texts = st.text(st.characters(codec="utf-8")) | st.text('"\\/\n\t\u2028😀é{}[]:,~ ')
 scalars = (

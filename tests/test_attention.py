@@ -10,15 +10,15 @@ from test_decode import random_model
 from tiny import BASE, Workplace
 from transformers import AutoTokenizer, PreTrainedModel
 
-from fieldsmith.attention import added, prefix_mask, train_with_prefix
-from fieldsmith.decode import Prompt, generate
+from fieldsmith.decoding.generate import Prompt, generate
+from fieldsmith.decoding.grammar import Vocabulary
 from fieldsmith.errors import SettingsError
-from fieldsmith.grammar import Vocabulary
-from fieldsmith.prompts import PromptFormat
-from fieldsmith.qlora import build_trainer
-from fieldsmith.rows import IGNORED, Row
+from fieldsmith.model.masks import added, prefix_mask, train_with_prefix
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.settings import EMBEDDED, resolve
-from fieldsmith.trainer import BestAdapter
+from fieldsmith.training.callbacks import BestAdapter
+from fieldsmith.training.qlora import build_trainer
+from fieldsmith.windows.rows import IGNORED, Row
 
 PROMPTS = [list(range(40, 40 + length)) for length in (9, 30, 61)]
 

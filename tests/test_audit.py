@@ -18,17 +18,18 @@ from running import Answer, extract
 from tiny import BASE, lines
 
 from fieldsmith import Document, Example, Message
-from fieldsmith.audit import Audit, audit, histogram, kind_of, quantiles
-from fieldsmith.census import Census
-from fieldsmith.conversations import jsonl_writer, pieces
 from fieldsmith.data import Record, Schema
+from fieldsmith.dataset.audit import Audit, audit, histogram, kind_of, quantiles
+from fieldsmith.dataset.chat_export import pieces
+from fieldsmith.dataset.field_stats import Census
+from fieldsmith.dataset.issues import findings_of_training
+from fieldsmith.dataset.loading import read_splits
+from fieldsmith.dataset.splits import Splits, split_documents
 from fieldsmith.errors import OutputError
-from fieldsmith.findings import findings_of_training
+from fieldsmith.files import jsonl_writer
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.rows import IGNORED, Rows, build_rows, stream_rows
 from fieldsmith.settings import EMBEDDED, Settings, resolve
-from fieldsmith.sources import read_splits
-from fieldsmith.splits import Splits, split_documents
+from fieldsmith.windows.rows import IGNORED, Rows, build_rows, stream_rows
 
 Command = Callable[..., Answer]
 

@@ -19,10 +19,10 @@ from benchmarks.installing import installed
 from benchmarks.published import PUBLISHED
 from benchmarks.training import Training, table
 from fieldsmith import Example, Reject
-from fieldsmith.checks import CHECKS, check_plugin
+from fieldsmith.authoring.checks import CHECKS, check_plugin
+from fieldsmith.dataset.loading import read_splits
 from fieldsmith.errors import InputError, PluginError, RunError, SettingsError
 from fieldsmith.plugins import load
-from fieldsmith.sources import read_splits
 
 PAGE = """<tei><text><front>
   <docTitle><titlePart>Foxes and hens<lb/></titlePart></docTitle>

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from invented import shipped_prompts
 
 from fieldsmith import Document
-from fieldsmith.borders import Borders, sentences
 from fieldsmith.settings import Settings
-from fieldsmith.windows import cut
+from fieldsmith.text.boundaries import Borders, sentences
+from fieldsmith.windows.cutting import cut
 
 
 def windows_of(text: str, size: int, overlap: int = 0) -> list[str]:

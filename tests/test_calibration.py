@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldsmith.calibration import (
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.scoring.calibration import (
     Bin,
     Coverage,
     Judged,
@@ -17,7 +18,6 @@ from fieldsmith.calibration import (
     judged,
     reliability,
 )
-from fieldsmith.schema import leaves
 
 NAME = {"type": "string"}
 SCHEMA: dict[str, Any] = {

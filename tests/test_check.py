@@ -15,7 +15,7 @@ import pytest
 from conftest import TOY, Site
 
 from fieldsmith import hookspecs
-from fieldsmith.checks import CHECKS, HEAVY, Check, check_plugin, name_of, promise_of
+from fieldsmith.authoring.checks import CHECKS, HEAVY, Check, check_plugin, name_of, promise_of
 from fieldsmith.hookspecs import PROJECT
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
@@ -148,7 +148,7 @@ def test_a_failure_that_is_expected_is_none_and_one_that_passes_is_told(here: Si
 def test_a_bug_of_ours_is_no_failure_of_a_plugin(
     here: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fieldsmith.checks._INSIDE", 7)
+    monkeypatch.setattr("fieldsmith.authoring.checks_schema._INSIDE", 7)
     here.install("good", GOOD)
     with pytest.raises(TypeError):
         check_plugin("good")

@@ -16,16 +16,16 @@ from tiny import BASE, Workplace
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 
-from fieldsmith import reader
-from fieldsmith.cache import SlotCache
 from fieldsmith.data import Document, Schema
-from fieldsmith.decode import Generated, Prompt, Tally, generate
+from fieldsmith.decoding.generate import Generated, Prompt, Tally, generate
+from fieldsmith.decoding.grammar import Grammars, Matcher, Vocabulary
+from fieldsmith.decoding.json_state import Outline
 from fieldsmith.errors import GrammarError, SettingsError
-from fieldsmith.grammar import Grammars, Matcher, Vocabulary
-from fieldsmith.outline import Outline
+from fieldsmith.model import forward as reader
+from fieldsmith.model.forward import rows_at_once
+from fieldsmith.model.kv_cache import SlotCache
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
-from fieldsmith.prompts import PromptFormat
-from fieldsmith.reader import rows_at_once
 
 LIMIT = 48
 

@@ -12,9 +12,10 @@ from invented import shipped_prompts
 from running import Answer, extract
 
 from fieldsmith import Document, Example, InputError, Reject
+from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith.dataset.loading import read_examples
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.schema import first_problem
-from fieldsmith.sources import read_examples, read_inputs
+from fieldsmith.schema.records import first_problem
 
 CORE = Path(__file__).parents[1] / "core"
 

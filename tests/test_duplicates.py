@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldsmith import Document, Example
-from fieldsmith.duplicates import NEAR, Twin, find_twins, shingles, similarity, tally
-from fieldsmith.splits import Splits, fingerprint
+from fieldsmith.dataset.duplicates import NEAR, Twin, find_twins, shingles, similarity, tally
+from fieldsmith.dataset.splits import Splits, fingerprint
 
 VOCABULARY = [f"word{number}" for number in range(400)]
 

@@ -12,8 +12,9 @@ from running import Answer
 from tiny import lines
 
 import fieldsmith_medical_ner
-from fieldsmith import Example, InputError, Reject, evaluate
-from fieldsmith.predictions import GROUP
+from fieldsmith import Example, InputError, Reject
+from fieldsmith.evaluation import evaluate
+from fieldsmith.extraction.prediction_file import GROUP
 
 Command = Callable[..., Answer]
 

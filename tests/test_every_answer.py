@@ -13,13 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invented import plugin_of, shipped_prompts
 
-from fieldsmith import Document, Schema, spotting
-from fieldsmith.grammar import closing_problem
-from fieldsmith.lexicon import Counted, Lexicon, Names, form_of
-from fieldsmith.predict import Extractor
-from fieldsmith.predictions import prediction_line
-from fieldsmith.schema import first_problem, is_verbatim, leaves
+from fieldsmith import Document, Schema
+from fieldsmith.decoding.grammar import closing_problem
+from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.extraction.prediction_file import prediction_line
+from fieldsmith.schema.navigation import is_verbatim
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.schema.records import first_problem
 from fieldsmith.settings import Settings
+from fieldsmith.tagging import decoder as spotting
+from fieldsmith.tagging.gazetteer import Counted, Lexicon, Names, form_of
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM

@@ -8,7 +8,7 @@ import pytest
 from conftest import Site
 from test_check import GOOD, SAMPLE_FILE
 
-from fieldsmith.checks import CHECKS, check_plugin, name_of
+from fieldsmith.authoring.checks import CHECKS, check_plugin, name_of
 
 
 @dataclass(frozen=True)

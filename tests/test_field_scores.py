@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fieldsmith
 from fieldsmith import Document, Example, Prediction, Record, Schema
-from fieldsmith.annotations import annotation_problem
+from fieldsmith.schema.annotations import annotation_problem
 
 DOCUMENT = Document("1", "a text")
 

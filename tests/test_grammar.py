@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 from invented import NAMES, shipped_prompts
 
 from fieldsmith.data import Record, Schema
-from fieldsmith.errors import GrammarError, SchemaError, SettingsError
-from fieldsmith.files import parse_json
-from fieldsmith.grammar import (
+from fieldsmith.decoding.grammar import (
     Grammar,
     Grammars,
     Matcher,
@@ -27,9 +25,11 @@ from fieldsmith.grammar import (
     check_schema,
     closing_problem,
 )
-from fieldsmith.grounding import chunks, occurrences
-from fieldsmith.rules import MAX_ITEMS, MAX_LENGTH, MAX_NUMBER, whole_grammar
-from fieldsmith.schema import first_problem, write_record
+from fieldsmith.decoding.schema_to_lark import MAX_ITEMS, MAX_LENGTH, MAX_NUMBER, whole_grammar
+from fieldsmith.errors import GrammarError, SchemaError, SettingsError
+from fieldsmith.files import parse_json
+from fieldsmith.schema.records import first_problem, write_record
+from fieldsmith.text.grounding import chunks, occurrences
 
 VERBATIM: Schema = {"type": "string", "x-source": "verbatim"}
 PERHAPS: Schema = {"type": ["string", "null"], "x-source": "verbatim"}

@@ -17,10 +17,11 @@ import pytest
 from test_grammar import accepts, grammar_of, vocabulary
 
 from fieldsmith.data import Schema
+from fieldsmith.decoding.grammar import Matcher, check_schema
 from fieldsmith.errors import SchemaError
 from fieldsmith.files import parse_json
-from fieldsmith.grammar import Matcher, check_schema
-from fieldsmith.schema import first_problem, leaves, write_record
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.schema.records import first_problem, write_record
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "schemas"
 FILES = {path.stem: path for path in sorted(FOLDER.glob("*.json"))}

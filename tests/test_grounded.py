@@ -11,10 +11,10 @@ import pytest
 from test_every_answer import extractor
 
 from fieldsmith import Document, Prediction, Record, Schema
-from fieldsmith.decode import Generated
-from fieldsmith.predict import _Book
-from fieldsmith.schema import InvalidRecordError
-from fieldsmith.windows import Window
+from fieldsmith.decoding.generate import Generated
+from fieldsmith.extraction.postprocess import _Book
+from fieldsmith.schema.records import InvalidRecordError
+from fieldsmith.windows.cutting import Window
 
 SCHEMA: Schema = {
     "type": "object",

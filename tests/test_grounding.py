@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fieldsmith.data import Grounding
-from fieldsmith.grounding import (
+from fieldsmith.text.grounding import (
     align,
     chunks,
     ground,

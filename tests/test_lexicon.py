@@ -13,11 +13,11 @@ from tiny import Trained, Workplace
 
 from fieldsmith import Document, Example, Record
 from fieldsmith.errors import RunError
-from fieldsmith.lexicon import _WORDS, Counted, Lexicon, Names, form_of
-from fieldsmith.predict import Extractor
-from fieldsmith.runs import Run
-from fieldsmith.schema import first_problem
-from fieldsmith.spotting import Spotter
+from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.runs.folder import Run
+from fieldsmith.schema.records import first_problem
+from fieldsmith.tagging.decoder import Spotter
+from fieldsmith.tagging.gazetteer import _WORDS, Counted, Lexicon, Names, form_of
 
 
 def example(text: str, **record: object) -> Example:
@@ -92,7 +92,7 @@ def test_what_is_as_long_as_a_sentence_is_no_name() -> None:
 
 def test_the_most_frequent_words_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _WORDS > 1000
-    monkeypatch.setattr("fieldsmith.lexicon._WORDS", 2)
+    monkeypatch.setattr("fieldsmith.tagging.gazetteer._WORDS", 2)
     texts = ["b a c", "c b a x", "c"]
     kept = Lexicon.counted([example(text, names=[]) for text in texts], SCHEMA)
     assert list(kept.of("names").counted) == ["c", "a"]
@@ -134,12 +134,12 @@ def test_a_list_hears_what_is_known(
 def test_a_lexicon_is_written_and_read(run: Path) -> None:
     lexicon = Lexicon.counted(CORPUS, SCHEMA)
     place = Run(run)
-    place.write_lexicon(lexicon)
-    read = place.lexicon()
+    lexicon.write(place.lexicon_file)
+    read = Lexicon.read(place.lexicon_file)
     assert read is not None
     assert read.as_json() == lexicon.as_json()
     place.lexicon_file.unlink()
-    assert place.lexicon() is None
+    assert Lexicon.read(place.lexicon_file) is None
 
 
 def test_null_says_that_there_is_nothing() -> None:
@@ -155,7 +155,7 @@ def test_null_says_that_there_is_nothing() -> None:
 def test_a_damaged_lexicon_is_one_line(run: Path, text: str) -> None:
     Run(run).lexicon_file.write_text(text)
     with pytest.raises(RunError, match=r"lexicon\.json: cannot be read: "):
-        Run(run).lexicon()
+        Lexicon.read(Run(run).lexicon_file)
 
 
 def test_a_run_hears_the_lexicon_of_its_training_documents(
@@ -176,4 +176,4 @@ def test_a_run_hears_the_lexicon_of_its_training_documents(
 
 def test_a_training_without_it_writes_none(workplace: Workplace, tmp_path: Path) -> None:
     workplace.train(tmp_path / "run", lexicon=False, max_steps=1)
-    assert Run(tmp_path / "run").lexicon() is None
+    assert Lexicon.read(Run(tmp_path / "run").lexicon_file) is None

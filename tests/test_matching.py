@@ -11,13 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldsmith.matching import (
-    MATCHINGS,
-    best_pairs,
-    levenshtein_similarity,
-    matched,
-    text_counts,
-)
+from fieldsmith.scoring.counts import text_counts
+from fieldsmith.scoring.matching import MATCHINGS, best_pairs, levenshtein_similarity, matched
 
 TEXTS = st.text(st.sampled_from("abAB -.\n1é李"), max_size=12)
 LISTS = st.lists(TEXTS, max_size=5)

@@ -12,17 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fieldsmith.metrics as metrics
+import fieldsmith.scoring.metrics as metrics
 from fieldsmith.data import Counts
 from fieldsmith.errors import InputError, PluginError, SettingsError
-from fieldsmith.metrics import (
+from fieldsmith.scoring.counts import exact_counts, set_counts
+from fieldsmith.scoring.metrics import (
     Interval,
     accuracy,
-    exact_counts,
     paired_difference,
     precision_recall_f1,
     score,
-    set_counts,
     support,
 )
 

@@ -15,21 +15,14 @@ from conftest import Site
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldsmith import (
-    Document,
-    Example,
-    UnknownFormatError,
-    __version__,
-    hookspecs,
-    jsonl_examples,
-    scaffold,
-)
-from fieldsmith.checks import check_plugin
+from fieldsmith import Document, Example, UnknownFormatError, __version__, hookspecs, jsonl_examples
+from fieldsmith.authoring import scaffold
+from fieldsmith.authoring.checks import check_plugin
+from fieldsmith.authoring.scaffold import create
+from fieldsmith.authoring.schema_inference import draft_schema
 from fieldsmith.contract import checked_schema
 from fieldsmith.errors import FieldsmithError, InputError, OutputError, PluginError
-from fieldsmith.scaffold import create
-from fieldsmith.schema import first_problem
-from fieldsmith.schema_draft import draft_schema
+from fieldsmith.schema.records import first_problem
 
 RECORDS = [
     {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import fieldsmith
 from fieldsmith.errors import PluginError
-from fieldsmith.normal_forms import STEPS, normalise, normalised
+from fieldsmith.text.normalization import STEPS, normalise, normalised
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from conftest import EXTRACT
 from running import Answer, extract
 from tiny import Trained, Workplace, contents, info, lines
 
-from fieldsmith.out_of_memory import halved, is_out_of_memory
+from fieldsmith.model.out_of_memory import is_out_of_memory
 from fieldsmith.settings import Settings
+from fieldsmith.training.backoff import halved
 
 Command = Callable[..., Answer]
 
@@ -325,8 +326,8 @@ def test_it_does_so_all_along_a_training(
     workplace: Workplace, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     returned: list[int] = []
-    monkeypatch.setattr("fieldsmith.trainer.trim", lambda: returned.append(1))
-    monkeypatch.setattr("fieldsmith.trainer._TRIMMED", 2)
+    monkeypatch.setattr("fieldsmith.training.trainer.trim", lambda: returned.append(1))
+    monkeypatch.setattr("fieldsmith.training.callbacks._TRIMMED", 2)
     answer = command(*workplace.order(tmp_path / "run", max_steps=5, eval_documents=0))
     assert answer.code == 0, answer.errors
     assert len(returned) == 2

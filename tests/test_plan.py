@@ -16,12 +16,13 @@ from running import Answer, extract
 from tiny import Workplace
 from transformers import AutoConfig, LlamaConfig
 
-from fieldsmith.memory import Asked, Batch, Memory, measure, optimizer_bytes
-from fieldsmith.models import load_base, pick_device
-from fieldsmith.plan import count_steps, longest_batch, longest_prompts
-from fieldsmith.rows import IGNORED, Row
+from fieldsmith.model.loading import load_base, pick_device
+from fieldsmith.planning.memory import Asked, Batch, Memory, measure, optimizer_bytes
+from fieldsmith.planning.plan import longest_batch, longest_prompts
 from fieldsmith.settings import Settings
-from fieldsmith.tagging import UNTAGGED
+from fieldsmith.tagging.labels import UNTAGGED
+from fieldsmith.training.schedule import count_steps
+from fieldsmith.windows.rows import IGNORED, Row
 
 Command = Callable[..., Answer]
 

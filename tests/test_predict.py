@@ -16,12 +16,13 @@ from tiny import Trained, Workplace, contents, documents, info, lines, write_doc
 
 import fieldsmith
 from fieldsmith import Document, Example, InputError, Schema
-from fieldsmith import predict as predict_module
-from fieldsmith.merging import Merged
-from fieldsmith.predict import Extractor, _valid_together
-from fieldsmith.predictions import GROUP, Tally, key_of, predict_lines
-from fieldsmith.schema import first_problem
-from fieldsmith.sources import open_inputs
+from fieldsmith.dataset.inputs import open_inputs
+from fieldsmith.extraction import extractor as predict_module
+from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.extraction.postprocess import _valid_together
+from fieldsmith.extraction.prediction_file import GROUP, Tally, key_of, predict_lines
+from fieldsmith.schema.records import first_problem
+from fieldsmith.windows.merging import Merged
 
 Command = Callable[..., Answer]
 
@@ -414,7 +415,7 @@ def test_what_was_begun_with_other_documents_is_not_gone_on_with(
 def test_what_another_adapter_began_is_not_gone_on_with(
     run: Path, trained: Trained, workplace: Workplace
 ) -> None:
-    from fieldsmith.runs import Run
+    from fieldsmith.runs.folder import Run
 
     key = key_of(Run(trained.run), "inputs", {})
     assert key_of(Run(run), "inputs", {}) == key

@@ -14,9 +14,10 @@ from invented import NAMES, plugin_of, shipped_prompts
 
 from fieldsmith import Document, Message
 from fieldsmith.errors import RunError, SettingsError
-from fieldsmith.models import load_tokenizer
+from fieldsmith.model.loading import load_tokenizer
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
-from fieldsmith.prompts import PromptFormat
+from fieldsmith.runs.receipt import receipt_of
 from fieldsmith.settings import Settings
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ def test_a_tokenizer_without_a_template_is_refused() -> None:
 
 
 def receipt(prompts: PromptFormat, **schema: Any) -> dict[str, str]:
-    return asdict(prompts.receipt(plugin_of({**NAMES, **schema})))
+    return asdict(receipt_of(prompts, plugin_of({**NAMES, **schema})))
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
@@ -324,12 +325,12 @@ def test_a_receipt_knows_what_changed(prompts: PromptFormat) -> None:
     wider = tokenizer_with(template)
     wider.add_tokens(["<|new|>"])
     assert changed(before, receipt(PromptFormat(wider))) == {"tokenizer"}
-    asked = asdict(prompts.receipt(plugin_of(NAMES, messages=[Message("system", "Other.")])))
+    asked = asdict(receipt_of(prompts, plugin_of(NAMES, messages=[Message("system", "Other.")])))
     assert changed(before, asked) == {"probe"}
 
 
 def test_what_changed_since_the_training_is_refused_by_name(prompts: PromptFormat) -> None:
-    found = prompts.receipt(plugin_of(NAMES))
+    found = receipt_of(prompts, plugin_of(NAMES))
     found.check(asdict(found), "runs/a")
     with pytest.raises(
         RunError, match=r"^runs/a: schema, probe changed since this run was trained"

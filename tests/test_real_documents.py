@@ -19,10 +19,12 @@ import torch
 from invented import plugin_of, shipped_prompts
 
 from fieldsmith import Document, Message, Schema, field_list
-from fieldsmith.models import load_base, quieten
+from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.model.loading import load_base, quieten
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.predict import Extractor
-from fieldsmith.schema import first_problem, is_verbatim, leaves
+from fieldsmith.schema.navigation import is_verbatim
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.schema.records import first_problem
 from fieldsmith.settings import Settings
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"

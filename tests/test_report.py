@@ -23,19 +23,19 @@ from running import Answer
 from tiny import Trained, lines
 
 from fieldsmith.data import Example, Prediction, Record, Schema
-from fieldsmith.evaluate import score_predictions, summarise
+from fieldsmith.dataset.loading import read_examples
+from fieldsmith.evaluation.evaluate import score_predictions, summarise
+from fieldsmith.extraction.prediction_file import prediction_line
 from fieldsmith.files import write_jsonl
-from fieldsmith.grounding import ground
-from fieldsmith.metrics import score
 from fieldsmith.plugins import load
-from fieldsmith.predictions import prediction_line
 from fieldsmith.report.charts import ticks
 from fieldsmith.report.comparison import compare
-from fieldsmith.report.kinds import KINDS, Case, cases
-from fieldsmith.report.reading import read_scored
-from fieldsmith.report.values import visible
-from fieldsmith.runs import Run
-from fieldsmith.sources import read_examples
+from fieldsmith.report.display import visible
+from fieldsmith.report.error_kinds import KINDS, Case, cases
+from fieldsmith.report.scored_run import read_scored
+from fieldsmith.runs.folder import Run
+from fieldsmith.scoring.metrics import score
+from fieldsmith.text.grounding import ground
 
 Command = Callable[..., Answer]
 

@@ -13,7 +13,7 @@ from tiny import Trained
 
 from fieldsmith.report.comparison import compare
 from fieldsmith.report.page import render
-from fieldsmith.report.reading import read_scored
+from fieldsmith.report.scored_run import read_scored
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

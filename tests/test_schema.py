@@ -9,21 +9,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from fieldsmith import Record, Schema
-from fieldsmith.schema import (
-    InvalidRecordError,
+from fieldsmith.schema.navigation import (
     empty_record,
     field_list,
-    field_of,
     field_schema,
-    first_problem,
     is_verbatim,
     kinds_of,
-    leaves,
-    parse_pointer,
-    pointer_of,
-    read_record,
-    write_record,
 )
+from fieldsmith.schema.pointers import field_of, leaves, parse_pointer, pointer_of
+from fieldsmith.schema.records import InvalidRecordError, first_problem, read_record, write_record
 
 ANY: Schema = {"type": "object"}
 

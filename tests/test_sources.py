@@ -12,15 +12,10 @@ import pytest
 from invented import NAMES, example, plugin_of
 
 from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError, read_text
+from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith.dataset.loading import example_of_row, read_examples, read_splits, text_id
 from fieldsmith.files import write_jsonl
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.sources import (
-    example_of_row,
-    read_examples,
-    read_inputs,
-    read_splits,
-    text_id,
-)
 
 ROW = {"id": "a", "text": "Ada met Bob.", "record": {"names": ["Ada", "Bob"]}}
 

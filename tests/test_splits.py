@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldsmith.data import SPLITS, Document, Example, Record, Reject
-from fieldsmith.errors import InputError, LeakError
-from fieldsmith.splits import (
+from fieldsmith.dataset.splits import (
     Leak,
     Splits,
     describe,
@@ -21,6 +20,7 @@ from fieldsmith.splits import (
     seen,
     split_documents,
 )
+from fieldsmith.errors import InputError, LeakError
 
 RECORD: Record = {"names": ["a"]}
 

@@ -16,11 +16,11 @@ from test_decode import random_model
 from tiny import BASE
 from transformers import AutoModelForCausalLM
 
-from fieldsmith.attention import added
 from fieldsmith.data import Message, Record, Schema
-from fieldsmith.schema import first_problem
-from fieldsmith.spotting import Opinion, Spot, Spotter, _best_run, _runs
-from fieldsmith.tagging import Tags
+from fieldsmith.model.masks import added
+from fieldsmith.schema.records import first_problem
+from fieldsmith.tagging.decoder import Opinion, Spot, Spotter, _best_run, _runs
+from fieldsmith.tagging.labels import Tags
 
 TEXT = "Zinc oxide, iron-based salts and ZINC OXIDE: a study of salts."
 SCHEMA: Schema = {

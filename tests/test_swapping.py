@@ -10,12 +10,12 @@ import pytest
 from invented import shipped_prompts
 
 from fieldsmith.data import Document, Record
+from fieldsmith.dataset.loading import read_splits
 from fieldsmith.plugins import Plugin, load
-from fieldsmith.rows import IGNORED, build_rows
-from fieldsmith.schema import leaves
+from fieldsmith.schema.pointers import leaves
 from fieldsmith.settings import EMBEDDED, resolve
-from fieldsmith.sources import read_splits
-from fieldsmith.swapping import swapped
+from fieldsmith.windows.augmentation import swapped
+from fieldsmith.windows.rows import IGNORED, build_rows
 
 SCHEMA = {
     "type": "object",

@@ -13,11 +13,11 @@ from test_spotting import SCHEMA as SPANS
 from tiny import Workplace
 
 from fieldsmith.data import Document, Example, Message, Record, Schema
-from fieldsmith.qlora import build_trainer
-from fieldsmith.rows import IGNORED, Rows, build_rows
 from fieldsmith.settings import EMBEDDED, Settings, resolve
-from fieldsmith.tagging import UNTAGGED, Tags, tagging_loss, verbatim_fields
-from fieldsmith.trainer import BestAdapter
+from fieldsmith.tagging.labels import UNTAGGED, Tags, tagging_loss, verbatim_fields
+from fieldsmith.training.callbacks import BestAdapter
+from fieldsmith.training.qlora import build_trainer
+from fieldsmith.windows.rows import IGNORED, Rows, build_rows
 
 SCHEMA: Schema = {**SPANS, "properties": {**SPANS["properties"], "tone": {"type": "string"}}}
 TEXT = "zinc oxide, iron salts: calm zinc oxide <|eot_id|>"

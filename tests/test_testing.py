@@ -9,7 +9,7 @@ import pytest
 from conftest import Site
 from test_check import GOOD
 
-from fieldsmith.checks import CHECKS, name_of
+from fieldsmith.authoring.checks import CHECKS, name_of
 from fieldsmith.errors import PluginError
 from fieldsmith.testing import parametrize_with_checks
 

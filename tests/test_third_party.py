@@ -22,8 +22,8 @@ import pytest
 from conftest import Site
 from test_docs import SHORT, blocks, commands
 
-from fieldsmith.checks import CHECKS, check_plugin
-from fieldsmith.scaffold import create
+from fieldsmith.authoring.checks import CHECKS, check_plugin
+from fieldsmith.authoring.scaffold import create
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tutorial.md"

@@ -12,10 +12,10 @@ from running import Answer
 from tiny import Trained, Workplace, info
 
 from fieldsmith.data import Document, Example, Prediction, Record
-from fieldsmith.grounding import ground
+from fieldsmith.evaluation.threshold import best_threshold
 from fieldsmith.plugins import load
 from fieldsmith.settings import Settings
-from fieldsmith.threshold import best_threshold
+from fieldsmith.text.grounding import ground
 
 Command = Callable[..., Answer]
 

@@ -23,12 +23,13 @@ from transformers import (
 )
 
 from fieldsmith.data import Document
-from fieldsmith.models import load_for_inference
+from fieldsmith.model.loading import load_for_inference
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
-from fieldsmith.prompts import PromptFormat
-from fieldsmith.runs import Run
+from fieldsmith.runs.folder import Run
 from fieldsmith.settings import Settings
-from fieldsmith.trainer import LengthGroupedSampler, Rhythm
+from fieldsmith.training.callbacks import Rhythm
+from fieldsmith.training.sampler import LengthGroupedSampler
 
 Command = Callable[..., Answer]
 
@@ -472,7 +473,7 @@ def test_a_module_that_cannot_be_trained_is_one_line(
 def test_scoring_leaves_the_quantised_weights_as_they_are(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    from fieldsmith.models import load_base, pick_device
+    from fieldsmith.model.loading import load_base, pick_device
 
     settings = Settings(model=str(workplace.model))
     model: Any = load_base(settings, quantized=True, device=pick_device())

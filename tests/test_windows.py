@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from invented import NAMES, example, shipped_prompts
 
 from fieldsmith import Document, Example, Record, Schema
-from fieldsmith.grounding import occurrences
-from fieldsmith.merging import Answer, merge
-from fieldsmith.schema import empty_record, first_problem, leaves
+from fieldsmith.schema.navigation import empty_record
+from fieldsmith.schema.pointers import leaves
+from fieldsmith.schema.records import first_problem
 from fieldsmith.settings import Settings
-from fieldsmith.targets import Targets, targets
-from fieldsmith.windows import Window, cut
+from fieldsmith.text.grounding import occurrences
+from fieldsmith.windows.cutting import Window, cut
+from fieldsmith.windows.merging import Answer, merge
+from fieldsmith.windows.targets import Targets, targets
 
 NAME = {"type": "string", "x-source": "verbatim"}
 MAYBE = {"type": ["string", "null"], "x-source": "verbatim"}

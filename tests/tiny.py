@@ -20,7 +20,7 @@ from running import Answer, Moment, extract
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-    from fieldsmith.rows import Row
+    from fieldsmith.windows.rows import Row
 
 BASE = Path(__file__).parent.parent / "core" / "base"
 
@@ -206,11 +206,11 @@ def write_model(folder: Path, corpus: Path, steps: int) -> None:
 
 
 def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
+    from fieldsmith.dataset.loading import read_splits
+    from fieldsmith.model.prompts import PromptFormat
     from fieldsmith.plugins import load
-    from fieldsmith.prompts import PromptFormat
-    from fieldsmith.rows import build_rows
     from fieldsmith.settings import EMBEDDED, resolve
-    from fieldsmith.sources import read_splits
+    from fieldsmith.windows.rows import build_rows
 
     plugin = load("medical_ner")
     settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
@@ -221,8 +221,8 @@ def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
 def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:
     import torch
 
-    from fieldsmith.attention import train_with_prefix
-    from fieldsmith.rows import IGNORED
+    from fieldsmith.model.masks import train_with_prefix
+    from fieldsmith.windows.rows import IGNORED
 
     train_with_prefix(model)  # as the preset goes on
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import SPLITS
-from ..findings import FLAGS
-from .acceptance import acceptance_options, accepted
+from ..dataset.issues import FLAGS
 from .lengths import max_length_option, require_positions
+from .options import acceptance_options, accepted
 
 if TYPE_CHECKING:
-    from ..rows import DocumentRows
+    from ..windows.rows import DocumentRows
 
 
 @click.command("audit")
@@ -83,14 +83,15 @@ def command(
     """
     if show is not None and (export is not None or as_json):
         raise click.UsageError("--show goes with neither --export nor --json")
-    from ..audit import audit, fates, look_at
-    from ..conversations import conversations, jsonl_writer, write_lines
-    from ..models import load_tokenizer, quieten
+    from ..dataset.audit import audit, fates, look_at
+    from ..dataset.chat_export import conversations
+    from ..dataset.loading import read_splits
+    from ..files import jsonl_writer, write_lines
+    from ..model.loading import load_tokenizer, quieten
+    from ..model.prompts import PromptFormat
     from ..plugins import load
     from ..progress import meter
-    from ..prompts import PromptFormat
     from ..settings import parse_assignments, resolve
-    from ..sources import read_splits
     from .audit_tables import print_audit, print_document
 
     quieten()

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..audit import fates, histogram, kind_of
-from ..conversations import pieces
-from ..duplicates import Twin, tally
-from ..findings import EXAMPLES
+from ..dataset.audit import fates, histogram, kind_of
+from ..dataset.chat_export import pieces
+from ..dataset.duplicates import Twin, tally
+from ..dataset.issues import EXAMPLES
 from . import printable
 
 if TYPE_CHECKING:
-    from ..audit import Audit
-    from ..prompts import PromptFormat
-    from ..rows import DocumentRows, Reading
+    from ..dataset.audit import Audit
+    from ..model.prompts import PromptFormat
+    from ..windows.rows import DocumentRows, Reading
 
 _OFTEN = "values that dominate"
 _FATE = "learned in window, or why not"

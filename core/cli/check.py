@@ -17,7 +17,7 @@ class _Listing(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each check with its promise."""
-        from ..checks import CHECKS, name_of, promise_of
+        from ..authoring.checks import CHECKS, name_of, promise_of
 
         with formatter.section("Checks"):
             formatter.write_dl([(name_of(check), promise_of(check)) for check in CHECKS])
@@ -41,7 +41,7 @@ def command(context: click.Context, name: str, with_names: tuple[str, ...], as_j
       extract check job_adverts
       extract check job_adverts --json
     """
-    from ..checks import check_plugin
+    from ..authoring.checks import check_plugin
 
     checks = check_plugin(name, with_names)
     kept = all(check.state != "fail" for check in checks)

@@ -71,7 +71,7 @@ def command(
       extract evaluate runs/first --data unseen.txt --base --json
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
     """
-    from .tables import print_calibration, print_scores
+    from .score_tables import print_calibration, print_scores
 
     if predictions is not None:
         if (
@@ -104,7 +104,7 @@ def command(
 def _outputs(
     plugin: str, predictions: Path, data: Path, split: str | None, answered_only: bool
 ) -> dict[str, Any]:
-    from ..outputs import evaluate_outputs
+    from ..evaluation.external import evaluate_outputs
     from ..plugins import load
 
     return evaluate_outputs(
@@ -121,9 +121,9 @@ def _run(
     min_confidence: float | None,
     allow_leaks: bool,
 ) -> dict[str, Any]:
-    from ..evaluate import evaluate_run
-    from ..models import quieten
-    from ..runs import Run
+    from ..evaluation.evaluate import evaluate_run
+    from ..model.loading import quieten
+    from ..runs.folder import Run
 
     quieten()
     return evaluate_run(

@@ -34,7 +34,7 @@ def command(predictions: Path, format_name: str, plugin: str | None, output: Pat
       extract export records.jsonl --format jsonl --output plain.jsonl
     """
     from ..errors import OutputError
-    from ..exports import export
+    from ..extraction.export import export
     from ..files import require_writable, write_atomically
 
     if output is not None:

@@ -28,10 +28,10 @@ def require_positions(settings: Resolved) -> None:
     """
     if settings.origins["max_length"] != "user":
         return
-    from ..models import quieten
+    from ..model.loading import quieten
 
     quieten()
-    from ..memory import read_config
+    from ..model.loading import read_config
 
     values = settings.values
     most = getattr(read_config(values), "max_position_embeddings", None)

@@ -27,7 +27,7 @@ def command(name: str, records: Path | None) -> None:
       extract new job_adverts
       extract new job_adverts --from adverts.jsonl
     """
-    from ..scaffold import create
+    from ..authoring.scaffold import create
 
     folder = create(name, records)
     click.echo(f"Next: pip install -e {folder}, then extract check {name}; see {folder}/README.md")

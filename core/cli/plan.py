@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import printable
-from .acceptance import acceptance_options, accepted
 from .lengths import max_length_option, require_positions
+from .options import acceptance_options, accepted
 
 if TYPE_CHECKING:
-    from ..memory import Device, Memory
-    from ..plan import Plan
+    from ..planning.memory import Device, Memory
+    from ..planning.plan import Plan
 
 
 @click.command("plan")
@@ -74,9 +74,9 @@ def command(
       extract plan --plugin NAME --data corpus/
       extract plan --plugin NAME --preset llama-3.1-8b --device cuda --memory 24
     """
-    from ..orders import Order
-    from ..plan import make_plan
+    from ..planning.plan import make_plan
     from ..plugins import load
+    from ..runs.job import Order
     from ..settings import parse_assignments, resolve
 
     domain = load(name, wrappers)

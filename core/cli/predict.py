@@ -46,13 +46,14 @@ def command(
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       echo "A text of one line." | extract predict runs/first -
     """
+    from ..dataset.inputs import open_inputs
     from ..errors import OutputError
-    from ..models import quieten
-    from ..predict import Extractor, plugin_of
-    from ..predictions import PredictionFile, Tally, key_of, predict_lines
+    from ..extraction.extractor import Extractor
+    from ..extraction.prediction_file import PredictionFile, Tally, key_of, predict_lines
+    from ..model.loading import quieten
     from ..progress import meter
-    from ..runs import Run
-    from ..sources import open_inputs
+    from ..runs.folder import Run
+    from ..runs.job import plugin_of
 
     quieten()
     opened = Run.open(run)

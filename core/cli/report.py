@@ -70,7 +70,7 @@ def command(
     """
     from ..files import require_writable, write_atomically
     from ..report.comparison import compare
-    from ..report.reading import read_scored
+    from ..report.scored_run import read_scored
     from .report_tables import print_report
 
     if as_json and (html or png):
@@ -92,7 +92,7 @@ def command(
         for path in write_figures(scored, comparison, png):
             click.echo(path)
     if as_json:
-        from ..report.as_object import report_object
+        from ..report.as_json import report_object
 
         click.echo(json.dumps(report_object(scored, comparison), ensure_ascii=False))
     elif html is None and png is None:

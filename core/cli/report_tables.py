@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from ..report.kinds import KINDS
+from ..report.error_kinds import KINDS
 from . import printable
-from .tables import print_calibration, print_scores
+from .score_tables import print_calibration, print_scores
 
 if TYPE_CHECKING:
     from ..report.comparison import Change, Comparison
-    from ..report.reading import Scored
+    from ..report.scored_run import Scored
 
 _SHOWN = 5  # documents that got better, and that got worse
 

@@ -12,11 +12,11 @@ import click
 from click.core import ParameterSource
 
 from ..errors import FieldsmithError, SettingsError
-from .acceptance import acceptance_options, accepted
 from .lengths import max_length_option, require_positions
+from .options import acceptance_options, accepted
 
 if TYPE_CHECKING:
-    from ..runs import Run
+    from ..runs.folder import Run
 
 
 @click.command("train")
@@ -84,19 +84,20 @@ def command(
         if resume is None and output is None:
             raise click.UsageError("--gpus wants --output, which all processes write to")
         _launch(gpus)
-    from ..orders import Order
-    from ..out_of_memory import OutOfMemoryError
+    from ..errors import OutOfMemoryError
+    from ..planning.plan import planned_memory
     from ..plugins import load
-    from ..processes import is_main_process
-    from ..runs import Run, default_folder
+    from ..runs.folder import Run, default_folder
+    from ..runs.job import Order
     from ..settings import parse_assignments, resolve
-    from ..train import train
+    from ..training.distributed import is_main_process
+    from ..training.train import train
 
     if resume is not None:
         run = Run.open(resume)
         order = Order.of(run)
         order = replace(order, auto_batch=order.auto_batch or auto_batch)
-        train(run, order, run.info().get("accepted", ()))
+        train(run, order, run.info().get("accepted", ()), planned_memory)
     else:
         assert plugin is not None
         domain = load(plugin, wrappers)
@@ -110,7 +111,7 @@ def command(
         begun = {**order.as_json(), "accepted": sorted(known)}
         run = Run.create(folder, begun) if is_main_process() else Run(folder)
         try:
-            train(run, order, known)
+            train(run, order, known, planned_memory)
         except OutOfMemoryError:
             raise  # the run can be gone on with
         except FieldsmithError:
@@ -161,9 +162,10 @@ def _launch(gpus: int) -> None:
 
 def _report(run: Run) -> None:
     """Score validation and test, print the tables and, last, the run folder."""
-    from ..evaluate import evaluate_run
-    from ..out_of_memory import OutOfMemoryError, is_out_of_memory
-    from .tables import print_scores
+    from ..errors import OutOfMemoryError
+    from ..evaluation.evaluate import evaluate_run
+    from ..model.out_of_memory import is_out_of_memory
+    from .score_tables import print_scores
 
     for split in ("validation", "test"):
         if split not in run.splits():

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..data import Counts
 from ..errors import RunError
-from ..metrics import Interval, paired_difference
-from .reading import Reviewed, Scored
-from .values import shown
+from ..scoring.metrics import Interval, paired_difference
+from .display import shown
+from .scored_run import Reviewed, Scored
 
 
 @dataclass(frozen=True)

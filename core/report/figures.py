@@ -11,8 +11,8 @@ from ..errors import OutputError
 from ..files import write_atomically
 from . import charts
 from .comparison import Comparison
-from .kinds import KINDS
-from .reading import Scored
+from .error_kinds import KINDS
+from .scored_run import Scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from .. import __version__
-from ..schema import field_schema, kinds_of
+from ..schema.navigation import field_schema, kinds_of
 from . import charts
 from .comparison import Change, Comparison
-from .kinds import ERRORS, KINDS, Case, Places
-from .reading import Reviewed, Scored
-from .values import shown, visible
+from .display import shown, visible
+from .error_kinds import ERRORS, KINDS, Case, Places
+from .scored_run import Reviewed, Scored
 
 TEXT_SHOWN = 20_000
 """Characters of a document's text that the page shows."""

@@ -1,0 +1,1 @@
+"""Tools for plugin authors: scaffold a project, draft a schema, check a plugin."""

@@ -1,0 +1,1 @@
+"""Read data sets and inputs, split them, and check them before training."""

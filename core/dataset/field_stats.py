@@ -1,0 +1,112 @@
+"""What gold records hold, field by field: how often filled, how long, how varied."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data import Record, Schema
+from ..schema.navigation import resolve
+from ..schema.pointers import field_of, leaves
+from ..schema.records import canonical
+
+DOMINANT = 0.2
+"""A value that makes up a larger share of a field's leaves than this is told."""
+
+_SHOWN = 60
+"""Characters of a value that are kept; what a longer one is compared by is its hash."""
+
+
+@dataclass
+class _Field:
+    documents: int = 0
+    last: int = -1
+    lengths: array[int] = field(default_factory=lambda: array("L"))
+    values: Counter[str] = field(default_factory=Counter)
+
+    def add(self, value: Any, document: int) -> None:
+        self.documents += self.last != document
+        self.last = document
+        text = value if isinstance(value, str) else canonical(value)
+        self.lengths.append(len(text))
+        self.values[_key(text)] += 1
+
+    def as_json(self, documents: int) -> dict[str, Any]:
+        count = len(self.lengths)
+        return {
+            "documents": self.documents,
+            "filled": round(self.documents / documents, 4) if documents else 0.0,
+            "leaves": count,
+            "distinct": len(self.values),
+            "characters": {
+                "median": statistics.median_low(self.lengths) if count else 0,
+                "longest": max(self.lengths, default=0),
+            },
+            "dominant": [
+                {"value": value.partition("\0")[0], "share": round(times / count, 4)}
+                for value, times in self.values.most_common(3)
+                if times > 1 and times / count > DOMINANT
+            ],
+        }
+
+
+class Census:
+    """Counts the leaves of records by field; the schema's fields come first, in its order."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.documents = 0
+        self._fields = {name: _Field() for name in dict.fromkeys(_fields(schema, schema, (), ""))}
+        self._silent: Counter[str] = Counter()
+
+    def add(self, record: Record) -> None:
+        """Count the leaves of a record; null says nothing."""
+        for pointer, value in leaves(record):
+            if value is not None:
+                self._fields.setdefault(field_of(pointer), _Field()).add(value, self.documents)
+        for key in record:
+            self._silent[key] += 1
+        self.documents += 1
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """Return the counts by field.
+
+        annotated: documents whose record has the key, be it empty; the others do not say.
+        """
+        return {
+            name: {
+                "annotated": self._silent[name.partition("/")[0]],
+                **counts.as_json(self.documents),
+            }
+            for name, counts in self._fields.items()
+        }
+
+
+def _key(text: str) -> str:
+    if len(text) <= _SHOWN:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{text[:_SHOWN]}…\0{digest}"
+
+
+def _fields(
+    schema: Mapping[str, Any], root: Schema, above: tuple[object, ...], path: str
+) -> Iterator[str]:
+    """Yield the fields of a schema that hold leaves, as ``field_of`` names them."""
+    here = resolve(schema, root)
+    while "items" in here:
+        here = resolve(here["items"], root)
+    properties = here.get("properties", {})
+    if not properties:
+        if path:
+            yield path
+        return
+    if any(properties is outer for outer in above):
+        return  # an object that holds objects like itself
+    for key, inner in properties.items():
+        name = f"{path}/{key}" if path else key
+        yield from _fields(inner, root, (*above, properties), name)

@@ -1,0 +1,1 @@
+"""Generate answers under a grammar made from the schema and the document."""

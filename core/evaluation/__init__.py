@@ -1,0 +1,1 @@
+"""Score a run, or the output of another system, against gold records."""

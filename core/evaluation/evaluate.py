@@ -1,0 +1,332 @@
+"""Predictions and scores: what a run is worth, with intervals, beside the null baseline."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import resource
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import torch
+
+from ..data import SPLITS, Counts, Example, Prediction, Reject
+from ..dataset.loading import read_examples, read_splits
+from ..dataset.splits import fingerprint, seen
+from ..errors import InputError, LeakError, RunError
+from ..extraction.extractor import Extractor
+from ..extraction.prediction_file import GROUP, prediction_line
+from ..files import write_jsonl
+from ..plugins import Plugin
+from ..progress import meter
+from ..runs.folder import Run
+from ..runs.job import plugin_of
+from ..schema.navigation import empty_record, field_schema, kinds_of
+from ..schema.records import canonical
+from ..scoring.calibration import Judged, calibration, judged
+from ..scoring.metrics import accuracy, paired_difference, point_scores, score
+from ..settings import Settings
+
+
+@dataclass
+class Scored:
+    """What is kept of the documents that were scored: no texts and no records.
+
+    counts: what the plugin's metric made of each document.
+    null: what it made of the empty record in place of the prediction.
+    leaves: the predicted leaves that can be judged, of all documents.
+    totals: over documents: how many predictions hold a record (``valid``) or were held to the
+        schema (``constrained``), windows ``read`` and in ``total``, and what a prediction counts.
+    """
+
+    counts: list[dict[str, Counts]] = field(default_factory=list)
+    null: list[dict[str, Counts]] = field(default_factory=list)
+    leaves: list[Judged] = field(default_factory=list)
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, plugin: Plugin, example: Example, prediction: Prediction) -> None:
+        """Count one document by the plugin's metric, on the gold as loaded."""
+        schema = plugin.schema
+        nothing = Prediction(example.document, record=empty_record(schema))
+        self.counts.append(plugin.metric(example, prediction))
+        self.null.append(plugin.metric(example, nothing))
+        self.leaves += judged(example.record, prediction.record, prediction.confidence, schema)
+        self.totals.update(
+            valid=prediction.record is not None,
+            constrained=prediction.constrained,
+            read=prediction.windows[0],
+            total=prediction.windows[1],
+            truncated=prediction.truncated,
+            repeats=prediction.repeats,
+            unsure=prediction.unsure,
+            ungrounded=prediction.ungrounded,
+        )
+
+
+def score_predictions(
+    plugin: Plugin, examples: Iterable[Example], predictions: Iterable[Prediction]
+) -> Scored:
+    """Count every document by the plugin's metric, on the gold as loaded."""
+    scored = Scored()
+    for example, prediction in zip(examples, predictions, strict=True):
+        scored.add(plugin, example, prediction)
+    return scored
+
+
+def score_names(settings: Settings, counts: Sequence[dict[str, Counts]]) -> list[str]:
+    """Return the metric names that make up the score: those of the settings, or all.
+
+    A name that a data set has no gold for (its source does not annotate the field) is left out.
+    """
+    counted = metric_names(counts)
+    return [name for name in settings.score if name in counted] or settings.score or counted
+
+
+def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) -> dict[str, Any]:
+    """Return the scores as ``extract evaluate --json`` prints them.
+
+    Every value has a 95 % bootstrap interval over documents; the null baseline answers every
+    document with the empty record.
+    """
+    names = score_names(settings, scored.counts)
+    metrics = score(scored.counts, names)
+    baseline = point_scores(scored.null, names)
+    scalars = [name for name in metric_names(scored.counts) if _is_scalar(plugin, name)]
+    for name in scalars:
+        metrics[f"{name}/accuracy"] = accuracy(scored.counts, name)
+    documents, totals = len(scored.counts), scored.totals
+    return {
+        "plugin": plugin.name,
+        "split": split,
+        "documents": documents,
+        "score": metrics["score"].value,
+        "metrics": {name: asdict(interval) for name, interval in metrics.items()},
+        "valid": totals["valid"] / max(1, documents),
+        "windows": {"read": totals["read"], "total": totals["total"]},
+        "constrained": totals["constrained"] == documents,
+        "truncated": totals["truncated"],
+        "repeats": totals["repeats"],
+        "unsure": totals["unsure"],
+        "ungrounded": totals["ungrounded"],
+        "calibration": calibration(scored.leaves),
+        "baselines": {
+            "null": {"score": baseline["score"], "metrics": baseline},
+        },
+    }
+
+
+def metric_names(counts: Sequence[dict[str, Counts]]) -> list[str]:
+    """Return the names that the metric counted, in order of appearance."""
+    return list(dict.fromkeys(name for row in counts for name in row))
+
+
+def _is_scalar(plugin: Plugin, name: str) -> bool:
+    kinds = kinds_of(field_schema(f"/{name}", plugin.schema))
+    return bool(kinds) and not {"array", "object"} & set(kinds)
+
+
+def refuse_trained(
+    examples: Iterable[Example], trained: set[str], *, allow_leaks: bool
+) -> tuple[int, list[str]]:
+    """Return how many examples there are, and the ids of those that the run was trained on.
+
+    trained: the fingerprints of the texts that it was trained on.
+
+    Raises:
+        LeakError: there are some, and they are not allowed.
+    """
+    count, ids = 0, list[str]()
+    for example in examples:
+        count += 1
+        ids += seen([example], trained)
+    if ids and not allow_leaks:
+        shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        raise LeakError(
+            f"{len(ids)} of {count} documents were in this run's training data "
+            f"({shown}); score other documents, or say --allow-leaks"
+        )
+    return count, ids
+
+
+def peak_memory_mb() -> float:
+    """Return the peak memory in megabytes: of the GPU where one is used, else of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def evaluate_run(
+    run: Run,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    base: bool = False,
+    constrained: bool = True,
+    min_confidence: float | None = None,
+    allow_leaks: bool = False,
+) -> dict[str, Any]:
+    """Score a run and store the scores in metrics.json and the predictions beside them.
+
+    data: score every document of this path; None: the run's own data, in its own split.
+    split: with ``data``, only the documents that carry this official label or none; without,
+        "test" by default.
+    base: score the base model without the adapter beside it.
+    constrained: whether answers are held to the schema and the text; where not, the scores are
+        stored under a name that says so.
+    min_confidence: leaves under it are left out; None for the one that the run chose.
+
+    Raises:
+        InputError: the data cannot be read, or holds no document to score.
+        LeakError: the run was trained on some of the documents.
+        RunError: the run is not complete or does not fit what is installed.
+    """
+    run.require_complete()
+    plugin = plugin_of(run)
+    examples: Iterable[Example]
+    set_aside = 0
+    if data is None:
+        name = split or "test"
+        examples = _own_split(run, plugin, name)
+        # What was trained with leaks is scored with them, but training data is still refused.
+        allow_leaks |= name != "train" and run.info()["data"]["allow_leaks"]
+        where = f"{run.folder}: the {name} split"
+    else:
+        name = _name_of(data, split)
+        examples = Labelled(plugin, data, split)
+        set_aside = examples.set_aside()
+        where = f"{data}{f': the {split} split' if split else ''}"
+    count, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
+    if not count:
+        raise InputError(f"{where} holds no document with a record to score")
+    if not constrained:
+        name += ":unconstrained"
+    extractor = Extractor.load(run.folder, constrained=constrained, min_confidence=min_confidence)
+    summary, ours = _scored(extractor, examples, count, name, run.folder / "predictions")
+    summary["set_aside"] = set_aside
+    if leaks:
+        summary["trained_on"] = len(leaks)
+    if base:
+        untuned = Extractor.load(
+            run.folder,
+            adapter=False,
+            constrained=constrained,
+            min_confidence=min_confidence,
+        )
+        beside, theirs = _scored(untuned, examples, count, "base", None)
+        names = score_names(extractor.settings, ours)
+        difference, p_value = paired_difference(ours, theirs, names)
+        summary["baselines"]["base"] = {
+            **{name: beside[name] for name in ("score", "metrics", "valid")},
+            "difference": {**asdict(difference), "p_value": p_value},
+        }
+    run.write_metrics(name, summary)
+    return summary
+
+
+def _name_of(data: Path, split: str | None) -> str:
+    """Return what the scores of a path are called in the run; never as its own splits are."""
+    name = data.resolve().name
+    if split:
+        return f"{name}:{split}"
+    return f"{name}:all" if name in SPLITS else name
+
+
+def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
+    info = run.info()["data"]
+    source = Path(info["source"]) if info["source"] else None
+    splits, sha256 = read_splits(plugin, source, allow_leaks=info["allow_leaks"])
+    if sha256 != info["sha256"]:
+        raise RunError(f"{source}: the data changed since the run was trained; name it by --data")
+    examples: tuple[Example, ...] = getattr(splits, split)
+    return list(examples)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The examples of a path that have a record: read anew each time that they are asked for.
+
+    split: only those that carry this official label or none; None: all.
+    """
+
+    plugin: Plugin
+    data: Path
+    split: str | None
+
+    def __iter__(self) -> Iterator[Example]:
+        """Yield them in order, as they are read.
+
+        Raises:
+            InputError: the path cannot be read.
+        """
+        known: set[bytes] = set()
+        for row in read_examples(self.plugin, self.data):
+            if not _has_gold(row) or self.split not in (None, row.split or self.split):
+                continue
+            if (key := _key(row)) not in known:
+                known.add(key)
+                yield row
+
+    def set_aside(self) -> int:
+        """Return how many rows have no record or are copies of earlier ones, in whatever split."""
+        rows = [
+            _key(row) if _has_gold(row) else b"" for row in read_examples(self.plugin, self.data)
+        ]
+        return len(rows) - len({key for key in rows if key})
+
+
+def _key(example: Example) -> bytes:
+    """Return what is equal for copies: rows with the same id, text and record."""
+    parts = example.document.id, fingerprint(example.document.text), example.record
+    return hashlib.sha256(canonical(parts).encode()).digest()
+
+
+def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
+    return isinstance(row, Example) and row.record is not None and bool(row.document.text.strip())
+
+
+def _scored(
+    extractor: Extractor, examples: Iterable[Example], count: int, name: str, folder: Path | None
+) -> tuple[dict[str, Any], list[dict[str, Counts]]]:
+    """Predict and score a group of documents after another; return the scores, and the counts.
+
+    count: how many examples there are.
+    folder: where the predictions are written; None writes none.
+
+    Raises:
+        InputError: there are not as many any more.
+    """
+    plugin, scored, seconds = extractor.plugin, Scored(), 0.0
+    source = iter(examples)
+
+    def lines() -> Iterator[dict[str, Any]]:
+        nonlocal seconds
+        while group := list(itertools.islice(source, GROUP)):
+            began = time.perf_counter()
+            documents = [example.document for example in group]
+            predictions = extractor.predict(documents, progress.advance)
+            seconds += time.perf_counter() - began
+            for example, prediction in zip(group, predictions, strict=True):
+                scored.add(plugin, example, prediction)
+                yield {**prediction_line(prediction, plugin.name), "gold": example.record}
+        if len(scored.counts) != count:
+            raise InputError("the data changed while it was read; start again")
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with meter("answering", count, "documents") as progress:
+        if folder is None:
+            deque(lines(), maxlen=0)
+        else:
+            write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines())
+    summary = summarise(plugin, extractor.settings, scored, name) | {
+        "min_confidence": extractor.min_confidence,
+        "seconds_per_document": round(seconds / count, 4),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+    return summary, scored.counts

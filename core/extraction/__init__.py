@@ -1,0 +1,1 @@
+"""Turn documents into records: run the windows, filter, merge, write predictions."""

@@ -1,0 +1,256 @@
+"""A file of predictions: one line a document, in order, written group by group and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import Document, Prediction, Record, Reject
+from ..errors import InputError, OutputError
+from ..files import read_jsonl, require_writable, write_atomically, write_json
+from ..runs.folder import Run
+from ..schema.records import canonical
+
+if TYPE_CHECKING:
+    from .extractor import Extractor
+
+GROUP = 32
+"""Documents answered and written at once; fixed, so that a resumed run batches them alike."""
+
+
+@dataclass
+class Tally:
+    """What was answered: lines, and how many of their documents were not read whole."""
+
+    lines: int = 0
+    unread: int = 0
+
+
+def predict_lines(
+    extractor: Extractor,
+    rows: Iterable[Document | Reject],
+    *,
+    skip: int = 0,
+    progress: Callable[[int], object] = lambda _count: None,
+    tally: Tally | None = None,
+) -> Iterator[list[bytes]]:
+    """Yield the lines of one group of documents after another, in input order.
+
+    No more documents than those of one group are held at once.
+
+    skip: number of groups that are written already.
+    tally: counts what is answered now.
+    """
+    tally = tally or Tally()
+    source = iter(rows)
+    for number in itertools.count():
+        group = list(itertools.islice(source, GROUP))
+        if not group:
+            return
+        if number < skip:
+            progress(len(group))
+            continue
+        documents = [row for row in group if isinstance(row, Document)]
+        predictions = iter(extractor.predict(documents))
+        lines = []
+        for row in group:
+            if isinstance(row, Document):
+                line = prediction_line(next(predictions), extractor.plugin.name)
+            else:
+                line = _rejected_line(row, extractor.plugin.name)
+            lines.append(_encoded(line))
+            tally.lines += 1
+            tally.unread += line["read"] < 1
+        progress(len(group))
+        yield lines
+
+
+def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
+    """Return a prediction as ``extract predict`` writes it.
+
+    plugin: the name of the plugin that says what the record means.
+    """
+    line: dict[str, Any] = {"id": prediction.document.id, "record": prediction.record}
+    if prediction.error is not None:
+        line["error"] = prediction.error
+    if prediction.normalised:
+        line["normalised"] = dict(prediction.normalised)
+    line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
+    line["confidence"] = dict(prediction.confidence)
+    line["status"] = {pointer: found.status for pointer, found in prediction.grounding.items()}
+    line["occurrences"] = {
+        pointer: [list(span) for span in found.spans]
+        for pointer, found in prediction.grounding.items()
+        if len(found.spans) > 1
+    }
+    line["windows"] = list(prediction.windows)
+    line["read"] = prediction.read
+    for name in ("truncated", "repeats", "unsure", "ungrounded"):
+        if count := getattr(prediction, name):
+            line[name] = count
+    if not prediction.constrained:
+        line["constrained"] = False
+    return {**line, "plugin": plugin}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of a file of predictions says.
+
+    record: None where ``error`` says why there is none.
+    plugin: "" where the line does not say.
+    """
+
+    id: str
+    record: Record | None
+    error: str = ""
+    plugin: str = ""
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a file of predictions: JSONL of ``id`` and ``record``.
+
+    Raises:
+        InputError: the file cannot be read, a line is no such object, or an id comes twice; names
+            the file and the line.
+    """
+    first: dict[str, int] = {}
+    for number, row in read_jsonl(path):
+        identifier, record = row.get("id"), row.get("record")
+        if not isinstance(identifier, str) or not isinstance(record, dict | None):
+            raise InputError(
+                f'{path}:{number}: a line of predictions has a string as "id" and an object or '
+                f'null as "record"; make the file by `extract predict`'
+            )
+        if identifier in first:
+            raise InputError(
+                f"{path}:{number}: the id {identifier!r} stands in line {first[identifier]} too"
+            )
+        first[identifier] = number
+        yield Line(identifier, record, str(row.get("error", "")), str(row.get("plugin", "")))
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    # Half a surrogate pair, as in a file's name that is no UTF-8, becomes the escape of JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
+    reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
+    return {
+        "id": reject.id or reject.place,
+        "record": None,
+        "error": reason,
+        "spans": {},
+        "confidence": {},
+        "status": {},
+        "occurrences": {},
+        "windows": [0, 0],
+        "read": 0.0,
+        "plugin": plugin,
+    }
+
+
+def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
+    """Return a hash of all that decides a file of predictions: model, lexicon, settings, documents.
+
+    inputs: the hash of the documents.
+    options: how the extractor was loaded.
+    """
+    info = run.info()
+    digest = hashlib.sha256()
+    for part in (info["receipt"], info["settings"], info["base_model"], inputs, options):
+        digest.update(canonical(part).encode())
+    for path in (run.adapter / "adapter_model.safetensors", run.lexicon_file):
+        if path.is_file():  # not every run has a lexicon
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _whole_groups(path: Path) -> tuple[int, int]:
+    """Return how many whole groups of lines a file begins with, and their length in bytes."""
+    groups = size = 0
+    with path.open("rb") as stream:
+        while True:
+            lines = list(itertools.islice(stream, GROUP))
+            if len(lines) < GROUP or not lines[-1].endswith(b"\n"):
+                return groups, size
+            groups += 1
+            size += sum(map(len, lines))
+
+
+class PredictionFile:
+    """A file of predictions that is written group by group and renamed once it is whole.
+
+    What is half done stands in ``FILE.partial``, and what it was made from in
+    ``FILE.partial.json``: the same command goes on with it, another one starts anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Prepare to write ``path``.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.state = path.with_name(path.name + ".partial.json")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        require_writable(path.parent)
+
+    def groups_done(self, key: str) -> int:
+        """Return the number of whole groups of an earlier, interrupted run; cut the file there.
+
+        key: stands for whatever decides the predictions; a partial file made from something else
+            is not gone on with.
+        """
+        try:
+            begun = json.loads(self.state.read_text(encoding="utf-8"))["key"] == key
+            groups, size = _whole_groups(self.partial) if begun else (0, 0)
+            os.truncate(self.partial, size)
+        except (OSError, ValueError, KeyError, TypeError):
+            groups = 0
+        if not groups:
+            write_atomically(self.partial, b"")
+        # First the file, then the key: killed in between, the old key refuses the new content.
+        write_json(self.state, {"key": key})
+        return groups
+
+    def write(self, groups: Iterable[list[bytes]]) -> int:
+        """Append groups, each flushed to the disk, and rename the file at the end.
+
+        Returns:
+            The number of lines written now.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written any more.
+        """
+        count = 0
+        for lines in groups:
+            self._append(b"".join(lines))
+            count += len(lines)
+        try:
+            os.replace(self.partial, self.path)
+            self.state.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        return count
+
+    def _append(self, data: bytes) -> None:
+        try:
+            with self.partial.open("ab") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.partial}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,1 @@
+"""Load a model and its tokenizer, render prompts, run forward passes with a KV cache."""

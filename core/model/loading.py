@@ -1,0 +1,295 @@
+"""Base models and tokenizers: where they come from, how they are loaded, on what they run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import torch
+from safetensors import SafetensorError
+
+from ..errors import RunError, SettingsError
+from ..settings import EMBEDDED, Settings
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+def quieten() -> None:
+    """Keep the libraries' own progress bars and hints out of our output; errors still show."""
+    import transformers
+    from datasets.utils.logging import disable_progress_bar, set_verbosity_error
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    set_verbosity_error()
+    disable_progress_bar()
+    # peft asks transformers by a deprecated name; the user can do nothing about it.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # A tied layer in modules_to_save is trained and merged as a layer of its own.
+    warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings", module="peft")
+    warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")
+    for name in ("bitsandbytes", "accelerate", "trl", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def location(settings: Settings) -> str:
+    """Return the folder or hub id that the setting ``model`` means."""
+    if settings.model == EMBEDDED:
+        return str(Path(__file__).parent.parent / "base")
+    return settings.model
+
+
+def identity(settings: Settings) -> dict[str, str]:
+    """Return the name of the base model and what pins its weights: a hash or a commit."""
+    folder = Path(location(settings))
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        try:
+            cached = try_to_load_from_cache(
+                settings.model, "config.json", revision=settings.revision or "main"
+            )
+        except HFValidationError as error:  # the path of a folder that is gone
+            raise SettingsError(f"model {settings.model}: no such folder") from error
+        commit = Path(cached).parent.name if isinstance(cached, str) else ""
+        return {"name": settings.model, "commit": commit}
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+    return {"name": settings.model, "sha256": digest.hexdigest()}
+
+
+def pick_device() -> torch.device:
+    """Return the device to run on: CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def pick_precision(settings: Settings, device: torch.device) -> str:
+    """Return "bf16", "fp16" or "fp32": what is asked for, or the best that the device has."""
+    if settings.precision != "auto":
+        return settings.precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if device.type == "mps":
+        return "fp32"
+    return "bf16" if has_cpu_bf16() else "fp32"
+
+
+def has_cpu_bf16() -> bool:
+    """Say whether this CPU multiplies bf16 in hardware; emulated, it is slower than float32."""
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    flags = Path("/proc/cpuinfo")
+    if capabilities.startswith("AVX512") and flags.exists():
+        return "avx512_bf16" in flags.read_text() or "amx_bf16" in flags.read_text()
+    return False
+
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the base model, or the one saved in a run's adapter folder.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    name = str(folder or location(settings))
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name,
+            revision=None if folder else settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+        )
+    except Exception as error:  # of a broken file, tokenizers raises nothing narrower
+        raise _cannot_load(settings, error) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> PreTrainedModel:
+    """Load the base model for training: NF4 with double quantisation where ``quantized``.
+
+    Raises:
+        SettingsError: there is no such model, it holds no safetensors, or it does not load.
+    """
+    from transformers import AutoModelForCausalLM
+
+    precision = _DTYPES[pick_precision(settings, device)]
+    # Adapters over unquantised float32 weights train well under autocast; fp16 weights do not.
+    dtype = torch.float32 if precision == torch.float16 or device.type == "cpu" else precision
+    options: dict[str, Any] = {}
+    if quantized:
+        options["quantization_config"] = quantization(precision)
+    if device.type == "cuda":
+        options["device_map"] = {"": device.index or 0}
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            location(settings),
+            dtype=dtype,
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+            attn_implementation=pick_attention(settings, device),
+            use_safetensors=True,
+            **options,
+        )
+    except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
+        raise _cannot_load(settings, error) from error
+    if quantized:
+        _keep_as_quantized(model)
+    return model
+
+
+def _keep_as_quantized(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from repacking the weights when they are first used in evaluation mode.
+
+    It does so on CPUs with bf16 instructions, and rounds the constants of the quantisation: from
+    the first evaluation on, a training would go on over other weights.
+    """
+    module: Any
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
+    """Return QLoRA's quantisation (Dettmers et al. 2023): NF4, the constants quantised too."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+
+
+def pick_attention(settings: Settings, device: torch.device) -> str:
+    """Return the attention implementation: FlashAttention where it is installed, else sdpa.
+
+    FlashAttention takes no masks, so it cannot read a prompt as a prefix.
+    """
+    if settings.attention != "auto":
+        return settings.attention
+    from transformers.utils import is_flash_attn_2_available
+
+    if device.type == "cuda" and is_flash_attn_2_available() and not settings.prefix_lm:
+        return "flash_attention_2"
+    return "sdpa"
+
+
+def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedModel:
+    """Load the model that answers: the base, with a run's adapter where one is given.
+
+    Where memory allows (or ``settings.merge`` says so), the quantised weights are dequantised and
+    the adapter is merged into them: the very weights it was trained over, several times faster
+    than dequantising at every step.
+
+    Raises:
+        RunError: the adapter does not load.
+        SettingsError: the base model does not.
+    """
+    from peft import PeftModel
+
+    device = pick_device()
+    quantized = settings.quantize == "nf4"
+    model: Any = load_base(settings, quantized=quantized, device=device)
+    merging = settings.merge == "yes" or (settings.merge == "auto" and _fits(model, device))
+    if merging:
+        dtype = inference_dtype(device.type, pick_precision(settings, device))
+        model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
+    if adapter is not None:
+        try:
+            model = PeftModel.from_pretrained(model, str(adapter))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise RunError(f"{adapter}: cannot be loaded: {_in_short(error)}") from error
+        model = model.merge_and_unload() if merging else model
+    if merging or not quantized:
+        model = model.to(device)
+    answering: PreTrainedModel = model.eval()
+    return answering
+
+
+def inference_dtype(device: str, precision: str) -> torch.dtype:
+    """Return the type of merged weights on a kind of device."""
+    return torch.float32 if device == "cpu" else _DTYPES[precision]
+
+
+def _fits(model: PreTrainedModel, device: torch.device) -> bool:
+    """Say whether dequantised weights take under half of the memory that is free."""
+    parameters = sum(
+        p.numel() * (2 if p.dtype == torch.uint8 else 1)  # two NF4 weights stand in a byte
+        for p in model.parameters()
+    )
+    if device.type == "cuda":
+        return parameters * 2 < torch.cuda.mem_get_info(device)[0] / 2
+    return parameters * 4 < psutil.virtual_memory().available / 2
+
+
+def _cannot_load(settings: Settings, error: Exception) -> SettingsError:
+    return SettingsError(f"model {settings.model}: cannot be loaded: {_in_short(error)}")
+
+
+def _in_short(error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    return reason if len(reason) <= 300 else reason[:299] + "…"
+
+
+def read_config(settings: Settings) -> PretrainedConfig:
+    """Read a model's config: from a folder, from the package, or from the hub.
+
+    Raises:
+        SettingsError: there is none, or it cannot be reached.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            location(settings),
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+        )
+    except Exception as error:  # of a broken file, transformers raises nothing narrower
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"model {settings.model}: its config cannot be read: {reason} "
+            f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
+        ) from error
+    return config
+
+
+def weights_at_hand(settings: Settings) -> bool:
+    """Say whether a model's weights are in the package, in a folder, or in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    pass
+
+    folder = Path(location(settings))
+    if folder.is_dir():
+        return any(folder.glob("*.safetensors"))
+    names = ("model.safetensors", "model.safetensors.index.json")
+    return any(
+        isinstance(
+            try_to_load_from_cache(settings.model, name, revision=settings.revision or "main"), str
+        )
+        for name in names
+    )

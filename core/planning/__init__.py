@@ -1,0 +1,1 @@
+"""Estimate the memory and the steps of a training before it begins."""

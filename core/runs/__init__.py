@@ -1,0 +1,1 @@
+"""The run folder: settings, adapter, receipt and scores of one training."""

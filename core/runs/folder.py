@@ -1,0 +1,228 @@
+"""The run folder: everything that one training read, decided and made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..data import SPLITS, Reject
+from ..errors import OutputError, RunError
+from ..files import require_writable, write_atomically, write_json, write_jsonl
+from ..settings import Resolved
+
+_ORDERED = ("plugin", "settings", "data")  # what run.json holds from the start
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training, by the names of what is in it."""
+
+    folder: Path
+
+    @property
+    def info_file(self) -> Path:
+        """run.json: settings, versions, counts, receipt."""
+        return self.folder / "run.json"
+
+    @property
+    def adapter(self) -> Path:
+        """The PEFT adapter with its tokenizer, chat template and card."""
+        return self.folder / "adapter"
+
+    @property
+    def log_file(self) -> Path:
+        """log.jsonl: a line a logged step."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a killed training goes on from."""
+        return self.folder / "checkpoints"
+
+    @property
+    def trained_on_file(self) -> Path:
+        """trained_on.jsonl: id and text fingerprint of each training document."""
+        return self.folder / "trained_on.jsonl"
+
+    @property
+    def lexicon_file(self) -> Path:
+        """lexicon.json: what the training documents call a value, and what they do not."""
+        return self.folder / "lexicon.json"
+
+    @staticmethod
+    def create(folder: Path, order: Mapping[str, Any]) -> Run:
+        """Make a new run folder.
+
+        order: the first entries of run.json; they make the run one that can be gone on with.
+
+        Raises:
+            OutputError: something stands there already, or it cannot be written.
+        """
+        if folder.exists() and (not folder.is_dir() or _holds_something(folder)):
+            raise OutputError(
+                f"{folder}: exists already; choose another --output, or go on with a killed run "
+                f"by --resume"
+            )
+        require_writable(folder)
+        run = Run(folder)
+        run.update(**order)
+        return run
+
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """Open an existing run folder.
+
+        Raises:
+            RunError: it is none.
+        """
+        run = Run(folder)
+        if not run.info_file.is_file():
+            raise RunError(f"{folder}: no run folder (it holds no run.json)")
+        run.info()
+        return run
+
+    def info(self) -> dict[str, Any]:
+        """Return what run.json holds.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        try:
+            loaded: Any = json.loads(self.info_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.info_file}: cannot be read: {error}") from error
+        info: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
+        if not all(isinstance(info.get(name), dict) for name in _ORDERED):
+            raise RunError(f"{self.info_file}: not written by extract train")
+        return info
+
+    def settings(self) -> Resolved:
+        """Return the settings the run was trained with."""
+        return Resolved.from_json(self.info()["settings"])
+
+    def update(self, **entries: object) -> None:
+        """Set top-level entries of run.json."""
+        info = self.info() if self.info_file.is_file() else {}
+        write_json(self.info_file, {**info, **entries})
+
+    def min_confidence(self) -> float:
+        """Return the confidence under which leaves are left out, as validation chose it."""
+        return float(self.info().get("training", {}).get("min_confidence", 0.0))
+
+    def answered(self) -> list[str]:
+        """Return the keys of the root that every answer is to have."""
+        return [str(key) for key in self.info().get("answered", ())]
+
+    def data_hash(self) -> str | None:
+        """Return the sha256 of the data the run began with; None before it was read."""
+        data = self.info().get("data", {}) if self.info_file.is_file() else {}
+        stored = data.get("sha256")
+        return str(stored) if stored else None
+
+    def splits(self) -> list[str]:
+        """Return the splits that hold documents."""
+        counts = self.info()["counts"]["documents"]
+        return [name for name in SPLITS if counts[name]]
+
+    def is_complete(self) -> bool:
+        """Say whether the adapter was written; it is renamed into place once it is whole."""
+        return (self.adapter / "adapter_config.json").is_file()
+
+    def require_complete(self) -> None:
+        """Raise RunError where the training has not ended."""
+        if not self.is_complete():
+            raise RunError(
+                f"{self.folder}: the training has not ended; "
+                f"go on with: extract train --resume {self.folder}"
+            )
+
+    def write_rejects(self, kinds: Mapping[str, Iterable[Reject]]) -> None:
+        """Write rejects.jsonl: what was not trained on, by kind (document, window, leaf)."""
+        rows = [{"kind": kind, **asdict(r)} for kind, rejects in kinds.items() for r in rejects]
+        write_jsonl(self.folder / "rejects.jsonl", rows)
+
+    def write_trained_on(self, documents: Iterable[tuple[str, str]]) -> None:
+        """Write (id, fingerprint) of each training document."""
+        rows = ({"id": i, "fingerprint": fingerprint} for i, fingerprint in documents)
+        write_jsonl(self.trained_on_file, rows)
+
+    def receipt(self) -> dict[str, str]:
+        """Return the hashes that the adapter's folder pins: schema, template, tokenizer, prompt.
+
+        Raises:
+            RunError: they cannot be read.
+        """
+        file = self.adapter / "receipt.json"
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{file}: cannot be read: {error}; train again") from error
+
+    def trained_on(self) -> set[str]:
+        """Return the text fingerprints of the training documents."""
+        lines = self.trained_on_file.read_text(encoding="utf-8").splitlines()
+        return {json.loads(line)["fingerprint"] for line in lines}
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what metrics.json holds; {} where there is none yet."""
+        file = self.folder / "metrics.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    def write_metrics(self, name: str, scores: Mapping[str, Any]) -> None:
+        """Set the scores of one split in metrics.json."""
+        write_json(self.folder / "metrics.json", {**self.metrics(), name: scores})
+
+    def last_checkpoint(self) -> Path | None:
+        """Return the newest complete checkpoint; one is renamed into place once it is whole."""
+        found = [
+            (int(match[1]), path)
+            for path in self.checkpoints.glob("checkpoint-*")
+            if (match := _CHECKPOINT.fullmatch(path.name))
+        ]
+        return max(found)[1] if found else None
+
+    def cut_log(self, step: int) -> None:
+        """Drop the lines of log.jsonl after a step: training goes on from there."""
+        if not self.log_file.is_file():
+            return
+        kept = []
+        for line in self.log_file.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] > step:
+                    continue
+            except ValueError:
+                continue  # half a line, written as the process was killed
+            kept.append(line + "\n")
+        write_atomically(self.log_file, "".join(kept))
+
+    def drop_checkpoints(self) -> None:
+        """Delete the checkpoints of a training that has ended."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete the folder of a training that could not start, so that it may be tried again."""
+        if not self.log_file.is_file():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _holds_something(folder: Path) -> bool:
+    # What a process leaves that is killed before the run has begun is no run.
+    return any(path.name != ".run.json.new" for path in folder.iterdir())
+
+
+def default_folder(plugin: str) -> Path:
+    """Return ``runs/PLUGIN-DATE-TIME``, which is not there yet."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs") / f"{plugin}-{stamp}"
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{plugin}-{stamp}-{number}"
+        number += 1
+    return folder

@@ -1,0 +1,1 @@
+"""JSON Schema and the records that it describes: reading, writing, validating, navigating."""

@@ -1,0 +1,1 @@
+"""Metrics as pure functions: counts, precision, recall, F1, matching, calibration. No model."""

@@ -1,0 +1,72 @@
+"""Count matched, predicted and gold values of one field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..data import Counts
+from .matching import MATCHINGS, _plain, matched
+
+
+def text_counts(
+    name: str,
+    gold: str | Sequence[str] | None,
+    predicted: str | Sequence[str] | None,
+) -> dict[str, Counts]:
+    """Count a text, or a set of texts, by each of the four matchings.
+
+    None and a text without characters are no answer. Texts of a list that are strictly the same
+    count once.
+
+    >>> counts = text_counts("title", "On Foxes", "On foxes.")
+    >>> counts["title_strict"], counts["title_soft"]
+    ((0.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+
+    Returns:
+        ``NAME_strict``, ``NAME_soft``, ``NAME_levenshtein``, ``NAME_ratcliff``.
+    """
+    wanted, found = _distinct(gold), _distinct(predicted)
+    return {
+        f"{name}_{matching}": (
+            float(matched(wanted, found, same)),
+            float(len(found)),
+            float(len(wanted)),
+        )
+        for matching, same in MATCHINGS.items()
+    }
+
+
+def _distinct(texts: str | Sequence[str] | None) -> list[str]:
+    listed = [texts] if isinstance(texts, str) else texts or []
+    by_form = {_plain(text): text for text in reversed(listed)}
+    by_form.pop("", None)
+    return list(reversed(by_form.values()))
+
+
+def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
+    """Count two sets of strings against each other; case and white space make no difference.
+
+    >>> set_counts(["Salt", "brown  sugar"], ["salt", "Salt", "water"])
+    (1.0, 2.0, 2.0)
+
+    Raises:
+        TypeError: a single string, which would be taken for its characters.
+    """
+    if isinstance(gold, str) or isinstance(predicted, str):
+        raise TypeError("set_counts compares lists of strings; use exact_counts for one string")
+    wanted, found = set(map(_folded, gold)), set(map(_folded, predicted))
+    return float(len(wanted & found)), float(len(found)), float(len(wanted))
+
+
+def exact_counts(gold: str | None, predicted: str | None) -> Counts:
+    """Count a scalar that is right only if it is equal; None is no answer.
+
+    >>> exact_counts("2019", None)
+    (0.0, 0.0, 1.0)
+    """
+    right = gold is not None and gold == predicted
+    return float(right), float(predicted is not None), float(gold is not None)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,1 @@
+"""Tag tokens of the text with fields, as a second signal beside the generated answer."""

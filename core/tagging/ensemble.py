@@ -1,0 +1,210 @@
+"""Combine the generated answer, the tags and the gazetteer into one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..data import Record, Schema, Span
+from ..schema.pointers import pointer_of
+from ..schema.records import first_problem
+from ..text.grounding import occurrences
+from .decoder import FieldTags, TaggedSpan, clamped
+from .gazetteer import FieldNames, Gazetteer
+from .labels import is_list_of_strings
+
+LIKELY = 0.5
+"""Minimum confidence for adding a value to a list that the generated answer does not contain."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much each signal weighs in a confidence; the defaults serve where nothing was measured.
+
+    Attributes:
+        tags: weight of the tags, in [0, 1]; the generated answer has the rest.
+        gazetteer: weight of the gazetteer in the values that it holds, in [0, 1]; answer and tags
+            together have the rest.
+    """
+
+    tags: float = 0.7
+    gazetteer: float = 0.5
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A value of a list with what each signal says of it, in [0, 1].
+
+    Attributes:
+        value: as the answer has it, else as the document does.
+        written: confidence of the generated answer; 0.0 if it does not hold the value.
+        tagged: confidence of the tags.
+        known: share of training documents with this text in which it is a value; None: unknown.
+        is_written: whether the generated answer holds it.
+        is_tagged: whether the tags alone find it, more likely than not.
+    """
+
+    value: Any
+    written: float
+    tagged: float
+    known: float | None
+    is_written: bool = True
+    is_tagged: bool = False
+
+    def confidence(self, shares: Shares) -> float:
+        both = _mean(self.written, self.tagged, shares)
+        if self.known is None:
+            return both
+        return clamped((1 - shares.gazetteer) * both + shares.gazetteer * self.known)
+
+
+def combine(
+    text: str,
+    record: Record,
+    confidence: Mapping[str, float],
+    tags: Mapping[str, FieldTags],
+    schema: Schema,
+    gazetteer: Gazetteer,
+    shares: Shares,
+) -> tuple[Record, dict[str, float]]:
+    """Return a window's record with the values that tags and gazetteer add.
+
+    Args:
+        text: the window's text.
+        record: what was generated for it.
+        confidence: JSON Pointer -> confidence of what was generated, in [0, 1].
+        tags: field -> tag probabilities over the text.
+        schema: the schema of the record; a value that it refuses is not added.
+        gazetteer: counts of the training documents' values.
+        shares: the weight of each signal.
+
+    Returns:
+        The record, and the confidence of each of its leaves by JSON Pointer.
+    """
+    combined, sure = dict(record), dict(confidence)
+    for field, found in tags.items():
+        if field not in record:  # not annotated
+            continue
+        if is_list_of_strings(field, schema):
+            items = record[field] or []
+            candidates = _candidates(
+                text, field, items, confidence, found, gazetteer.field(field)
+            )
+            values, both = _filtered(candidates, combined, field, schema, shares)
+            if not values:  # it may be null
+                continue
+            sure.pop(pointer_of([field]), None)
+            combined[field] = values
+        else:
+            combined[field], both = _surer_string(
+                text, field, combined, confidence, found, schema, shares
+            )
+        sure |= both
+    return combined, sure
+
+
+def _candidates(
+    text: str,
+    field: str,
+    items: list[Any],
+    confidence: Mapping[str, float],
+    tags: FieldTags,
+    names: FieldNames,
+) -> list[_Candidate]:
+    """Return the items of a list, then what tags and gazetteer find besides."""
+    spans = _spans(text, tags, names)
+    candidates = []
+    for number, item in enumerate(items):
+        tagged, known = 0.0, None
+        if isinstance(item, str):
+            known = names.share(item)
+            tagged = max(map(tags.confidence, occurrences(text, item)), default=0.0)
+            if item.casefold() in spans:  # in other letters, maybe
+                tagged = max(tagged, spans[item.casefold()].confidence)
+        written = confidence.get(pointer_of([field, number]), 0.0)
+        candidates.append(_Candidate(item, written, tagged, known))
+    likely = {
+        text[slice(*found.span)].casefold() for found in tags.values if found.confidence >= LIKELY
+    }
+    for form in spans.keys() - {item.casefold() for item in items if isinstance(item, str)}:
+        value, tagged = text[slice(*spans[form].span)], spans[form].confidence
+        known = names.share(value)
+        candidates.append(_Candidate(value, 0.0, tagged, known, False, form in likely))
+    return candidates
+
+
+def _spans(text: str, tags: FieldTags, names: FieldNames) -> dict[str, TaggedSpan]:
+    """Return the surest span of each case-folded value that the tags or the gazetteer find."""
+    known = [TaggedSpan(span, tags.confidence(span)) for span in names.likely(text)]
+    spans: dict[str, TaggedSpan] = {}
+    for found in sorted([*tags.values, *known], key=lambda found: -found.confidence):
+        spans.setdefault(text[slice(*found.span)].casefold(), found)
+    return spans
+
+
+def _filtered(
+    candidates: list[_Candidate], record: Record, field: str, schema: Schema, shares: Shares
+) -> tuple[list[Any], dict[str, float]]:
+    """Return the written values and the likely others, the surest as far as the schema allows."""
+    written = [candidate for candidate in candidates if candidate.is_written]
+    added = [
+        candidate
+        for candidate in candidates
+        if not candidate.is_written
+        and (candidate.is_tagged or candidate.confidence(shares) >= LIKELY)
+    ]
+    added.sort(key=lambda each: (each.confidence(shares), each.value), reverse=True)
+    while added and not _fits(record, field, [c.value for c in (*written, *added)], schema):
+        added.pop()
+    kept = [*written, *added]
+    confidence = {
+        pointer_of([field, number]): candidate.confidence(shares)
+        for number, candidate in enumerate(kept)
+    }
+    return [candidate.value for candidate in kept], confidence
+
+
+def _surer_string(
+    text: str,
+    field: str,
+    record: Record,
+    confidence: Mapping[str, float],
+    tags: FieldTags,
+    schema: Schema,
+    shares: Shares,
+) -> tuple[Any, dict[str, float]]:
+    """Return the written string or the tagged one, whichever has the higher confidence."""
+    value, pointer = record[field], pointer_of([field])
+    written = confidence.get(pointer, 0.0)
+    best = next(iter(tags.values), None)
+    likely = best.confidence if best else 0.0
+    if value is None:
+        stays, other = _mean(written, 1 - likely, shares), _mean(0.0, likely, shares)
+    else:  # each has its own signal, and of the other as much as both values have in common
+        shared = _overlap(text, value, best.span) if best and isinstance(value, str) else 0.0
+        stays = _mean(written, likely * shared, shares)
+        other = _mean(written * shared, likely, shares)
+    if best and other > stays and _fits(record, field, text[slice(*best.span)], schema):
+        return text[slice(*best.span)], {pointer: other}
+    return value, {pointer: stays}
+
+
+def _overlap(text: str, value: str, span: Span) -> float:
+    """Return the Jaccard index of the characters of a value and of a span, in [0, 1]."""
+    if value.casefold() == text[slice(*span)].casefold():
+        return 1.0
+    best = 0.0
+    for start, end in occurrences(text, value):
+        common = min(end, span[1]) - max(start, span[0])
+        best = max(best, common / (max(end, span[1]) - min(start, span[0])))
+    return best
+
+
+def _fits(record: Record, field: str, value: Any, schema: Schema) -> bool:
+    """Say whether a record is valid with another value of a field."""
+    return first_problem({**record, field: value}, schema) is None
+
+
+def _mean(written: float, tagged: float, shares: Shares) -> float:
+    return clamped((1 - shares.tags) * written + shares.tags * tagged)

@@ -1,0 +1,121 @@
+"""Tags: each token of a text tells which field's value begins or goes on there.
+
+An answer has few tokens, and that a name was passed over shows only in what comes next. Each token
+of the text says more of where values stand, as in sequence labelling (begin, inside and outside:
+Ramshaw and Marcus 1995, "Text chunking using transformation-based learning"). It is a second loss
+of training (Collobert and Weston 2008, "A unified architecture for natural language processing"),
+and a second opinion in prediction, see ``spotting``. No weights are added: a tag is a token of the
+vocabulary, which the model's own head predicts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..data import Message, Record, Schema
+from ..model.prompts import PromptFormat
+from ..schema.navigation import field_schema, member, resolve
+from ..schema.pointers import field_of, leaves, pointer_of
+from ..text.grounding import occurrences
+
+if TYPE_CHECKING:
+    import torch
+
+UNTAGGED = -100
+"""Tag of a token that is no part of the text."""
+
+_DEEPEST = 8
+"""Levels of a schema that are looked through for fields: one may hold itself."""
+
+
+class Tags:
+    """The tags of a schema's verbatim strings, as one tokenizer has them.
+
+    Attributes:
+        outside: tag of what is no value: the token that ends an answer.
+        by_field: field -> tag of a token at which its value begins, the first token of the field's name;
+            and of one inside a value, the same with a space before it.
+        ids: all of them, ascending.
+    """
+
+    def __init__(self, schema: Schema, prompts: PromptFormat) -> None:
+        self.prompts = prompts
+        self.outside = prompts.end
+        self.by_field: dict[str, tuple[int, int]] = {}
+        for field in verbatim_fields(schema):
+            name = field.rpartition("/")[2] or field
+            self.by_field[field] = prompts.encode(name)[0], prompts.encode(f" {name}")[0]
+        self.ids = sorted({self.outside, *(tag for pair in self.by_field.values() for tag in pair)})
+
+    def label_prompt(self, text: str, messages: Sequence[Message], record: Record) -> list[int]:
+        """Return a tag for each token of a prompt, or ``UNTAGGED``.
+
+        Of several fields that hold a value the first one tags it.
+
+        text: the window's; where no message holds it as it is, nothing is tagged.
+        messages: the prompt, with the text in one of them.
+        record: the window's answer.
+
+        Raises:
+            SettingsError: the tokenizer is a slow one, which does not know where its tokens stand.
+        """
+        places = self.prompts.places(messages, text)
+        starts, ends = [place.start for place in places], [place.end for place in places]
+        tags, taken = [self.outside] * len(places), [False] * len(places)
+        for pointer, value in leaves(record):
+            if not isinstance(value, str) or field_of(pointer) not in self.by_field:
+                continue
+            begins, inside = self.by_field[field_of(pointer)]
+            for start, end in occurrences(text, value):
+                first, last = bisect_right(ends, start), bisect_left(starts, end)
+                if first < last and not any(taken[first:last]):
+                    tags[first:last] = [begins] + [inside] * (last - first - 1)
+                    taken[first:last] = [True] * (last - first)
+        tagged = [UNTAGGED] * len(self.prompts.prompt(messages))
+        for place, tag in zip(places, tags, strict=True):
+            tagged[place.token] = tag
+        return tagged
+
+
+def is_list_of_strings(field: str, schema: Schema) -> bool:
+    """Say whether a field is a list at the root of a schema."""
+    return "/" not in field and "items" in field_schema(pointer_of([field]), schema)
+
+
+def verbatim_fields(schema: Schema) -> Iterator[str]:
+    """Yield the fields whose strings stand in the document, as ``field_of`` has them."""
+    return _verbatim_fields(schema, schema, "", _DEEPEST)
+
+
+def _verbatim_fields(
+    part: Mapping[str, Any] | bool, root: Schema, field: str, levels: int
+) -> Iterator[str]:
+    part = resolve(part, root)
+    if part.get("x-source") == "verbatim" and field:
+        yield field
+    elif levels:
+        if "items" in part:
+            yield from _verbatim_fields(part["items"], root, field, levels - 1)
+        for key in part.get("properties", {}):
+            inner = f"{field}/{key}" if field else key
+            yield from _verbatim_fields(member(part, key), root, inner, levels - 1)
+
+
+def tagging_loss(
+    hidden: torch.Tensor, tags: torch.Tensor, ids: torch.Tensor, head: torch.Tensor
+) -> torch.Tensor:
+    """Return the sum of the cross entropies of the tags, each against the other tags alone.
+
+    hidden: tokens × width; what the head reads of those that have a tag.
+    tags: their token ids.
+    ids: all tags that there are, ascending.
+    head: vocabulary × width; the weights of the model's head.
+    """
+    import torch
+    from torch.nn import functional
+
+    scores = functional.linear(hidden, head[ids].to(hidden.dtype))
+    wanted = torch.searchsorted(ids, tags)
+    return functional.cross_entropy(scores.float(), wanted, reduction="sum")

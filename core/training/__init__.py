@@ -1,0 +1,1 @@
+"""Fine-tune a model with QLoRA on TRL's SFTTrainer."""

@@ -1,0 +1,152 @@
+"""Callbacks of the trainer: when to save and score, the log, the best adapter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
+
+from ..model.out_of_memory import trim
+from ..progress import Meter
+
+BEST = "best"
+"""Prefix of the folder, beside the checkpoints, that holds the best adapter so far."""
+
+
+_TRIMMED = 32
+"""Steps from one return of freed memory to the next; one takes up to a quarter of a second."""
+
+
+_LOGGED = (
+    "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
+    "eval_mean_token_accuracy", "tagging_loss",
+)  # fmt: skip
+"""What log.jsonl keeps: nothing that depends on the clock, so that equal runs write equal logs."""
+
+
+class BestAdapter(TrainerCallback, ExportableState):
+    """Which epoch scored best, and for how many none was better; part of the trainer's state.
+
+    score: the best score so far; None before the first.
+    step: the optimiser step of the best score (a later equal one counts as better).
+    threshold: the confidence of leaves at which it was scored.
+    stale: evaluations since the score last rose.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.score: float | None = None
+        self.step = 0
+        self.threshold = 0.0
+        self.stale = 0
+        self.last_step = 0
+
+    def load(self, checkpoint: Path) -> int:
+        """Take the state over from a checkpoint; return the optimiser step it was saved at."""
+        state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
+        self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
+        self.threshold = stored["threshold"]
+        self.last_step = int(state["global_step"])
+        return self.last_step
+
+    def folder(self, checkpoints: Path) -> Path:
+        """Return where the best adapter stands."""
+        return checkpoints / f"{BEST}-{self.step}"
+
+    def update(self, score: float, step: int, threshold: float) -> bool:
+        """Take in an evaluation; return whether its adapter is the one to keep."""
+        rose = self.score is None or score > self.score
+        kept = rose or score == self.score
+        self.stale = 0 if rose else self.stale + 1
+        if kept:
+            self.score, self.step, self.threshold = score, step, threshold
+        return kept
+
+    def exhausted(self) -> bool:
+        """Say whether the patience is spent."""
+        return 0 < self.patience <= self.stale
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        names = ("score", "step", "threshold", "stale")
+        attributes = {name: getattr(self, name) for name in names}
+        return {"args": {"patience": self.patience}, "attributes": attributes}
+
+
+class Rhythm(TrainerCallback):
+    """When to log, score and save, so that every checkpoint stands at the end of a logged step.
+
+    The losses since the last logged step are no part of a checkpoint, and an epoch's last step
+    is followed by its evaluation: a checkpoint in between would skip it when resumed.
+    """
+
+    def __init__(self, every: int, steps_an_epoch: int, *, score: bool) -> None:
+        self.every, self.steps_an_epoch, self.score = every, steps_an_epoch, score
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log and save at every N-th step, but not at an epoch's last or the very last."""
+        last = state.global_step % self.steps_an_epoch == 0 or state.global_step >= state.max_steps
+        if state.global_step % self.every == 0 and not last:
+            control.should_log = control.should_save = True
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log, score and save."""
+        control.should_log = control.should_save = True
+        control.should_evaluate = self.score
+
+
+class Trim(TrainerCallback):
+    """Returns freed memory to the system at every so many steps.
+
+    Of batches of many lengths glibc keeps more and more, as what is freed seldom fits the next one.
+    """
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Return it."""
+        if state.global_step % _TRIMMED == 0:
+            trim()
+
+
+class LogFile(TrainerCallback):
+    """Writes log.jsonl and moves the progress line."""
+
+    def __init__(self, path: Path, meter: Meter) -> None:
+        self.path, self.meter = path, meter
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Move the progress line."""
+        self.meter.advance(state.global_step - self.meter.done)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Append a line; equal runs write equal bytes."""
+        line = {"step": state.global_step, **(logs or {})}
+        kept = {k: v for k, v in line.items() if k in _LOGGED or k.startswith("score")}
+        if len(kept) <= 2:  # a step and an epoch alone: the closing line of transformers
+            return
+        if state.is_world_process_zero:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(kept) + "\n")
+        if "loss" in kept:
+            self.meter.note(f"loss {kept['loss']:.3f}")
+        if "score" in kept:
+            self.meter.note(f"score {kept['score']:.3f}")

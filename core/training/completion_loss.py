@@ -1,0 +1,58 @@
+"""The loss reads what carries it alone: the head projects no token of a prompt.
+
+On GPUs TRL's fused loss leaves out the positions without a label by itself; on other devices it
+projects every position and discards most (trl/trainer/utils.py, ``add_fused_lm_head``). An answer
+is a small part of its row, and of a small model's step that projection is the larger part.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..model.masks import NO_ANSWER
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+POSITIONS = 256
+"""Positions are filled up to a multiple: on CPUs each count of them costs kernels of its own."""
+
+
+def filled(positions: int, tokens: int) -> int:
+    """Return how many positions of a batch are projected where so many carry loss."""
+    return min(max(1, -(-positions // POSITIONS)) * POSITIONS, tokens)
+
+
+def project_answers_alone(model: PreTrainedModel) -> None:
+    """Let the fused loss of an adapted model read the positions that carry loss, as one row.
+
+    Loss and gradients stay what they are, but for the order in which sums are taken. Hooks that
+    read the labels, or all that the decoder gives, have to be registered before.
+    """
+    from torch.nn.functional import pad
+
+    chosen: list[torch.Tensor] = []
+    adapted: Any = model
+
+    def choose(
+        _module: torch.nn.Module, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        chosen.clear()
+        if not given.get("fused_lm_head") or given.get("labels") is None:
+            return None
+        following = pad(given["labels"][:, 1:], (0, 1), value=NO_ANSWER).flatten()
+        positions = (following != NO_ANSWER).nonzero().flatten()
+        missing = filled(len(positions), len(following)) - len(positions)
+        labels = pad(following[positions], (0, missing), value=NO_ANSWER)
+        chosen.append(pad(positions, (0, missing)))
+        # TRL takes labels that are shifted already as they are.
+        return args, given | {"labels": None, "shift_labels": labels[None]}
+
+    def compact(_module: torch.nn.Module, _given: Any, output: Any) -> None:
+        if chosen:
+            hidden = output.last_hidden_state.flatten(0, 1)
+            output.last_hidden_state = hidden[chosen.pop()][None]
+
+    model.register_forward_pre_hook(choose, with_kwargs=True)
+    adapted.get_base_model().get_decoder().register_forward_hook(compact)

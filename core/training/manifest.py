@@ -1,0 +1,131 @@
+"""The books of a training: what was read and made, where each of it went, and with what tools."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from ..data import SPLITS
+from ..dataset.issues import Finding
+from ..dataset.splits import Splits, fingerprint
+from ..model.prompts import PromptFormat
+from ..runs.folder import Run
+from ..runs.job import Order
+from ..runs.receipt import receipt_of
+from ..windows.rows import IGNORED, Rows
+from .distributed import process_count
+
+_VERSIONS = (
+    "fieldsmith", "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets",
+    "accelerate", "tokenizers", "llguidance",
+)  # fmt: skip
+
+
+def write_books(
+    run: Run,
+    order: Order,
+    splits: Splits,
+    rows: Rows,
+    data_hash: str,
+    prompts: PromptFormat,
+    findings: Sequence[Finding],
+) -> None:
+    """Write what is known before the first step: run.json, rejects.jsonl, trained_on.jsonl."""
+    from ..model.loading import identity
+
+    settings = order.settings.values
+    run.write_rejects({"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost})
+    run.write_trained_on((e.document.id, fingerprint(e.document.text)) for e in splits.train)
+    known = order.as_json()
+    known["data"] |= {
+        "sha256": data_hash,
+        "official_splits": splits.official,
+        "missing_splits": list(splits.missing),
+        "leaks": [asdict(leak) for leak in splits.leaks],
+    }
+    run.update(
+        **known,
+        seed=settings.seed,
+        versions=_versions(),
+        device=_device(),
+        base_model=identity(settings),
+        counts=_counts(splits, rows),
+        answered=rows.answered,
+        findings=[asdict(finding) for finding in findings],
+        receipt=asdict(receipt_of(prompts, order.plugin)),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in _VERSIONS} | {
+        "python": platform.python_version()
+    }
+
+
+def _device() -> dict[str, Any]:
+    import torch
+
+    from ..model.loading import pick_device
+
+    device = pick_device()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "type": device.type,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "processes": process_count(),
+    }
+
+
+def _counts(splits: Splits, rows: Rows) -> dict[str, Any]:
+    """Return the books: what was read and made, and where each of it went."""
+    held = {name: len(getattr(splits, name)) for name in SPLITS}
+    set_aside = len(splits.set_aside)
+    return {
+        "documents": {"read": sum(held.values()) + set_aside, **held, "set_aside": set_aside},
+        "windows": {
+            "made": rows.windows,
+            "trained": len(rows.rows),
+            "set_aside": len(rows.set_aside),
+            "copies": len(rows.copies),
+        },
+        "tokens": {
+            "trained": sum(len(row.input_ids) for row in rows.trained),
+            "with_loss": sum(len(row.labels) - row.labels.count(IGNORED) for row in rows.trained),
+        },
+        "gold": {
+            name: {
+                "leaves": count,
+                "learned": rows.learned[name],
+                "share": round(rows.learned[name] / count, 4),
+            }
+            for name, count in rows.gold.items()
+        },
+        "aligned": dict(rows.aligned),
+    }
+
+
+def describe_splits(splits: Splits) -> str:
+    """Return a line that says how many documents each split holds."""
+    parts = [f"{len(getattr(splits, name))} {name}" for name in SPLITS]
+    line = f"documents: {', '.join(parts)}, {len(splits.set_aside)} set aside"
+    if splits.official:
+        line += "; official splits"
+        if splits.missing:
+            line += f", no official {' and no '.join(splits.missing)}"
+    return line
+
+
+def describe_rows(rows: Rows) -> str:
+    """Return a line that says how much is trained on, and what of the gold is not."""
+    line = f"windows: {len(rows.rows)} trained, {len(rows.set_aside)} set aside"
+    if rows.copies:
+        line += f", {len(rows.copies)} copies with other values"
+    if rows.aligned:
+        line += f"; {rows.aligned.total()} gold leaves aligned with the text"
+    if rows.lost:
+        line += f"; {len(rows.lost)} gold leaves are not learned (see rejects.jsonl)"
+    return line

@@ -1,0 +1,202 @@
+"""QLoRA as settings have it: the adapter's configuration, the trainer's arguments, the trainer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SettingsError, nearest
+from ..model.prompts import PromptFormat
+from ..settings import Settings
+from ..windows.rows import Row
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel
+    from trl import SFTConfig
+
+    from .callbacks import BestAdapter
+    from .trainer import ExtractionTrainer
+
+
+def build_trainer(
+    folder: Path,
+    settings: Settings,
+    prompts: PromptFormat,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    *,
+    scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
+    best: BestAdapter,
+    group: int | None = None,
+    tags: Sequence[int] = (),
+) -> ExtractionTrainer:
+    """Make the trainer: the base model in NF4, LoRA over it, the rows as they are.
+
+    group: how many rows of like length stand beside each other, where that is not the batch.
+    tags: ids of all tags, ascending, where the rows have some.
+
+    Raises:
+        SettingsError: the model does not load.
+    """
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    from ..model.loading import load_base, pick_device
+    from ..model.masks import train_with_prefix
+    from .completion_loss import project_answers_alone
+    from .sampler import LengthGroupedSampler
+    from .trainer import ExtractionTrainer
+
+    model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
+    check_modules(model, settings)
+    lengths = [len(row.input_ids) for row in rows]
+    trainer = ExtractionTrainer(
+        model=model,
+        args=training_arguments(folder, settings),
+        train_dataset=Dataset.from_list([_columns(row) for row in rows]),
+        eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
+        processing_class=prompts.tokenizer,
+        peft_config=lora_config(settings),
+        sampler=LengthGroupedSampler(
+            lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
+        ),
+        scorer=scorer,
+        best=best,
+        tags=tags,
+        tagging_weight=settings.tagging_weight,
+    )
+    trainer.remove_callback(PrinterCallback)
+    assert trainer.model is not None
+    adapted: Any = trainer.model
+    if settings.prefix_lm:
+        train_with_prefix(adapted)
+    project_answers_alone(adapted)  # after it, for the prefix is told by the labels
+    adapters: Any = adapted.peft_config
+    for config in adapters.values():
+        # A set is written in another order by each process.
+        config.target_modules = sorted(config.target_modules)
+    if not trainer.is_fsdp_enabled:
+        # SFTTrainer casts adapters over 4-bit weights to bf16, where small updates are lost to
+        # rounding, while resuming loads them as float32.
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+    return trainer
+
+
+def _columns(row: Row) -> dict[str, list[int]]:
+    """Return what the trainer reads of a row."""
+    columns = asdict(row)
+    return columns if row.tags else {name: columns[name] for name in ("input_ids", "labels")}
+
+
+def check_modules(model: PreTrainedModel, settings: Settings) -> None:
+    """Raise SettingsError for a module that the model does not have, or that cannot be adapted."""
+    known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
+    known = {name for name in known if not name.isdigit()}
+    for setting, names in (
+        ("lora_targets", _targets(settings)),
+        ("modules_to_save", settings.modules_to_save),
+    ):
+        for name in [] if names == "all-linear" else names:
+            if name.rpartition(".")[2] not in known:
+                raise SettingsError(
+                    f"{setting}: {settings.model} has no module {name!r}; {nearest(name, known)}"
+                )
+    if "lm_head" in _targets(settings):  # the loss reads its weights, and would miss the adapter
+        raise SettingsError("lora_targets: lm_head cannot be adapted; name it in modules_to_save")
+
+
+def _targets(settings: Settings) -> str | list[str]:
+    if settings.lora_targets == "all-linear":
+        return settings.lora_targets
+    return [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
+
+
+def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
+    """Return SFTTrainer's arguments for our settings.
+
+    Raises:
+        SettingsError: a tracker that is not installed, or a value that transformers refuses.
+    """
+    _check_trackers(settings, folder)
+    try:
+        return _training_arguments(folder, settings)
+    except ValueError as error:
+        raise SettingsError(f"settings: {' '.join(str(error).split())}") from error
+
+
+def _check_trackers(settings: Settings, folder: Path) -> None:
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    installed = get_available_reporting_integrations()
+    # Beside the checkpoints, which is transformers' default, the log would go with them.
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
+    for name in settings.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise SettingsError(f"report_to: {nearest(name, INTEGRATION_TO_CALLBACK)}")
+        if name not in installed:
+            raise SettingsError(f"report_to: {name} is not installed; pip install {name}")
+
+
+def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
+    from trl import SFTConfig
+
+    from ..model.loading import pick_device, pick_precision
+
+    device = pick_device()
+    precision = pick_precision(settings, device)
+    return SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim=settings.optimizer,
+        seed=settings.seed,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.type == "cpu",
+        activation_checkpointing=settings.activation_checkpointing,
+        gradient_checkpointing=False,  # the older name of the same, on by default
+        max_length=None,  # rows are checked already; what is too long was set aside, not cut
+        packing=False,
+        pad_to_multiple_of=32,  # few shapes of batches: each costs kernels made and memory kept
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_pin_memory=device.type == "cuda",
+        ddp_find_unused_parameters=False,  # every adapter is used in every step
+        logging_strategy="steps",
+        logging_steps=settings.logging_steps,
+        save_strategy="no",  # Rhythm says when
+        eval_strategy="no",
+        report_to=settings.report_to or "none",
+        disable_tqdm=True,
+        prediction_loss_only=True,  # scores come from generation, not from the logits
+    )
+
+
+def lora_config(settings: Settings) -> LoraConfig:
+    """Return the adapter's configuration (Hu et al. 2021) for our settings."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=_targets(settings),
+        modules_to_save=settings.modules_to_save or None,
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
+    )

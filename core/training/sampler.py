@@ -1,0 +1,49 @@
+"""Batches of rows of similar length, in an order that depends on the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import Sampler
+
+_POOLS, _POOL_BATCHES = 4, 32
+"""Rows are sorted by length in at least so many pools, of at most so many batches each."""
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """Rows in random order, rows of like length beside each other.
+
+    The order depends on seed and epoch alone. transformers' own sampler draws from the global
+    random state, which a resumed run does not have at that point.
+
+    epoch: set before an epoch begins.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, *, group: bool) -> None:
+        self.lengths, self.batch, self.seed, self.group = lengths, batch, seed, group
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        if not self.group:
+            yield from order
+            return
+        # Sorted within pools: like lengths, and other batch mates in every epoch.
+        pools = max(_POOLS, -(-len(order) // (_POOL_BATCHES * self.batch)))
+        pool = -(-len(order) // (pools * self.batch)) * self.batch
+        batches = []
+        for start in range(0, len(order), pool):
+            rows = sorted(order[start : start + pool], key=lambda row: -self.lengths[row])
+            batches += [rows[at : at + self.batch] for at in range(0, len(rows), self.batch)]
+        # A short batch stays last: the loader cuts the stream into batches by count alone.
+        whole = [rows for rows in batches if len(rows) == self.batch]
+        short = [rows for rows in batches if len(rows) < self.batch]
+        for number in torch.randperm(len(whole), generator=generator).tolist():
+            yield from whole[number]
+        for rows in short:
+            yield from rows

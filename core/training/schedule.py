@@ -1,0 +1,15 @@
+"""Count the steps of a training."""
+
+from __future__ import annotations
+
+import math
+
+from ..settings import Settings
+from .distributed import process_count
+
+
+def count_steps(rows: int, settings: Settings) -> tuple[int, int]:
+    """Return the optimiser steps of an epoch, and of the whole training."""
+    batches = -(-rows // (settings.batch_size * process_count()))
+    an_epoch = -(-batches // settings.accumulation)
+    return an_epoch, settings.max_steps or math.ceil(an_epoch * settings.epochs)

@@ -1,0 +1,1 @@
+"""Cut documents into windows, make a training row of each, merge their answers."""
