@@ -99,6 +99,7 @@ def measure_here(case: Case) -> None:
 
     quieten()
     import fieldsmith.planning.memory  # what it imports is there before the measuring begins
+    from fieldsmith.data import IGNORED
     from fieldsmith.decoding.generate import Prompt, generate
     from fieldsmith.decoding.grammar import Vocabulary
     from fieldsmith.model.prompts import PromptFormat
@@ -106,7 +107,7 @@ def measure_here(case: Case) -> None:
     from fieldsmith.settings import resolve
     from fieldsmith.training.callbacks import BestAdapter
     from fieldsmith.training.qlora import build_trainer
-    from fieldsmith.windows.rows import IGNORED, Row
+    from fieldsmith.windows.rows import Row
 
     with tempfile.TemporaryDirectory() as folder:
         chosen = {

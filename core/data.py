@@ -24,6 +24,9 @@ The pointer of an empty list, with no span, says that the list's mentions are kn
 Counts = tuple[float, float, float]
 """(matched, predicted, gold) of one name in one document."""
 
+IGNORED = -100
+"""Label of a token that carries no loss, as torch's cross entropy has it."""
+
 SPLITS = ("train", "validation", "test")
 
 

@@ -10,8 +10,8 @@ import trl.trainer.utils as trl_utils
 from peft import LoraConfig, get_peft_model
 from test_decode import random_model
 
+from fieldsmith.data import IGNORED
 from fieldsmith.training.completion_loss import POSITIONS, project_answers_alone
-from fieldsmith.windows.rows import IGNORED
 
 ROWS, LENGTH = 3, 200
 

@@ -10,6 +10,7 @@ from test_decode import random_model
 from tiny import BASE, Workplace
 from transformers import AutoTokenizer, PreTrainedModel
 
+from fieldsmith.data import IGNORED
 from fieldsmith.decoding.generate import Prompt, generate
 from fieldsmith.decoding.grammar import Vocabulary
 from fieldsmith.errors import SettingsError
@@ -18,7 +19,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.settings import EMBEDDED, resolve
 from fieldsmith.training.callbacks import BestAdapter
 from fieldsmith.training.qlora import build_trainer
-from fieldsmith.windows.rows import IGNORED, Row
+from fieldsmith.windows.rows import Row
 
 PROMPTS = [list(range(40, 40 + length)) for length in (9, 30, 61)]
 

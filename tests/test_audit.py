@@ -18,7 +18,7 @@ from running import Answer, extract
 from tiny import BASE, lines
 
 from fieldsmith import Document, Example, Message
-from fieldsmith.data import Record, Schema
+from fieldsmith.data import IGNORED, Record, Schema
 from fieldsmith.dataset.audit import Audit, audit, histogram, kind_of, quantiles
 from fieldsmith.dataset.chat_export import pieces
 from fieldsmith.dataset.field_stats import Census
@@ -29,7 +29,7 @@ from fieldsmith.errors import OutputError
 from fieldsmith.files import jsonl_writer
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.settings import EMBEDDED, Settings, resolve
-from fieldsmith.windows.rows import IGNORED, Rows, build_rows, stream_rows
+from fieldsmith.windows.rows import Rows, build_rows, stream_rows
 
 Command = Callable[..., Answer]
 

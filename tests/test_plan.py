@@ -16,13 +16,13 @@ from running import Answer, extract
 from tiny import Workplace
 from transformers import AutoConfig, LlamaConfig
 
+from fieldsmith.data import IGNORED
 from fieldsmith.model.loading import load_base, pick_device
 from fieldsmith.planning.memory import Asked, Batch, Memory, measure, optimizer_bytes
 from fieldsmith.planning.plan import longest_batch, longest_prompts
 from fieldsmith.settings import Settings
-from fieldsmith.tagging.labels import UNTAGGED
 from fieldsmith.training.schedule import count_steps
-from fieldsmith.windows.rows import IGNORED, Row
+from fieldsmith.windows.rows import Row
 
 Command = Callable[..., Answer]
 
@@ -206,7 +206,7 @@ def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
     assert longest_batch(rows, settings) == Batch(rows=2, length=128, answer=110, lengths=4)
     assert longest_prompts(rows, settings) == Asked(rows=4, length=127, answer=99)
     assert longest_prompts(rows[:2], settings) == Asked(rows=2, length=30, answer=99)
-    tags = [[7, 8], [7, UNTAGGED], [9, 9, UNTAGGED]]
+    tags = [[7, 8], [7, IGNORED], [9, 9, IGNORED]]
     tagged = [Row(row.input_ids, row.labels, own) for row, own in zip(rows[:3], tags, strict=True)]
     batch = longest_batch(tagged, settings)
     assert (batch.tagged, batch.tags) == (4, 3)

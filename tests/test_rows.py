@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from invented import NAMES, example, plugin_of, shipped_prompts
 
 from fieldsmith import Document, Example
+from fieldsmith.data import IGNORED
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.records import read_record
 from fieldsmith.settings import EMBEDDED, Settings, resolve
 from fieldsmith.windows.cutting import cut
-from fieldsmith.windows.rows import IGNORED, Row, Rows, build_rows
+from fieldsmith.windows.rows import Row, Rows, build_rows
 
 BC5CDR = Path(__file__).parent.parent.parent / "shared" / "data" / "medical" / "bc5cdr"
 

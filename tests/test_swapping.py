@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 from invented import shipped_prompts
 
-from fieldsmith.data import Document, Record
+from fieldsmith.data import IGNORED, Document, Record
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.settings import EMBEDDED, resolve
 from fieldsmith.windows.augmentation import swapped
-from fieldsmith.windows.rows import IGNORED, build_rows
+from fieldsmith.windows.rows import build_rows
 
 SCHEMA = {
     "type": "object",

@@ -12,12 +12,12 @@ from invented import plugin_of, shipped_prompts
 from test_spotting import SCHEMA as SPANS
 from tiny import Workplace
 
-from fieldsmith.data import Document, Example, Message, Record, Schema
+from fieldsmith.data import IGNORED, Document, Example, Message, Record, Schema
 from fieldsmith.settings import EMBEDDED, Settings, resolve
-from fieldsmith.tagging.labels import UNTAGGED, Tags, tagging_loss, verbatim_fields
+from fieldsmith.tagging.labels import Tags, tagging_loss, verbatim_fields
 from fieldsmith.training.callbacks import BestAdapter
 from fieldsmith.training.qlora import build_trainer
-from fieldsmith.windows.rows import IGNORED, Rows, build_rows
+from fieldsmith.windows.rows import Rows, build_rows
 
 SCHEMA: Schema = {**SPANS, "properties": {**SPANS["properties"], "tone": {"type": "string"}}}
 TEXT = "zinc oxide, iron salts: calm zinc oxide <|eot_id|>"
@@ -43,7 +43,7 @@ def tagged(text: str, record: Record, *messages: str) -> list[tuple[str, str]]:
     return [
         (read(token), "" if chosen == prompts.end else read(chosen))
         for token, chosen in zip(ids, tags, strict=True)
-        if chosen != UNTAGGED
+        if chosen != IGNORED
     ]
 
 

@@ -221,8 +221,8 @@ def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
 def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:
     import torch
 
+    from fieldsmith.data import IGNORED
     from fieldsmith.model.masks import train_with_prefix
-    from fieldsmith.windows.rows import IGNORED
 
     train_with_prefix(model)  # as the preset goes on
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..data import IGNORED
 from ..errors import SettingsError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-NO_ANSWER = -100
-"""Label of what carries no loss, as torch's cross entropy has it."""
-
 
 def prefix_mask(attention_mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return who sees what, as truth values: rows × 1 × tokens × tokens.
@@ -27,7 +24,7 @@ def prefix_mask(attention_mask: torch.Tensor, labels: torch.Tensor) -> torch.Ten
     labels: rows × tokens. All before the first label of a row is its prefix.
     """
     length = labels.shape[1]
-    prompt = (labels != NO_ANSWER).cumsum(dim=1) == 0
+    prompt = (labels != IGNORED).cumsum(dim=1) == 0
     before = torch.ones(length, length, dtype=torch.bool, device=labels.device).tril()
     seen = before | (prompt[:, :, None] & prompt[:, None, :])
     return (seen & attention_mask.bool()[:, None, :])[:, None]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from ..data import IGNORED
 from ..dataset.issues import Finding, findings_of_training
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, InputError
@@ -20,10 +21,10 @@ from ..model.prompts import PromptFormat
 from ..progress import meter
 from ..runs.job import Order
 from ..settings import Settings
-from ..tagging.labels import UNTAGGED, Tags
+from ..tagging.labels import Tags
 from ..training.backoff import fewer_at_once, halved, with_settings
 from ..training.schedule import count_steps
-from ..windows.rows import IGNORED, Row, build_rows
+from ..windows.rows import Row, build_rows
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -260,14 +261,14 @@ def longest_batch(rows: Sequence[Row], settings: Settings) -> Batch:
 
     count = min(settings.batch_size, len(rows))
     answers = sorted((_answer(row) for row in rows), reverse=True)
-    tagged = sorted((len(row.tags) - row.tags.count(UNTAGGED) for row in rows), reverse=True)
+    tagged = sorted((len(row.tags) - row.tags.count(IGNORED) for row in rows), reverse=True)
     return Batch(
         rows=count,
         length=_padded(max(len(row.labels) for row in rows)),
         answer=sum(answers[:count]),
         lengths=len({_padded(len(row.labels)) for row in rows}),
         tagged=sum(tagged[:count]),
-        tags=len({tag for row in rows for tag in row.tags} - {UNTAGGED}),
+        tags=len({tag for row in rows for tag in row.tags} - {IGNORED}),
     )
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..data import Message, Schema, Span
+from ..data import IGNORED, Message, Schema, Span
 from ..model.forward import rows_at_once
 from ..model.masks import added, prefix_mask
 from ..model.prompts import Place, PromptFormat
 from ..text.grounding import chunks, stands
-from .labels import UNTAGGED, Tags, is_list_of_strings
+from .labels import Tags, is_list_of_strings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -159,7 +159,7 @@ class Tagger:
         mask = torch.tensor([[1] * len(p) + [0] * (width - len(p)) for p in prompts], device=device)
         attention = mask
         if self._prefix:
-            seen, values = prefix_mask(mask, torch.full_like(ids, UNTAGGED)), added(self._model)
+            seen, values = prefix_mask(mask, torch.full_like(ids, IGNORED)), added(self._model)
             attention = torch.where(seen, *values) if values else seen
         head = self._model.get_output_embeddings().weight[self._tags.ids]
         with torch.inference_mode():

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..data import Message, Record, Schema
+from ..data import IGNORED, Message, Record, Schema
 from ..model.prompts import PromptFormat
 from ..schema.navigation import field_schema, member, resolve
 from ..schema.pointers import field_of, leaves, pointer_of
@@ -22,9 +22,6 @@ from ..text.grounding import occurrences
 
 if TYPE_CHECKING:
     import torch
-
-UNTAGGED = -100
-"""Tag of a token that is no part of the text."""
 
 _DEEPEST = 8
 """Levels of a schema that are looked through for fields: one may hold itself."""
@@ -50,7 +47,7 @@ class Tags:
         self.ids = sorted({self.outside, *(tag for pair in self.by_field.values() for tag in pair)})
 
     def label_prompt(self, text: str, messages: Sequence[Message], record: Record) -> list[int]:
-        """Return a tag for each token of a prompt, or ``UNTAGGED``.
+        """Return a tag for each token of a prompt, or ``IGNORED``.
 
         Of several fields that hold a value the first one tags it.
 
@@ -73,7 +70,7 @@ class Tags:
                 if first < last and not any(taken[first:last]):
                     tags[first:last] = [begins] + [inside] * (last - first - 1)
                     taken[first:last] = [True] * (last - first)
-        tagged = [UNTAGGED] * len(self.prompts.prompt(messages))
+        tagged = [IGNORED] * len(self.prompts.prompt(messages))
         for place, tag in zip(places, tags, strict=True):
             tagged[place.token] = tag
         return tagged

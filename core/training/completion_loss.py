@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.masks import NO_ANSWER
+from ..data import IGNORED
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +41,10 @@ def project_answers_alone(model: PreTrainedModel) -> None:
         chosen.clear()
         if not given.get("fused_lm_head") or given.get("labels") is None:
             return None
-        following = pad(given["labels"][:, 1:], (0, 1), value=NO_ANSWER).flatten()
-        positions = (following != NO_ANSWER).nonzero().flatten()
+        following = pad(given["labels"][:, 1:], (0, 1), value=IGNORED).flatten()
+        positions = (following != IGNORED).nonzero().flatten()
         missing = filled(len(positions), len(following)) - len(positions)
-        labels = pad(following[positions], (0, missing), value=NO_ANSWER)
+        labels = pad(following[positions], (0, missing), value=IGNORED)
         chosen.append(pad(positions, (0, missing)))
         # TRL takes labels that are shifted already as they are.
         return args, given | {"labels": None, "shift_labels": labels[None]}

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
-from ..data import SPLITS
+from ..data import IGNORED, SPLITS
 from ..dataset.issues import Finding
 from ..dataset.splits import Splits, fingerprint
 from ..model.prompts import PromptFormat
 from ..runs.folder import Run
 from ..runs.job import Order
 from ..runs.receipt import receipt_of
-from ..windows.rows import IGNORED, Rows
+from ..windows.rows import Rows
 from .distributed import process_count
 
 _VERSIONS = (

@@ -13,9 +13,10 @@ import torch
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from ..data import IGNORED
 from ..model.loading import load_for_inference
 from ..settings import Settings
-from ..tagging.labels import UNTAGGED, tagging_loss
+from ..tagging.labels import tagging_loss
 from .callbacks import BEST, BestAdapter, Trim
 from .sampler import LengthGroupedSampler
 
@@ -32,7 +33,7 @@ def is_copied(parameters: int, settings: Settings) -> bool:
 
 
 def _tagged(tags: torch.Tensor) -> int:
-    return int((tags != UNTAGGED).sum())
+    return int((tags != IGNORED).sum())
 
 
 class TagCollator(DataCollatorForLanguageModeling):
@@ -42,7 +43,7 @@ class TagCollator(DataCollatorForLanguageModeling):
         """Return a batch; its tags are rows × tokens."""
         batch: dict[str, Any] = super().torch_call(examples)
         if "tags" in examples[0]:
-            tags = torch.full_like(batch["labels"], UNTAGGED)
+            tags = torch.full_like(batch["labels"], IGNORED)
             for row, example in zip(tags, examples, strict=True):
                 row[: len(example["tags"])] = torch.tensor(example["tags"])
             batch["tags"] = tags
@@ -131,7 +132,7 @@ class ExtractionTrainer(SFTTrainer):
             return loss
         assert self.hidden is not None
         head = self.base.get_output_embeddings().weight
-        chosen = tags != UNTAGGED
+        chosen = tags != IGNORED
         of_tags = tagging_loss(self.hidden[chosen], tags[chosen], self.tags, head)
         self.hidden = None
         metrics: Any = self._metrics
