@@ -19,7 +19,8 @@ from typing import Any
 from transformers import PrinterCallback, TrainerCallback
 
 from fieldsmith.dataset.loading import read_splits
-from fieldsmith.model.loading import load_base, load_tokenizer, pick_device, quieten
+from fieldsmith.model.devices import pick_device
+from fieldsmith.model.loading import load_base, load_tokenizer, quieten
 from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter

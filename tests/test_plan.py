@@ -17,7 +17,8 @@ from tiny import Workplace
 from transformers import AutoConfig, LlamaConfig
 
 from fieldsmith.data import IGNORED
-from fieldsmith.model.loading import load_base, pick_device
+from fieldsmith.model.devices import pick_device
+from fieldsmith.model.loading import load_base
 from fieldsmith.planning.memory import Asked, Batch, Memory, measure, optimizer_bytes
 from fieldsmith.planning.plan import longest_batch, longest_prompts
 from fieldsmith.settings import Settings

@@ -473,7 +473,8 @@ def test_a_module_that_cannot_be_trained_is_one_line(
 def test_scoring_leaves_the_quantised_weights_as_they_are(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    from fieldsmith.model.loading import load_base, pick_device
+    from fieldsmith.model.devices import pick_device
+    from fieldsmith.model.loading import load_base
 
     settings = Settings(model=str(workplace.model))
     model: Any = load_base(settings, quantized=True, device=pick_device())

@@ -9,12 +9,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import torch
 from safetensors import SafetensorError
 
 from ..errors import RunError, SettingsError
 from ..settings import EMBEDDED, Settings
+from .devices import free_memory, pick_device, pick_precision
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -70,35 +70,6 @@ def identity(settings: Settings) -> dict[str, str]:
             while block := stream.read(1 << 22):
                 digest.update(block)
     return {"name": settings.model, "sha256": digest.hexdigest()}
-
-
-def pick_device() -> torch.device:
-    """Return the device to run on: CUDA, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
-def pick_precision(settings: Settings, device: torch.device) -> str:
-    """Return "bf16", "fp16" or "fp32": what is asked for, or the best that the device has."""
-    if settings.precision != "auto":
-        return settings.precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    if device.type == "mps":
-        return "fp32"
-    return "bf16" if has_cpu_bf16() else "fp32"
-
-
-def has_cpu_bf16() -> bool:
-    """Say whether this CPU multiplies bf16 in hardware; emulated, it is slower than float32."""
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    flags = Path("/proc/cpuinfo")
-    if capabilities.startswith("AVX512") and flags.exists():
-        return "avx512_bf16" in flags.read_text() or "amx_bf16" in flags.read_text()
-    return False
 
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -240,9 +211,8 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
         p.numel() * (2 if p.dtype == torch.uint8 else 1)  # two NF4 weights stand in a byte
         for p in model.parameters()
     )
-    if device.type == "cuda":
-        return parameters * 2 < torch.cuda.mem_get_info(device)[0] / 2
-    return parameters * 4 < psutil.virtual_memory().available / 2
+    width = 2 if device.type == "cuda" else 4
+    return parameters * width < free_memory(device) / 2
 
 
 def _cannot_load(settings: Settings, error: Exception) -> SettingsError:

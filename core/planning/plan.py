@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from ..data import IGNORED
 from ..dataset.issues import Finding, findings_of_training
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, InputError
+from ..model.devices import free_memory, pick_device, pick_precision
 from ..model.loading import weights_at_hand
 from ..model.prompts import PromptFormat
 from ..progress import meter
@@ -35,8 +34,6 @@ _MULTIPLE = 32
 """Rows are padded to a multiple of so many tokens; see ``qlora.training_arguments``."""
 
 _PROBE_STEPS, _PROBE_WARM_UP = 6, 2
-
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -234,21 +231,8 @@ def _rows(
 
 def _pick(asked: Device | None) -> tuple[Device, bool]:
     """Return the device to plan for, and whether it is the one that would train here."""
-    from ..model.loading import pick_device
-
     own: Device = "cuda" if pick_device().type == "cuda" else "cpu"
     return asked or own, asked in {None, own}
-
-
-def pick_precision(settings: Settings, device: Device) -> str:
-    """Return the precision of a training on a device that may not be at hand."""
-    import torch
-
-    from ..model import loading as models
-
-    if device == "cuda" and not torch.cuda.is_available():
-        return "bf16" if settings.precision == "auto" else settings.precision
-    return models.pick_precision(settings, models.pick_device())
 
 
 def longest_batch(rows: Sequence[Row], settings: Settings) -> Batch:
@@ -302,21 +286,6 @@ def work_of(rows: Sequence[Row], settings: Settings) -> Work:
         lengths=len({_padded(len(row.input_ids)) for row in rows}),
         steps=count_steps(len(rows), settings)[1],
     )
-
-
-def free_memory(device: Device) -> int:
-    """Return the bytes that are free, within what a container allows."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = int((_CONTROL_GROUP / "memory.max").read_text())
-        used = int((_CONTROL_GROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no control group, or "max"
-        return free
-    return min(free, max(limit - used, 0))
 
 
 def _changes(

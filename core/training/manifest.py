@@ -68,7 +68,7 @@ def _versions() -> dict[str, str]:
 def _device() -> dict[str, Any]:
     import torch
 
-    from ..model.loading import pick_device
+    from ..model.devices import pick_device
 
     device = pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()

@@ -45,7 +45,8 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from ..model.loading import load_base, pick_device
+    from ..model.devices import pick_device
+    from ..model.loading import load_base
     from ..model.masks import train_with_prefix
     from .completion_loss import project_answers_alone
     from .sampler import LengthGroupedSampler
@@ -147,7 +148,7 @@ def _check_trackers(settings: Settings, folder: Path) -> None:
 def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     from trl import SFTConfig
 
-    from ..model.loading import pick_device, pick_precision
+    from ..model.devices import pick_device, pick_precision
 
     device = pick_device()
     precision = pick_precision(settings, device)

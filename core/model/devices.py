@@ -1,0 +1,90 @@
+"""Decide on what a model runs: the device, its precision, and the memory that is free there.
+
+Training, ``extract plan`` and ``extract doctor`` all ask here, so that they agree. torch and psutil
+are imported when they are used: the doctor also runs where one of them is broken.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+def pick_device() -> torch.device:
+    """Return the device to run on: CUDA, else Apple's MPS, else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def pick_precision(settings: Settings, device: torch.device | str) -> str:
+    """Return "bf16", "fp16" or "fp32": the one that is set, else the best that the device has.
+
+    Args:
+        settings: ``precision`` decides, unless it is "auto".
+        device: may be "cuda" on a machine without one, to plan for another machine; its GPU is
+            assumed to have bf16, as all NVIDIA GPUs since 2020 do.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    if settings.precision != "auto":
+        return settings.precision
+    if has_bf16(kind) or (kind == "cuda" and not torch.cuda.is_available()):
+        return "bf16"
+    return "fp16" if kind == "cuda" else "fp32"
+
+
+def has_bf16(device: torch.device | str) -> bool:
+    """Say whether a device of this machine computes in bf16 in hardware, and training uses it.
+
+    Emulated bf16 is slower than float32 on a CPU, and slower than fp16 on a GPU.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = Path("/proc/cpuinfo")
+    if kind == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return flags.exists() and any(
+            name in flags.read_text() for name in ("avx512_bf16", "amx_bf16")
+        )
+    return False
+
+
+def free_memory(device: torch.device | str) -> int:
+    """Return the bytes that are free: of a GPU, or of main memory."""
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    return main_memory()[1]
+
+
+def main_memory() -> tuple[int, int]:
+    """Return the total and the free bytes of main memory, within what a container allows."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return within_control_group(memory.total, memory.available)
+
+
+def within_control_group(total: int, free: int) -> tuple[int, int]:
+    """Lower total and free bytes to the limit of the control group, where there is one."""
+    try:
+        limit = int((CONTROL_GROUP / "memory.max").read_text())
+        used = int((CONTROL_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no control group, or "max"
+        return total, free
+    return min(total, limit), min(free, max(limit - used, 0))
