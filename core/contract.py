@@ -15,7 +15,7 @@ from typing import Any
 
 from . import hookspecs
 from .data import Schema
-from .errors import PluginError, SchemaError, nearest, shortened
+from .errors import PluginError, SchemaError, did_you_mean, shortened
 from .hookspecs import PROJECT, REQUIRED
 
 _HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -66,7 +66,7 @@ def checked_hooks(module: object, who: str) -> list[Implementation]:
         elif not each.optional:
             raise PluginError(
                 f"{who} marks {each.hook!r} as a hook, but there is none so called; "
-                f"{nearest(each.hook, _HOOKS)}"
+                f"{did_you_mean(each.hook, _HOOKS)}"
             )
     _check_unmarked(module, {each.hook for each in implementations}, who)
     return implementations
@@ -79,7 +79,7 @@ def _check_unmarked(module: object, implemented: set[str], who: str) -> None:
         if meant and name not in implemented and meant not in implemented:
             fault = "is not marked with @fieldsmith.hookimpl"
             if name != meant:
-                fault = f"is no hook; {nearest(name, _HOOKS)}"
+                fault = f"is no hook; {did_you_mean(name, _HOOKS)}"
             raise PluginError(f"{who}: its function {name!r} {fault}")
 
 

@@ -60,10 +60,10 @@ class LeakError(FieldsmithError):
     """Documents stand on both sides of a split."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Say which known name is meant by ``name``, if one is near, and list the known ones.
 
-    >>> nearest("recieps", ["invoices", "recipes"])
+    >>> did_you_mean("recieps", ["invoices", "recipes"])
     'did you mean recipes? Known: invoices, recipes'
     """
     names = sorted(known)

@@ -24,7 +24,7 @@ import pluggy
 from . import hookspecs
 from .contract import check_complete, checked_hooks, checked_schema, is_wrapper
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
-from .errors import PluginError, UnknownFormatError, nearest, shortened
+from .errors import PluginError, UnknownFormatError, did_you_mean, shortened
 from .hookspecs import ENTRY_POINT_GROUP, PROJECT
 
 OK = "ok"
@@ -308,7 +308,7 @@ def _chosen(name: str, installed: Sequence[Installed]) -> Installed:
     found = [entry for entry in installed if entry.name == name]
     if not found:
         known = {entry.name for entry in installed}
-        raise PluginError(f"no plugin is called {name!r}; {nearest(name, known)}")
+        raise PluginError(f"no plugin is called {name!r}; {did_you_mean(name, known)}")
     if len(found) > 1:
         raise PluginError(f"plugin {name!r} comes twice: {_clash(found[0], found[1:])}")
     return found[0]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
-from .errors import SettingsError, nearest
+from .errors import SettingsError, did_you_mean
 from .files import read_text
 
 EMBEDDED = "embedded"
@@ -44,7 +44,7 @@ class Settings:
     window: Literal["document", "sentences", "tokens"] = "document"
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"
-    swap_values: int = 0  # copies of each window in which values of others stand for its own
+    augment_copies: int = 0  # copies of each window in which values of others stand for its own
     max_length: int = 2048  # tokens of prompt and answer; longer rows are set aside, never cut
     max_new_tokens: int = 512  # tokens of an answer, in generation
 
@@ -83,7 +83,7 @@ class Settings:
     merge: Literal["auto", "yes", "no"] = "auto"  # merge the adapter into the weights to generate
 
     # Answers and scores
-    lexicon: bool = False  # what training documents call a value is heard beside the tags
+    gazetteer: bool = False  # what training documents call a value is heard beside the tags
     choose_confidence: bool = True  # leave out the leaves without which validation scores best
     score: list[str] = field(default_factory=list)  # metric names that make up the score; []: all
 
@@ -164,7 +164,7 @@ def _read_preset(name: str) -> dict[str, object]:
     else:
         known = preset_names()
         if name not in known:
-            raise SettingsError(f"unknown preset {name!r}: {nearest(name, known)}")
+            raise SettingsError(f"unknown preset {name!r}: {did_you_mean(name, known)}")
         text = (_presets() / f"{name}.yaml").read_text(encoding="utf-8")
     try:
         loaded = yaml.safe_load(text)
@@ -226,7 +226,7 @@ def _sorted_out(values: Mapping[str, object], where: str) -> tuple[dict[str, Any
     good, faults = {}, []
     for name, value in values.items():
         if name not in hints:
-            faults.append(f"{where}: unknown setting {name!r}: {nearest(name, hints)}")
+            faults.append(f"{where}: unknown setting {name!r}: {did_you_mean(name, hints)}")
             continue
         try:
             good[name] = _convert(value, hints[name])
@@ -285,7 +285,7 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "window_overlap", "lora_dropout", "max_steps", "warmup", "weight_decay", "max_grad_norm",
-    "eval_documents", "patience", "seed", "swap_values", "tagging_weight",
+    "eval_documents", "patience", "seed", "augment_copies", "tagging_weight",
 )  # fmt: skip
 
 

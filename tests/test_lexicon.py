@@ -175,5 +175,5 @@ def test_a_run_hears_the_lexicon_of_its_training_documents(
 
 
 def test_a_training_without_it_writes_none(workplace: Workplace, tmp_path: Path) -> None:
-    workplace.train(tmp_path / "run", lexicon=False, max_steps=1)
+    workplace.train(tmp_path / "run", gazetteer=False, max_steps=1)
     assert Lexicon.read(Run(tmp_path / "run").lexicon_file) is None

@@ -104,7 +104,7 @@ def test_settings() -> None:
     small, large = map(medical_ner.extract_settings, ("embedded", "llama-3.2-3b"))
     score = {"score": ["chemicals", "diseases", "relations"]}
     assert large == {"window": "document", **score}
-    assert small == {"window": "sentences", "swap_values": 2, "epochs": 2, **score}
+    assert small == {"window": "sentences", "augment_copies": 2, "epochs": 2, **score}
 
 
 def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:

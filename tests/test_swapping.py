@@ -94,7 +94,10 @@ def test_copies_are_rows_of_their_own_beside_the_books(medical: Plugin) -> None:
     settings = resolve(EMBEDDED, medical.name, medical.settings(EMBEDDED), {}).values
     plain, doubled = (
         build_rows(
-            examples, medical, shipped_prompts(), dataclasses.replace(settings, swap_values=copies)
+            examples,
+            medical,
+            shipped_prompts(),
+            dataclasses.replace(settings, augment_copies=copies),
         )
         for copies in (0, 2)
     )

@@ -110,7 +110,7 @@ def rows_of(weight: float, copies: int = 0) -> tuple[Rows, Settings]:
     examples = [
         Example(Document(str(n), f"{TEXT} {n}", {}), RECORD | {"title": str(n)}) for n in range(4)
     ]
-    chosen = {"tagging_weight": weight, "swap_values": copies, "batch_size": 2, "epochs": 1}
+    chosen = {"tagging_weight": weight, "augment_copies": copies, "batch_size": 2, "epochs": 1}
     settings = resolve(EMBEDDED, "any", {}, chosen | {"precision": "fp32"}).values
     return build_rows(examples, plugin_of(SCHEMA), shipped_prompts(), settings), settings
 

@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, object] = {
     "lora_rank": 8,
     "max_new_tokens": 40,
     "patience": 1,
-    "swap_values": 0,  # few rows are enough
+    "augment_copies": 0,  # few rows are enough
     "scheduler": "constant",  # scores go up and down, and the best adapter is not the last
 }
 

@@ -17,7 +17,7 @@ from ..errors import (
     FieldsmithError,
     PluginError,
     SchemaError,
-    nearest,
+    did_you_mean,
 )
 from ..settings import EMBEDDED, preset_names
 from .plugin_under_test import (
@@ -156,7 +156,7 @@ def known_reasons(expected_failures: Mapping[str, str]) -> Mapping[str, str]:
     for name, reason in expected_failures.items():
         if name not in names:
             raise PluginError(
-                f"expected_failures: no check is called {name!r}; " + nearest(name, names)
+                f"expected_failures: no check is called {name!r}; " + did_you_mean(name, names)
             )
         if not reason or not isinstance(reason, str):
             raise PluginError(f"expected_failures: say why {name} is expected to fail")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..data import Counts
-from ..errors import PluginError, UnknownFormatError, nearest, shortened
+from ..errors import PluginError, UnknownFormatError, did_you_mean, shortened
 from ..scoring.metrics import precision_recall_f1, support
 from .checks_schema import _fields
 from .plugin_under_test import SkippedError, Subject, counted_without
@@ -36,7 +36,7 @@ def check_metric_counts_the_score(subject: Subject) -> str:
     if unknown:
         raise PluginError(
             f"it does not count {', '.join(unknown)}, which the score is made of; "
-            f"{nearest(unknown[0], totals)}"
+            f"{did_you_mean(unknown[0], totals)}"
         )
     if not any(_supported(totals[name]) for name in wanted or totals):
         raise PluginError("it counts nothing in the whole sample; count the gold record's leaves")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..decoding.grammar import closing_problem
-from ..errors import PluginError, SchemaError, nearest
+from ..errors import PluginError, SchemaError, did_you_mean
 from ..schema.navigation import kinds_of, resolve
 from ..schema.pointers import pointer_of
 from .plugin_under_test import Subject
@@ -61,7 +61,7 @@ def check_annotations_are_known(subject: Subject) -> str:
             if near and key not in _ANNOTATIONS:
                 raise PluginError(
                     f"the schema at {place or '/'}: {key!r} is no annotation that is read; "
-                    f"{nearest(key, _ANNOTATIONS)}"
+                    f"{did_you_mean(key, _ANNOTATIONS)}"
                 )
             count += key in _ANNOTATIONS
     return f"{count} annotations"

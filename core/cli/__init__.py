@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..errors import FieldsmithError, nearest
+from ..errors import FieldsmithError, did_you_mean
 
 COMMANDS: Mapping[str, str] = {
     "plugins": "List the installed plugins, or show one.",
@@ -53,7 +53,9 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            raise click.UsageError(f"no command is called {name!r}; {nearest(name, COMMANDS)}", ctx)
+            raise click.UsageError(
+                f"no command is called {name!r}; {did_you_mean(name, COMMANDS)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..data import SPLITS, Example, Reject
-from ..errors import InputError, LeakError, nearest
+from ..errors import InputError, LeakError, did_you_mean
 
 IDS_SHOWN = 10
 
@@ -183,7 +183,7 @@ def _official_split(row: _Kept) -> str:
     if split is None:
         return "train"
     if split not in SPLITS:
-        raise InputError(f"{row.place}: unknown split {split!r}; {nearest(split, SPLITS)}")
+        raise InputError(f"{row.place}: unknown split {split!r}; {did_you_mean(split, SPLITS)}")
     return split
 
 

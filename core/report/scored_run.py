@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data import SPLITS, Counts, Example, Prediction, Record, Span
 from ..dataset.loading import read_splits
-from ..errors import FieldsmithError, RunError, nearest
+from ..errors import FieldsmithError, RunError, did_you_mean
 from ..evaluation.evaluate import Labelled, score_names
 from ..files import parse_json, read_jsonl
 from ..plugins import Plugin, load
@@ -171,7 +171,7 @@ def _chosen(run: Run, summaries: Mapping[str, Any], name: str | None, data: Path
             name += ":all"  # as extract evaluate calls a path that is called like a split
     if name not in summaries:
         raise RunError(
-            f"{run.folder}: metrics.json holds no scores of {name!r}; {nearest(name, summaries)}. "
+            f"{run.folder}: metrics.json holds no scores of {name!r}; {did_you_mean(name, summaries)}. "
             f"Make them by extract evaluate, or choose by --split"
         )
     return name

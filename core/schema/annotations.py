@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..data import Schema
-from ..errors import nearest
+from ..errors import did_you_mean
 from .pointers import pointer_of
 
 SOURCES = ("verbatim", "inferred")
@@ -52,18 +52,18 @@ def _own_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for name in schema:
         spelling = str(name).replace("_", "-").casefold().replace("normalize", "normalise")
         if name not in _ANNOTATIONS and spelling in _ANNOTATIONS:
-            yield f"there is no annotation {name!r}; {nearest(spelling, _ANNOTATIONS)}"
+            yield f"there is no annotation {name!r}; {did_you_mean(spelling, _ANNOTATIONS)}"
     source, score = schema.get("x-source", SOURCES[0]), schema.get("x-score", SCORES[0])
     if source not in SOURCES:
-        yield f"x-source is {source!r}; {nearest(str(source), SOURCES)}"
+        yield f"x-source is {source!r}; {did_you_mean(str(source), SOURCES)}"
     if score not in SCORES:
-        yield f"x-score is {score!r}; {nearest(str(score), SCORES)}"
+        yield f"x-score is {score!r}; {did_you_mean(str(score), SCORES)}"
     steps, keys = schema.get("x-normalise", []), schema.get("x-key", [])
     if not isinstance(steps, list):
         yield "x-normalise is a list of steps, such as ['dehyphenate', 'spaces']"
     else:
         yield from (
-            f"x-normalise has no step {step!r}; {nearest(str(step), STEPS)}"
+            f"x-normalise has no step {step!r}; {did_you_mean(str(step), STEPS)}"
             for step in steps
             if step not in STEPS
         )

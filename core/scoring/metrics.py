@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Counts
-from ..errors import InputError, PluginError, SettingsError, nearest
+from ..errors import InputError, PluginError, SettingsError, did_you_mean
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -212,12 +212,12 @@ def _names(documents: Sequence[DocumentCounts]) -> list[str]:
 def _columns(names: Sequence[str], seen: Sequence[str]) -> list[int]:
     """Return where the names that make up the score stand among those seen."""
     if not names:
-        raise SettingsError(f"no metric name makes up the score; {nearest('', seen)}")
+        raise SettingsError(f"no metric name makes up the score; {did_you_mean('', seen)}")
     if len(set(names)) < len(names):
         raise SettingsError(f"a metric name makes up the score twice: {', '.join(names)}")
     for name in names:
         if name not in seen:
-            raise SettingsError(f"unknown metric name {name!r}; {nearest(name, seen)}")
+            raise SettingsError(f"unknown metric name {name!r}; {did_you_mean(name, seen)}")
     return [seen.index(name) for name in names]
 
 

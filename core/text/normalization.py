@@ -13,7 +13,7 @@ from typing import Any
 import regex
 
 from ..data import Record, Schema
-from ..errors import PluginError, nearest
+from ..errors import PluginError, did_you_mean
 from ..schema.navigation import member, resolve
 from ..schema.pointers import leaves
 
@@ -51,7 +51,9 @@ def normalise(text: str, steps: Iterable[str]) -> str:
     """
     for step in steps:
         if step not in STEPS:
-            raise PluginError(f"x-normalise: there is no step {step!r}; {nearest(step, STEPS)}")
+            raise PluginError(
+                f"x-normalise: there is no step {step!r}; {did_you_mean(step, STEPS)}"
+            )
         text = STEPS[step](text)
     return text
 

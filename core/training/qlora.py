@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingsError, nearest
+from ..errors import SettingsError, did_you_mean
 from ..model.prompts import PromptFormat
 from ..settings import Settings
 from ..windows.rows import Row
@@ -106,7 +106,7 @@ def check_modules(model: PreTrainedModel, settings: Settings) -> None:
         for name in [] if names == "all-linear" else names:
             if name.rpartition(".")[2] not in known:
                 raise SettingsError(
-                    f"{setting}: {settings.model} has no module {name!r}; {nearest(name, known)}"
+                    f"{setting}: {settings.model} has no module {name!r}; {did_you_mean(name, known)}"
                 )
     if "lm_head" in _targets(settings):  # the loss reads its weights, and would miss the adapter
         raise SettingsError("lora_targets: lm_head cannot be adapted; name it in modules_to_save")
@@ -140,7 +140,7 @@ def _check_trackers(settings: Settings, folder: Path) -> None:
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
     for name in settings.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
-            raise SettingsError(f"report_to: {nearest(name, INTEGRATION_TO_CALLBACK)}")
+            raise SettingsError(f"report_to: {did_you_mean(name, INTEGRATION_TO_CALLBACK)}")
         if name not in installed:
             raise SettingsError(f"report_to: {name} is not installed; pip install {name}")
 

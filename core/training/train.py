@@ -12,7 +12,14 @@ from ..data import Example, Prediction, Reject
 from ..dataset.issues import find_in_splits, findings_of_training, refuse_unsound
 from ..dataset.loading import read_splits
 from ..dataset.splits import Splits
-from ..errors import FieldsmithError, InputError, OutOfMemoryError, RunError, SettingsError, nearest
+from ..errors import (
+    FieldsmithError,
+    InputError,
+    OutOfMemoryError,
+    RunError,
+    SettingsError,
+    did_you_mean,
+)
 from ..files import write_atomically, write_json
 from ..model.out_of_memory import give_back, is_out_of_memory
 from ..model.prompts import PromptFormat
@@ -89,10 +96,10 @@ def train(
     for finding in found:
         say(finding.line)
     lexicon = None
-    if settings.lexicon and settings.tagging_weight:
+    if settings.gazetteer and settings.tagging_weight:
         lexicon = Lexicon.counted(splits.train, plugin.schema)
-    elif settings.lexicon:
-        say("lexicon: none is made, for it is heard beside tags alone (tagging_weight)")
+    elif settings.gazetteer:
+        say("gazetteer: none is made, for it is heard beside tags alone (tagging_weight)")
     if is_main_process():
         write_books(run, order, splits, rows, data_hash, prompts, found)
         if lexicon:
@@ -111,7 +118,9 @@ def _check_score(order: Order, examples: Sequence[Example]) -> None:
     }
     for name in order.settings.values.score:
         if name not in counted:
-            raise SettingsError(f"score: unknown metric name {name!r}; {nearest(name, counted)}")
+            raise SettingsError(
+                f"score: unknown metric name {name!r}; {did_you_mean(name, counted)}"
+            )
 
 
 def _refuse_changes(
@@ -154,7 +163,7 @@ def _fit(
     asked = order.settings.values
     settings = lowered(run, asked)
     held_out = splits.validation[: asked.eval_documents]
-    as_they_are = replace(asked, swap_values=0, tagging_weight=0.0)
+    as_they_are = replace(asked, augment_copies=0, tagging_weight=0.0)
     tags = Tags(order.plugin.schema, prompts).ids if asked.tagging_weight else []
     held_out_rows = build_rows(held_out, order.plugin, prompts, as_they_are).rows
     while True:

@@ -78,4 +78,4 @@ def extract_settings(preset: str) -> dict[str, object]:
     score = {"score": ["chemicals", "diseases", "relations"]}
     if preset != "embedded":
         return {"window": "document", **score}
-    return {"window": "sentences", "swap_values": 2, "epochs": 2, **score}
+    return {"window": "sentences", "augment_copies": 2, "epochs": 2, **score}
