@@ -12,6 +12,7 @@ import importlib.machinery
 import importlib.util
 import math
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -239,7 +240,7 @@ def _entries_of(distribution: metadata.Distribution) -> Iterator[Installed]:
     try:
         entries = list(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
     except Exception as error:  # a file that is not well-formed fails in many ways
-        state = f"cannot be read: its entry_points.txt is broken ({_said(error)})"
+        state = f"cannot be read: its entry_points.txt is broken ({describe_error(error)})"
         yield Installed(project, project, version, target="", state=state)
         return
     for entry in entries:
@@ -253,7 +254,7 @@ def _described(entry: Installed, entries: Iterable[Installed]) -> Installed:
     try:
         description, state = _first_line(entry.target), OK
     except ImportError as error:
-        description, state = "", f"cannot be imported: {_said(error)}"
+        description, state = "", f"cannot be imported: {describe_error(error)}"
     if rivals:
         state = f"comes twice: {_clash(entry, rivals)}"
     return Installed(
@@ -286,7 +287,7 @@ def _first_line(target: str) -> str:
     try:
         doc = ast.get_docstring(ast.parse(source))
     except (SyntaxError, ValueError) as error:
-        raise ImportError(_said(error)) from error
+        raise ImportError(describe_error(error)) from error
     return (doc or "").strip().partition("\n")[0].strip()
 
 
@@ -320,16 +321,16 @@ def _imported(entry: Installed) -> object:
     try:
         return metadata.EntryPoint(entry.name, entry.target, ENTRY_POINT_GROUP).load()
     except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{_named(entry)} cannot be imported: {_said(error)}{_place(error)}"
-        ) from error
+        raise PluginError(f"{_named(entry)} cannot be imported: {describe_error(error)}") from error
 
 
 def _register(manager: pluggy.PluginManager, plugin: object, entry: Installed) -> None:
     try:
         manager.register(plugin, name=entry.name)
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"{_named(entry)} is refused by pluggy: {_said(error)}") from error
+        raise PluginError(
+            f"{_named(entry)} is refused by pluggy: {describe_error(error)}"
+        ) from error
 
 
 def _register_wrappers(manager: pluggy.PluginManager, entry: Installed) -> None:
@@ -348,7 +349,7 @@ def _schema_of(hooks: pluggy.HookRelay, entry: Installed) -> Schema:
         schema = hooks.extract_schema()
     except Exception as error:  # a plugin without a schema cannot be used, whatever the reason
         raise PluginError(
-            f"{_named(entry)}: extract_schema failed: {_said(error)}{_place(error)}"
+            f"{_named(entry)}: extract_schema failed: {describe_error(error)}"
         ) from error
     return checked_schema(schema, _named(entry))
 
@@ -365,16 +366,29 @@ def _named(entry: Installed) -> str:
     return f"plugin {entry.name!r} ({entry.origin})"
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def describe_error(error: BaseException) -> str:
+    """Return an error's type and text and, if a plugin's own line raised it, that line."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    line = author_line(error)
+    return f"{text} ({line})" if line else text
 
 
-def _place(error: BaseException) -> str:
-    """Say where an error was raised: its traceback is not shown to the user."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        # Neither here nor in Python's import system: in what the author wrote.
-        if frame.filename != __file__ and "importlib" not in frame.filename
-    ]
-    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+def author_line(error: BaseException) -> str:
+    """Return "file:line" where a plugin's code raised an error; "" if it was none of that code.
+
+    Lines of this package, of Python's standard library and of pluggy do not count: they only call
+    the plugin.
+    """
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_authors(each)]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _is_authors(frame: traceback.FrameSummary) -> bool:
+    file = Path(frame.filename)
+    python = Path(sysconfig.get_path("stdlib"))
+    return not (
+        file.is_relative_to(Path(__file__).parent)
+        or (file.is_relative_to(python) and "site-packages" not in file.parts)
+        or "pluggy" in file.parts
+        or frame.filename.startswith("<")
+    )

@@ -19,12 +19,11 @@ from ..errors import (
     SchemaError,
     did_you_mean,
 )
+from ..plugins import author_line, describe_error
 from ..settings import EMBEDDED, preset_names
 from .plugin_under_test import (
     SkippedError,
     Subject,
-    authors_line,
-    said,
     settings_under,
 )
 
@@ -178,9 +177,11 @@ def run_check(
     except FieldsmithError as error:
         return _failed(what, str(error), reason)
     except (Exception, SystemExit) as error:
-        if not authors_line(error):
+        if not author_line(error):
             raise  # a bug of ours
-        return _failed(what, f"{said(error)}; mend that line, or tell what is wrong there", reason)
+        return _failed(
+            what, f"{describe_error(error)}; mend that line, or tell what is wrong there", reason
+        )
     if reason is not None:
         detail = f"it was expected to fail ({reason}) and passes: expect that no longer"
         return Check("fail", what, detail)

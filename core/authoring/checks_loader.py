@@ -13,10 +13,11 @@ from ..data import Example, Reject
 from ..dataset.loading import read_examples
 from ..dataset.splits import split_documents
 from ..errors import FieldsmithError, InputError, PluginError, shortened
+from ..plugins import describe_error
 from ..settings import Settings
 from ..windows.rows import build_rows
 from .corrupted_files import BAD_SOURCES, damaged
-from .plugin_under_test import SkippedError, Subject, hash_of_rows, said
+from .plugin_under_test import SkippedError, Subject, hash_of_rows
 
 
 def check_sample_is_valid(subject: Subject) -> str:
@@ -155,7 +156,7 @@ def _read(subject: Subject, path: Path, what: str) -> list[Example | Reject]:
         raise PluginError(f"{what}: {error}") from error
     except Exception as error:
         raise PluginError(
-            f"{what}: it raises {said(error)}; yield a fieldsmith.Reject for a row that cannot be "
+            f"{what}: it raises {describe_error(error)}; yield a fieldsmith.Reject for a row that cannot be "
             f"read, and raise fieldsmith.InputError, naming the file and what to do, for a source "
             f"(fieldsmith.read_text and fieldsmith.files_in do)"
         ) from error

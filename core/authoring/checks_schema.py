@@ -8,11 +8,10 @@ from typing import Any
 
 from ..decoding.grammar import closing_problem
 from ..errors import PluginError, SchemaError, did_you_mean
-from ..schema.navigation import kinds_of, resolve
+from ..schema.annotations import ANNOTATIONS
+from ..schema.navigation import resolve, types_of
 from ..schema.pointers import pointer_of
 from .plugin_under_test import Subject
-
-_ANNOTATIONS = ("x-source", "x-key", "x-score", "x-normalise")
 
 
 def check_schema_is_enforceable(subject: Subject) -> str:
@@ -57,13 +56,13 @@ def check_annotations_are_known(subject: Subject) -> str:
     count = 0
     for place, node in _nodes(subject.plugin.schema, ""):
         for key in node if isinstance(node, dict) else ():
-            near = get_close_matches(key, _ANNOTATIONS, n=1, cutoff=0.8)
-            if near and key not in _ANNOTATIONS:
+            near = get_close_matches(key, ANNOTATIONS, n=1, cutoff=0.8)
+            if near and key not in ANNOTATIONS:
                 raise PluginError(
                     f"the schema at {place or '/'}: {key!r} is no annotation that is read; "
-                    f"{did_you_mean(key, _ANNOTATIONS)}"
+                    f"{did_you_mean(key, ANNOTATIONS)}"
                 )
-            count += key in _ANNOTATIONS
+            count += key in ANNOTATIONS
     return f"{count} annotations"
 
 
@@ -105,7 +104,7 @@ def _openness(node: Any) -> str:
     """Say what a schema leaves open, and what to do; "" for nothing."""
     if not isinstance(node, dict) or not any(key in node for key in _SAYING):
         return "anything may stand here; say its type"
-    kinds = kinds_of({"type": node.get("type", ())})
+    kinds = types_of({"type": node.get("type", ())})
     if "object" in kinds and node.get("additionalProperties") is not False:
         return 'an object may hold keys that nobody named; add "additionalProperties": false'
     if "array" in kinds and not node.keys() & {"items", "prefixItems"}:
@@ -116,7 +115,7 @@ def _openness(node: Any) -> str:
 def _forced(schema: Any, root: Mapping[str, Any], pointer: str) -> Iterator[str]:
     """Yield the pointers of the verbatim fields that every record holds."""
     here = resolve(schema, root)
-    if "null" in kinds_of(here):
+    if "null" in types_of(here):
         return
     if here.get("x-source") == "verbatim":
         yield pointer

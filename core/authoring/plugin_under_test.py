@@ -11,8 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -23,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import Document, Example, Message, Prediction, Record, Reject
 from ..errors import FieldsmithError, PluginError, SettingsError
-from ..plugins import Plugin, find, load
-from ..schema.navigation import empty_record, kinds_of, member, resolve
+from ..plugins import Plugin, describe_error, find, load
+from ..schema.navigation import empty_record, property_schema, resolve, types_of
 from ..schema.records import first_problem
 from ..scoring.metrics import DocumentCounts
 from ..settings import EMBEDDED, Settings
@@ -237,7 +235,7 @@ def prompt_texts(plugin: Plugin, document: Document) -> list[Message]:
     except Exception as error:
         raise PluginError(
             f"extract_prompt fails for a document with the text {document.text[:40]!r} and "
-            f"meta {dict(document.meta)!r}: {said(error)}; use the document's text as it is, and "
+            f"meta {dict(document.meta)!r}: {describe_error(error)}; use the document's text as it is, and "
             f"meta.get(…) for what may be missing"
         ) from error
 
@@ -264,7 +262,7 @@ def _counted(plugin: Plugin, example: Example, record: Record | None) -> Documen
         raise
     except Exception as error:
         raise PluginError(
-            f"it fails for {what} to document {example.document.id}: {said(error)}; any valid "
+            f"it fails for {what} to document {example.document.id}: {describe_error(error)}; any valid "
             f"record, and None, has to be counted"
         ) from error
     if (example, given) != before:
@@ -294,7 +292,7 @@ def counted_without(plugin: Plugin, example: Example, key: str) -> DocumentCount
     except Exception as error:
         raise PluginError(
             f"it fails where the gold record of document {example.document.id} lacks {key!r}: "
-            f"{said(error)}; an absent key is not annotated: skip what depends on it"
+            f"{describe_error(error)}; an absent key is not annotated: skip what depends on it"
         ) from error
 
 
@@ -308,7 +306,7 @@ class _Changes:
     def of(self, value: Any, schema: Any) -> Any:
         here = resolve(schema, self.root)
         if isinstance(value, dict):
-            return {key: self.of(item, member(here, key)) for key, item in value.items()}
+            return {key: self.of(item, property_schema(here, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self.of(item, here.get("items", {})) for item in value]
         fitting = (
@@ -333,38 +331,8 @@ class _Changes:
                 f"{1200 + self.number % 700}-01-01",
             )
         yield from (each for each in schema.get("enum", ()) if each is not None)
-        if "null" in kinds_of(schema):
+        if "null" in types_of(schema):
             yield None
-
-
-# What an error says
-
-
-def said(error: BaseException) -> str:
-    """Return an error's kind, text and, where it was raised in a plugin's own line, its place."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    line = authors_line(error)
-    return f"{text} ({line})" if line else text
-
-
-def authors_line(error: BaseException) -> str:
-    """Return the file and line of an error that is in no file of ours; "" where there is none.
-
-    Python's own library and pluggy are nobody's here: they only pass on what they were given.
-    """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_others(frame)]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-
-
-def _is_others(frame: traceback.FrameSummary) -> bool:
-    file = Path(frame.filename)
-    python = Path(sysconfig.get_path("stdlib"))
-    return not (
-        file.is_relative_to(Path(__file__).parent.parent)
-        or (file.is_relative_to(python) and "site-packages" not in file.parts)
-        or "pluggy" in file.parts
-        or frame.filename.startswith("<")
-    )
 
 
 # The second process
@@ -398,7 +366,7 @@ def _hash_or_error(make: Callable[[], str]) -> str:
     try:
         return make()
     except Exception as error:  # other checks tell of it
-        return said(error)
+        return describe_error(error)
 
 
 def hash_of_rows(rows: Iterable[Example | Reject]) -> str:

@@ -21,7 +21,8 @@ SCORES = ("exact", "casefold", "levenshtein", "set", "text", "none")
 STEPS = ("nfkc", "dehyphenate", "spaces", "casefold", "punctuation")
 """Steps of ``x-normalise``."""
 
-_ANNOTATIONS = ("x-source", "x-score", "x-normalise", "x-key")
+ANNOTATIONS = ("x-source", "x-score", "x-normalise", "x-key")
+"""The annotations that the core reads."""
 
 
 def annotation_problem(schema: Schema) -> str | None:
@@ -51,8 +52,8 @@ def _problems(schema: Any, path: tuple[str, ...]) -> Iterator[str]:
 def _own_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for name in schema:
         spelling = str(name).replace("_", "-").casefold().replace("normalize", "normalise")
-        if name not in _ANNOTATIONS and spelling in _ANNOTATIONS:
-            yield f"there is no annotation {name!r}; {did_you_mean(spelling, _ANNOTATIONS)}"
+        if name not in ANNOTATIONS and spelling in ANNOTATIONS:
+            yield f"there is no annotation {name!r}; {did_you_mean(spelling, ANNOTATIONS)}"
     source, score = schema.get("x-source", SOURCES[0]), schema.get("x-score", SCORES[0])
     if source not in SOURCES:
         yield f"x-source is {source!r}; {did_you_mean(str(source), SOURCES)}"
