@@ -156,8 +156,8 @@ def _read(subject: Subject, path: Path, what: str) -> list[Example | Reject]:
         raise PluginError(f"{what}: {error}") from error
     except Exception as error:
         raise PluginError(
-            f"{what}: it raises {describe_error(error)}; yield a fieldsmith.Reject for a row that cannot be "
-            f"read, and raise fieldsmith.InputError, naming the file and what to do, for a source "
+            f"{what}: it raises {describe_error(error)}; yield a fieldsmith.Reject for a row that "
+            f"cannot be read, and raise fieldsmith.InputError, naming the file and what to do, for a source "
             f"(fieldsmith.read_text and fieldsmith.files_in do)"
         ) from error
 

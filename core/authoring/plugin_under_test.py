@@ -235,8 +235,8 @@ def prompt_texts(plugin: Plugin, document: Document) -> list[Message]:
     except Exception as error:
         raise PluginError(
             f"extract_prompt fails for a document with the text {document.text[:40]!r} and "
-            f"meta {dict(document.meta)!r}: {describe_error(error)}; use the document's text as it is, and "
-            f"meta.get(…) for what may be missing"
+            f"meta {dict(document.meta)!r}: {describe_error(error)}; use the document's text as it "
+            f"is, and meta.get(…) for what may be missing"
         ) from error
 
 
@@ -262,8 +262,8 @@ def _counted(plugin: Plugin, example: Example, record: Record | None) -> Documen
         raise
     except Exception as error:
         raise PluginError(
-            f"it fails for {what} to document {example.document.id}: {describe_error(error)}; any valid "
-            f"record, and None, has to be counted"
+            f"it fails for {what} to document {example.document.id}: {describe_error(error)}; any "
+            f"valid record, and None, has to be counted"
         ) from error
     if (example, given) != before:
         raise PluginError("it changes the records that it is given; work on a copy")
