@@ -157,8 +157,8 @@ def _read(subject: Subject, path: Path, what: str) -> list[Example | Reject]:
     except Exception as error:
         raise PluginError(
             f"{what}: it raises {describe_error(error)}; yield a fieldsmith.Reject for a row that "
-            f"cannot be read, and raise fieldsmith.InputError, naming the file and what to do, for a source "
-            f"(fieldsmith.read_text and fieldsmith.files_in do)"
+            f"cannot be read, and raise fieldsmith.InputError, naming the file and what to do, for "
+            f"a source (fieldsmith.read_text and fieldsmith.files_in do)"
         ) from error
 
 
@@ -172,7 +172,7 @@ def _refused(subject: Subject, path: Path, what: str, *, loud: bool = False) -> 
             return
         raise PluginError(
             f"{what}: it finds nothing to complain of; raise fieldsmith.InputError "
-            f"(fieldsmith.read_text and fieldsmith.files_in do)"
+            f"source (fieldsmith.read_text and fieldsmith.files_in do)"
         )
     made = [row for row in rows if isinstance(row, Example)]
     if made and what.startswith(_NO_TEXT):
