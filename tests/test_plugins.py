@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import SHIPPED, TOY, Site
+from installed_plugins import SHIPPED, TOY, Site
 
 from fieldsmith import Document, Example, InputError, Message, Prediction, plugins
 from fieldsmith.errors import PluginError

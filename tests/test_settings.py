@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import ROOT
 
 from fieldsmith.errors import InputError, SettingsError
 from fieldsmith.settings import (
@@ -23,7 +24,7 @@ from fieldsmith.settings import (
     resolve,
 )
 
-PRESETS = Path(__file__).parent.parent / "core" / "presets"
+PRESETS = ROOT / "core" / "presets"
 DEFAULTS = Settings()
 
 

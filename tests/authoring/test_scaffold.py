@@ -1,0 +1,356 @@
+"""A new plugin's project: what is written, what is refused, and the schema drafted from records."""
+
+from __future__ import annotations
+
+import ast
+import json
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from installed_plugins import Site
+
+from fieldsmith import Document, Example, UnknownFormatError, __version__, hookspecs, jsonl_examples
+from fieldsmith.authoring import scaffold
+from fieldsmith.authoring.checks import check_plugin
+from fieldsmith.authoring.scaffold import create
+from fieldsmith.authoring.schema_inference import draft_schema
+from fieldsmith.contract import checked_schema
+from fieldsmith.errors import FieldsmithError, InputError, OutputError, PluginError
+from fieldsmith.schema.records import first_problem
+
+RECORDS = [
+    {
+        "id": number,
+        "text": f"Invoice {number} from Bolt & Co, for {'steel' if number % 2 else 'paper'}: "
+        f"{number * 10} pieces at Ulm, 3 pens at Bonn.",
+        "url": f"https://invoices.example/{number}",
+        "record": {
+            "seller": "Bolt & Co",
+            "remark": None if number % 3 else "at Ulm",
+            "trade": ["metal", "stationery"][number % 2 == 0],
+            "summary": f"Firm number {number} has sold a great many of the things that it sells.",
+            "paid": number % 2 == 0,
+            "total": number * 1.5 if number > 1 else 3,
+            "lines": [
+                {"count": number * 10, "town": "Ulm"},
+                {"count": 3, "town": "Bonn", "thing": "pens"},
+            ],
+            "address": {"town": "Ulm", "code": None},
+            "words": ["steel"] if number % 2 else [],
+        },
+    }
+    for number in range(1, 11)
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    path = tmp_path / "work"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path
+
+
+def written(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "records.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def failed(site: Site, project: Path) -> list[str]:
+    """Return what fails of a generated plugin, seen as if it were installed."""
+    (package,) = (project / "x").parent.glob("fieldsmith_*")
+    (site.path / package.name).symlink_to(package)
+    site.declare(package.name, "1.0", f"[extract.plugins]\n{project.name} = {package.name}\n")
+    checks = check_plugin(project.name)
+    return [f"{check.what}: {check.detail}" for check in checks if check.state != "ok"]
+
+
+# What is written
+
+
+def test_a_new_project_keeps_to_the_contract(here: Site, folder: Path) -> None:
+    project = folder / create("shiny")
+    assert failed(here, project) == []
+
+
+def test_a_new_project_is_complete(folder: Path) -> None:
+    create("shiny")
+    project = folder / "shiny"
+    assert sorted(str(p.relative_to(project)) for p in project.rglob("*") if p.is_file()) == [
+        ".github/workflows/tests.yml",
+        ".gitignore",
+        "README.md",
+        "fieldsmith_shiny/__init__.py",
+        "fieldsmith_shiny/sample.jsonl",
+        "fieldsmith_shiny/schema.json",
+        "pyproject.toml",
+        "tests/test_shiny.py",
+    ]
+    setup = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    assert setup["project"]["name"] == "fieldsmith-shiny"
+    assert setup["project"]["dependencies"] == [f"fieldsmith>={__version__}"]
+    assert setup["project"]["entry-points"]["extract.plugins"] == {"shiny": "fieldsmith_shiny"}
+    workflow = yaml.safe_load((project / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+    assert {"run": "extract check shiny"} in workflow["jobs"]["tests"]["steps"]
+    for path in project.rglob("*"):
+        assert "__NAME__" not in path.name
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            assert "__NAME__" not in text
+            assert "__MODULE__" not in text
+    assert list(folder.iterdir()) == [project]
+
+
+def test_the_hooks_of_a_new_plugin_say_what_the_hookspecs_say(folder: Path) -> None:
+    create("shiny")
+    module = ast.parse((folder / "shiny/fieldsmith_shiny/__init__.py").read_text(encoding="utf-8"))
+    hooks = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+    assert list(hooks) == list(hookspecs.REQUIRED)
+    for name, node in hooks.items():
+        specified = ast.parse(Path(hookspecs.__file__).read_text(encoding="utf-8")).body
+        (spec,) = (n for n in specified if isinstance(n, ast.FunctionDef) and n.name == name)
+        first = (ast.get_docstring(spec) or "").partition("\n")[0]
+        assert (ast.get_docstring(node) or "").partition("\n")[0] == first
+        assert ast.unparse(node.args) == ast.unparse(spec.args)
+
+
+# From records
+
+
+def test_a_project_from_records_keeps_to_the_contract(here: Site, folder: Path) -> None:
+    create("bills", written(folder, RECORDS))
+    assert failed(here, folder / "bills") == []
+    lines = (folder / "bills/fieldsmith_bills/sample.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["record"] for row in rows] == [row["record"] for row in RECORDS]
+    assert [row["url"] for row in rows] == [row["url"] for row in RECORDS]
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+
+
+def test_the_draft_of_a_schema() -> None:
+    examples = [Example(Document(str(r["id"]), str(r["text"])), r["record"]) for r in RECORDS]  # type: ignore[arg-type]
+    draft = draft_schema(examples, "Bills")
+    verbatim = {"type": ["string", "null"], "x-source": "verbatim"}
+    assert draft["title"] == "Bills"
+    assert draft["properties"] == {
+        "seller": verbatim,
+        "remark": verbatim,
+        "trade": {
+            "type": "string",
+            "enum": ["metal", "stationery"],
+            "x-source": "inferred",
+            "x-score": "exact",
+        },
+        "summary": {"type": "string", "x-source": "inferred", "x-score": "text"},
+        "paid": {"type": "boolean", "x-source": "inferred"},
+        "total": {"type": "number", "x-source": "inferred"},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "count": {"type": "integer", "x-source": "inferred"},
+                    "town": verbatim,
+                    "thing": verbatim,
+                },
+                "x-key": ["count"],
+            },
+        },
+        "address": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"town": verbatim, "code": verbatim},
+        },
+        "words": {"type": "array", "items": {"type": "string", "x-source": "verbatim"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        (["a1", "a2", "a3", "a4"], {"type": "string", "x-source": "inferred"}),
+        (["no", "yes"], {"type": "string", "x-source": "inferred"}),
+        (["no"] * 6, {"type": "string", "x-source": "inferred"}),
+        ([1, None], {"type": ["integer", "null"], "x-source": "inferred"}),
+        ([1, "one"], {"type": ["integer", "string"], "x-source": "inferred"}),
+        ([None, None], {"type": ["string", "null"], "x-source": "verbatim"}),
+        ([[], []], {"type": "array", "items": {"type": "string", "x-source": "verbatim"}}),
+    ],
+)
+def test_the_draft_of_a_field(values: list[Any], field: dict[str, Any]) -> None:
+    examples = [Example(Document("1", "The text."), {"field": value}) for value in values]
+    assert draft_schema(examples, "")["properties"]["field"] == field
+
+
+def test_a_key_is_what_tells_the_objects_of_each_list_apart() -> None:
+    def key(*items: dict[str, Any]) -> object:
+        example = Example(Document("1", "A text."), {"things": list(items)})
+        return draft_schema([example], "")["properties"]["things"]["items"].get("x-key")
+
+    assert key({"size": 1, "name": "a"}, {"size": 2, "name": "b"}) == ["name"]
+    assert key({"size": 1, "name": "a"}, {"size": 2, "name": "A"}) == ["size"]
+    assert key({"of": "a", "to": "b"}, {"of": "a", "to": "c"}, {"of": "d", "to": "b"}) == [
+        "of",
+        "to",
+    ]
+    assert key({"size": 1, "name": "a"}, {"size": 1, "name": None}) is None
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=5)
+FIELDS = st.dictionaries(st.sampled_from("abcd"), LEAVES, max_size=4)
+RECORD = st.fixed_dictionaries(
+    {},
+    optional={"s": LEAVES, "l": st.lists(LEAVES, max_size=3), "o": FIELDS, "m": st.lists(FIELDS)},
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.text(max_size=20), RECORD), min_size=1, max_size=6))
+def test_any_records_fit_the_schema_that_is_drafted_from_them(
+    rows: list[tuple[str, dict[str, Any]]],
+) -> None:
+    examples = [Example(Document("1", text), record) for text, record in rows]
+    schema = checked_schema(draft_schema(examples, "Any"), "any")
+    assert [first_problem(record, schema) for _text, record in rows] == [None] * len(rows)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("job-adverts", "a Python identifier is wanted"),
+        ("class", "a Python identifier is wanted"),
+        ("../shiny", "a Python identifier is wanted"),
+        ("café", "a Python identifier is wanted"),
+        ("", "a Python identifier is wanted"),
+        ("_shiny", "begin and end with a letter"),
+        ("medical_ner", "a plugin is called 'medical_ner' already (fieldsmith"),
+    ],
+)
+def test_a_bad_name_is_refused(folder: Path, name: str, message: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        create(name)
+    assert message in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_name_whose_module_is_taken_is_refused(here: Site, folder: Path) -> None:
+    (here.path / "fieldsmith_shiny.py").write_text("", encoding="utf-8")
+    with pytest.raises(PluginError, match="there is a module 'fieldsmith_shiny' already"):
+        create("shiny")
+
+
+def test_an_existing_folder_is_left_as_it_is(folder: Path) -> None:
+    (folder / "shiny").mkdir()
+    with pytest.raises(OutputError, match="shiny: exists already"):
+        create("shiny")
+    assert list((folder / "shiny").iterdir()) == []
+
+
+def test_a_project_is_whole_or_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, encoding: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            create("shiny")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ('{"id": "1", "record": {"a": 1}}', 'records.jsonl:1: "text" is wanted'),
+        ('{"text": "one"}', "no row has a record; write one a line"),
+        ("[1]", "records.jsonl:1: a JSON object is wanted"),
+        ('{"text": "one", "record": ["a"]}', "records.jsonl:1: the record breaks"),
+        (
+            '{"text": "one", "record": {"a": ["b"]}}\n{"text": "two", "record": {"a": "b"}}',
+            "the records hold array and string at /a",
+        ),
+    ],
+)
+def test_records_that_no_schema_comes_of_are_refused(folder: Path, rows: str, message: str) -> None:
+    source = folder / "records.jsonl"
+    source.write_text(rows, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        create("shiny", source)
+    assert message in str(caught.value)
+    assert list(folder.iterdir()) == [source]
+
+
+@given(content=st.binary(max_size=200))
+def test_any_file_of_records_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any"
+    folder.mkdir(exist_ok=True)
+    (folder / "records.jsonl").write_bytes(content)
+    with suppress(FieldsmithError):
+        draft_schema(list(scaffold._examples(folder / "records.jsonl")), "any")
+
+
+def test_rows_may_be_the_records_themselves(folder: Path) -> None:
+    create("flat", written(folder, [{"text": "Ada was here.", "name": "Ada", "age": 7}]))
+    schema = json.loads((folder / "flat/fieldsmith_flat/schema.json").read_text(encoding="utf-8"))
+    assert list(schema["properties"]) == ["name", "age"]
+
+
+# The reader of rows that a new plugin uses
+
+
+def test_rows_of_the_core_s_jsonl_make_examples(folder: Path) -> None:
+    (folder / "data").mkdir()
+    row = {"id": "1", "text": "Ada was here.", "record": {"name": "Ada"}}
+    for name in ("train", "test"):
+        rows = json.dumps({**row, "id": name}) + "\n"
+        (folder / "data" / f"{name}.jsonl").write_text(rows, encoding="utf-8")
+    examples = list(jsonl_examples(folder / "data"))
+    assert [each.split for each in examples if isinstance(each, Example)] == ["test", "train"]
+    (alone,) = jsonl_examples(folder / "data" / "test.jsonl")
+    assert isinstance(alone, Example)
+    assert (alone.document.id, alone.record, alone.split) == ("test", {"name": "Ada"}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("notes.txt", "Ada was here.", UnknownFormatError),
+        ("other.jsonl", '{"body": "Ada"}', UnknownFormatError),
+        ("empty.jsonl", "", InputError),
+        ("broken.jsonl", '{"text": "Ada"}\n{', InputError),
+    ],
+)
+def test_what_is_no_such_row_is_refused(
+    folder: Path, name: str, content: str, error: type[Exception]
+) -> None:
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(error, match=name):
+        list(jsonl_examples(folder / name))
+
+
+# The command
+
+
+def test_the_command_says_what_comes_next(site: Site) -> None:
+    answer = site.extract("new", "shiny")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "shiny"
+    assert "pip install -e shiny" in answer.stdout
+    again = site.extract("new", "shiny")
+    assert again.returncode == 1
+    assert again.stderr == (
+        "extract: error: shiny: exists already; choose another name, or move it away\n"
+    )

@@ -1,0 +1,665 @@
+"""The audit says what training does: the same windows, the same books, the same conversations."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Answer, extract
+from invented_plugins import NAMES, example, plugin_of, shipped_prompts
+from paths import BASE, REAL_DATA
+from tiny_model import lines
+
+from fieldsmith import Document, Example, Message
+from fieldsmith.data import IGNORED, Record, Schema
+from fieldsmith.dataset.audit import Audit, audit, histogram, kind_of, quantiles
+from fieldsmith.dataset.chat_export import pieces
+from fieldsmith.dataset.field_stats import Census
+from fieldsmith.dataset.issues import findings_of_training
+from fieldsmith.dataset.loading import read_splits
+from fieldsmith.dataset.splits import Splits, split_documents
+from fieldsmith.errors import OutputError
+from fieldsmith.files import jsonl_writer
+from fieldsmith.plugins import Plugin, load
+from fieldsmith.settings import EMBEDDED, Settings, resolve
+from fieldsmith.windows.rows import Rows, build_rows, stream_rows
+
+Command = Callable[..., Answer]
+
+MEDICAL = REAL_DATA / "medical"
+BC5CDR = MEDICAL / "bc5cdr"
+INSTRUCT = MEDICAL / "medical_ner_instruct"
+
+ESCAPE = "\x1b"
+
+SHORT: dict[str, object] = {"max_length": 260, "max_new_tokens": 200, "window_size": 1024}
+SET = [f"--set={name}={value}" for name, value in SHORT.items()]
+
+
+def row(number: int, **changes: object) -> dict[str, Any]:
+    """Return a row of JSONL that can be trained on; no two read alike."""
+    text = f"aspirin caused rash in {number} patients of ward {number * 7}."
+    record = {"chemicals": ["aspirin"], "diseases": ["rash"], "relations": []}
+    return {"id": f"d{number}", "text": text, "record": record, "split": "train", **changes}
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def report(answer: Answer) -> dict[str, Any]:
+    """Return what ``--json`` printed."""
+    loaded: dict[str, Any] = json.loads(answer.output)
+    return loaded
+
+
+def assert_balanced(told: dict[str, Any]) -> None:
+    documents, windows = told["documents"], told["windows"]
+    held = sum(documents[split] for split in ("train", "validation", "test"))
+    assert documents["read"] == held + documents["set_aside"]
+    assert documents["set_aside"] == len(told["rejects"])
+    assert windows["made"] == windows["trained"] + windows["set_aside"]
+    assert windows["set_aside"] == sum(windows["reasons"].values())
+    for known in told["gold"].values():
+        assert known["leaves"] == known["learned"] + sum(known["lost"].values())
+    every = told["every_leaf"]
+    assert every["leaves"] == every["learned"] + sum(every["lost"].values())
+
+
+# What training does
+
+
+@pytest.fixture(scope="module")
+def medical() -> Plugin:
+    return load("medical_ner")
+
+
+@pytest.fixture(scope="module")
+def chosen(medical: Plugin) -> Settings:
+    return resolve(EMBEDDED, medical.name, medical.settings(EMBEDDED), SHORT).values
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, medical: Plugin) -> Path:
+    """The first documents of the sample, some of them too long and some with gold in no text."""
+    splits = read_splits(medical, None, allow_leaks=True)[0]
+    rows = [_as_row(gold) for gold in (*splits.train[:12], *splits.validation[:3])]
+    rows += [row(1), row(2, text="aspirin " * 120), row(3, text="No rash.", split="test")]
+    return write(tmp_path_factory.mktemp("corpus") / "rows.jsonl", rows)
+
+
+def _as_row(gold: Example) -> dict[str, Any]:
+    mentions = {pointer: list(spans) for pointer, spans in gold.mentions.items()}
+    document = {"id": gold.document.id, "text": gold.document.text, "split": gold.split}
+    return {**document, "record": gold.record, "mentions": mentions}
+
+
+@pytest.fixture(scope="module")
+def trained_on(medical: Plugin, chosen: Settings, corpus: Path) -> Rows:
+    """What training makes of that corpus."""
+    splits = read_splits(medical, corpus, allow_leaks=False)[0]
+    return build_rows(splits.train, medical, shipped_prompts(), chosen)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's folder without weights."""
+    folder = tmp_path_factory.mktemp("model")
+    for file in BASE.iterdir():
+        if file.suffix != ".safetensors":
+            shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(corpus: Path, tokenizer: Path) -> tuple[dict[str, Any], Path]:
+    """What the installed command says of it, without weights at hand, and what it exported."""
+    chat = corpus.with_name("chat.jsonl")
+    source = ("--plugin", "medical_ner", "--data", corpus, "--model", tokenizer)
+    answer = extract("audit", *source, *SET, "--json", "--export", chat)
+    assert answer.code == 0, answer.errors
+    return report(answer), chat
+
+
+def test_the_numbers_are_those_of_the_training(
+    told: tuple[dict[str, Any], Path], trained_on: Rows
+) -> None:
+    found = told[0]
+    assert_balanced(found)
+    assert found["documents"] == {
+        "read": 18, "train": 14, "validation": 3, "test": 1, "set_aside": 0,
+    }  # fmt: skip
+    windows = found["windows"]
+    assert windows["made"] == trained_on.windows
+    assert windows["trained"] == len(trained_on.rows)
+    assert windows["set_aside"] == len(trained_on.set_aside) == windows["reasons"]["length"] == 1
+    assert {name: known["leaves"] for name, known in found["gold"].items()} == trained_on.gold
+    assert {name: known["learned"] for name, known in found["gold"].items()} == trained_on.learned
+    tokens = found["tokens"]
+    assert tokens["trained"] == sum(len(row.input_ids) for row in trained_on.rows)
+    loss = sum(len(row.labels) - row.labels.count(IGNORED) for row in trained_on.rows)
+    assert tokens["with_loss"] == loss
+    assert tokens["share"] == round(loss / tokens["trained"], 4)
+
+
+def test_documents_that_fit_as_a_whole_are_counted(
+    told: tuple[dict[str, Any], Path], medical: Plugin, chosen: Settings, corpus: Path
+) -> None:
+    examples = read_splits(medical, corpus, allow_leaks=False)[0].train
+    prompts, whole = shipped_prompts(), dataclasses.replace(chosen, window="document")
+    long = {
+        made.example.document.id
+        for made in stream_rows(examples, medical, prompts, whole)
+        if made.readings[0].fault == "length"
+    }
+    cut = stream_rows(examples, medical, prompts, chosen)
+    windows = sum(len(made.readings) for made in cut if made.example.document.id in long)
+    assert 1 < len(long) < len(examples)
+    assert told[0]["whole_documents"] == {
+        "fit": len(examples) - len(long), "too_long": len(long), "windows_of_those": windows,
+    }  # fmt: skip
+
+
+def test_each_gold_leaf_has_its_windows_or_a_reason(
+    told: tuple[dict[str, Any], Path], trained_on: Rows
+) -> None:
+    leaves = told[0]["leaves"]
+    lost = {
+        (leaf["id"], leaf["pointer"]): leaf["reason"]
+        for leaf in leaves
+        if not leaf["windows"] and not leaf["reason"].startswith("lost with what holds it: ")
+    }
+    assert lost == {(reject.id, reject.field): reject.reason for reject in trained_on.lost}
+    assert lost["d2", "/diseases/0"] == "not in the text"
+    assert lost["d2", "/chemicals/0"] == "the windows that hold it are set aside"
+    assert {"id": "d1", "pointer": "/diseases/0", "windows": [1]} in leaves
+    assert all("reason" not in leaf for leaf in leaves if leaf["windows"])
+
+
+def test_every_leaf_is_told_and_stands_in_the_windows_that_are_named(
+    told: tuple[dict[str, Any], Path], medical: Plugin, corpus: Path
+) -> None:
+    records = {
+        gold.document.id: gold.record or {}
+        for gold in read_splits(medical, corpus, allow_leaks=False)[0].train
+    }
+    assert_true(told[0], told[1], records)
+
+
+def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
+    command: Command, tmp_path: Path
+) -> None:
+    text = "Aspirin was given in ward 7. A rash came on the next day."
+    pair = {"chemical": "Aspirin", "disease": "rash"}
+    record = {"chemicals": ["Aspirin"], "diseases": ["rash"], "relations": [pair]}
+    data = write(tmp_path / "rows.jsonl", [row(1, text=text, record=record)])
+    source = ("audit", "--plugin", "medical_ner", "--data", data)
+    chat = tmp_path / "chat.jsonl"
+    found = report(command(*source, "--json", "--export", chat))
+    assert_balanced(found)
+    assert_true(found, chat, {"d1": record})
+    reason = "its parts share no window"
+    inner = f"lost with what holds it: {reason}"
+    assert found["leaves"] == [
+        {"id": "d1", "pointer": "/chemicals/0", "windows": [1]},
+        {"id": "d1", "pointer": "/diseases/0", "windows": [2]},
+        {"id": "d1", "pointer": "/relations/0", "windows": [], "reason": reason},
+        {"id": "d1", "pointer": "/relations/0/chemical", "windows": [], "reason": inner},
+        {"id": "d1", "pointer": "/relations/0/disease", "windows": [], "reason": inner},
+    ]
+    assert found["every_leaf"] == {"leaves": 4, "learned": 2, "lost": {inner: 2}}
+    told = f"single leaves, those in objects too: 4 = 2 learned + 2 lost; 2 {inner}"
+    assert told in command(*source).output
+    assert inner in " ".join(command(*source, "--show", "d1").output.split())
+
+
+def assert_true(found: dict[str, Any], chat: Path, records: Mapping[str, Record]) -> None:
+    """Compare what is told of each leaf with the records and with the answers as exported."""
+    answers = {
+        (line["id"], line["window"]): json.loads(line["messages"][-1]["content"])
+        for line in lines(chat)
+    }
+    fates = {(leaf["id"], leaf["pointer"]): leaf for leaf in found["leaves"]}
+    assert len(fates) == len(found["leaves"])
+    learned = 0
+    leaves = {(i, at): value for i, record in records.items() for at, value in _leaves(record)}
+    for (document, pointer), value in leaves.items():
+        fate = fates[document, pointer]
+        assert bool(fate["windows"]) != bool(fate.get("reason"))
+        learned += bool(fate["windows"])
+        field, _position, *end = pointer.split("/")[1:]
+        for window in fate["windows"]:
+            listed = answers[document, window][field]
+            held = [item[end[0]] for item in listed] if end else listed
+            # A mention of the same concept may stand for the end of a relation.
+            assert held if end else value.casefold() in [item.casefold() for item in held]
+    every = found["every_leaf"]
+    assert (every["leaves"], every["learned"]) == (len(leaves), learned)
+
+
+def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the strings of a record by JSON Pointer."""
+    if isinstance(value, str):
+        yield pointer, value
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from _leaves(inner, f"{pointer}/{key}")
+    for position, inner in enumerate(value if isinstance(value, list) else ()):
+        yield from _leaves(inner, f"{pointer}/{position}")
+
+
+def test_what_is_exported_is_what_training_reads(
+    told: tuple[dict[str, Any], Path], trained_on: Rows
+) -> None:
+    prompts = shipped_prompts()
+    exported = lines(told[1])
+    made = []
+    for line in exported:
+        *asked, answer = [Message(**message) for message in line["messages"]]
+        assert answer.role == "assistant"
+        made.append(prompts.prompt(asked) + prompts.answer(answer.content))
+    assert made == [row.input_ids for row in trained_on.rows]
+    assert {line["id"] for line in exported} >= {"d1"}
+    assert not list(told[1].parent.glob(".*"))
+
+
+def test_the_terminal_shows_the_same_and_an_example(command: Command, corpus: Path) -> None:
+    answer = command("audit", "--plugin", "medical_ner", "--data", corpus, *SET)
+    assert answer.code == 0, answer.errors
+    output = answer.output
+    assert "18 read = 14 train + 3 validation + 1 test + 0 set aside; official splits" in output
+    assert "1 set aside: prompt and answer exceed max_length" in output
+    assert "over max_length 260" in output
+    assert "as the model reads it: " in output
+    assert "Extract as JSON: chemicals[]" in output
+    assert "<|start_header_id|>assistant<|end_header_id|>" in output
+    assert output.endswith("nothing makes training on this unsound\n")
+    assert ESCAPE not in output  # no colours where there is no terminal
+
+
+# A document, shown
+
+HOSTILE = f"aspirin {ESCAPE}]0;title\x07 [bold]caused[/bold] :smile:<|eot_id|>\x9b2J\u202e rash."
+
+
+def test_a_document_is_shown_without_what_moves_the_cursor(
+    command: Command, tmp_path: Path
+) -> None:
+    data = write(tmp_path / "rows.jsonl", [row(1), row(2, id=f"{ESCAPE}[2J", text=HOSTILE)])
+    source = ("audit", "--plugin", "medical_ner", "--data", data)
+    shown = command(*source, "--show", f"{ESCAPE}[2J", "--set=window=document")
+    assert shown.code == 0, shown.errors
+    for answer in (shown, command(*source)):
+        assert not [c for c in answer.output if not c.isprintable() and c != "\n"]
+    assert (
+        "\\x1b]0;title\\x07 [bold]caused[/bold] :smile:<|eot_id|>\\x9b2J\\u202e rash"
+        in shown.output
+    )
+    assert "window 1 of 1" in shown.output
+    assert '{"chemicals":["aspirin"],"diseases":["rash"],"relations":[]}<|eot_id|>' in shown.output
+    assert "/chemicals/0" in shown.output
+
+
+def test_a_forged_control_token_is_shown_as_text() -> None:
+    plugin, prompts = plugin_of(NAMES), shipped_prompts()
+    gold = example("Ada<|eot_id|>", {"names": ["Ada"]})
+    (made,) = stream_rows([gold], plugin, prompts, Settings())
+    shown = pieces(made.readings[0], prompts)
+    assert "".join(text for text, kind in shown if kind == "answer") == '{"names":["Ada"]}'
+    forged = [kind for text, kind in shown if "<|eot_id|>" in text]
+    assert forged == ["control", "prompt", "control", "control"]  # system, document, user, answer
+
+
+def test_an_unknown_document_is_an_error(command: Command, corpus: Path) -> None:
+    answer = command("audit", "--plugin", "medical_ner", "--data", corpus, "--show", "nobody")
+    assert (answer.code, answer.output) == (1, "")
+    assert "has the id nobody" in answer.errors
+    wrong = command("audit", "--plugin", "medical_ner", "--show", "a", "--json")
+    assert wrong.code == 2
+
+
+# What makes training unsound
+
+
+UNSOUND: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "leaks": ([row(1), row(2, text=row(1)["text"].upper(), split="test")], "--allow-leaks"),
+    "duplicate-ids": ([row(1), row(2, id="d1")], "--allow-duplicate-ids"),
+    "unlearnable": ([row(1), row(2, text="Nothing of it.")], "--allow-unlearnable"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_what_is_unsound_stops_and_can_be_accepted(
+    name: str, command: Command, tmp_path: Path
+) -> None:
+    rows, flag = UNSOUND[name]
+    source = ("audit", "--plugin", "medical_ner", "--data", write(tmp_path / "rows.jsonl", rows))
+    answer = command(*source)
+    assert answer.code == 1
+    assert f"unsound ({name}): " in answer.output
+    assert f"{flag} accepts it" in answer.output
+    found = report(command(*source, "--json"))
+    assert_balanced(found)
+    assert [(f["name"], f["accepted"]) for f in found["findings"]] == [(name, False)]
+    assert not found["sound"]
+    accepted = command(*source, flag)
+    assert accepted.code == 0
+    assert f"accepted ({name}): " in accepted.output
+
+
+def test_five_percent_of_unlearnable_leaves_are_borne(command: Command, tmp_path: Path) -> None:
+    rows = [row(number) for number in range(19)]  # two leaves each
+    rows += [row(19, record={"chemicals": ["aspirin", "gold"], "diseases": [], "relations": []})]
+    for missing, code in (("tin", 0), ("zinc", 1)):
+        rows[-1]["record"]["diseases"].append(missing)
+        data = write(tmp_path / "rows.jsonl", rows)
+        answer = command("audit", "--plugin", "medical_ner", "--data", data, "--json")
+        found = report(answer)["unlearnable"]
+        assert answer.code == code, found
+    assert (found["leaves"], found["of"]) == (3, 42)
+
+
+def test_a_lost_object_counts_by_the_leaf_that_is_missing(command: Command, tmp_path: Path) -> None:
+    pair = {"chemical": "aspirin", "disease": "fever"}
+    record = {"chemicals": ["aspirin"], "diseases": ["rash"], "relations": [pair]}
+    data = write(tmp_path / "rows.jsonl", [row(1, record=record)])
+    found = report(command("audit", "--plugin", "medical_ner", "--data", data, "--json"))
+    assert found["unlearnable"]["fields"] == {
+        "relations/disease": {
+            "leaves": 1,
+            "of": 1,
+            "examples": [
+                {
+                    "id": "d1",
+                    "pointer": "/relations/0",
+                    "value": "fever",
+                    "reason": "not in the text",
+                }
+            ],
+        }
+    }
+    assert found["gold"]["relations"]["lost"] == {"its disease: not in the text": 1}
+
+
+def test_held_out_documents_that_nearly_stand_in_train_are_noted(
+    command: Command, tmp_path: Path
+) -> None:
+    text = " ".join(f"word{number}" for number in range(40)) + " aspirin rash"
+    rows = [row(1, text=text), row(2, text=f"{text} again", split="test")]
+    data = write(tmp_path / "rows.jsonl", rows)
+    answer = command("audit", "--plugin", "medical_ner", "--data", data)
+    assert answer.code == 0
+    assert "note (near-leaks): 1 held-out document nearly stands in another split too (d2)" in (
+        answer.output
+    )
+
+
+def test_no_document_to_train_on_is_unsound(command: Command, tmp_path: Path) -> None:
+    data = write(tmp_path / "rows.jsonl", [row(1, split="test"), row(2, record=None)])
+    answer = command("audit", "--plugin", "medical_ner", "--data", data)
+    assert answer.code == 1
+    assert "1 set aside: no record" in answer.output
+    assert "unsound (nothing): there is no document to train on\n" in answer.output
+
+
+def test_a_held_out_split_can_be_looked_at(command: Command, tmp_path: Path) -> None:
+    rows = [row(1), row(2, split="test"), row(3, split="test", text="aspirin, but not the other.")]
+    data = write(tmp_path / "rows.jsonl", rows)
+    source = ("audit", "--plugin", "medical_ner", "--data", data, "--allow-unlearnable")
+    found = report(command(*source, "--split", "test", "--json"))
+    assert_balanced(found)
+    assert found["split"] == "test"
+    assert {leaf["id"] for leaf in found["leaves"]} == {"d2", "d3"}
+    assert found["gold"]["diseases"]["lost"] == {"not in the text": 1}
+    assert "lengths in tokens, of the test documents" in command(*source, "--split", "test").output
+
+
+def test_training_is_told_what_the_audit_finds() -> None:
+    rows = [
+        Example(Document("a", "Ada came."), {"names": ["Ada", "Eve"]}, split="train", place="f:1"),
+        Example(Document("a", "Bob came."), {"names": ["Bob"]}, split="train", place="f:2"),
+        Example(Document("b", "ada  came."), {"names": []}, split="test", place="f:3"),
+    ]
+    splits = split_documents(rows, allow_leaks=True)
+    plugin = plugin_of(NAMES)
+    books = build_rows(splits.train, plugin, shipped_prompts(), Settings())
+    told = findings_of_training(splits, books.lost, NAMES, {"leaks"})
+    assert [(finding.name, finding.accepted) for finding in told] == [
+        ("leaks", True), ("duplicate-ids", False), ("unlearnable", False),
+    ]  # fmt: skip
+    found = [asdict(finding) for finding in told]
+    assert found == _of(splits, plugin, accepted={"leaks"}).as_json()["findings"]
+
+
+def _of(splits: Splits, plugin: Plugin, accepted: Iterable[str] = ()) -> Audit:
+    return audit(splits, plugin, shipped_prompts(), Settings(), set(accepted))
+
+
+def test_what_the_grammar_refuses_is_told_with_examples() -> None:
+    schema: Schema = {
+        "type": "object",
+        "properties": {"day": {"type": "string", "format": "date"}},
+    }
+    rows = [
+        Example(Document(day, f"Text {day}"), {"day": day}, split="train")
+        for day in ("2024-02-29", "last week", "soon")
+    ]
+    found = _of(split_documents(rows), plugin_of(schema)).as_json()
+    assert_balanced(found)
+    assert found["windows"]["reasons"] == {"grammar": 2}
+    told = [reject["reason"] for reject in found["windows_set_aside"]["grammar"]]
+    assert "last week" in told[0]
+    assert "soon" in told[1]
+    (finding,) = _of(split_documents(rows[1:]), plugin_of(schema)).findings
+    assert (finding.name, finding.stops) == ("nothing", True)
+    assert finding.message == "there is no window to train on: every one is set aside"
+
+
+# Published corpora
+
+
+PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
+
+
+def asked(abstract: str, things: str, completion: str = "") -> dict[str, str]:
+    """Return a row as the published instruct set has them."""
+    cue = things.split(" ")[0]
+    prompt = (
+        "The following article contains technical terms including diseases, drugs and chemicals. "
+        f"Create a list only of the {things} mentioned.\n\n{abstract}\n\n"
+        f"List of extracted {cue}:\n"
+    )
+    return {"prompt": prompt, "completion": completion}
+
+
+INFLUENCES = "influences between the chemicals and diseases"
+
+
+def test_splits_that_were_made_by_prompt_leak_by_document(command: Command, tmp_path: Path) -> None:
+    both, one, clean = (f"Aspirin caused rash in ward {number}." for number in range(3))
+    write(
+        tmp_path / "train_run-20251106.jsonl",
+        [
+            asked(both, "chemicals", "- aspirin"),
+            asked(both, "diseases", "- rash"),
+            asked(one, "diseases", "- rash"),
+        ],
+    )
+    write(
+        tmp_path / "test_run_20251106.jsonl",
+        [
+            asked(both, "chemicals", "- aspirin"),  # the very prompt of train
+            asked(both, INFLUENCES, "- Chemical aspirin influences disease rash"),
+            asked(one, "chemicals", "- aspirin"),  # another prompt, two of three in all
+            asked(clean, "chemicals", "- aspirin"),
+        ],
+    )
+    answer = command("audit", "--plugin", "medical_ner", "--data", tmp_path)
+    assert answer.code == 1
+    assert "documents: 5 read = 2 train + 0 validation + 3 test + 0 set aside" in answer.output
+    assert "unsound (leaks): 2 of the 3 test documents also stand in train (" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("version", "counts"),
+    [
+        ("20251106", [(265, 273), (276, 280), (81, 280)]),
+        ("20251111", [(274, 277), (267, 270), (58, 270)]),
+    ],
+)
+def test_the_instruct_sets_splits_leak(
+    medical: Plugin, version: str, counts: list[tuple[int, int]]
+) -> None:
+    folder = INSTRUCT / f"splits_{version}"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}")
+    held = {
+        split: _abstracts(next(folder.glob(f"{split}*")))
+        for split in ("train", "validation", "test")
+    }
+    assert [(len(held[one] & held[other]), len(held[one])) for one, other in PAIRS] == counts
+    leaks = read_splits(medical, folder, allow_leaks=True)[0].leaks
+    assert [(leak.held_out, leak.other) for leak in leaks] == list(PAIRS)
+    assert [(len(leak.ids), leak.total) for leak in leaks] == counts
+
+
+def _abstracts(file: Path) -> set[str]:
+    return {line["prompt"].split("\n\n")[1] for line in lines(file)}
+
+
+def test_the_books_of_a_published_corpus_balance(
+    command: Command, medical: Plugin, tmp_path: Path
+) -> None:
+    if not BC5CDR.is_dir():
+        pytest.skip(f"needs {BC5CDR}")
+    blocks = (BC5CDR / "CDR_TrainingSet.PubTator.txt").read_text(encoding="utf-8").split("\n\n")
+    file = tmp_path / "corpus.txt"
+    file.write_text("\n\n".join(blocks[:60]), encoding="utf-8")
+    chat = tmp_path / "chat.jsonl"
+    answer = command("audit", "--plugin", "medical_ner", "--data", file, "--json", "--export", chat)
+    assert answer.code == 0, answer.errors
+    found = report(answer)
+    assert_balanced(found)
+    splits = read_splits(medical, file, allow_leaks=False)[0]
+    assert_true(found, chat, {gold.document.id: gold.record or {} for gold in splits.train})
+    assert found["documents"]["read"] == 60
+    assert found["unlearnable"]["leaves"] == 0
+    counted = Counter(
+        leaf["pointer"].split("/")[1]
+        for leaf in found["leaves"]
+        if leaf["pointer"].count("/") == 2 and leaf["windows"]
+    )
+    assert counted == {name: known["learned"] for name, known in found["gold"].items()}
+
+
+# Numbers
+
+
+def test_documents_are_read_as_they_are_needed() -> None:
+    read = 0
+
+    def endless() -> Iterator[Example]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Example(Document(str(read), "Ada came."), {"names": ["Ada"]})
+
+    stream = stream_rows(endless(), plugin_of(NAMES), shipped_prompts(), Settings())
+    made = [next(stream) for _ in range(100)]
+    assert [document.example.document.id for document in made] == list(map(str, range(1, 101)))
+    assert read < 200
+
+
+def test_fields_are_counted() -> None:
+    schema: Schema = {
+        "type": "object",
+        "properties": {
+            "names": {"type": "array", "items": {"type": "string"}},
+            "place": {
+                "type": ["object", "null"],
+                "properties": {"city": {"type": "string"}, "here": {"type": "boolean"}},
+            },
+            "never": {"type": ["string", "null"]},
+        },
+    }
+    census = Census(schema)
+    records: list[Record] = [
+        {"names": ["Ada", "Bob"], "place": {"city": "Rome", "here": True}},
+        {"names": [], "place": None, "never": None},
+        {"place": {"city": "Rome"}},
+        {"names": ["Eve", "x" * 100]},
+    ]
+    for record in records:
+        census.add(record)
+    found = census.as_json()
+    assert list(found) == ["names", "place/city", "place/here", "never"]
+    assert found["names"] == {
+        "annotated": 3, "documents": 2, "filled": 0.5, "leaves": 4, "distinct": 4,
+        "characters": {"median": 3, "longest": 100}, "dominant": [],
+    }  # fmt: skip
+    assert found["place/city"]["dominant"] == [{"value": "Rome", "share": 1.0}]
+    assert found["place/here"]["leaves"] == 1
+    assert found["never"]["annotated"] == 1
+    assert found["never"]["documents"] == found["never"]["leaves"] == 0
+
+
+def test_long_values_are_told_apart_by_more_than_is_shown() -> None:
+    census = Census(NAMES)
+    census.add({"names": ["y" * 100, "y" * 101, "y" * 100]})
+    (found,) = census.as_json()["names"]["dominant"]
+    assert census.as_json()["names"]["distinct"] == 2
+    assert found == {"value": "y" * 60 + "…", "share": pytest.approx(2 / 3, abs=1e-4)}
+
+
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [([5], 10), ([7] * 20, 7), ([*range(1, 500), 100_000], 300), ([3, 4], 1), ([1, 2, 90], 50)],
+)
+def test_a_histogram_holds_every_number_once(values: list[int], limit: int) -> None:
+    bins = histogram(values, limit)
+    assert sum(bin_["count"] for bin_ in bins) == len(values)
+    for bin_, following in pairwise(bins):
+        assert bin_["to"] + 1 == following["from"]
+    for bin_ in bins:
+        assert bin_["from"] <= bin_["to"]
+        within = [value for value in values if bin_["from"] <= value <= bin_["to"]]
+        assert len(within) == bin_["count"]
+        assert not bin_["from"] <= limit < bin_["to"] or limit >= max(values) or limit < min(values)
+
+
+def test_quantiles_are_numbers_that_occur() -> None:
+    assert quantiles([]) == {"least": 0, "median": 0, "90 %": 0, "99 %": 0, "most": 0}
+    assert quantiles(range(1, 102)) == {
+        "least": 1, "median": 51, "90 %": 91, "99 %": 100, "most": 101,
+    }  # fmt: skip
+
+
+def test_reasons_are_counted_without_what_is_particular() -> None:
+    for one, other in (
+        ("id a7 stands already at f:7 with", "id b12 stands already at g:3 with"),
+        ("several readings: 'Rash', 'rash'", "several readings: 'a', \"it's\", 'c'"),
+    ):
+        assert kind_of(one) == kind_of(other)
+    assert kind_of("not in the text") == "not in the text"
+
+
+# The file that is exported
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), jsonl_writer(path) as stream:
+        stream.write(f"new {1 / 0}")
+    assert [file.name for file in tmp_path.iterdir()] == ["chat.jsonl"]
+    assert path.read_text(encoding="utf-8") == "old"
+    with pytest.raises(OutputError), jsonl_writer(path / "below"):
+        pass

@@ -1,0 +1,459 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invented_plugins import NAMES, example, plugin_of
+
+from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError, read_text
+from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith.dataset.loading import example_of_row, read_examples, read_splits, text_id
+from fieldsmith.files import write_jsonl
+from fieldsmith.plugins import Plugin, load
+
+ROW = {"id": "a", "text": "Ada met Bob.", "record": {"names": ["Ada", "Bob"]}}
+
+PUBTATOR = (
+    "7|t|Famotidine-associated delirium.\n"
+    "7|a|It passed.\n"
+    "7\t0\t10\tFamotidine\tChemical\tD015738\n"
+    "7\t22\t30\tdelirium\tDisease\tD003693\n"
+)
+
+
+def names_on_lines(source: Path | None) -> Iterable[Example | Reject]:
+    """A loader of its own format: a first line "names", then one name a line."""
+    assert source is not None
+    if source.is_dir():
+        raise UnknownFormatError(f"{source}: in no format that invented reads")
+    return _names_on_lines(source)
+
+
+def _names_on_lines(source: Path) -> Iterator[Example | Reject]:
+    first, *names = read_text(source).splitlines() or [""]
+    if first != "names":
+        raise UnknownFormatError(f"{source}: in no format that invented reads")
+    for number, name in enumerate(names, start=2):
+        place = f"{source}:{number}"
+        if name:
+            record = {"names": [name]}
+            yield Example(Document(f"line {number}", name), record, place=place)
+        else:
+            yield Reject(place, "name", "the line is empty")
+
+
+PLUGIN = plugin_of(NAMES, load=names_on_lines)
+
+
+def write(path: Path, *rows: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_jsonl(path, rows)
+    return path
+
+
+def only_example(plugin: Plugin, source: Path) -> Example:
+    (row,) = read_examples(plugin, source)
+    assert isinstance(row, Example), row
+    return row
+
+
+def only_reject(plugin: Plugin, source: Path) -> Reject:
+    (row,) = read_examples(plugin, source)
+    assert isinstance(row, Reject), row
+    return row
+
+
+# The core's JSONL
+
+
+def test_a_row_with_everything(tmp_path: Path) -> None:
+    row = {
+        **ROW,
+        "mentions": {"/names/0": [[0, 3]], "/names": []},
+        "split": "test",
+        "url": "https://example.org",
+        "path": "a.txt",
+        "other": [1],
+    }
+    file = write(tmp_path / "a.jsonl", row)
+    assert only_example(PLUGIN, file) == Example(
+        Document("a", "Ada met Bob.", {"url": "https://example.org", "path": "a.txt"}),
+        {"names": ["Ada", "Bob"]},
+        {"/names/0": [(0, 3)], "/names": []},
+        "test",
+        f"{file}:1",
+    )
+
+
+def test_a_row_with_its_text_alone(tmp_path: Path) -> None:
+    found = only_example(PLUGIN, write(tmp_path / "a.jsonl", {"text": "Ada"}))
+    assert found.document.id == text_id("Ada")
+    assert (found.record, dict(found.mentions), found.split) == (None, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("x", "x"), (0, "0"), (7, "7"), (None, text_id("t")), ("", text_id("t"))],
+)
+def test_an_id_is_a_string_or_made_of_the_text(given: object, wanted: str) -> None:
+    found = example_of_row({"id": given, "text": "t"}, "f:1")
+    assert isinstance(found, Example)
+    assert found.document.id == wanted
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"text": None}, '"text" is wanted as a string; found nothing'),
+        ({"text": ["a"]}, '"text" is wanted as a string; found list'),
+        ({"text": "a", "id": True}, '"id" is wanted as a string; found bool'),
+        ({"text": "a", "id": {"x": 1}}, '"id" is wanted as a string; found dict'),
+        ({"text": "a", "split": "dev"}, "\"split\" is one of train, validation, test, not 'dev'"),
+        ({"text": "a", "mentions": [1]}, '"mentions" maps JSON Pointers to lists'),
+        ({"text": "a", "mentions": {"/a": [0, 1]}}, "mentions of /a: write [[start, end], …]"),
+        ({"text": "a", "mentions": {"/a": [[0, 1.5]]}}, "mentions of /a: write"),
+        ({"text": "a", "mentions": {"/a": [[0, 1, 2]]}}, "mentions of /a: write"),
+        ({"text": "a", "mentions": {"/a": "01"}}, "mentions of /a: write"),
+    ],
+)
+def test_a_row_that_is_none_of_ours_stops_with_its_place(
+    tmp_path: Path, row: dict[str, Any], reason: str
+) -> None:
+    file = write(tmp_path / "a.jsonl", ROW, row)
+    with pytest.raises(InputError) as refusal:
+        list(read_examples(PLUGIN, file))
+    assert str(refusal.value).startswith(f"{file}:2: {reason}")
+
+
+def test_a_broken_row_stops_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(f"{json.dumps(ROW)}\n" * 6 + '{"text": "cut o\n')
+    with pytest.raises(InputError, match=r"a\.jsonl:7: not JSON: Unterminated string"):
+        list(read_examples(PLUGIN, file))
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "reason"),
+    [
+        ({"names": ["Ada", 3]}, "/names/1", "the record breaks the schema: 3 is not of type"),
+        ({"name": "Ada"}, "", "the record breaks the schema: Additional properties"),
+        (["Ada"], "", "the record breaks the schema: an object is wanted, not list"),
+        ({"names": ["\ud800"]}, "", "a text holds half a surrogate pair"),
+    ],
+)
+def test_a_record_that_breaks_the_schema_is_set_aside_with_its_pointer(
+    tmp_path: Path, record: Any, field: str, reason: str
+) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({**ROW, "record": record}) + "\n" + json.dumps(ROW))
+    reject, good = read_examples(PLUGIN, file)
+    assert isinstance(reject, Reject)
+    assert isinstance(good, Example)
+    assert (reject.place, reject.field, reject.id) == (f"{file}:1", field, "a")
+    assert reject.reason.startswith(reason)
+
+
+def test_a_record_that_is_nested_too_deeply_is_set_aside(tmp_path: Path) -> None:
+    deep = "[" * 200 + "]" * 200
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"id": "a", "text": "x", "record": {"names": ' + deep + "}}")
+    assert only_reject(PLUGIN, file).reason == "nested deeper than 64 levels"
+
+
+@pytest.mark.parametrize(
+    ("mentions", "reason"),
+    [
+        ({"/names/2": [[0, 3]]}, "mentions of something that the record does not hold"),
+        ({"names/0": [[0, 3]]}, "mentions of something that the record does not hold"),
+        ({"/names/-1": [[0, 3]]}, "mentions of something that the record does not hold"),
+        ({"/names/0": [[0, 13]]}, "a mention stands outside the text of 12 characters"),
+        ({"/names/0": [[3, 3]]}, "a mention stands outside"),
+        ({"/names/0": [[-1, 2]]}, "a mention stands outside"),
+    ],
+)
+def test_mentions_of_what_is_not_there_are_set_aside(
+    tmp_path: Path, mentions: dict[str, Any], reason: str
+) -> None:
+    reject = only_reject(PLUGIN, write(tmp_path / "a.jsonl", {**ROW, "mentions": mentions}))
+    assert reject.field == next(iter(mentions))
+    assert reject.reason.startswith(reason)
+
+
+def test_in_a_folder_the_names_of_files_tell_the_split(tmp_path: Path) -> None:
+    folder = tmp_path / "test_data"  # says nothing about what is in it
+    write(folder / "train.jsonl", ROW, {**ROW, "id": "b", "split": "test"})
+    write(folder / "dev" / "x.jsonl", {**ROW, "id": "c", "split": None})
+    write(folder / "more.ndjson", {**ROW, "id": "d"})
+    (folder / "README.md").write_text("About the data.")
+    (folder / ".hidden.jsonl").write_text("not JSON")
+    rows = list(read_examples(PLUGIN, folder))
+    assert {row.document.id: row.split for row in rows if isinstance(row, Example)} == {
+        "a": "train",
+        "b": "test",
+        "c": "validation",
+        "d": None,
+    }
+
+
+def test_rows_are_read_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(ROW) + "\nbroken")
+    rows = read_examples(PLUGIN, file)
+    assert isinstance(next(iter(rows)), Example)
+
+
+# The plugin's own formats
+
+
+def test_what_is_no_core_jsonl_goes_to_the_plugin(tmp_path: Path) -> None:
+    file = tmp_path / "a.lst"
+    file.write_text("names\nAda\n\nBob\n")
+    ada, reject, bob = read_examples(PLUGIN, file)
+    assert isinstance(ada, Example)
+    assert ada.record == {"names": ["Ada"]}
+    assert reject == Reject(f"{file}:3", "name", "the line is empty")
+    assert isinstance(bob, Example)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (example("x", {"names": [1]}), "the record breaks the schema"),
+        (example("x", {"names": [float("nan")]}), "not JSON compliant"),
+        (example("half \ud800 of a pair", {"names": []}), "half a surrogate pair"),
+        (example("x", {"names": ["x"]}, {"/names/0": [(0, 2)]}), "outside the text"),
+    ],
+)
+def test_what_a_plugin_yields_is_checked_too(row: Example, reason: str) -> None:
+    plugin = plugin_of(NAMES, load=lambda _source: [row])
+    (reject,) = read_examples(plugin, None)
+    assert isinstance(reject, Reject)
+    assert reason in reject.reason
+    assert reject.place == "one"
+
+
+def test_a_place_that_is_no_utf8_can_be_written() -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    plugin = plugin_of(NAMES, load=lambda _source: [Reject(name, "", f"{name}: broken", name)])
+    assert list(read_examples(plugin, None)) == [
+        Reject("caf?.txt", "", "caf?.txt: broken", "caf?.txt")
+    ]
+
+
+# Sources without documents
+
+
+def test_a_source_without_documents_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "blank.jsonl").write_text("\n \n")
+    (tmp_path / "names.lst").write_text("names\n")
+    for name, reason in [
+        ("gone.jsonl", "no such file or folder"),
+        ("empty", "the folder holds no file"),
+        ("empty.jsonl", "the file is empty"),
+        ("blank.jsonl", "the file is empty"),
+        ("names.lst", "no document in it"),
+    ]:
+        with pytest.raises(InputError, match=f"{name}: {reason}"):
+            list(read_examples(PLUGIN, tmp_path / name))
+        with pytest.raises(InputError, match=f"{name}: {reason}"):
+            list(read_inputs(PLUGIN, [str(tmp_path / name)]))
+
+
+def test_a_plugin_without_a_sample_is_named() -> None:
+    with pytest.raises(InputError, match="the sample of invented: no document in it"):
+        list(read_examples(plugin_of(NAMES), None))
+
+
+# The fingerprint of the data
+
+
+def test_the_hash_of_the_data_knows_all_that_is_trained_on(tmp_path: Path) -> None:
+    def hashed(**changes: object) -> str:
+        file = write(tmp_path / "a.jsonl", {**ROW, **changes})
+        return read_splits(PLUGIN, file, allow_leaks=False)[1]
+
+    changed = [
+        hashed(),
+        hashed(id="b"),
+        hashed(text="Ada met Bob!"),
+        hashed(record={"names": ["Bob", "Ada"]}),
+        hashed(split="train"),
+        hashed(url="https://example.org"),
+        hashed(mentions={"/names/0": [[0, 3]]}),
+        hashed(mentions={"/names/0": [[0, 4]]}),
+    ]
+    assert len(set(changed)) == len(changed)
+    assert hashed() == changed[0]
+    assert hashed(unknown="key") == changed[0]
+
+
+# Inputs to predict on
+
+
+def inputs(plugin: Plugin, *names: object) -> list[Document | Reject]:
+    return list(read_inputs(plugin, [str(name) for name in names]))
+
+
+def test_inputs_come_in_order_whatever_their_format(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbfplain\r\ntext\r\n")
+    (tmp_path / "c.lst").write_text("names\nAda\n\n")
+    rows = write(tmp_path / "a.jsonl", {"id": "r", "text": "row"}, {"text": "no id"})
+    found = inputs(PLUGIN, tmp_path / "c.lst", tmp_path / "b.txt", rows)
+    assert found == [
+        Document("line 2", "Ada"),
+        Reject(f"{tmp_path / 'c.lst'}:3", "name", "the line is empty"),
+        Document("b.txt", "plain\ntext\n", {"path": "b.txt"}),
+        Document("r", "row"),
+        Document(text_id("no id"), "no id"),
+    ]
+
+
+def test_gold_is_no_matter_where_records_are_asked_for(tmp_path: Path) -> None:
+    rows = write(tmp_path / "a.jsonl", {**ROW, "record": {"names": [1]}})
+    assert inputs(PLUGIN, rows) == [Document("a", "Ada met Bob.")]
+
+
+def test_every_file_of_a_folder_has_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "d.jsonl", ROW)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.txt").write_text("plain")
+    (folder / "binary.txt").write_bytes(b"a\0b")
+    (folder / "broken.jsonl").write_text(json.dumps(ROW) + "\n{")
+    (folder / "empty.jsonl").write_text("")
+    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "names.lst").write_text("names\n")
+    (folder / "paper.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "README.md").write_text("about the data")
+    (folder / ".hidden.txt").write_text("hidden")
+    found = inputs(PLUGIN, folder)
+    assert [(type(row).__name__, row.id) for row in found] == [
+        ("Reject", "binary.txt"),
+        ("Document", "a"),
+        ("Reject", "broken.jsonl"),
+        ("Document", "a"),
+        ("Reject", "empty.jsonl"),
+        ("Reject", "latin.txt"),
+        ("Reject", "names.lst"),
+        ("Reject", "paper.pdf"),
+        ("Document", "sub/a.txt"),
+    ]
+    reasons = [row.reason for row in found if isinstance(row, Reject)]
+    for reason, part in zip(
+        reasons,
+        ["is NUL", "2: not JSON", "is empty", "is no UTF-8", "no document", "in no format"],
+        strict=True,
+    ):
+        assert part in reason
+
+
+def test_a_document_that_cannot_be_written_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.lst").write_text("x")
+    plugin = plugin_of(NAMES, load=lambda _source: [example("half \ud800 of a pair", {})])
+    assert inputs(plugin, tmp_path / "a.lst") == [
+        Reject("one", "", "a text holds half a surrogate pair", "one")
+    ]
+
+
+def test_a_file_that_is_named_and_cannot_be_read_stops(tmp_path: Path) -> None:
+    (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
+    (tmp_path / "binary.txt").write_bytes(b"names\0")
+    for name, reason in [
+        ("gone.txt", "no such file"),
+        ("paper.pdf", "in no format that invented reads"),
+        ("binary.txt", "is NUL"),
+    ]:
+        with pytest.raises(InputError, match=reason):
+            inputs(PLUGIN, tmp_path / name)
+
+
+def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    try:
+        with open(path, "w") as stream:
+            stream.write("text")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    assert inputs(PLUGIN, tmp_path) == [Document("caf?.txt", "text", {"path": "caf?.txt"})]
+
+
+def test_an_empty_text_file_is_a_document(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    assert inputs(PLUGIN, tmp_path / "empty.txt") == [
+        Document("empty.txt", "", {"path": "empty.txt"})
+    ]
+
+
+# Standard input
+
+
+def read_stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> list[Document | Reject]:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    return inputs(PLUGIN, "-")
+
+
+def test_standard_input_is_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_stdin(monkeypatch, "\ufeffAn é.\r\n\nIt {\n".encode()) == [
+        Document("-", "An é.\n\nIt {\n")
+    ]
+
+
+def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b'\n{"id": "a", "text": "b\xe2\x80\xa8c"}\r\n\n{"text": "\\ud800"}\n'
+    assert read_stdin(monkeypatch, data) == [
+        Document("a", "b\u2028c"),
+        Reject("standard input:4", "", "a text holds half a surrogate pair"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "standard input: empty"),
+        (b" \n\n", "standard input: empty"),
+        (b"a\n\xff", "standard input:2: byte 2 is no UTF-8"),
+        (b'{"text": "a"}\n{"text": 1}', 'standard input:2: "text" is wanted'),
+        (b'{"text": "a"}\nplain', "standard input:2: not JSON"),
+    ],
+)
+def test_standard_input_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, reason: str
+) -> None:
+    with pytest.raises(InputError) as refusal:
+        read_stdin(monkeypatch, data)
+    assert reason in str(refusal.value)
+
+
+# A domain that ships
+
+
+def test_a_corpus_is_read_through_its_plugin(tmp_path: Path) -> None:
+    medical = load("medical_ner")
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(PUBTATOR)
+    (tmp_path / "note.txt").write_text("Aspirin helped.")
+    text = "Famotidine-associated delirium. It passed."
+    assert inputs(medical, tmp_path) == [
+        Document("7", text),
+        Document("note.txt", "Aspirin helped.", {"path": "note.txt"}),
+    ]
+    found = only_example(medical, corpus)
+    assert found.record == {"chemicals": ["Famotidine"], "diseases": ["delirium"], "relations": []}
+
+
+def test_the_core_reads_its_jsonl_for_every_plugin(tmp_path: Path) -> None:
+    medical = load("medical_ner")
+    good = {"id": "a", "text": "Aspirin helped.", "record": {"chemicals": ["Aspirin"]}}
+    wrong = {"id": "b", "text": "Aspirin helped.", "record": {"chemicals": [""]}}
+    example_a, reject_b = read_examples(medical, write(tmp_path / "a.jsonl", good, wrong))
+    assert isinstance(example_a, Example)
+    assert isinstance(reject_b, Reject)
+    assert (reject_b.field, reject_b.id) == ("/chemicals/0", "b")

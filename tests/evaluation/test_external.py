@@ -1,0 +1,137 @@
+"""Scores of any system's outputs, without a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import extract
+
+
+def record(chemicals: list[str], diseases: list[str]) -> dict[str, Any]:
+    return {"chemicals": chemicals, "diseases": diseases, "relations": []}
+
+
+GOLD = [
+    {
+        "id": "a",
+        "text": "Velmol caused tarvitis.",
+        "record": record(["Velmol"], ["tarvitis"]),
+        "split": "test",
+    },
+    {"id": "b", "text": "Rash came.", "record": record([], ["Rash"]), "split": "test"},
+    {"id": "c", "text": "Zinc was given.", "record": record(["Zinc"], []), "split": "train"},
+    {"id": "d", "text": "Without a record."},
+]
+
+
+def written(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    return written(tmp_path / "gold.jsonl", GOLD)
+
+
+def scored(predictions: Path, gold: Path, *more: str) -> dict[str, Any]:
+    arguments = ("--plugin", "medical_ner", "--predictions", predictions, "--data", gold)
+    answer = extract("evaluate", *arguments, *more, "--json")
+    assert answer.code == 0, answer.errors
+    summary: dict[str, Any] = json.loads(answer.output)
+    return summary
+
+
+def refused(predictions: Path, gold: Path) -> str:
+    arguments = ("--plugin", "medical_ner", "--predictions", predictions, "--data", gold)
+    answer = extract("evaluate", *arguments)
+    assert answer.code == 1, answer.output
+    assert answer.errors.count("\n") == 1
+    return answer.errors
+
+
+def test_what_is_unreadable_missing_or_of_no_gold_document_is_counted(
+    tmp_path: Path, gold: Path
+) -> None:
+    rows = [
+        {"id": "a", "record": record(["velmol"], ["rash"])},
+        {"id": "b", "record": {"chemicals": "none"}},
+        {"id": "z", "record": record(["zinc"], [])},
+    ]
+    summary = scored(written(tmp_path / "theirs.jsonl", rows), gold)
+    assert summary["documents"] == 3
+    outputs = summary["outputs"]
+    assert {name: outputs[name] for name in ("answered", "unreadable", "missing", "unknown")} == {
+        "answered": 1,
+        "unreadable": 1,
+        "missing": 1,
+        "unknown": 1,
+    }
+    assert "'none' is not of type 'array'" in outputs["reasons"]["b"]
+    metrics = summary["metrics"]
+    assert metrics["chemicals/precision"]["value"] == 1
+    assert metrics["chemicals/recall"]["value"] == 0.5
+    assert metrics["diseases/f1"]["value"] == 0
+    assert "windows" not in summary
+
+
+def test_only_what_is_answered(tmp_path: Path, gold: Path) -> None:
+    file = written(tmp_path / "theirs.jsonl", [{"id": "c", "record": record(["Zinc"], [])}])
+    summary = scored(file, gold, "--answered-only")
+    assert (summary["documents"], summary["score"]) == (1, 1.0)
+    with_split = scored(file, gold, "--split", "train")
+    assert (with_split["documents"], with_split["score"]) == (1, 1.0)
+    arguments = ("--plugin", "medical_ner", "--predictions", file, "--data", gold)
+    table = extract("evaluate", *arguments)
+    assert table.code == 0, table.errors
+    assert "1 of the gold answered, 0 unreadable, 2 missing; 0 outputs" in table.output
+
+
+def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "one.txt").write_text(
+        "a|t|Velmol caused tarvitis.\na|a|\na\t0\t6\tVelmol\tChemical\tC1\n", encoding="utf-8"
+    )
+    summary = scored(folder, gold)
+    assert summary["outputs"]["answered"] == 1
+    assert summary["metrics"]["chemicals/precision"]["value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"id": "z", "record": record([], [])}], "such as 'a' in the gold and 'z' here"),
+        ([{"id": 1, "record": record([], [])}], "theirs.jsonl:1: a line of predictions has a"),
+        ([{"id": "a", "record": []}], "theirs.jsonl:1: a line of predictions has"),
+        ([{"id": "a", "record": None}] * 2, "theirs.jsonl:2: the id 'a' stands in line 1 too"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_line(
+    tmp_path: Path, gold: Path, rows: list[Any], told: str
+) -> None:
+    assert told in refused(written(tmp_path / "theirs.jsonl", rows), gold)
+
+
+def test_gold_without_a_record(tmp_path: Path) -> None:
+    gold = written(tmp_path / "gold.jsonl", [GOLD[3]])
+    predictions = written(tmp_path / "theirs.jsonl", [{"id": "d", "record": record([], [])}])
+    assert "gold.jsonl holds no record" in refused(predictions, gold)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--predictions", "x.jsonl"],
+        ["--predictions", "x.jsonl", "--plugin", "medical_ner"],
+        ["run", "--plugin", "medical_ner"],
+        ["run", "--predictions", "x", "--plugin", "medical_ner", "--data", "y"],
+        ["--base", "--predictions", "x", "--plugin", "medical_ner", "--data", "y"],
+    ],
+)
+def test_options_that_do_not_go_together_are_wrong_usage(arguments: list[str]) -> None:
+    assert extract("evaluate", *arguments).code == 2

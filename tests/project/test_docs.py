@@ -1,0 +1,112 @@
+"""The documentation tells the truth: its commands run, its links lead somewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from command import EXTRACT
+from doc_commands import SHORT, blocks, commands
+from paths import ROOT
+
+from fieldsmith.cli import COMMANDS, cli
+from fieldsmith.settings import Settings, coerce, preset_names
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
+
+# What stands in place of files that the README speaks of and does not show.
+UNSEEN = {
+    "unseen.jsonl": json.dumps(
+        {
+            "id": "9",
+            "text": "Rash was seen after velmol.",
+            "record": {"chemicals": ["velmol"], "diseases": ["Rash"], "relations": []},
+        }
+    ),
+    "answers.jsonl": json.dumps(
+        {"id": "notes.txt", "text": "Aspirin caused a rash.", "record": {"diseases": ["rash"]}}
+    ),
+    "notes.txt": "Aspirin caused a rash.",
+    "folder/one.txt": "Nausea followed brunixal.",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_command_parses(page: Path) -> None:
+    for program, name, *arguments in commands(page):
+        assert program == "extract"
+        assert name in COMMANDS
+        command = cli.get_command(cli.make_context("extract", ["plugins"]), name)
+        assert command is not None
+        command.make_context(name, list(arguments))  # raises for an unknown option
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_readme_names_every_preset() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in preset_names() if f"`{name}`" not in text] == []
+
+
+def test_the_makefile_has_the_targets_that_the_pages_name() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {
+        target
+        for page in PAGES
+        for target in re.findall(r"`?\bmake ([a-z-]+)\b", page.read_text(encoding="utf-8"))
+        if re.search(rf"(^|`)make {target}\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {"train", "test"} <= named
+    assert not [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+def test_the_commands_of_the_readme_run_in_order(tmp_path: Path) -> None:
+    readme = ROOT / "README.md"
+    for name, block in blocks(readme, "jsonl"):
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    for name, text in UNSEEN.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ran = []
+    for _program, *arguments in commands(readme):
+        if "--preset" in arguments or "--model" in arguments:
+            continue  # a model of the hub: test_each_command_parses reads these
+        if "--data" in arguments and arguments[0] == "train":
+            arguments += SHORT
+        answer = run([str(EXTRACT), *arguments], tmp_path)
+        assert answer.returncode == 0, f"{arguments}: {answer.stderr}"
+        ran.append(arguments[0])
+    assert {"train", "evaluate", "predict", "plugins", "doctor"} <= set(ran)
+    lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    ((_, shown),) = blocks(readme, "json")
+    for line in lines:
+        found = json.loads(line)
+        assert set(found) - {"error"} == set(json.loads(shown))
+    ((_, code),) = blocks(readme, "python")
+    answer = run([sys.executable, "-c", code], tmp_path)
+    assert answer.returncode == 0, answer.stderr
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", page, re.MULTILINE))
+    values = {name: None if text == "none" else yaml.safe_load(text) for name, text in rows.items()}
+    assert coerce(values, "docs") == dataclasses.asdict(Settings())
