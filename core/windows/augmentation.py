@@ -1,9 +1,9 @@
-"""Windows in which values of other documents stand in the place of their own.
+"""Data augmentation: copies of windows with values replaced by values from other documents.
 
-A model that is fine-tuned on few documents learns their names by heart. Where a name is replaced by
-another one of its field, in the text and in the record, names are met in many contexts and contexts
-with many names (mention replacement: Dai and Adel 2020, "An analysis of simple data augmentation
-for named entity recognition").
+A model that is fine-tuned on few documents memorises their names. Where a name is replaced by
+another one of the same field, in the text and in the record, the model sees names in many contexts
+and contexts with many names (mention replacement: Dai and Adel 2020, "An analysis of simple data
+augmentation for named entity recognition").
 """
 
 from __future__ import annotations
@@ -18,86 +18,92 @@ from ..schema.navigation import is_verbatim
 from ..schema.pointers import field_of, leaves, pointer_of
 from ..text.grounding import ground, occurrences
 
-_SHARE = 0.7
-"""Of the values of a window, so many are replaced: some names are to be met with each other."""
+_REPLACED_SHARE = 0.7
+"""Share of a window's values that is replaced; the rest stays, so that old and new names mix."""
 
 
-def swapped(
+def augmented(
     windows: Sequence[tuple[Document, Record]], schema: Schema, seed: int
 ) -> Iterator[tuple[Document, Record]]:
-    """Yield each window with other values in it, in order; as it is where it holds none.
+    """Yield a copy of each window with other values, in order; unchanged where it has none.
 
-    windows: texts, and records whose verbatim leaves stand in them.
-    seed: equal seeds give equal windows.
+    Args:
+        windows: texts, and records whose verbatim leaves occur in them.
+        schema: the schema of a record.
+        seed: equal seeds give equal copies.
     """
-    values = _values(windows, schema)
+    values = _values_by_field(windows, schema)
     random = Random(seed)
     for document, record in windows:
-        chosen = _chosen(document.text, record, values, schema, random)
-        text = _replaced(document.text, chosen)
-        changed = _renamed(record, chosen, schema)
-        # A name that has come to stand beside another one may no longer be a span of its own.
-        whole = all(
+        replacements = _draw_replacements(document.text, record, values, schema, random)
+        text = _replace_in_text(document.text, replacements)
+        changed = _replace_in_record(record, replacements, schema)
+        # A name may have come to stand beside another one, so that it is no longer a whole word.
+        is_grounded = all(
             found.spans
             for pointer, found in ground(changed, text).items()
             if found.status != "absent" and is_verbatim(pointer, schema)
         )
-        yield (replace(document, text=text), changed) if whole else (document, record)
+        yield (replace(document, text=text), changed) if is_grounded else (document, record)
 
 
-def _values(
+def _values_by_field(
     windows: Iterable[tuple[Document, Record]], schema: Schema
 ) -> Mapping[str, Sequence[str]]:
-    """Return the different verbatim values of each field."""
+    """Return the distinct verbatim values of each field, in order of occurrence."""
     found: dict[str, dict[str, None]] = {}
     for _document, record in windows:
-        for pointer, value in _verbatim(record, schema):
-            found.setdefault(field_of(pointer), {})[value] = None
-    return {name: list(values) for name, values in found.items()}
+        for field, value in _verbatim_values(record, schema):
+            found.setdefault(field, {})[value] = None
+    return {field: list(values) for field, values in found.items()}
 
 
-def _verbatim(record: Record, schema: Schema) -> Iterator[tuple[str, str]]:
+def _verbatim_values(record: Record, schema: Schema) -> Iterator[tuple[str, str]]:
+    """Yield (field, value) of every verbatim string."""
     for pointer, value in leaves(record):
         if isinstance(value, str) and is_verbatim(pointer, schema):
-            yield pointer, value
+            yield field_of(pointer), value
 
 
-def _chosen(
+def _draw_replacements(
     text: str, record: Record, values: Mapping[str, Sequence[str]], schema: Schema, random: Random
 ) -> dict[str, str]:
-    """Return what comes in the place of which value, wherever that stands."""
-    chosen: dict[str, str] = {}
+    """Draw new values that do not occur in the text: old value -> new value."""
+    replacements: dict[str, str] = {}
     seen: set[str] = set()
-    for pointer, value in _verbatim(record, schema):
+    for field, value in _verbatim_values(record, schema):
         if value in seen:
             continue
         seen.add(value)
-        other = random.choice(values[field_of(pointer)])
-        if random.random() < _SHARE and other not in text and other not in chosen.values():
-            chosen[value] = other
-    return chosen
+        new = random.choice(values[field])
+        is_drawn = random.random() < _REPLACED_SHARE
+        if is_drawn and new not in text and new not in replacements.values():
+            replacements[value] = new
+    return replacements
 
 
-def _replaced(text: str, chosen: Mapping[str, str]) -> str:
-    """Return the text with each whole occurrence replaced; of two that overlap, the longer one."""
-    places: list[tuple[Span, str]] = []
-    for value in sorted(chosen, key=len, reverse=True):
+def _replace_in_text(text: str, replacements: Mapping[str, str]) -> str:
+    """Replace each whole occurrence; of two that overlap, the one of the longer value."""
+    changes: list[tuple[Span, str]] = []
+    for value in sorted(replacements, key=len, reverse=True):
         for span in occurrences(text, value):
-            if all(span[1] <= other[0] or other[1] <= span[0] for other, _ in places):
-                places.append((span, chosen[value]))
-    for (start, end), other in sorted(places, reverse=True):
-        text = text[:start] + other + text[end:]
+            if all(span[1] <= other[0] or other[1] <= span[0] for other, _ in changes):
+                changes.append((span, replacements[value]))
+    for (start, end), new in sorted(changes, reverse=True):
+        text = text[:start] + new + text[end:]
     return text
 
 
-def _renamed(record: Record, chosen: Mapping[str, str], schema: Schema) -> Record:
-    def part(value: Any, path: tuple[str | int, ...]) -> Any:
+def _replace_in_record(record: Record, replacements: Mapping[str, str], schema: Schema) -> Record:
+    """Replace the verbatim strings of a record."""
+
+    def changed(value: Any, path: tuple[str | int, ...]) -> Any:
         if isinstance(value, dict):
-            return {key: part(item, (*path, key)) for key, item in value.items()}
+            return {key: changed(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
-            return [part(item, (*path, index)) for index, item in enumerate(value)]
+            return [changed(item, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, str) and is_verbatim(pointer_of(path), schema):
-            return chosen.get(value, value)
+            return replacements.get(value, value)
         return value
 
-    return {key: part(item, (key,)) for key, item in record.items()}
+    return {key: changed(item, (key,)) for key, item in record.items()}

@@ -1,4 +1,4 @@
-"""What the model reads at once: documents cut into windows."""
+"""Cut documents into windows: the parts that the model reads one at a time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from ..data import Document, Span
 from ..model.prompts import PromptFormat
 from ..settings import Settings
-from ..text.boundaries import Borders, sentences, word_end, word_start
+from ..text.boundaries import Boundaries, sentences, word_end, word_start
 
 
 @dataclass(frozen=True)
 class Window:
     """A part of a document that the model reads at once.
 
-    document: the window as a document of its own, for the prompt; id and meta are the whole's.
-    start: offset of its first character in the whole document, in code points.
+    Attributes:
+        document: the window as a document of its own, with id and meta of the whole document.
+        start: offset of its first character in the whole document, in code points.
     """
 
     document: Document
@@ -30,14 +31,17 @@ class Window:
 
 
 def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[Window]:
-    """Cut a document into the windows that ``settings.window`` asks for; at least one.
+    """Cut a document into windows as ``settings.window`` says; returns at least one.
 
-    Every character that is not white space stands in at least one window, and both the starts
-    and the ends of the windows rise. Under "tokens" a window ends where a section does, if one
-    does in the second half of what it could hold, else where a paragraph or a sentence does in the
-    last quarter, else at a word; the next one begins with a sentence, or else a word, of the last
-    ``window_overlap`` tokens. Under "sentences" a sentence of more than ``window_size`` tokens is
-    cut like a document under "tokens". Linear in the length of the document.
+    Every character that is not white space is in at least one window, and both the starts and the
+    ends of the windows rise. Linear in the length of the document.
+
+    - "document": one window.
+    - "sentences": a window each; one of more than ``window_size`` tokens is cut as "tokens" are.
+    - "tokens": windows of at most ``window_size`` tokens. A window ends at the end of a section, if
+      there is one in the second half of what it can hold, else of a paragraph or a sentence in the
+      last quarter, else of a word. The next one starts with a sentence, or else a word, in the
+      last ``window_overlap`` tokens of the one before.
     """
     text = document.text
     spans = [(0, len(text))]
@@ -49,68 +53,71 @@ def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[W
 
 
 def share_read(text: str, windows: Iterable[Window]) -> float:
-    """Return the share of a text's characters, white space left out, that stand in some windows."""
-    read = reached = 0
+    """Return the share of a text's characters, without white space, that windows cover."""
+    covered = reached = 0
     for start, end in sorted((window.start, window.end) for window in windows):
-        read += _seen(text[max(reached, start) : end])
+        covered += _visible(text[max(reached, start) : end])
         reached = max(reached, end)
-    return read / max(1, _seen(text))
+    return covered / max(1, _visible(text))
 
 
-def _seen(text: str) -> int:
+def _visible(text: str) -> int:
+    """Count the characters that are not white space."""
     return sum(map(len, text.split()))
 
 
 def _token_spans(text: str, span: Span, settings: Settings, prompts: PromptFormat) -> list[Span]:
-    """Cut a span into runs of at most ``window_size`` tokens that overlap."""
+    """Cut a span into overlapping spans of at most ``window_size`` tokens."""
     start, end = span
     size, overlap = settings.window_size, settings.window_overlap
     tokens = [(start + a, start + b) for a, b in prompts.offsets(text[start:end])]
     if len(tokens) <= size or not text[start:end].strip():
         return [span]
-    borders = Borders.of(text, span)
+    boundaries = Boundaries.find(text, span)
     spans: list[Span] = []
-    here = reached = _skip_space(text, start, end)
+    here = covered = _skip_space(text, start, end)
     while here < end:
         last = bisect_left(tokens, (here, 0)) + size
         guess = tokens[last - 1][1] if last < len(tokens) else end
-        stop = _fitting(text, (here, guess), end, size, prompts)
-        if stop <= reached:  # nothing but overlap: go on behind it
-            here = _skip_space(text, reached, end)
+        stop = _shorten(text, (here, guess), end, size, prompts)
+        if stop <= covered:  # the window is all overlap: start after it
+            here = _skip_space(text, covered, end)
             continue
         if stop < end:
-            whole = borders.end(reached, stop)  # measured on what is new: windows stay few
-            fits = whole is not None and prompts.count(text[here:whole]) <= size
-            stop = whole if whole is not None and fits else stop
+            # Measured on the new part of the window alone, so that windows stay few.
+            better = boundaries.best_end(covered, stop)
+            if better is not None and prompts.count(text[here:better]) <= size:
+                stop = better
         spans.append((here, stop))
-        reached = stop
-        here = _shared(text, tokens, overlap, spans[-1], borders) or _skip_space(text, stop, end)
+        covered = stop
+        next_start = _start_in_overlap(text, tokens, overlap, spans[-1], boundaries)
+        here = next_start or _skip_space(text, stop, end)
     return spans
 
 
-def _shared(
-    text: str, tokens: Sequence[Span], overlap: int, window: Span, borders: Borders
+def _start_in_overlap(
+    text: str, tokens: Sequence[Span], overlap: int, window: Span, boundaries: Boundaries
 ) -> int | None:
-    """Return where the next window begins, inside of the one before; None where it does not.
+    """Return where the next window starts within the last one; None if it does not.
 
-    That is the first sentence's beginning that leaves half of the overlap or more, else a word's.
+    That is the first sentence start that leaves at least half of the overlap, else a word start.
     """
     start, stop = window
     last = bisect_left(tokens, (stop, 0))
     if not overlap:
         return None
-    shared, half = tokens[max(last - overlap, 0)][0], tokens[max(last - (overlap + 1) // 2, 0)][0]
-    again = borders.start(max(shared, start + 1), half + 1)
-    if again is None:
-        again = word_start(text, shared, start)
-    return again if start < again < stop else None
+    lowest, half = tokens[max(last - overlap, 0)][0], tokens[max(last - (overlap + 1) // 2, 0)][0]
+    found = boundaries.first_start(max(lowest, start + 1), half + 1)
+    if found is None:
+        found = word_start(text, lowest, start)
+    return found if start < found < stop else None
 
 
-def _fitting(text: str, span: Span, end: int, size: int, prompts: PromptFormat) -> int:
-    """Move the end of a span back to a word's end, and so far that it has ``size`` tokens at most.
+def _shorten(text: str, span: Span, end: int, size: int, prompts: PromptFormat) -> int:
+    """Return a word end up to which the span has at most ``size`` tokens.
 
-    The tokens of a part of a text are not those of the whole: they have to be counted again. One
-    character may be more tokens than ``size``; it stays.
+    The tokens of a part of a text are not those of the whole text, so they are counted again. A
+    single character may be more than ``size`` tokens; it is kept whole.
     """
     start, stop = span
     while True:
