@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .scoring.field_counts import field_counts
     from .scoring.matching import MATCHINGS, best_pairs, levenshtein_similarity, matched
     from .text.normalization import normalise, normalised
+    from .toolkit import Format, SourceFile, ask_for_fields, read_formats, read_schema
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ __all__ = [
     "Counts",
     "Document",
     "Example",
+    "Format",
     "InputError",
     "Mentions",
     "Message",
@@ -36,7 +38,9 @@ __all__ = [
     "Record",
     "Reject",
     "Schema",
+    "SourceFile",
     "UnknownFormatError",
+    "ask_for_fields",
     "best_pairs",
     "exact_counts",
     "field_counts",
@@ -49,6 +53,8 @@ __all__ = [
     "matched",
     "normalise",
     "normalised",
+    "read_formats",
+    "read_schema",
     "read_text",
     "set_counts",
     "split_of",
@@ -57,6 +63,9 @@ __all__ = [
 
 _LAZY = {
     "MATCHINGS": "scoring.matching",
+    "Format": "toolkit",
+    "SourceFile": "toolkit",
+    "ask_for_fields": "toolkit",
     "best_pairs": "scoring.matching",
     "exact_counts": "scoring.counts",
     "field_counts": "scoring.field_counts",
@@ -66,6 +75,8 @@ _LAZY = {
     "matched": "scoring.matching",
     "normalise": "text.normalization",
     "normalised": "text.normalization",
+    "read_formats": "toolkit",
+    "read_schema": "toolkit",
     "set_counts": "scoring.counts",
     "text_counts": "scoring.counts",
 }

@@ -77,6 +77,19 @@ def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> 
 
 
 @hookspec(firstresult=True)
+def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Return the prompt for models of a few million parameters. Optional.
+
+    Called in place of ``extract_prompt`` where the setting ``prompt`` is ``brief``, as it is under
+    the preset ``embedded``. Without this hook the model gets what ``extract_prompt`` returns. A
+    model this small learns the fields from examples, so ``fieldsmith.ask_for_fields`` is enough.
+
+    document: the window to read, as a document.
+    schema: what ``extract_schema`` returned.
+    """
+
+
+@hookspec(firstresult=True)
 def extract_settings(preset: str) -> dict[str, object]:
     """Return the domain's own defaults under a preset, by setting name. Optional.
 

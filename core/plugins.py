@@ -79,15 +79,18 @@ class Plugin:
         Raises:
             PluginError: the hook did not return a list of messages.
         """
-        messages = self._hooks.extract_prompt(document=document, schema=self.schema)
-        if not isinstance(messages, list | tuple) or not messages:
-            raise self._wrong("extract_prompt", messages, "a list of fieldsmith.Message")
-        for message in messages:
-            if not isinstance(message, Message) or not isinstance(message.content, str):
-                raise self._wrong("extract_prompt", message, "messages with a text as content")
-            if message.role not in ROLES:
-                raise self._wrong("extract_prompt", message.role, f"a role of {', '.join(ROLES)}")
-        return list(messages)
+        return self._messages("extract_prompt", document)
+
+    def brief_prompt(self, document: Document) -> list[Message]:
+        """Return the prompt for models of a few million parameters, or else the usual one.
+
+        Raises:
+            PluginError: the hook did not return a list of messages.
+        """
+        hook = self._hooks.extract_brief_prompt
+        if all(each.wrapper or each.hookwrapper for each in hook.get_hookimpls()):
+            return self.prompt(document)
+        return self._messages("extract_brief_prompt", document)
 
     def load(self, source: Path | None) -> Iterator[Example | Reject]:
         """Yield the examples of a source, or of the plugin's own sample, as they are read.
@@ -144,6 +147,17 @@ class Plugin:
         if not isinstance(text, str):
             raise self._wrong("extract_export", text, "the text of a file")
         return text
+
+    def _messages(self, hook: str, document: Document) -> list[Message]:
+        messages = getattr(self._hooks, hook)(document=document, schema=self.schema)
+        if not isinstance(messages, list | tuple) or not messages:
+            raise self._wrong(hook, messages, "a list of fieldsmith.Message")
+        for message in messages:
+            if not isinstance(message, Message) or not isinstance(message.content, str):
+                raise self._wrong(hook, message, "messages with a text as content")
+            if message.role not in ROLES:
+                raise self._wrong(hook, message.role, f"a role of {', '.join(ROLES)}")
+        return list(messages)
 
     def _examples(self, rows: Iterable[object]) -> Iterator[Example | Reject]:
         for row in rows:

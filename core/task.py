@@ -29,7 +29,8 @@ class Task:
 
     def messages(self, document: Document) -> list[Message]:
         """Return the prompt of a document, or of a window given as one."""
-        return self.plugin.prompt(document)
+        is_brief = self.settings.prompt == "brief"
+        return self.plugin.brief_prompt(document) if is_brief else self.plugin.prompt(document)
 
     def prompt(self, document: Document) -> list[int]:
         """Return the token ids of a document's prompt, up to where the answer begins."""

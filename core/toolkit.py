@@ -1,0 +1,164 @@
+"""Functions for plugin authors: read the schema, ask for its fields, read files by their format.
+
+`fieldsmith` exports them beside those that count and compare (`scoring`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .data import Document, Example, Message, Reject, Schema
+from .errors import InputError, UnknownFormatError
+from .files import files_in, read_text, split_of
+from .schema.navigation import field_list
+
+_HEAD_BYTES = 1 << 16
+_ABOUT_THE_DATA = re.compile(
+    r"(?i)(readme.*|licen[cs]e|copying|notice)(\..*)?|source\.txt|.*\.(md|rst|ya?ml|toml|lock)"
+)
+
+
+def read_schema(module_file: str) -> Schema:
+    """Read the file `schema.json` beside a module.
+
+    Args:
+        module_file: the module's `__file__`.
+    """
+    schema: Schema = json.loads(read_text(Path(module_file).with_name("schema.json")))
+    return schema
+
+
+def ask_for_fields(document: Document, schema: Schema) -> list[Message]:
+    """Return a short prompt: the schema's fields in one line, then the document's text.
+
+    It suits models of a few million parameters, which learn the fields from examples.
+
+    >>> schema = {"properties": {"title": {"type": "string"}, "names": {"type": "array"}}}
+    >>> [message.content for message in ask_for_fields(Document("1", "A text."), schema)]
+    ['Extract as JSON: title, names[]', 'A text.']
+    """
+    return [
+        Message("system", f"Extract as JSON: {field_list(schema)}"),
+        Message("user", document.text),
+    ]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read.
+
+    Attributes:
+        path: the file.
+        source: what the user named: the file itself, or a folder above it.
+    """
+
+    path: Path
+    source: Path
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 64 KiB, without a byte order mark and white space at the beginning.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+    @property
+    def first_line(self) -> bytes:
+        """The first line of ``head``."""
+        return self.head.split(b"\n", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """The path below the source: an id for the document, if the file holds one."""
+        inside = Path(self.path.name) if self.is_alone else self.path.relative_to(self.source)
+        return inside.as_posix()
+
+    @property
+    def split(self) -> str | None:
+        """The official split, if the name of the file or its folder says so."""
+        return split_of(self.path, self.source)
+
+    @property
+    def split_of_folder(self) -> str | None:
+        """The official split by the folder's name alone, if the file holds one document."""
+        return split_of(self.path, self.source, folder_alone=True)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the user named this file and no folder."""
+        return self.path == self.source
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format that a plugin reads.
+
+    Attributes:
+        name: what messages call it.
+        matches: whether a file is in this format, by its content (``SourceFile.head``).
+        read: yields what a file holds; raises InputError where the file breaks the format.
+    """
+
+    name: str
+    matches: Callable[[SourceFile], bool]
+    read: Callable[[SourceFile], Iterable[Example | Reject]]
+
+
+def read_formats(
+    source: Path, formats: Sequence[Format], *, stop_at_errors: bool = False
+) -> Iterator[Example | Reject]:
+    """Read a file or a folder, each file by the first format that matches it.
+
+    Files of a folder are opened one by one, in sorted order. Those about the data (a readme, a
+    licence, `*.md`) are left out. One in no known format, or that cannot be read, becomes a Reject.
+
+    Args:
+        source: what the user named.
+        formats: the formats to try, in this order.
+        stop_at_errors: raise the InputError of a file in a folder, where a part of the data is
+            not worth reading.
+
+    Raises:
+        InputError: there is nothing at ``source``, or it is a file that cannot be read.
+        UnknownFormatError: ``source`` is a file in none of the formats.
+    """
+    files = [SourceFile(path, source) for path in files_in(source)]
+    unknown = f"in no format that the plugin reads ({', '.join(each.name for each in formats)})"
+    if files[0].is_alone:
+        if (found := _format_of(files[0], formats)) is None:
+            raise UnknownFormatError(f"{source}: {unknown}")
+        return iter(found.read(files[0]))
+    return _read_folder(files, formats, unknown, stop_at_errors)
+
+
+def _read_folder(
+    files: Iterable[SourceFile], formats: Sequence[Format], unknown: str, stop_at_errors: bool
+) -> Iterator[Example | Reject]:
+    for file in files:
+        if _ABOUT_THE_DATA.fullmatch(file.path.name):
+            continue
+        try:
+            if (found := _format_of(file, formats)) is None:
+                yield Reject(str(file.path), "", f"{unknown}; move it away or convert it")
+            else:
+                yield from found.read(file)
+        except InputError as error:
+            if stop_at_errors:
+                raise
+            reason = str(error).removeprefix(f"{file.path}: ")
+            yield Reject(str(file.path), "", reason, file.name)
+
+
+def _format_of(file: SourceFile, formats: Sequence[Format]) -> Format | None:
+    return next((each for each in formats if each.matches(file)), None)
