@@ -9,19 +9,18 @@ from typing import Any
 from ..decoding.grammar import closing_problem
 from ..errors import PluginError, SchemaError, did_you_mean
 from ..schema.annotations import ANNOTATIONS
-from ..schema.navigation import resolve, types_of
-from ..schema.pointers import pointer_of
-from .plugin_under_test import Subject
+from ..schema.navigation import iter_subschemas, resolve, types_of
+from .plugin_under_test import PluginUnderTest
 
 
-def check_schema_is_enforceable(subject: Subject) -> str:
+def check_schema_is_enforceable(subject: PluginUnderTest) -> str:
     """Its schema has no keyword that the grammar could not hold an answer to."""
     if isinstance(subject.loading, SchemaError):
         raise subject.loading
     return f"answers can be held to it: {', '.join(_fields(subject)) or 'no field'}"
 
 
-def check_schema_is_closed(subject: Subject) -> str:
+def check_schema_is_closed(subject: PluginUnderTest) -> str:
     """Its schema leaves no object, list or value open: what is not named cannot be answered."""
     schema = subject.plugin.schema
     problems = [(place, what) for place, node in _values(schema) if (what := _openness(node))]
@@ -31,7 +30,7 @@ def check_schema_is_closed(subject: Subject) -> str:
     return f"{sum(1 for _ in _values(schema))} values, each of a type that is said"
 
 
-def check_schema_is_bounded(subject: Subject) -> str:
+def check_schema_is_bounded(subject: PluginUnderTest) -> str:
     """An answer that is cut off at the length limit can be closed into a valid record."""
     problem = closing_problem(subject.plugin.schema)
     if problem is not None:
@@ -39,7 +38,7 @@ def check_schema_is_bounded(subject: Subject) -> str:
     return "an answer cut off at the length limit can be closed"
 
 
-def check_verbatim_may_be_absent(subject: Subject) -> str:
+def check_verbatim_may_be_absent(subject: PluginUnderTest) -> str:
     """No verbatim field has to be filled: it may be null, left out, or is in a list."""
     schema = subject.plugin.schema
     forced = list(_forced(schema, schema, ""))
@@ -51,10 +50,10 @@ def check_verbatim_may_be_absent(subject: Subject) -> str:
     return "no verbatim field has to be filled where the document says nothing"
 
 
-def check_annotations_are_known(subject: Subject) -> str:
+def check_annotations_are_known(subject: PluginUnderTest) -> str:
     """No annotation is nearly, and not quite, one that the core reads (x-source, x-key, …)."""
     count = 0
-    for place, node in _nodes(subject.plugin.schema, ""):
+    for place, node in iter_subschemas(subject.plugin.schema):
         for key in node if isinstance(node, dict) else ():
             near = get_close_matches(key, ANNOTATIONS, n=1, cutoff=0.8)
             if near and key not in ANNOTATIONS:
@@ -66,38 +65,16 @@ def check_annotations_are_known(subject: Subject) -> str:
     return f"{count} annotations"
 
 
-def _fields(subject: Subject) -> list[str]:
+def _fields(subject: PluginUnderTest) -> list[str]:
     return list(subject.plugin.schema.get("properties", ()))
-
-
-_INSIDE = ("properties", "patternProperties", "$defs", "definitions")
-
-
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-
-
-def _nodes(node: Any, pointer: str) -> Iterator[tuple[str, Any]]:
-    """Yield every schema within a schema, itself included, with its JSON Pointer."""
-    yield pointer, node
-    if not isinstance(node, dict):
-        return
-    for key in _INSIDE:
-        for name, inner in node.get(key, {}).items():
-            yield from _nodes(inner, pointer + pointer_of([key, name]))
-    for key in _LISTS:
-        for number, inner in enumerate(node.get(key, ())):
-            yield from _nodes(inner, pointer + pointer_of([key, number]))
-    for key in ("items", "additionalProperties"):
-        if isinstance(node.get(key), dict):
-            yield from _nodes(node[key], pointer + pointer_of([key]))
 
 
 def _values(schema: Any) -> Iterator[tuple[str, Any]]:
     """Yield the schemas that describe a value alone: no parts of an allOf."""
-    return ((place, node) for place, node in _nodes(schema, "") if "/allOf/" not in place)
+    return ((place, node) for place, node in iter_subschemas(schema) if "/allOf/" not in place)
 
 
-_SAYING = ("type", "enum", "const", "$ref", *_LISTS)
+_SAYING = ("type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "prefixItems")
 
 
 def _openness(node: Any) -> str:

@@ -6,12 +6,12 @@ import hashlib
 import statistics
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..data import Record, Schema
-from ..schema.navigation import resolve
+from ..schema.navigation import iter_fields
 from ..schema.pointers import field_of, leaves
 from ..schema.records import canonical
 
@@ -55,12 +55,12 @@ class _Field:
         }
 
 
-class Census:
+class FieldStatistics:
     """Counts the leaves of records by field; the schema's fields come first, in its order."""
 
     def __init__(self, schema: Schema) -> None:
         self.documents = 0
-        self._fields = {name: _Field() for name in dict.fromkeys(_fields(schema, schema, (), ""))}
+        self._fields = {name: _Field() for name in _leaf_fields(schema)}
         self._silent: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
@@ -93,20 +93,8 @@ def _key(text: str) -> str:
     return f"{text[:_SHOWN]}…\0{digest}"
 
 
-def _fields(
-    schema: Mapping[str, Any], root: Schema, above: tuple[object, ...], path: str
-) -> Iterator[str]:
+def _leaf_fields(schema: Schema) -> Iterator[str]:
     """Yield the fields of a schema that hold leaves, as ``field_of`` names them."""
-    here = resolve(schema, root)
-    while "items" in here:
-        here = resolve(here["items"], root)
-    properties = here.get("properties", {})
-    if not properties:
-        if path:
-            yield path
-        return
-    if any(properties is outer for outer in above):
-        return  # an object that holds objects like itself
-    for key, inner in properties.items():
-        name = f"{path}/{key}" if path else key
-        yield from _fields(inner, root, (*above, properties), name)
+    for name, part in iter_fields(schema):
+        if name and "items" not in part and not part.get("properties"):
+            yield name

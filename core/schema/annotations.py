@@ -1,6 +1,6 @@
-"""The annotations of a schema that the core reads: what they may say, checked at load.
+"""The vocabulary of schema annotations (``x-source``, ``x-score``, ``x-normalise``, ``x-key``).
 
-Other tools ignore them, and so would we ignore a misspelt one.
+JSON Schema ignores unknown keywords, and so a misspelt annotation too: it is found at load.
 """
 
 from __future__ import annotations
@@ -10,63 +10,49 @@ from typing import Any
 
 from ..data import Schema
 from ..errors import did_you_mean
-from .pointers import pointer_of
+from .navigation import iter_subschemas
 
 SOURCES = ("verbatim", "inferred")
 """Values of ``x-source``."""
 
 SCORES = ("exact", "casefold", "levenshtein", "set", "text", "none")
-"""Values of ``x-score``; "set" of a list is "casefold" of its items."""
+"""Values of ``x-score``, implemented by ``scoring.field_counts``."""
 
 STEPS = ("nfkc", "dehyphenate", "spaces", "casefold", "punctuation")
-"""Steps of ``x-normalise``."""
+"""Steps of ``x-normalise``, implemented by ``text.normalization``."""
 
 ANNOTATIONS = ("x-source", "x-score", "x-normalise", "x-key")
 """The annotations that the core reads."""
 
 
 def annotation_problem(schema: Schema) -> str | None:
-    """Say what is wrong with the first annotation that the core cannot read; None if all are right.
+    """Return what is wrong with the first annotation that the core cannot read, or None.
 
-    Unknown names that begin with ``x-`` are other people's, unless they are nearly one of ours.
+    Unknown keywords that begin with ``x-`` belong to other tools, unless one is nearly ours.
     """
-    return next(_problems(schema, ()), None)
+    problems = (
+        f"{pointer or 'the root'}: {problem}"
+        for pointer, part in iter_subschemas(schema)
+        if isinstance(part, Mapping)
+        for problem in _problems(part)
+    )
+    return next(problems, None)
 
 
-def _problems(schema: Any, path: tuple[str, ...]) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
-        return
-    where = pointer_of(path) or "the root"
-    yield from (f"{where}: {problem}" for problem in _own_problems(schema))
-    for key, inner in schema.items():
-        if key in ("properties", "$defs", "patternProperties") and isinstance(inner, Mapping):
-            for name, part in inner.items():
-                yield from _problems(part, (*path, key, name))
-        elif key in ("items", "additionalProperties", "not"):
-            yield from _problems(inner, (*path, key))
-        elif key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(inner, list):
-            for number, part in enumerate(inner):
-                yield from _problems(part, (*path, key, str(number)))
-
-
-def _own_problems(schema: Mapping[str, Any]) -> Iterator[str]:
+def _problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for name in schema:
         spelling = str(name).replace("_", "-").casefold().replace("normalize", "normalise")
         if name not in ANNOTATIONS and spelling in ANNOTATIONS:
             yield f"there is no annotation {name!r}; {did_you_mean(spelling, ANNOTATIONS)}"
-    source, score = schema.get("x-source", SOURCES[0]), schema.get("x-score", SCORES[0])
-    if source not in SOURCES:
-        yield f"x-source is {source!r}; {did_you_mean(str(source), SOURCES)}"
-    if score not in SCORES:
-        yield f"x-score is {score!r}; {did_you_mean(str(score), SCORES)}"
+    for name, known in (("x-source", SOURCES), ("x-score", SCORES)):
+        if (value := schema.get(name, known[0])) not in known:
+            yield f"{name} is {value!r}; {did_you_mean(str(value), known)}"
     steps, keys = schema.get("x-normalise", []), schema.get("x-key", [])
     if not isinstance(steps, list):
         yield "x-normalise is a list of steps, such as ['dehyphenate', 'spaces']"
-    else:
-        yield from (
-            f"x-normalise has no step {step!r}; {did_you_mean(str(step), STEPS)}"
-            for step in steps
-            if step not in STEPS
-        )
+        steps = []
+    for step in steps:
+        if step not in STEPS:
+            yield f"x-normalise has no step {step!r}; {did_you_mean(str(step), STEPS)}"
     if not isinstance(keys, list) or any(key not in schema.get("properties", {}) for key in keys):
         yield f"x-key is {keys!r}; it is a list of properties of that object"

@@ -1,21 +1,80 @@
-"""Find the part of a JSON Schema that describes a field."""
+"""Find the parts of a JSON Schema that describe a field, or walk through all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from ..data import Record, Schema
-from .pointers import parse_pointer
+from .pointers import parse_pointer, pointer_of
+
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SINGLE = ("items", "additionalProperties", "not")
+"""Keywords that hold subschemas: by name, in a list, or a single one."""
+
+
+def iter_subschemas(schema: Any, path: tuple[object, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the JSON Pointer and the value of a schema and of each subschema, depth first.
+
+    References are not followed. ``additionalProperties: false`` and other single booleans are not
+    yielded: they say whether there may be more.
+    """
+    yield pointer_of(path), schema
+    if not isinstance(schema, Mapping):
+        return
+    for keyword, inner in schema.items():
+        parts: Iterable[tuple[object, Any]] = ()
+        if keyword in _NAMED and isinstance(inner, Mapping):
+            parts = inner.items()
+        elif keyword in _LISTED and isinstance(inner, list):
+            parts = enumerate(inner)
+        elif keyword in _SINGLE and isinstance(inner, Mapping):
+            yield from iter_subschemas(inner, (*path, keyword))
+        for key, part in parts:
+            yield from iter_subschemas(part, (*path, keyword, key))
+
+
+def iter_fields(
+    schema: Schema, levels: int = 32, *, recursive: bool = False
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and the resolved schema of each field, in the order of the schema.
+
+    Names are those of ``field_of``: the items of a list have the name of the list, and the root
+    has "". References are followed.
+
+    Args:
+        schema: the root.
+        levels: how many properties and items deep to go.
+        recursive: whether to go on into an object that is inside an object of the same schema.
+    """
+    return _iter_fields(schema, schema, "", levels, None if recursive else ())
+
+
+def _iter_fields(
+    part: Any, root: Schema, name: str, levels: int, above: tuple[object, ...] | None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    here = resolve(part, root)
+    yield name, here
+    properties = here.get("properties", {})
+    if not levels or any(properties is outer for outer in above or ()):
+        return
+    if "items" in here:
+        yield from _iter_fields(here["items"], root, name, levels - 1, above)
+    within = None if above is None else (*above, properties)
+    for key, inner in properties.items():
+        field = f"{name}/{key}" if name else key
+        yield from _iter_fields(inner, root, field, levels - 1, within)
 
 
 def resolve(
     schema: Mapping[str, Any] | bool, root: Mapping[str, Any], steps: int = 32
 ) -> Mapping[str, Any]:
-    """Return a schema with what its ``$ref`` says, or its one branch beside null, laid under it.
+    """Return a schema with its ``$ref``, or its one branch that is not null, merged into it.
 
-    References are local (``#/$defs/…``). {} where nothing is said.
+    The schema's own keywords win. References are local (``#/$defs/…``); one that leads nowhere
+    gives {}.
     """
     if not isinstance(schema, Mapping) or steps == 0:
         return {}
@@ -37,7 +96,7 @@ def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _target(reference: str, root: Mapping[str, Any]) -> Any:
-    """Return what a local reference points to; True, which says nothing, for any other."""
+    """Return the target of a local reference; True, a schema without keywords, for any other."""
     target: Any = root
     if reference != "#" and not reference.startswith("#/"):
         return True
@@ -50,28 +109,28 @@ def _target(reference: str, root: Mapping[str, Any]) -> Any:
 
 
 def field_schema(pointer: str, schema: Schema) -> Mapping[str, Any]:
-    """Return the schema of the value at ``pointer``; {} where the schema does not say."""
+    """Return the schema of the value at a JSON Pointer of a record; {} if there is none."""
     here = resolve(schema, schema)
     for part in parse_pointer(pointer):
         is_item = "items" in here and part.isdigit()
-        here = resolve(here["items"] if is_item else member(here, part), schema)
+        here = resolve(here["items"] if is_item else property_schema(here, part), schema)
     return here
 
 
-def member(schema: Mapping[str, Any], key: str) -> Any:
-    """Return the schema of an object's member; {} where ``schema`` does not say."""
+def property_schema(schema: Mapping[str, Any], key: str) -> Any:
+    """Return the schema of a property of an object; {} if there is none."""
     return schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
 
 
 def is_verbatim(pointer: str, schema: Schema) -> bool:
-    """Say whether the leaf at ``pointer`` can only hold what stands in the document."""
+    """Return whether the leaf at ``pointer`` has to be copied from the document."""
     return field_schema(pointer, schema).get("x-source") == "verbatim"
 
 
 def empty_record(schema: Schema) -> Record:
-    """Return the record that says nothing: empty lists, nulls, empty objects for what is required.
+    """Return the record without values: empty lists, nulls, and the objects that are required.
 
-    It is what a window without anything to find is trained on, and the null baseline.
+    It is the answer for a window that has no values, and the null baseline of evaluation.
     """
     return _empty_object(schema, schema)
 
@@ -79,47 +138,47 @@ def empty_record(schema: Schema) -> Record:
 def _empty_object(schema: Mapping[str, Any], root: Schema) -> Record:
     record: Record = {}
     schema = resolve(schema, root)
-    for key, item in schema.get("properties", {}).items():
-        item = resolve(item, root)
-        kinds = kinds_of(item)
-        if "array" in kinds and not item.get("minItems"):
+    for key, part in schema.get("properties", {}).items():
+        part = resolve(part, root)
+        types = types_of(part)
+        if "array" in types and not part.get("minItems"):
             record[key] = []
-        elif "null" in kinds:
+        elif "null" in types:
             record[key] = None
-        elif "object" in kinds and key in schema.get("required", ()):
-            record[key] = _empty_object(item, root)
-    return record  # a scalar that is not nullable is left out: nothing may be invented
+        elif "object" in types and key in schema.get("required", ()):
+            record[key] = _empty_object(part, root)
+    return record  # a scalar that is not nullable is left out: no value may be invented
 
 
-def kinds_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
+def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the JSON types that a schema allows, those of its branches included."""
-    kind = schema.get("type", ())
-    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    if not kinds and None in schema.get("enum", ()):
-        kinds = ("null",)
-    return kinds + tuple(kind for branch in _branches(schema) for kind in kinds_of(branch))
+    named = schema.get("type", ())
+    types = (named,) if isinstance(named, str) else tuple(named)
+    if not types and None in schema.get("enum", ()):
+        types = ("null",)
+    return types + tuple(name for branch in _branches(schema) for name in types_of(branch))
 
 
 def field_list(schema: Schema) -> str:
-    """Return the fields of a schema in a line, short enough for a small model's prompt.
+    """Return the fields of a schema in one line, short enough for a small model's prompt.
 
     >>> field_list({"properties": {"title": {"type": "string"}, "names": {"type": "array"}}})
     'title, names[]'
     """
-    return _members(schema, schema, ())
+    return _list_properties(schema, schema, ())
 
 
-def _members(schema: Mapping[str, Any], root: Schema, above: tuple[object, ...]) -> str:
-    properties = resolve(schema, root).get("properties", {})
+def _list_properties(part: Any, root: Schema, above: tuple[object, ...]) -> str:
+    properties = resolve(part, root).get("properties", {})
     if any(properties is outer for outer in above):
-        return "…"  # an object that holds objects like itself
-    inside = (*above, properties)
-    return ", ".join(f"{key}{_shape(item, root, inside)}" for key, item in properties.items())
+        return "…"  # an object inside an object of the same schema
+    within = (*above, properties)
+    return ", ".join(key + _shape(inner, root, within) for key, inner in properties.items())
 
 
-def _shape(schema: Mapping[str, Any], root: Schema, above: tuple[object, ...]) -> str:
-    schema = resolve(schema, root)
-    if "array" in kinds_of(schema):
-        return "[]" + _shape(schema.get("items", {}), root, above)
-    members = _members(schema, root, above)
-    return f"{{{members}}}" if members else ""
+def _shape(part: Any, root: Schema, above: tuple[object, ...]) -> str:
+    part = resolve(part, root)
+    if "array" in types_of(part):
+        return "[]" + _shape(part.get("items", {}), root, above)
+    inside = _list_properties(part, root, above)
+    return f"{{{inside}}}" if inside else ""

@@ -7,6 +7,19 @@ from typing import Any
 
 from ..data import Record
 
+Leaf = str | int | float | bool | None
+"""A value of a record that is no object and no list."""
+
+
+def pointer_of(path: Any) -> str:
+    """Return the JSON Pointer of a path of keys and indices."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def parse_pointer(pointer: str) -> list[str]:
+    """Return the keys and indices of a JSON Pointer, unescaped."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
 
 def value_at(pointer: str, record: Record) -> Any:
     """Return the value at a JSON Pointer of a record."""
@@ -16,21 +29,11 @@ def value_at(pointer: str, record: Record) -> Any:
     return value
 
 
-Leaf = str | int | float | bool | None
-
-
-def pointer_of(path: Any) -> str:
-    """Return the JSON Pointer (RFC 6901) of a path of keys and indices."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def parse_pointer(pointer: str) -> list[str]:
-    """Return the parts of a JSON Pointer (RFC 6901), unescaped."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Leaf]]:
-    """Yield (JSON Pointer, value) of every leaf, in document order; empty containers have none."""
+    """Yield the JSON Pointer and the value of every leaf, in the order of the JSON text.
+
+    Strings, numbers, booleans and nulls are leaves; empty objects and lists are not.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, (*path, key))
@@ -42,7 +45,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, 
 
 
 def field_of(pointer: str) -> str:
-    """Return the field a pointer belongs to, without list indices.
+    """Return the field that a pointer belongs to: its keys, without the indices of lists.
 
     >>> field_of("/lines/3/price")
     'lines/price'

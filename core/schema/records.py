@@ -1,4 +1,4 @@
-"""A plugin's JSON Schema at work: write, read and validate records, walk their leaves."""
+"""Records of a JSON Schema: write them as JSON, read and validate them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from jsonschema import Draft202012Validator
 
 from ..data import Record, Schema
 from ..files import check_json, parse_json
-from .navigation import member, resolve
+from .navigation import property_schema, resolve
 from .pointers import pointer_of
 
 
 class InvalidRecordError(ValueError):
-    """A text is not JSON, or not a record of the schema; the message names the place in it."""
+    """A text is not JSON, or not valid against the schema; the message names the JSON Pointer."""
 
 
 def canonical(value: object) -> str:
-    """Return ``value`` as JSON that is the same for equal values: sorted keys, no white space."""
+    """Return canonical JSON, equal for equal values: sorted keys, no white space."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def write_record(record: Record, schema: Schema) -> str:
     """Write a record as compact JSON with its keys in the schema's order.
 
-    This is the one form that is trained, generated and read: no white space, no exponents, no
-    fraction of zero. Keys that the schema does not name follow in their own order.
+    Models are trained on this form and generate it: no white space, no exponents, whole numbers
+    without a fraction. Keys that the schema does not name come last, in their own order.
     """
     return _compact(in_schema_order(record, schema, schema))
 
@@ -49,21 +49,22 @@ def in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, An
     """Return ``value`` with the keys of every object in the order of ``properties``."""
     schema = resolve(schema, root)
     if isinstance(value, dict):
-        properties: Mapping[str, Any] = schema.get("properties", {})
-        keys = [key for key in properties if key in value]
-        keys += [key for key in value if key not in properties]
-        return {key: in_schema_order(value[key], member(schema, key), root) for key in keys}
+        ordered = {key: value[key] for key in schema.get("properties", {}) if key in value} | value
+        return {
+            key: in_schema_order(item, property_schema(schema, key), root)
+            for key, item in ordered.items()
+        }
     if isinstance(value, list):
         return [in_schema_order(item, schema.get("items", {}), root) for item in value]
     return value
 
 
 def read_record(text: str, schema: Schema) -> Record:
-    """Read a generated text as a record, strictly.
+    """Parse a generated text strictly and validate it as a record.
 
     Raises:
         InvalidRecordError: not JSON, a key twice in one object, a number that JSON does not have,
-            half a surrogate pair, too deep, or not valid against ``schema``.
+            half a surrogate pair, too deeply nested, or not valid against ``schema``.
     """
     try:
         record = parse_json(text)
@@ -81,16 +82,19 @@ def read_record(text: str, schema: Schema) -> Record:
 def first_problem(
     value: object, schema: Schema, part: Mapping[str, Any] | None = None
 ) -> tuple[str, str] | None:
-    """Return (JSON Pointer, message) of the first thing that makes a record invalid, or None.
+    """Return the JSON Pointer and the message of the first validation error, or None.
 
-    part: a schema within ``schema`` that ``value`` is held against instead.
+    Args:
+        value: the record, or a part of it.
+        schema: the root, to which references lead.
+        part: the subschema that ``value`` is validated against, if not the root.
     """
     validator = _validator(canonical(schema))
     errors = (validator if part is None else validator.evolve(schema=part)).iter_errors(value)
     error = min(errors, key=lambda error: (list(map(str, error.path)), error.message), default=None)
     if error is None:
         return None
-    message = error.message  # opens with the value, however long, and ends in what is wrong
+    message = error.message  # begins with the value, however long, and ends with what is wrong
     message = message if len(message) <= 200 else f"{message[:99]}…{message[-100:]}"
     return pointer_of(error.absolute_path), message.replace("\n", " ")
 

@@ -11,12 +11,12 @@ vocabulary, which the model's own head predicts.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..data import IGNORED, Message, Record, Schema
 from ..model.prompts import PromptFormat
-from ..schema.navigation import field_schema, member, resolve
+from ..schema.navigation import field_schema, iter_fields
 from ..schema.pointers import field_of, leaves, pointer_of
 from ..text.grounding import occurrences
 
@@ -81,23 +81,11 @@ def is_list_of_strings(field: str, schema: Schema) -> bool:
     return "/" not in field and "items" in field_schema(pointer_of([field]), schema)
 
 
-def verbatim_fields(schema: Schema) -> Iterator[str]:
-    """Yield the fields whose strings stand in the document, as ``field_of`` has them."""
-    return _verbatim_fields(schema, schema, "", _DEEPEST)
-
-
-def _verbatim_fields(
-    part: Mapping[str, Any] | bool, root: Schema, field: str, levels: int
-) -> Iterator[str]:
-    part = resolve(part, root)
-    if part.get("x-source") == "verbatim" and field:
-        yield field
-    elif levels:
-        if "items" in part:
-            yield from _verbatim_fields(part["items"], root, field, levels - 1)
-        for key in part.get("properties", {}):
-            inner = f"{field}/{key}" if field else key
-            yield from _verbatim_fields(member(part, key), root, inner, levels - 1)
+def verbatim_fields(schema: Schema) -> list[str]:
+    """Return the names of the fields whose strings are copied from the document."""
+    fields = iter_fields(schema, _DEEPEST, recursive=True)
+    verbatim = (name for name, part in fields if part.get("x-source") == "verbatim" and name)
+    return list(dict.fromkeys(verbatim))
 
 
 def tagging_loss(
