@@ -60,14 +60,21 @@ class LeakError(FieldsmithError):
     """Documents stand on both sides of a split."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Say which known name is meant by ``name``, if one is near, and list the known ones.
+def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
+    """Suggest the known name that is closest to ``name``, and list the known names.
+
+    Args:
+        name: what was written.
+        known: the names that exist.
+        see: a page that lists the known names; it is named in place of a list.
 
     >>> did_you_mean("recieps", ["invoices", "recipes"])
     'did you mean recipes? Known: invoices, recipes'
+    >>> did_you_mean("recieps", ["invoices", "recipes"], see="docs/recipes.md")
+    'did you mean recipes? See docs/recipes.md'
     """
     names = sorted(known)
-    listing = f"Known: {', '.join(names)}" if names else "None is known"
+    listing = f"See {see}" if see else f"Known: {', '.join(names)}" if names else "None is known"
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}? {listing}" if close else listing
 

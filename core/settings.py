@@ -1,6 +1,7 @@
-"""Settings of a training and where each value comes from; no torch.
+"""Settings of a training and where each value comes from.
 
-Precedence: core defaults < preset < the plugin's ``extract_settings`` < what the user sets.
+Each layer overrides those before it: defaults, preset, the plugin's ``extract_settings``, and what
+the user sets. No torch is imported here.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,33 +22,49 @@ from .files import read_text
 EMBEDDED = "embedded"
 """Name of the base model that ships in the package, and of the preset that trains it."""
 
+PRESETS = Path(__file__).parent / "presets"
+
+PAGE = "docs/settings.md"
+"""The page that lists all settings."""
+
+FORMER_NAMES: Mapping[str, str | None] = {
+    "swap_values": "augment_copies",
+    "lexicon": "gazetteer",
+    "second_pass": None,
+}
+"""Names that earlier versions knew -> the name today, or None for a setting that was removed."""
+
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that decides what is trained and how; one flat name each, as ``--set`` takes it.
+class ModelSettings:
+    """The base model and how it computes."""
 
-    A default here is the known QLoRA set-up for a model of billions of parameters (Dettmers et
-    al. 2023); a preset overrides what its model needs otherwise.
-    """
-
-    # The model
     model: str = EMBEDDED  # "embedded", a hub id, or a folder
     revision: str | None = None  # of a hub model: branch, tag or commit
     trust_remote_code: bool = False  # runs code of the model's repository: only if you trust it
     quantize: Literal["nf4", "none"] = "nf4"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
-    prefix_lm: bool = False  # a prompt's tokens see each other, also those that follow them
+    prefix_lm: bool = False  # tokens of the prompt attend to each other in both directions
+    prompt: Literal["full", "brief"] = "full"  # brief: the plugin's short prompt, for tiny models
 
-    # What the model reads at once
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """What the model reads and writes at once."""
+
     window: Literal["document", "sentences", "tokens"] = "document"
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"
-    augment_copies: int = 0  # copies of each window in which values of others stand for its own
+    augment_copies: int = 0  # extra copies of each window, with values from other documents
     max_length: int = 2048  # tokens of prompt and answer; longer rows are set aside, never cut
     max_new_tokens: int = 512  # tokens of an answer, in generation
 
-    # The adapter
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """The low-rank adapter (LoRA, Hu et al. 2022)."""
+
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
@@ -57,35 +73,54 @@ class Settings:
     rslora: bool = False  # rank-stabilised scaling (Kalajdzievski 2023)
     dora: bool = False  # weight-decomposed adapters (Liu et al. 2024)
 
-    # The optimiser
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The optimiser, and what is saved, scored and logged during training."""
+
     epochs: float = 3.0
     max_steps: int = 0  # stop after this many steps; 0: after the epochs
-    batch_size: int = 4  # rows a device holds at once
-    accumulation: int = 4  # batches an optimiser step sums up
+    batch_size: int = 4  # rows in a batch on each device
+    accumulation: int = 4  # batches whose gradients an optimiser step sums up
     learning_rate: float = 2e-4
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
     warmup: float = 0.03  # steps, or a share of all steps where under 1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
-    tagging_weight: float = 0.0  # of a second loss: where in the text values stand; 0: none
+    tagging_weight: float = 0.0  # weight of a second loss, which tags values in the text; 0: none
     optimizer: str = "adamw_torch"  # any name that transformers knows
-    group_lengths: bool = True  # rows of like length in one batch: less padding
+    group_lengths: bool = True  # rows of similar length in one batch: less padding
     activation_checkpointing: bool = True  # recompute activations: less memory, slower
     seed: int = 42
-
-    # While it trains
     eval_documents: int = 100  # validation documents generated and scored after each epoch
     eval_batch_size: int = 32  # prompts generated at once
-    patience: int = 3  # epochs without a better score before it stops; 0: never
-    checkpoint_steps: int = 100  # optimiser steps between checkpoints; one an epoch besides
+    patience: int = 3  # stop after this many epochs without a better score; 0: never
+    checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too
     logging_steps: int = 10
     report_to: list[str] = field(default_factory=list)  # tensorboard, wandb, mlflow, trackio
-    merge: Literal["auto", "yes", "no"] = "auto"  # merge the adapter into the weights to generate
 
-    # Answers and scores
-    gazetteer: bool = False  # what training documents call a value is heard beside the tags
-    choose_confidence: bool = True  # leave out the leaves without which validation scores best
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """How answers are generated, combined with other signals, filtered and scored."""
+
+    merge: Literal["auto", "yes", "no"] = "auto"  # merge the adapter into the weights to generate
+    gazetteer: bool = False  # use counts of the training values as a third confidence signal
+    tag_share: float | None = None  # weight of the tags in a confidence; null: chosen on validation
+    gazetteer_share: float | None = None  # weight of the counts; null: chosen on validation
+    choose_confidence: bool = True  # choose the confidence threshold that scores best on validation
     score: list[str] = field(default_factory=list)  # metric names that make up the score; []: all
+
+
+@dataclass(frozen=True)
+class Settings(  # fields of the last base come first
+    DecodingSettings, TrainingSettings, AdapterSettings, WindowSettings, ModelSettings
+):
+    """All settings of a training, each by the one flat name that ``--set`` takes.
+
+    A default is the usual QLoRA set-up for a model of billions of parameters (Dettmers et al.
+    2023); a preset overrides what its model needs otherwise.
+    """
 
 
 @dataclass(frozen=True)
@@ -102,14 +137,22 @@ class Resolved:
 
     @staticmethod
     def from_json(stored: Mapping[str, Mapping[str, Any]]) -> Resolved:
-        """Read what ``as_json`` wrote; a setting that is newer than that has its default."""
-        values = coerce({name: entry["value"] for name, entry in stored.items()}, "run.json")
+        """Read what ``as_json`` wrote; a setting that is missing there has its default.
+
+        Raises:
+            SettingsError: another version wrote it, whose settings this one does not have.
+        """
+        entries = {name: entry["value"] for name, entry in stored.items()}
+        values, faults = _checked(entries, "run.json")
+        if not FORMER_NAMES.keys().isdisjoint(stored):
+            faults.append("the run is of an older version of fieldsmith; train it again")
+        _raise(faults)
         origins = {name: str(entry["from"]) for name, entry in stored.items()}
         return Resolved(Settings(**values), _all_default() | origins)
 
 
 def _all_default() -> dict[str, str]:
-    return {field.name: "default" for field in dataclasses.fields(Settings)}
+    return {each.name: "default" for each in dataclasses.fields(Settings)}
 
 
 def resolve(
@@ -118,9 +161,13 @@ def resolve(
     plugin_settings: Mapping[str, object],
     chosen: Mapping[str, object],
 ) -> Resolved:
-    """Lay preset, plugin and user over the defaults.
+    """Apply preset, plugin and user settings over the defaults.
 
-    chosen: what the user set, by name.
+    Args:
+        preset: name of a shipped preset, or a YAML file.
+        plugin_name: the plugin, for messages and origins.
+        plugin_settings: what its ``extract_settings`` returned.
+        chosen: what the user set, by name.
 
     Raises:
         SettingsError: an unknown name, a value of the wrong type, or values that do not fit
@@ -135,39 +182,30 @@ def resolve(
     origins = _all_default()
     faults = []
     for origin, layer in layers.items():
-        good, bad = _sorted_out(layer, "--set" if origin == "user" else origin)
+        good, bad = _checked(layer, "--set" if origin == "user" else origin)
         values |= good
         origins |= dict.fromkeys(good, origin)
         faults += bad
     settings = Settings(**values)
-    faults += _misfits(settings)
-    if faults:
-        raise SettingsError("; ".join(faults))
+    _raise(faults + _problems(settings))
     return Resolved(settings, origins)
 
 
-def load_preset(name: str) -> dict[str, Any]:
-    """Return the settings of a shipped preset, or of a YAML file.
-
-    Raises:
-        SettingsError: no such preset or file, or a fault in it.
-    """
-    return coerce(_read_preset(name), f"preset {name}")
+def preset_names() -> list[str]:
+    """Return the names of the shipped presets, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def _read_preset(name: str) -> dict[str, object]:
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name)
-        if not path.is_file():
-            raise SettingsError(f"--preset {name}: no such file")
-        text = read_text(path)
-    else:
-        known = preset_names()
-        if name not in known:
-            raise SettingsError(f"unknown preset {name!r}: {did_you_mean(name, known)}")
-        text = (_presets() / f"{name}.yaml").read_text(encoding="utf-8")
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        if name not in preset_names():
+            raise SettingsError(f"unknown preset {name!r}: {did_you_mean(name, preset_names())}")
+        path = PRESETS / f"{name}.yaml"
+    elif not path.is_file():
+        raise SettingsError(f"--preset {name}: no such file")
     try:
-        loaded = yaml.safe_load(text)
+        loaded = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise SettingsError(f"preset {name}: not YAML: {' '.join(str(error).split())}") from error
     if loaded is None:
@@ -177,20 +215,11 @@ def _read_preset(name: str) -> dict[str, object]:
     return {str(key): value for key, value in loaded.items()}
 
 
-def preset_names() -> list[str]:
-    """Return the names of the shipped presets, sorted."""
-    return sorted(p.name[:-5] for p in _presets().iterdir() if p.name.endswith(".yaml"))
-
-
-def _presets() -> Any:
-    return resources.files(__package__ or "fieldsmith") / "presets"
-
-
-def parse_assignments(assignments: typing.Iterable[str]) -> dict[str, object]:
-    """Read ``key=value`` pairs of the command line; values are YAML scalars or lists.
+def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
+    """Parse ``name=value`` pairs of the command line; values are YAML scalars or lists.
 
     Raises:
-        SettingsError: a pair without ``=``, or a value that is no YAML.
+        SettingsError: a pair without ``=``, or a value that is not YAML; all faults at once.
     """
     chosen: dict[str, object] = {}
     faults = []
@@ -202,104 +231,135 @@ def parse_assignments(assignments: typing.Iterable[str]) -> dict[str, object]:
         try:
             chosen[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:
-            faults.append(f"--set {assignment}: the value is no YAML; put it in quotes")
-    if faults:
-        raise SettingsError("; ".join(faults))
+            faults.append(f"--set {assignment}: the value is not YAML; put it in quotes")
+    _raise(faults)
     return chosen
 
 
-def coerce(values: Mapping[str, object], where: str) -> dict[str, Any]:
-    """Check names and types of settings and return them as the dataclass holds them.
-
-    Raises:
-        SettingsError: all faults of ``values``, in one line.
-    """
-    good, faults = _sorted_out(values, where)
+def _raise(faults: list[str]) -> None:
     if faults:
         raise SettingsError("; ".join(faults))
-    return good
 
 
-def _sorted_out(values: Mapping[str, object], where: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings that are right, as the dataclass holds them, and what is wrong."""
-    hints = typing.get_type_hints(Settings)
+def _checked(values: Mapping[str, object], where: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the valid settings, as the dataclass holds them, and the faults of the others."""
+    types = typing.get_type_hints(Settings)
     good, faults = {}, []
     for name, value in values.items():
-        if name not in hints:
-            faults.append(f"{where}: unknown setting {name!r}: {did_you_mean(name, hints)}")
-            continue
-        try:
-            good[name] = _convert(value, hints[name])
-        except ValueError as error:
-            faults.append(f"{where}: {name}: {error}")
+        at = f"--set {name}" if where == "--set" else f"{where}: {name}"
+        if name in types:
+            try:
+                good[name] = _convert(value, types[name])
+            except ValueError as error:
+                faults.append(f"{at}: {error}")
+        elif FORMER_NAMES.get(name):
+            faults.append(f"{at}: this setting is now called {FORMER_NAMES[name]}")
+        elif name in FORMER_NAMES:
+            faults.append(f"{where}: {name} was removed")
+        else:
+            faults.append(f"{where}: unknown setting {name!r}: {did_you_mean(name, types, PAGE)}")
     return good, faults
 
 
-def _convert(value: object, hint: Any) -> object:
-    """Return ``value`` as the type of a setting; raises ValueError saying what is wanted."""
-    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+# One converter for each type: it returns the value as that type, or raises ValueError
+
+
+def _convert(value: object, wanted: Any) -> object:
+    origin, choices = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is Literal:
-        if value is False and "none" in choices:  # YAML reads `no` and `off` as false
-            value = "no" if "no" in choices else "none"
-        if isinstance(value, bool):
-            value = "yes" if value else "no"
-        if value is None and "none" in choices:
-            value = "none"
-        if value not in choices:
-            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
-        return value
-    if origin is list:
-        items = value.split(",") if isinstance(value, str) else value or []
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise ValueError(f"a list of names is wanted, not {value!r}")
-        return [item.strip() for item in items if item.strip()]
+        return _choice(value, choices)
     if type(None) in choices:
         return None if value is None else _convert(value, choices[0])
-    if hint is bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"true or false is wanted, not {value!r}")
-        return value
-    if hint is str:
-        if not isinstance(value, str) or not value:
-            raise ValueError(f"a text is wanted, not {value!r}; put it in quotes")
-        return value
-    return _number(value, hint)
+    return _CONVERTERS[origin or wanted](value)
 
 
-def _number(value: object, hint: Any) -> object:
-    kind = "a whole number" if hint is int else "a number"
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{kind} is wanted, not {value!r}")
+def _choice(value: object, choices: tuple[str, ...]) -> object:
+    if value is True:  # YAML reads `yes` and `on` as true, `no` and `off` as false
+        value = "yes"
+    elif value is False:
+        value = "none" if "none" in choices and "no" not in choices else "no"
+    elif value is None and "none" in choices:
+        value = "none"
+    if value not in choices:
+        raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+    return value
+
+
+def _names(value: object) -> list[str]:
+    items = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"a list of names is wanted, not {value!r}")
+    return [item.strip() for item in items if item.strip()]
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"true or false is wanted, not {value!r}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"a text is wanted, not {value!r}; put it in quotes")
+    return value
+
+
+def _number(value: object, kind: str = "a number") -> float:
     try:
-        number = value if isinstance(value, int) else float(value)  # YAML 1.1: 1e-4 is a string
-        if not math.isfinite(number) or (hint is int and number != int(number)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError
-        return hint(number)
+        number = float(value)  # YAML 1.1 reads 1e-4 as a string
+        if not math.isfinite(number):
+            raise ValueError
     except (ValueError, OverflowError):
         raise ValueError(f"{kind} is wanted, not {value!r}") from None
+    return number
 
 
-_AT_LEAST_ONE = (
-    "window_size", "max_length", "max_new_tokens", "lora_rank", "lora_alpha", "batch_size",
-    "accumulation", "eval_batch_size", "checkpoint_steps", "logging_steps",
-)  # fmt: skip
-_NOT_NEGATIVE = (
-    "window_overlap", "lora_dropout", "max_steps", "warmup", "weight_decay", "max_grad_norm",
-    "eval_documents", "patience", "seed", "augment_copies", "tagging_weight",
-)  # fmt: skip
+def _integer(value: object) -> int:
+    number = _number(value, "a whole number")
+    if not number.is_integer():
+        raise ValueError(f"a whole number is wanted, not {value!r}")
+    return value if isinstance(value, int) else int(number)
 
 
-def _misfits(settings: Settings) -> list[str]:
-    faults = [f"{n} must be at least 1" for n in _AT_LEAST_ONE if getattr(settings, n) < 1]
-    faults += [f"{n} must not be negative" for n in _NOT_NEGATIVE if getattr(settings, n) < 0]
-    if settings.learning_rate <= 0:
-        faults.append("learning_rate must be above 0")
-    if settings.epochs <= 0:
-        faults.append("epochs must be above 0")
-    if settings.lora_dropout >= 1:
-        faults.append("lora_dropout must be under 1")
-    if settings.seed >= 1 << 32:
-        faults.append("seed must be under 2 to the power of 32")
+_CONVERTERS: Mapping[type, Callable[[object], object]] = {
+    bool: _boolean, int: _integer, float: _number, str: _text, list: _names,
+}  # fmt: skip
+
+_BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    (
+        "window_size max_length max_new_tokens lora_rank lora_alpha batch_size accumulation "
+        "eval_batch_size checkpoint_steps logging_steps",
+        lambda value: value >= 1,
+        "must be at least 1",
+    ),
+    (
+        "window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm eval_documents "
+        "patience seed augment_copies tagging_weight",
+        lambda value: value >= 0,
+        "must not be negative",
+    ),
+    ("learning_rate epochs", lambda value: value > 0, "must be above 0"),
+    ("lora_dropout", lambda value: value < 1, "must be under 1"),
+    ("seed", lambda value: value < 1 << 32, "must be under 2 to the power of 32"),
+    (
+        "tag_share gazetteer_share",
+        lambda value: value is None or 0 <= value <= 1,
+        "must be between 0 and 1",
+    ),
+)
+"""Names of settings, the condition that each value meets, and the condition in words."""
+
+
+def _problems(settings: Settings) -> list[str]:
+    """Say which values are out of bounds, or do not fit each other."""
+    faults = [
+        f"{name} {words}"
+        for names, holds, words in _BOUNDS
+        for name in names.split()
+        if not holds(getattr(settings, name))
+    ]
     if settings.prefix_lm and settings.attention == "flash_attention_2":
         faults.append("prefix_lm wants attention sdpa or eager: flash_attention_2 takes no masks")
     if settings.window != "document" and settings.window_overlap >= settings.window_size:

@@ -15,10 +15,9 @@ from paths import ROOT
 from fieldsmith.errors import InputError, SettingsError
 from fieldsmith.settings import (
     EMBEDDED,
+    FORMER_NAMES,
     Resolved,
     Settings,
-    coerce,
-    load_preset,
     parse_assignments,
     preset_names,
     resolve,
@@ -91,10 +90,64 @@ def test_a_run_of_a_version_that_knew_more_settings_is_refused() -> None:
 # Names
 
 
-def test_an_unknown_setting_is_answered_with_the_nearest_and_the_known() -> None:
-    message = refusal("lerning_rate=1e-4")
-    assert message.startswith("--set: unknown setting 'lerning_rate': did you mean learning_rate?")
-    assert all(field.name in message for field in dataclasses.fields(Settings))
+def test_an_unknown_setting_is_answered_with_the_nearest_and_the_page_of_all() -> None:
+    assert refusal("lerning_rate=1e-4") == (
+        "--set: unknown setting 'lerning_rate': did you mean learning_rate? See docs/settings.md"
+    )
+    assert refusal("qqq=1") == "--set: unknown setting 'qqq': See docs/settings.md"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("swap_values", "augment_copies"), ("lexicon", "gazetteer")]
+)
+def test_a_former_name_is_answered_with_the_name_today(old: str, new: str, tmp_path: Path) -> None:
+    words = f"{old}: this setting is now called {new}"
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(f"{old}: 1\n")
+    assert refusal(f"{old}=1") == f"--set {words}"
+    assert refusal(preset=str(preset)) == f"preset {preset}: {words}"
+    assert refusal(**{old: 1}) == f"plugin invented: {words}"
+
+
+def test_a_setting_that_was_removed_is_refused(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("second_pass: true\n")
+    assert refusal("second_pass=true") == "--set: second_pass was removed"
+    assert refusal(preset=str(preset)) == f"preset {preset}: second_pass was removed"
+    assert refusal(second_pass=True) == "plugin invented: second_pass was removed"
+
+
+@pytest.mark.parametrize("old", FORMER_NAMES)
+def test_a_run_with_a_former_name_is_of_an_older_version(old: str) -> None:
+    stored = {**resolved().as_json(), old: {"value": 1, "from": "user"}}
+    with pytest.raises(SettingsError) as refused:
+        Resolved.from_json(stored)
+    message = str(refused.value)
+    assert message.startswith(f"run.json: {old}")
+    assert "the run is of an older version of fieldsmith" in message
+    assert "\n" not in message
+
+
+def test_no_former_name_is_taken_again() -> None:
+    today = {field.name for field in dataclasses.fields(Settings)}
+    assert today.isdisjoint(FORMER_NAMES)
+    assert {name for name in FORMER_NAMES.values() if name} <= today
+
+
+# Groups
+
+
+def test_the_groups_hold_each_setting_once() -> None:
+    groups = Settings.__bases__
+    names = [field.name for group in reversed(groups) for field in dataclasses.fields(group)]
+    assert names == [field.name for field in dataclasses.fields(Settings)]
+    assert len(names) == len(set(names))
+
+
+def test_settings_are_one_flat_dataclass() -> None:
+    changed = dataclasses.replace(Settings(model="org/name"), batch_size=2)
+    assert (changed.model, changed.batch_size) == ("org/name", 2)
+    assert next(iter(dataclasses.asdict(changed))) == "model"
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest_and_the_known() -> None:
@@ -120,7 +173,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "lora_rank: a whole number is wanted, not 'many'",
         "plugin invented: window: 'paragraphs' is none of document, sentences, tokens",
         "plugin invented: unknown setting 'colour'",
-        "--set: seed: a whole number is wanted, not 'abc'",
+        "--set seed: a whole number is wanted, not 'abc'",
         "--set: unknown setting 'batch': did you mean batch_size?",
         "learning_rate must be above 0",
         "accumulation must be at least 1",
@@ -160,6 +213,10 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("revision=main", "main"),
         ("revision='0123'", "0123"),
         ("revision=", None),
+        ("tag_share=null", None),
+        ("tag_share=0", 0.0),
+        ("gazetteer_share=0.5", 0.5),
+        ("prompt=brief", "brief"),
         ("model=org/name", "org/name"),
         ("model=/a folder/with=signs", "/a folder/with=signs"),
         ("seed=4294967295", 4294967295),
@@ -193,7 +250,7 @@ def test_a_value_is_read_as_its_setting_wants_it(assignment: str, value: object)
         ("revision=0123", "a text is wanted, not 83; put it in quotes"),
         ("model=", "a text is wanted, not None"),
         ("epochs", "write it as key=value"),
-        ("score=[a", "the value is no YAML"),
+        ("score=[a", "the value is not YAML"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> None:
@@ -203,7 +260,7 @@ def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> N
 def test_every_broken_assignment_is_told() -> None:
     message = refusal("epochs", "score=[a", "batch_size=4")
     assert "--set epochs: write it" in message
-    assert "--set score=[a: the value is no YAML" in message
+    assert "--set score=[a: the value is not YAML" in message
 
 
 @pytest.mark.parametrize(
@@ -213,6 +270,8 @@ def test_every_broken_assignment_is_told() -> None:
         (["patience=-1"], "patience must not be negative"),
         (["epochs=0"], "epochs must be above 0"),
         (["learning_rate=0"], "learning_rate must be above 0"),
+        (["tag_share=1.5"], "tag_share must be between 0 and 1"),
+        (["gazetteer_share=-0.1"], "gazetteer_share must be between 0 and 1"),
         (["lora_dropout=1"], "lora_dropout must be under 1"),
         (["seed=4294967296"], "seed must be under 2 to the power of 32"),
         (["window=tokens", "window_size=32"], "window_overlap must be smaller than window_size"),
@@ -234,11 +293,18 @@ def test_what_a_window_has_no_use_for_does_not_matter() -> None:
 def test_any_value_is_taken_or_refused(value: Any) -> None:
     for field in dataclasses.fields(Settings):
         with contextlib.suppress(SettingsError):
-            taken = coerce({field.name: value}, "here")
-            assert coerce(taken, "here") == taken
+            taken = resolve(EMBEDDED, "invented", {}, {field.name: value})
+            again = {field.name: getattr(taken.values, field.name)}
+            assert resolve(EMBEDDED, "invented", {}, again) == taken
 
 
 # Presets
+
+
+def chosen_by(preset: str) -> set[str]:
+    """Return the names of the settings that a preset gives."""
+    origins = resolved(preset=preset).origins
+    return {name for name, origin in origins.items() if origin == f"preset {preset}"}
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -253,30 +319,30 @@ def test_a_preset_opens_with_the_command_that_uses_it(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_preset_resolves_and_says_what_it_trains_on(preset: str) -> None:
-    found = resolved(preset=preset)
-    assert {"model", "quantize", "max_length", "learning_rate"} <= load_preset(preset).keys()
-    assert found.origins["model"] == f"preset {preset}"
-    assert not {"score", "seed"} & load_preset(preset).keys()  # a domain's, and the user's
+    names = chosen_by(preset)
+    assert {"model", "quantize", "max_length", "learning_rate"} <= names
+    assert not {"score", "seed"} & names  # a domain's, and the user's
 
 
 def test_each_knob_of_the_embedded_preset_is_explained() -> None:
     lines = (PRESETS / "embedded.yaml").read_text(encoding="utf-8").splitlines()
     knobs = [line for line in lines if not line.startswith("#")]
-    assert len(knobs) == len(load_preset(EMBEDDED))
+    assert len(knobs) == len(chosen_by(EMBEDDED))
     assert [line for line in knobs if not re.fullmatch(r"\w+: \S+ +# \S.+", line)] == []
 
 
 def test_the_embedded_preset_is_there() -> None:
     assert EMBEDDED in preset_names()
-    assert load_preset(EMBEDDED)["model"] == EMBEDDED
+    assert resolved().values.model == EMBEDDED
 
 
 def test_a_preset_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_bytes(b"\xef\xbb\xbf# mine\r\nepochs: 1e1\r\nmerge: yes\r\n")
-    assert load_preset(str(file)) == {"epochs": 10.0, "merge": "yes"}
+    found = resolved(preset=str(file)).values
+    assert found == dataclasses.replace(DEFAULTS, epochs=10.0, merge="yes")
     file.write_text("# nothing yet\n")
-    assert load_preset(str(file)) == {}
+    assert resolved(preset=str(file)).values == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -293,18 +359,15 @@ def test_a_preset_may_be_a_file(tmp_path: Path) -> None:
 def test_a_file_that_is_no_preset_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
-    with pytest.raises(SettingsError) as refused:
-        load_preset(str(file))
-    assert reason in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert reason in refusal(preset=str(file))
 
 
 def test_a_preset_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gone\.yaml: no such file"):
-        load_preset(str(tmp_path / "gone.yaml"))
+        resolved(preset=str(tmp_path / "gone.yaml"))
     (tmp_path / "latin.yaml").write_bytes(b"# caf\xe9")
     with pytest.raises(InputError, match=r"latin\.yaml:1: byte 5 is no UTF-8"):
-        load_preset(str(tmp_path / "latin.yaml"))
+        resolved(preset=str(tmp_path / "latin.yaml"))
 
 
 def test_every_setting_is_explained_where_it_is_not_plain() -> None:

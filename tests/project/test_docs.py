@@ -17,7 +17,7 @@ from doc_commands import SHORT, blocks, commands
 from paths import ROOT
 
 from fieldsmith.cli import COMMANDS, cli
-from fieldsmith.settings import Settings, coerce, preset_names
+from fieldsmith.settings import Settings, preset_names, resolve
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
 
@@ -107,6 +107,24 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_settings_page_has_every_setting_with_its_default() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", page, re.MULTILINE))
-    values = {name: None if text == "none" else yaml.safe_load(text) for name, text in rows.items()}
-    assert coerce(values, "docs") == dataclasses.asdict(Settings())
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", page, re.MULTILINE)
+    values = {name: yaml.safe_load(default) for name, default in rows}
+    defaults = dataclasses.asdict(Settings())
+    assert list(values) == list(defaults)
+    found = resolve("embedded", "docs", {}, values).values
+    assert dataclasses.asdict(found) == defaults
+    # null is no value, [] a list without items, none a choice of that name.
+    for kind in (None, []):
+        assert [n for n in values if values[n] == kind] == [
+            n for n in values if defaults[n] == kind
+        ]
+
+
+def test_the_settings_page_explains_a_setting_as_its_source_does() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    source = (ROOT / "core" / "settings.py").read_text(encoding="utf-8")
+    for name in dataclasses.asdict(Settings()):
+        row = re.search(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
+        comment = re.search(rf"^    {name}: .*?  # (.*)$", source, re.MULTILINE)
+        assert row is not None
+        assert comment is None or row[0].endswith(f" {comment[1]} |"), name

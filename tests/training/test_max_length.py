@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import Answer
 
-from fieldsmith.settings import load_preset, resolve
+from fieldsmith.settings import resolve
 
 Command = Callable[..., Answer]
 
@@ -34,6 +34,6 @@ def test_a_length_that_the_model_has_is_used(command: Command) -> None:
 
 
 def test_a_preset_reads_papers_of_thirty_thousand_tokens() -> None:
-    assert load_preset("llama-3.2-3b-30k")["max_length"] == 30_000
     chosen = resolve("llama-3.2-3b-30k", "invented", {}, {}).values
-    assert (chosen.window, chosen.batch_size, chosen.accumulation) == ("document", 1, 32)
+    assert (chosen.max_length, chosen.window) == (30_000, "document")
+    assert (chosen.batch_size, chosen.accumulation) == (1, 32)
