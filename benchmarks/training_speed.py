@@ -25,7 +25,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter
 from fieldsmith.settings import Settings, resolve
-from fieldsmith.training.callbacks import BestAdapter, LogFile, Rhythm
+from fieldsmith.training.callbacks import BestAdapter, LogFile, SaveSchedule
 from fieldsmith.training.qlora import build_trainer, lora_config, training_arguments
 from fieldsmith.windows.rows import Row, build_rows
 
@@ -57,7 +57,7 @@ def ours(settings: Settings, prompts: PromptFormat, rows: list[Row]) -> float:
         trainer = build_trainer(
             Path(folder) / "checkpoints", settings, prompts, rows, [], scorer=None, best=best
         )
-        trainer.add_callback(Rhythm(settings.checkpoint_steps, len(rows), score=False))
+        trainer.add_callback(SaveSchedule(settings.checkpoint_steps, len(rows), score=False))
         trainer.add_callback(LogFile(Path(folder) / "log.jsonl", Meter("", STEPS, "steps")))
         trainer.add_callback(clock)
         trainer.train()

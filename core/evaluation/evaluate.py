@@ -1,4 +1,4 @@
-"""Predictions and scores: what a run is worth, with intervals, beside the null baseline."""
+"""Score predictions by field, with confidence intervals, beside the null baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 
 from ..data import SPLITS, Counts, Example, Prediction, Reject
 from ..dataset.loading import read_examples, read_splits
-from ..dataset.splits import fingerprint, seen
+from ..dataset.splits import fingerprint, ids_trained_on
 from ..errors import InputError, LeakError, RunError
 from ..extraction.extractor import Extractor
 from ..extraction.prediction_file import GROUP, prediction_line
@@ -26,27 +26,28 @@ from ..plugins import Plugin
 from ..progress import meter
 from ..runs.folder import Run
 from ..runs.job import plugin_of
-from ..schema.navigation import empty_record, field_schema, kinds_of
+from ..schema.navigation import empty_record, field_schema, types_of
 from ..schema.records import canonical
-from ..scoring.calibration import Judged, calibration, judged
+from ..scoring.calibration import JudgedLeaf, calibration, judge_leaves
 from ..scoring.metrics import accuracy, paired_difference, point_scores, score
 from ..settings import Settings
 
 
 @dataclass
-class Scored:
-    """What is kept of the documents that were scored: no texts and no records.
+class ScoredDocuments:
+    """Counts of the documents that were scored; neither texts nor records are kept.
 
-    counts: what the plugin's metric made of each document.
-    null: what it made of the empty record in place of the prediction.
-    leaves: the predicted leaves that can be judged, of all documents.
-    totals: over documents: how many predictions hold a record (``valid``) or were held to the
-        schema (``constrained``), windows ``read`` and in ``total``, and what a prediction counts.
+    Attributes:
+        counts: the plugin's metric for each document.
+        null: its metric for the empty record in place of the prediction.
+        leaves: the predicted leaves that are right or wrong, of all documents.
+        totals: sums over documents: predictions with a record (``valid``) or constrained by the
+            schema (``constrained``), windows ``read`` and in ``total``, and a prediction's counts.
     """
 
     counts: list[dict[str, Counts]] = field(default_factory=list)
     null: list[dict[str, Counts]] = field(default_factory=list)
-    leaves: list[Judged] = field(default_factory=list)
+    leaves: list[JudgedLeaf] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)
 
     def add(self, plugin: Plugin, example: Example, prediction: Prediction) -> None:
@@ -55,7 +56,9 @@ class Scored:
         nothing = Prediction(example.document, record=empty_record(schema))
         self.counts.append(plugin.metric(example, prediction))
         self.null.append(plugin.metric(example, nothing))
-        self.leaves += judged(example.record, prediction.record, prediction.confidence, schema)
+        self.leaves += judge_leaves(
+            example.record, prediction.record, prediction.confidence, schema
+        )
         self.totals.update(
             valid=prediction.record is not None,
             constrained=prediction.constrained,
@@ -70,9 +73,9 @@ class Scored:
 
 def score_predictions(
     plugin: Plugin, examples: Iterable[Example], predictions: Iterable[Prediction]
-) -> Scored:
+) -> ScoredDocuments:
     """Count every document by the plugin's metric, on the gold as loaded."""
-    scored = Scored()
+    scored = ScoredDocuments()
     for example, prediction in zip(examples, predictions, strict=True):
         scored.add(plugin, example, prediction)
     return scored
@@ -87,7 +90,9 @@ def score_names(settings: Settings, counts: Sequence[dict[str, Counts]]) -> list
     return [name for name in settings.score if name in counted] or settings.score or counted
 
 
-def summarise(plugin: Plugin, settings: Settings, scored: Scored, split: str) -> dict[str, Any]:
+def summarise(
+    plugin: Plugin, settings: Settings, scored: ScoredDocuments, split: str
+) -> dict[str, Any]:
     """Return the scores as ``extract evaluate --json`` prints them.
 
     Every value has a 95 % bootstrap interval over documents; the null baseline answers every
@@ -126,7 +131,7 @@ def metric_names(counts: Sequence[dict[str, Counts]]) -> list[str]:
 
 
 def _is_scalar(plugin: Plugin, name: str) -> bool:
-    kinds = kinds_of(field_schema(f"/{name}", plugin.schema))
+    kinds = types_of(field_schema(f"/{name}", plugin.schema))
     return bool(kinds) and not {"array", "object"} & set(kinds)
 
 
@@ -135,7 +140,10 @@ def refuse_trained(
 ) -> tuple[int, list[str]]:
     """Return how many examples there are, and the ids of those that the run was trained on.
 
-    trained: the fingerprints of the texts that it was trained on.
+    Args:
+        examples: documents to score.
+        trained: the fingerprints of the texts that the run was trained on.
+        allow_leaks: whether there may be some.
 
     Raises:
         LeakError: there are some, and they are not allowed.
@@ -143,7 +151,7 @@ def refuse_trained(
     count, ids = 0, list[str]()
     for example in examples:
         count += 1
-        ids += seen([example], trained)
+        ids += ids_trained_on([example], trained)
     if ids and not allow_leaks:
         shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
         raise LeakError(
@@ -173,13 +181,16 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
-    data: score every document of this path; None: the run's own data, in its own split.
-    split: with ``data``, only the documents that carry this official label or none; without,
-        "test" by default.
-    base: score the base model without the adapter beside it.
-    constrained: whether answers are held to the schema and the text; where not, the scores are
-        stored under a name that says so.
-    min_confidence: leaves under it are left out; None for the one that the run chose.
+    Args:
+        run: the run folder.
+        data: score every document of this path; None: the run's own data, in its own split.
+        split: with ``data``, only the documents that carry this official label or none; without,
+            "test" by default.
+        base: score the base model without the adapter, too.
+        constrained: whether answers are constrained to the schema and the text; if not, the scores
+            are stored under a name that says so.
+        min_confidence: values below it are left out; None for the one that the run chose.
+        allow_leaks: score documents that the run was trained on.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -219,7 +230,7 @@ def evaluate_run(
             min_confidence=min_confidence,
         )
         beside, theirs = _scored(untuned, examples, count, "base", None)
-        names = score_names(extractor.settings, ours)
+        names = score_names(extractor.task.settings, ours)
         difference, p_value = paired_difference(ours, theirs, names)
         summary["baselines"]["base"] = {
             **{name: beside[name] for name in ("score", "metrics", "valid")},
@@ -230,7 +241,7 @@ def evaluate_run(
 
 
 def _name_of(data: Path, split: str | None) -> str:
-    """Return what the scores of a path are called in the run; never as its own splits are."""
+    """Return the name of a path's scores in the run, which is none of its own splits."""
     name = data.resolve().name
     if split:
         return f"{name}:{split}"
@@ -249,9 +260,12 @@ def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The examples of a path that have a record: read anew each time that they are asked for.
+    """The examples of a path that have a record; each iteration reads them anew.
 
-    split: only those that carry this official label or none; None: all.
+    Attributes:
+        plugin: reads the path.
+        data: the path.
+        split: only those that carry this official label or none; None: all.
     """
 
     plugin: Plugin
@@ -281,7 +295,7 @@ class Labelled:
 
 
 def _key(example: Example) -> bytes:
-    """Return what is equal for copies: rows with the same id, text and record."""
+    """Return a key that is equal for copies: rows with the same id, text and record."""
     parts = example.document.id, fingerprint(example.document.text), example.record
     return hashlib.sha256(canonical(parts).encode()).digest()
 
@@ -293,15 +307,19 @@ def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
 def _scored(
     extractor: Extractor, examples: Iterable[Example], count: int, name: str, folder: Path | None
 ) -> tuple[dict[str, Any], list[dict[str, Counts]]]:
-    """Predict and score a group of documents after another; return the scores, and the counts.
+    """Predict and score one group of documents after another; return the scores, and the counts.
 
-    count: how many examples there are.
-    folder: where the predictions are written; None writes none.
+    Args:
+        extractor: makes the predictions.
+        examples: documents with their gold records.
+        count: how many examples there are.
+        name: the name of the scores.
+        folder: where the predictions are written; None writes none.
 
     Raises:
         InputError: there are not as many any more.
     """
-    plugin, scored, seconds = extractor.plugin, Scored(), 0.0
+    plugin, scored, seconds = extractor.task.plugin, ScoredDocuments(), 0.0
     source = iter(examples)
 
     def lines() -> Iterator[dict[str, Any]]:
@@ -324,7 +342,7 @@ def _scored(
             deque(lines(), maxlen=0)
         else:
             write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines())
-    summary = summarise(plugin, extractor.settings, scored, name) | {
+    summary = summarise(plugin, extractor.task.settings, scored, name) | {
         "min_confidence": extractor.min_confidence,
         "seconds_per_document": round(seconds / count, 4),
         "peak_memory_mb": round(peak_memory_mb(), 1),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ..data import Record, Schema
-from ..schema.navigation import kinds_of, member, resolve
+from ..schema.navigation import property_schema, resolve, types_of
 from ..schema.pointers import leaves, pointer_of
 from ..schema.records import canonical, first_problem
 
@@ -16,7 +16,7 @@ _NOTHING = object()
 """Stands for no value at all, where None is one."""
 
 
-class Reduced(NamedTuple):
+class Filtered(NamedTuple):
     """A record without some of what it held.
 
     left_out: how many items or leaves it lost.
@@ -37,7 +37,7 @@ _Part = tuple[Any, Any, int]
 """What remains of a value, the pointers that its leaves had in its shape, and what it lost."""
 
 
-def without_repeats(record: Record) -> Reduced:
+def without_repeats(record: Record) -> Filtered:
     """Leave out each item of a list that is equal to one before it, in every list.
 
     Items are equal if their canonical JSON is; upper and lower case differ, and so do 1 and 1.0.
@@ -63,7 +63,7 @@ def _distinct(value: Any, origins: Any) -> _Part:
 
 def without_unsure(
     record: Record, confidence: Mapping[str, float], threshold: float, schema: Schema
-) -> Reduced:
+) -> Filtered:
     """Leave out the leaves whose confidence is under a threshold, as far as the schema allows.
 
     An item leaves its list; a value becomes null where it may be, else its key is left out where
@@ -103,8 +103,8 @@ class _Doubt(NamedTuple):
     ) -> _Part:
         parts = {}
         for key, item in value.items():
-            inner = member(schema, key)
-            nullable = "null" in kinds_of(resolve(inner, self.root))
+            inner = property_schema(schema, key)
+            nullable = "null" in types_of(resolve(inner, self.root))
             optional = key not in schema.get("required", ())
             part = self.part(item, origins[key], inner, may_go=nullable or optional or may_go)
             if part[0] is _NOTHING and not nullable and not optional:
@@ -144,6 +144,6 @@ def _pointers(value: Any, path: tuple[str | int, ...] = ()) -> Any:
     return pointer_of(path)
 
 
-def _reduced(record: Record, origins: Any, count: int) -> Reduced:
+def _reduced(record: Record, origins: Any, count: int) -> Filtered:
     moved = {str(was): now for now, was in leaves(origins) if was is not None}
-    return Reduced(record, count, moved)
+    return Filtered(record, count, moved)

@@ -1,31 +1,161 @@
-"""Turn the answers of the windows of a document into one prediction."""
+"""From generated answers to a prediction: parse, repair, ground, merge the windows, filter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..data import Example, Prediction, Record, Schema
+from ..data import Document, Example, Prediction, Record, Schema
 from ..decoding.generate import Generated
-from ..plugins import Plugin
+from ..decoding.grammar import Grammars
+from ..decoding.partial_json import close_answer
 from ..schema.pointers import field_of, leaves
-from ..schema.records import InvalidRecordError, first_problem
+from ..schema.records import InvalidRecordError, first_problem, read_record, write_record
+from ..tagging.decoder import FieldTags
+from ..task import Task
 from ..text.grounding import ground
 from ..text.normalization import normal_forms
-from ..windows.cutting import Window
-from ..windows.merging import Answer, Merged
+from ..windows.cutting import Window, share_read
+from ..windows.merging import Merged, WindowRecord, merge
 from ..windows.targets import targets
 from .confidence import leaf_confidence, leaf_spans
-from .filtering import Reduced, without_unsure
+from .filtering import Filtered, without_repeats, without_unsure
 
 
-def _valid_together(merged: Merged, schema: Schema) -> Reduced:
-    """Return the record of all windows without the least sure of what the schema will not have.
+@dataclass(frozen=True)
+class WindowAnswer:
+    """What was generated for a window, and the record that it holds.
 
-    Each window's record is valid, but all together may have too many items. The outcome is invalid
+    Attributes:
+        window: the part of the document.
+        text: what the model generated; None where it was not asked.
+        error: why there is no record; "" if there is one.
+        record: valid against the schema; None where ``error`` says why.
+        confidence: JSON Pointer of a leaf -> confidence in [0, 1].
+        tags: field -> tag probabilities over the window's text.
+        truncated: whether the answer was cut off at the length limit.
+        repeats: list items left out because they repeat others.
+        ungrounded: values left out because the window does not hold them.
+    """
+
+    window: Window
+    text: str | None = None
+    error: str = ""
+    record: Record | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, FieldTags] = field(default_factory=dict)
+    truncated: bool = False
+    repeats: int = 0
+    ungrounded: int = 0
+
+
+def read_answer(
+    window: Window, generated: Generated | str, task: Task, grammars: Grammars | None
+) -> WindowAnswer:
+    """Read the record of an answer; one that was cut off is repaired.
+
+    Args:
+        window: what the model read.
+        generated: what it generated, or why it was not asked.
+        task: plugin, settings and prompt format.
+        grammars: what the answer was constrained to; None if it was not, and then what the window
+            does not hold is left out.
+    """
+    if isinstance(generated, str):
+        return WindowAnswer(window, error=generated)
+    try:
+        return _read(window, generated, task, grammars)
+    except InvalidRecordError as error:
+        return WindowAnswer(window, generated.text, str(error))
+
+
+def _read(
+    window: Window, generated: Generated, task: Task, grammars: Grammars | None
+) -> WindowAnswer:
+    schema = grammars.schema if grammars else task.schema
+    closed = generated.text
+    if generated.finished:
+        record = read_record(closed, schema)
+    else:
+        whole = close_answer(closed, schema)
+        if whole is None:
+            raise InvalidRecordError(f"length: no end after {len(generated.ids)} tokens")
+        record, closed = whole, write_record(whole, schema)
+    confidence = _generated_confidence(generated, closed)
+    ungrounded = 0
+    if grammars is None:
+        written = record
+        record, ungrounded = _grounded(written, window, task.schema)
+        confidence = _moved_confidence(record, written, confidence)
+    distinct = without_repeats(record)
+    if distinct.left_out and first_problem(distinct.record, schema):  # too few would remain
+        distinct = Filtered(record, 0, {pointer: pointer for pointer in confidence})
+    return WindowAnswer(
+        window,
+        generated.text,
+        record=distinct.record,
+        confidence=distinct.moved(confidence),
+        truncated=not generated.finished,
+        repeats=distinct.left_out,
+        ungrounded=ungrounded,
+    )
+
+
+def merge_answers(
+    document: Document, answers: Sequence[WindowAnswer], schema: Schema, min_confidence: float
+) -> Prediction:
+    """Merge the answers of a document's windows into its prediction.
+
+    Args:
+        document: the whole document.
+        answers: one a window, in the order of the text.
+        schema: the schema of a record.
+        min_confidence: values below it are left out where the schema allows, in [0, 1].
+    """
+    read = [
+        WindowRecord(answer.window, answer.record, answer.confidence)
+        for answer in answers
+        if answer.record is not None
+    ]
+    prediction = Prediction(
+        document,
+        tuple(answer.text for answer in answers if answer.text is not None),
+        windows=(len(read), len(answers)),
+        read=share_read(document.text, [answer.window for answer in read]),
+        truncated=sum(answer.truncated for answer in answers),
+        repeats=sum(answer.repeats for answer in answers),
+        ungrounded=sum(answer.ungrounded for answer in answers),
+    )
+    if not read:
+        errors = [answer.error for answer in answers]
+        return replace(prediction, error=errors[0] if errors else unreadable(document.text))
+    merged = merge(read, schema)
+    kept = valid_together(merged, schema)
+    problem = first_problem(kept.record, schema)
+    if problem:
+        pointer, message = problem
+        return replace(prediction, error=f"the windows together: {pointer}: {message}")
+    grounding = ground(kept.record, document.text)
+    first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
+    whole = replace(
+        prediction,
+        record=kept.record,
+        spans=first | kept.moved(merged.spans),
+        confidence=kept.moved(merged.confidence),
+        grounding=grounding,
+        normalised=normal_forms(kept.record, schema),
+        unsure=kept.left_out,
+    )
+    return above(whole, min_confidence, schema)
+
+
+def valid_together(merged: Merged, schema: Schema) -> Filtered:
+    """Return the merged record without its least sure values, until the schema accepts it.
+
+    Each window's record is valid, but all together may have too many items. The result is invalid
     where no threshold, in steps of a twentieth, helps.
     """
-    whole = Reduced(merged.record, 0, {pointer: pointer for pointer, _ in leaves(merged.record)})
+    whole = Filtered(merged.record, 0, {pointer: pointer for pointer, _ in leaves(merged.record)})
     kept, step = whole, 0
     while step < 20 and first_problem(kept.record, schema):
         step += 1
@@ -33,10 +163,10 @@ def _valid_together(merged: Merged, schema: Schema) -> Reduced:
     return kept
 
 
-def surer(prediction: Prediction, threshold: float, schema: Schema) -> Prediction:
-    """Return a prediction without the leaves whose confidence is under a threshold.
+def above(prediction: Prediction, threshold: float, schema: Schema) -> Prediction:
+    """Return a prediction without the values whose confidence is below a threshold.
 
-    A leaf stays where the schema would not have what remains.
+    A value stays where the schema would refuse what remains.
     """
     if prediction.record is None or threshold == 0:
         return prediction
@@ -52,33 +182,8 @@ def surer(prediction: Prediction, threshold: float, schema: Schema) -> Predictio
     )
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What a window's answer says, and what became of the rest of it."""
-
-    answer: Answer
-    truncated: bool
-    repeats: int
-    ungrounded: int
-
-
-@dataclass
-class _Book:
-    """What became of the windows of a document.
-
-    windows: how many were asked for.
-    raw: what the model wrote.
-    faults: why windows were not asked for, or their answers not read.
-    """
-
-    windows: int = 0
-    raw: list[str] = field(default_factory=list)
-    readings: list[_Reading] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-
-def _unreadable(text: str) -> str | None:
-    """Say why a text cannot be read, where it cannot."""
+def unreadable(text: str) -> str | None:
+    """Say why a text cannot be read; None if it can."""
     if not text.strip():
         return "the document is empty"
     try:
@@ -88,38 +193,40 @@ def _unreadable(text: str) -> str | None:
     return None
 
 
-def _grounded(record: Record, window: Window, plugin: Plugin) -> tuple[Record, int]:
-    """Leave out of an unconstrained answer what does not stand in the window, and count it.
+def _grounded(record: Record, window: Window, schema: Schema) -> tuple[Record, int]:
+    """Leave out of an unconstrained answer what the window does not hold, and count it.
 
-    What it loses here is what a gold record loses before it is trained on.
+    It loses what a gold record loses before it is trained on.
 
     Raises:
         InvalidRecordError: what remains breaks the schema.
     """
     whole = Window(window.document, 0)
-    cut_record = targets(Example(window.document, record), [whole], plugin.schema)
-    invented = sum(not gold.windows for gold in cut_record.gold)
-    if cut_record.records[0] is None:
-        raise InvalidRecordError("what stands in the document is no record without the rest")
-    return cut_record.records[0], invented
+    target = targets(Example(window.document, record), [whole], schema)
+    if target.records[0] is None:
+        raise InvalidRecordError("without the values that the document does not hold, no record")
+    return target.records[0], sum(not gold.windows for gold in target.gold)
 
 
-def _written_confidence(result: Generated, closed: str) -> dict[str, float]:
-    """Return the confidence of the leaves that the model wrote.
+def _generated_confidence(generated: Generated, closed: str) -> dict[str, float]:
+    """Return the confidence of the leaves that the model generated.
 
-    closed: the answer, closed where it was cut off; what stands there alone has no confidence.
+    Args:
+        generated: the answer as the model wrote it.
+        closed: the repaired answer; a leaf that is in the repair alone has no confidence.
     """
-    pairs = zip(result.text, closed, strict=False)
-    same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(result.text), len(closed)))
+    text = generated.text
+    pairs = zip(text, closed, strict=False)
+    same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(closed)))
     written = {pointer for pointer, (_start, end) in leaf_spans(closed).items() if end <= same}
-    confidence = leaf_confidence(closed, result.ends, result.logprobs)
+    confidence = leaf_confidence(closed, generated.ends, generated.logprobs)
     return {pointer: value for pointer, value in confidence.items() if pointer in written}
 
 
-def _confidence_of(
+def _moved_confidence(
     record: Record, written: Record, confidence: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return the confidence of a record's leaves, which may stand elsewhere than as written."""
+    """Return the confidence of a record's leaves, which may have moved since they were written."""
     known: dict[tuple[str, object], float] = {}
     for pointer, leaf in leaves(written):
         if pointer in confidence:

@@ -1,4 +1,4 @@
-"""A file of predictions: one line a document, in order, written group by group and resumable."""
+"""The predictions file: one line a document, in order, written group by group, resumable."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .extractor import Extractor
 
 GROUP = 32
-"""Documents answered and written at once; fixed, so that a resumed run batches them alike."""
+"""Documents answered and written at once; fixed, so that a resumed run forms the same batches."""
 
 
 @dataclass
-class Tally:
-    """What was answered: lines, and how many of their documents were not read whole."""
+class LineCounts:
+    """How many lines were written, and how many of their documents were not read whole."""
 
     lines: int = 0
     unread: int = 0
@@ -38,16 +38,21 @@ def predict_lines(
     *,
     skip: int = 0,
     progress: Callable[[int], object] = lambda _count: None,
-    tally: Tally | None = None,
+    counts: LineCounts | None = None,
 ) -> Iterator[list[bytes]]:
     """Yield the lines of one group of documents after another, in input order.
 
-    No more documents than those of one group are held at once.
+    No more documents than those of one group are in memory at once.
 
-    skip: number of groups that are written already.
-    tally: counts what is answered now.
+    Args:
+        extractor: makes the predictions.
+        rows: documents, and rejects in place of those that could not be read.
+        skip: number of groups that are written already.
+        progress: called with the number of documents done since the last call.
+        counts: is updated with the lines of this call.
     """
-    tally = tally or Tally()
+    counts = counts or LineCounts()
+    plugin = extractor.task.plugin.name
     source = iter(rows)
     for number in itertools.count():
         group = list(itertools.islice(source, GROUP))
@@ -61,12 +66,12 @@ def predict_lines(
         lines = []
         for row in group:
             if isinstance(row, Document):
-                line = prediction_line(next(predictions), extractor.plugin.name)
+                line = prediction_line(next(predictions), plugin)
             else:
-                line = _rejected_line(row, extractor.plugin.name)
+                line = _rejected_line(row, plugin)
             lines.append(_encoded(line))
-            tally.lines += 1
-            tally.unread += line["read"] < 1
+            counts.lines += 1
+            counts.unread += line["read"] < 1
         progress(len(group))
         yield lines
 
@@ -74,7 +79,9 @@ def predict_lines(
 def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
     """Return a prediction as ``extract predict`` writes it.
 
-    plugin: the name of the plugin that says what the record means.
+    Args:
+        prediction: the prediction.
+        plugin: name of the plugin whose schema the record has.
     """
     line: dict[str, Any] = {"id": prediction.document.id, "record": prediction.record}
     if prediction.error is not None:
@@ -101,10 +108,12 @@ def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Line:
-    """What a line of a file of predictions says.
+    """A line of a predictions file.
 
-    record: None where ``error`` says why there is none.
-    plugin: "" where the line does not say.
+    Attributes:
+        id: of the document.
+        record: None where ``error`` says why.
+        plugin: "" where the line does not say.
     """
 
     id: str
@@ -159,17 +168,20 @@ def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
 
 
 def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
-    """Return a hash of all that decides a file of predictions: model, lexicon, settings, documents.
+    """Return a hash of all that decides a predictions file: model, settings, documents.
 
-    inputs: the hash of the documents.
-    options: how the extractor was loaded.
+    Args:
+        run: the run folder.
+        inputs: the hash of the documents.
+        options: how the extractor was loaded.
     """
     info = run.info()
     digest = hashlib.sha256()
-    for part in (info["receipt"], info["settings"], info["base_model"], inputs, options):
+    decided = info["receipt"], info["settings"], info["base_model"], run.shares()
+    for part in (*decided, inputs, options):
         digest.update(canonical(part).encode())
-    for path in (run.adapter / "adapter_model.safetensors", run.lexicon_file):
-        if path.is_file():  # not every run has a lexicon
+    for path in (run.adapter / "adapter_model.safetensors", run.gazetteer_file):
+        if path.is_file():  # not every run has a gazetteer
             with path.open("rb") as stream:
                 while block := stream.read(1 << 22):
                     digest.update(block)
@@ -189,10 +201,10 @@ def _whole_groups(path: Path) -> tuple[int, int]:
 
 
 class PredictionFile:
-    """A file of predictions that is written group by group and renamed once it is whole.
+    """A predictions file that is written group by group and renamed once it is whole.
 
-    What is half done stands in ``FILE.partial``, and what it was made from in
-    ``FILE.partial.json``: the same command goes on with it, another one starts anew.
+    Until then the lines are in ``FILE.partial``, and a hash of what they were made from in
+    ``FILE.partial.json``: the same command resumes it, another one starts anew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -211,8 +223,9 @@ class PredictionFile:
     def groups_done(self, key: str) -> int:
         """Return the number of whole groups of an earlier, interrupted run; cut the file there.
 
-        key: stands for whatever decides the predictions; a partial file made from something else
-            is not gone on with.
+        Args:
+            key: hash of all that decides the predictions; a partial file with another key is
+                discarded.
         """
         try:
             begun = json.loads(self.state.read_text(encoding="utf-8"))["key"] == key

@@ -1,4 +1,4 @@
-"""The run folder: everything that one training read, decided and made."""
+"""The run folder: where each file of a training is, reading and writing run.json."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..errors import OutputError, RunError
 from ..files import require_writable, write_atomically, write_json, write_jsonl
 from ..settings import Resolved
 
-_ORDERED = ("plugin", "settings", "data")  # what run.json holds from the start
+_JOB_ENTRIES = ("plugin", "settings", "data")  # run.json holds them from the start
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one training, by the names of what is in it."""
+    """The folder of one training."""
 
     folder: Path
 
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """What a killed training goes on from."""
+        """Checkpoints, from which an interrupted training is resumed."""
         return self.folder / "checkpoints"
 
     @property
@@ -52,27 +52,29 @@ class Run:
         return self.folder / "trained_on.jsonl"
 
     @property
-    def lexicon_file(self) -> Path:
-        """lexicon.json: what the training documents call a value, and what they do not."""
-        return self.folder / "lexicon.json"
+    def gazetteer_file(self) -> Path:
+        """gazetteer.json: counts of the training documents' values."""
+        return self.folder / "gazetteer.json"
 
     @staticmethod
-    def create(folder: Path, order: Mapping[str, Any]) -> Run:
+    def create(folder: Path, job: Mapping[str, Any]) -> Run:
         """Make a new run folder.
 
-        order: the first entries of run.json; they make the run one that can be gone on with.
+        Args:
+            folder: must not exist, or be empty.
+            job: the first entries of run.json, from which the run can be resumed.
 
         Raises:
-            OutputError: something stands there already, or it cannot be written.
+            OutputError: the folder exists already, or it cannot be written.
         """
         if folder.exists() and (not folder.is_dir() or _holds_something(folder)):
             raise OutputError(
-                f"{folder}: exists already; choose another --output, or go on with a killed run "
-                f"by --resume"
+                f"{folder}: exists already; choose another --output, or resume an interrupted run "
+                f"with --resume"
             )
         require_writable(folder)
         run = Run(folder)
-        run.update(**order)
+        run.update(**job)
         return run
 
     @staticmethod
@@ -80,11 +82,11 @@ class Run:
         """Open an existing run folder.
 
         Raises:
-            RunError: it is none.
+            RunError: it is not a run folder.
         """
         run = Run(folder)
         if not run.info_file.is_file():
-            raise RunError(f"{folder}: no run folder (it holds no run.json)")
+            raise RunError(f"{folder}: not a run folder (no run.json in it)")
         run.info()
         return run
 
@@ -99,7 +101,7 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.info_file}: cannot be read: {error}") from error
         info: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
-        if not all(isinstance(info.get(name), dict) for name in _ORDERED):
+        if not all(isinstance(info.get(name), dict) for name in _JOB_ENTRIES):
             raise RunError(f"{self.info_file}: not written by extract train")
         return info
 
@@ -113,11 +115,15 @@ class Run:
         write_json(self.info_file, {**info, **entries})
 
     def min_confidence(self) -> float:
-        """Return the confidence under which leaves are left out, as validation chose it."""
+        """Return the confidence below which values are left out, as validation chose it."""
         return float(self.info().get("training", {}).get("min_confidence", 0.0))
 
+    def shares(self) -> dict[str, float]:
+        """Return the weights of tags and gazetteer that validation chose; {} for the defaults."""
+        return dict(self.info().get("training", {}).get("shares", {}))
+
     def answered(self) -> list[str]:
-        """Return the keys of the root that every answer is to have."""
+        """Return the keys of the root that every answer has."""
         return [str(key) for key in self.info().get("answered", ())]
 
     def data_hash(self) -> str | None:
@@ -136,11 +142,11 @@ class Run:
         return (self.adapter / "adapter_config.json").is_file()
 
     def require_complete(self) -> None:
-        """Raise RunError where the training has not ended."""
+        """Raise RunError if the training has not ended."""
         if not self.is_complete():
             raise RunError(
                 f"{self.folder}: the training has not ended; "
-                f"go on with: extract train --resume {self.folder}"
+                f"resume it: extract train --resume {self.folder}"
             )
 
     def write_rejects(self, kinds: Mapping[str, Iterable[Reject]]) -> None:
@@ -180,7 +186,7 @@ class Run:
         write_json(self.folder / "metrics.json", {**self.metrics(), name: scores})
 
     def last_checkpoint(self) -> Path | None:
-        """Return the newest complete checkpoint; one is renamed into place once it is whole."""
+        """Return the newest checkpoint, if any; each is renamed into place once it is whole."""
         found = [
             (int(match[1]), path)
             for path in self.checkpoints.glob("checkpoint-*")
@@ -189,7 +195,7 @@ class Run:
         return max(found)[1] if found else None
 
     def cut_log(self, step: int) -> None:
-        """Drop the lines of log.jsonl after a step: training goes on from there."""
+        """Drop the lines of log.jsonl after a step, from which the training is resumed."""
         if not self.log_file.is_file():
             return
         kept = []

@@ -1,51 +1,68 @@
-"""What a training was asked for, as run.json keeps it."""
+"""What a training was started with; run.json stores it, so that the training can be resumed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..model.prompts import PromptFormat
 from ..plugins import Plugin, load
 from ..settings import Resolved
+from ..task import Task
 from .folder import Run
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be trained on what; run.json holds it, so that it can be gone on with.
+class TrainingJob:
+    """Inputs of a training.
 
-    source: the data, or None for the plugin's bundled sample.
-    auto_batch: whether to go on with a smaller batch where the memory does not hold it.
+    Attributes:
+        plugin: the domain, with its wrappers.
+        source: the data; None for the plugin's bundled sample.
+        preset: name of the preset.
+        settings: the settings with the origin of each.
+        accepted: names of the data issues that the user accepts, such as "leaks".
+        auto_batch: whether to continue with a smaller batch where memory is exhausted.
     """
 
     plugin: Plugin
     source: Path | None
     preset: str
     settings: Resolved
-    allow_leaks: bool
+    accepted: frozenset[str] = frozenset()
     auto_batch: bool = False
 
+    @property
+    def source_name(self) -> str:
+        """The source as messages name it."""
+        return str(self.source or f"{self.plugin.name}'s sample")
+
+    def task(self, prompts: PromptFormat) -> Task:
+        """Return what the model is trained for, as a tokenizer writes its prompts."""
+        return Task(self.plugin, self.settings.values, prompts)
+
     @staticmethod
-    def of(run: Run) -> Order:
-        """Return the order of an earlier training.
+    def from_run(run: Run) -> TrainingJob:
+        """Return the job of an earlier training.
 
         Raises:
             PluginError: its plugin is not installed.
         """
         info = run.info()
         data = info["data"]
-        return Order(
+        return TrainingJob(
             plugin_of(run),
             Path(data["source"]) if data["source"] else None,
             info["preset"],
             run.settings(),
-            data["allow_leaks"],
+            frozenset(info.get("accepted", ())) | ({"leaks"} if data["allow_leaks"] else set()),
             bool(info.get("auto_batch", False)),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entries of run.json that ``of`` reads."""
+        """Return the entries of run.json that ``from_run`` reads."""
         return {
             "plugin": {
                 "name": self.plugin.name,
@@ -57,8 +74,9 @@ class Order:
             "settings": self.settings.as_json(),
             "data": {
                 "source": str(self.source.resolve()) if self.source else None,
-                "allow_leaks": self.allow_leaks,
+                "allow_leaks": "leaks" in self.accepted,
             },
+            "accepted": sorted(self.accepted),
             "auto_batch": self.auto_batch,
         }
 
@@ -69,5 +87,5 @@ def plugin_of(run: Run) -> Plugin:
     Raises:
         PluginError: it is not installed any more.
     """
-    stored = run.info()["plugin"]
+    stored: Mapping[str, Any] = run.info()["plugin"]
     return load(stored["name"], tuple(stored["wrappers"]))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..data import Document
 from ..errors import RunError
-from ..model.prompts import PromptFormat
-from ..plugins import Plugin
 from ..schema.records import canonical
+from ..task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,10 +21,13 @@ _PROBE = Document("probe", 'Probe: 5 mg of "α-X" <|eot_id|>\n</s> daily.', {})
 
 @dataclass(frozen=True)
 class Receipt:
-    """Hashes of all that a prompt is made of; what is trained is what is asked.
+    """Hashes of all that a prompt is made of, so that inference asks what was trained.
 
-    schema, chat_template, tokenizer: sha256 of each.
-    probe: sha256 of the token ids of the prompt for a fixed document.
+    Attributes:
+        schema: sha256 of the schema, as all of these.
+        chat_template: of the template.
+        tokenizer: of what decides how it splits text.
+        probe: of the token ids of the prompt for a fixed document.
     """
 
     schema: str
@@ -34,7 +36,11 @@ class Receipt:
     probe: str
 
     def check(self, stored: dict[str, str], run: str) -> None:
-        """Refuse to go on where a hash differs from the stored one.
+        """Compare with the hashes that were stored at the training.
+
+        Args:
+            stored: the hashes of the run, by name.
+            run: the run folder, for the message.
 
         Raises:
             RunError: names what has changed since the training.
@@ -42,19 +48,20 @@ class Receipt:
         changed = [name for name, value in asdict(self).items() if stored.get(name) != value]
         if changed:
             raise RunError(
-                f"{run}: {', '.join(changed)} changed since this run was trained, so the model "
-                f"would be asked what it was not taught; install the plugin and model versions "
+                f"{run}: {', '.join(changed)} changed since this run was trained, so the prompt "
+                f"would differ from that of the training; install the plugin and model versions "
                 f"that run.json names, or train again"
             )
 
 
-def receipt_of(prompts: PromptFormat, plugin: Plugin) -> Receipt:
-    """Return the hashes of schema, template, tokenizer and a fixed prompt."""
+def receipt_of(task: Task) -> Receipt:
+    """Return the hashes of a task's schema, chat template, tokenizer and prompt."""
+    tokenizer = task.prompts.tokenizer
     return Receipt(
-        schema=_hash(json.dumps(plugin.schema)),  # the order of its keys is that of the answer
-        chat_template=_hash(str(prompts.tokenizer.chat_template)),
-        tokenizer=_hash(_definition(prompts.tokenizer)),
-        probe=_hash(canonical(prompts.prompt(plugin.prompt(_PROBE)))),
+        schema=_hash(json.dumps(task.schema)),  # the order of its keys is that of the answer
+        chat_template=_hash(str(tokenizer.chat_template)),
+        tokenizer=_hash(_definition(tokenizer)),
+        probe=_hash(canonical(task.prompt(_PROBE))),
     )
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..data import IGNORED, Message, Schema, Span
+from ..data import Message, Schema, Span
+from ..model.attention import CausalAttention
 from ..model.forward import rows_at_once
-from ..model.masks import added, prefix_mask
 from ..model.prompts import Place, PromptFormat
-from ..text.grounding import chunks, stands
+from ..text.grounding import is_word_span, segments
 from .labels import Tags, is_list_of_strings
 
 if TYPE_CHECKING:
@@ -107,7 +107,12 @@ class Tagger:
     """
 
     def __init__(
-        self, model: PreTrainedModel, schema: Schema, prompts: PromptFormat, *, prefix: bool
+        self,
+        model: PreTrainedModel,
+        schema: Schema,
+        prompts: PromptFormat,
+        *,
+        attention: CausalAttention,
     ) -> None:
         """Prepare the tags of a schema.
 
@@ -115,14 +120,14 @@ class Tagger:
             model: the model, with or without an adapter around it.
             schema: the schema of a record.
             prompts: the tokenizer and its chat template.
-            prefix: whether the tokens of a prompt attend to each other in both directions.
+            attention: which tokens of a prompt attend to each other.
         """
         from peft import PeftModel
 
         answering: Any = model  # an adapter that is not merged stands around it
         is_adapted = isinstance(answering, PeftModel)
         self._model = answering.get_base_model() if is_adapted else answering
-        self._prefix = prefix
+        self._attention = attention
         self._prompts = prompts
         self._tags = Tags(schema, prompts)
         roots = [field for field in self._tags.by_field if "/" not in field]
@@ -157,10 +162,7 @@ class Tagger:
         pad = self._prompts.end
         ids = torch.tensor([[*p, *[pad] * (width - len(p))] for p in prompts], device=device)
         mask = torch.tensor([[1] * len(p) + [0] * (width - len(p)) for p in prompts], device=device)
-        attention = mask
-        if self._prefix:
-            seen, values = prefix_mask(mask, torch.full_like(ids, IGNORED)), added(self._model)
-            attention = torch.where(seen, *values) if values else seen
+        attention = self._attention.prompt_mask(mask, self._model)
         head = self._model.get_output_embeddings().weight[self._tags.ids]
         with torch.inference_mode():
             decoder = self._model.get_decoder()
@@ -189,7 +191,7 @@ class Tagger:
             for first, last in runs:
                 run = starts[first], ends[last]
                 span = _whole(text, borders, *run)
-                if stands(text, span):
+                if is_word_span(text, span):
                     sure = tags.confidence(run) if is_list else tags.mean(first, last)
                     spans.append(TaggedSpan(span, sure))
             tags.values = spans
@@ -244,7 +246,7 @@ def _best_run(tags: FieldTags) -> list[tuple[int, int]]:
 def _borders(text: str) -> list[int]:
     """Return where a value may begin or end."""
     borders = [0]
-    for chunk in chunks(text):
+    for chunk in segments(text):
         borders.append(borders[-1] + len(chunk))
     return borders
 

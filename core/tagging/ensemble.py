@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ..data import Record, Schema, Span
+from ..model.attention import CausalAttention
+from ..model.prompts import PromptFormat
 from ..schema.pointers import pointer_of
 from ..schema.records import first_problem
+from ..settings import Settings
 from ..text.grounding import occurrences
-from .decoder import FieldTags, TaggedSpan, clamped
+from .decoder import FieldTags, TaggedSpan, Tagger, clamped
 from .gazetteer import FieldNames, Gazetteer
 from .labels import is_list_of_strings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 LIKELY = 0.5
 """Minimum confidence for adding a value to a list that the generated answer does not contain."""
@@ -30,6 +36,12 @@ class Shares:
 
     tags: float = 0.7
     gazetteer: float = 0.5
+
+    @staticmethod
+    def initial(settings: Settings) -> Shares:
+        """Return the weights that the settings fix, and the defaults for the others."""
+        fixed = {"tags": settings.tag_share, "gazetteer": settings.gazetteer_share}
+        return Shares(**{name: share for name, share in fixed.items() if share is not None})
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,58 @@ class _Candidate:
         return clamped((1 - shares.gazetteer) * both + shares.gazetteer * self.known)
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """The signals beside the generated answer, for a model that was trained on tags.
+
+    Attributes:
+        schema: the schema of a record; a value that it refuses is not added.
+        tagger: tags the text of a window.
+        gazetteer: counts of the training documents' values; None if there are none.
+        shares: the weight of each signal.
+    """
+
+    schema: Schema
+    tagger: Tagger
+    gazetteer: Gazetteer | None = None
+    shares: Shares = field(default_factory=Shares)
+
+    @staticmethod
+    def of_model(
+        model: PreTrainedModel, schema: Schema, prompts: PromptFormat, attention: CausalAttention
+    ) -> Ensemble:
+        """Return the ensemble of a model, without a gazetteer.
+
+        Args:
+            model: the model that also generates the answers.
+            schema: the schema of a record.
+            prompts: the tokenizer and its chat template.
+            attention: which tokens of a prompt attend to each other.
+        """
+        return Ensemble(schema, Tagger(model, schema, prompts, attention=attention))
+
+    def combine(
+        self,
+        text: str,
+        record: Record,
+        confidence: Mapping[str, float],
+        tags: Mapping[str, FieldTags],
+    ) -> tuple[Record, dict[str, float]]:
+        """Return a window's record with the values that tags and gazetteer add.
+
+        Args:
+            text: the window's text.
+            record: what was generated for it.
+            confidence: JSON Pointer -> confidence of what was generated, in [0, 1].
+            tags: field -> tag probabilities over the text.
+
+        Returns:
+            The record, and the confidence of each of its leaves by JSON Pointer.
+        """
+        gazetteer = self.gazetteer or Gazetteer({})
+        return combine(text, record, confidence, tags, self.schema, gazetteer, self.shares)
+
+
 def combine(
     text: str,
     record: Record,
@@ -68,37 +132,22 @@ def combine(
     gazetteer: Gazetteer,
     shares: Shares,
 ) -> tuple[Record, dict[str, float]]:
-    """Return a window's record with the values that tags and gazetteer add.
-
-    Args:
-        text: the window's text.
-        record: what was generated for it.
-        confidence: JSON Pointer -> confidence of what was generated, in [0, 1].
-        tags: field -> tag probabilities over the text.
-        schema: the schema of the record; a value that it refuses is not added.
-        gazetteer: counts of the training documents' values.
-        shares: the weight of each signal.
-
-    Returns:
-        The record, and the confidence of each of its leaves by JSON Pointer.
-    """
+    """Combine the three signals of a window; see ``Ensemble.combine``."""
     combined, sure = dict(record), dict(confidence)
-    for field, found in tags.items():
-        if field not in record:  # not annotated
+    for name, found in tags.items():
+        if name not in record:  # not annotated
             continue
-        if is_list_of_strings(field, schema):
-            items = record[field] or []
-            candidates = _candidates(
-                text, field, items, confidence, found, gazetteer.field(field)
-            )
-            values, both = _filtered(candidates, combined, field, schema, shares)
+        if is_list_of_strings(name, schema):
+            items = record[name] or []
+            candidates = _candidates(text, name, items, confidence, found, gazetteer.field(name))
+            values, both = _filtered(candidates, combined, name, schema, shares)
             if not values:  # it may be null
                 continue
-            sure.pop(pointer_of([field]), None)
-            combined[field] = values
+            sure.pop(pointer_of([name]), None)
+            combined[name] = values
         else:
-            combined[field], both = _surer_string(
-                text, field, combined, confidence, found, schema, shares
+            combined[name], both = _surer_string(
+                text, name, combined, confidence, found, schema, shares
             )
         sure |= both
     return combined, sure

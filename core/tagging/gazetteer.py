@@ -1,10 +1,10 @@
-"""What the training documents call a value, and what they do not.
+"""The gazetteer: how often a string is a value in the training documents.
 
-A small model finds names that it has never seen, and forgets some that it has. A gazetteer counts in
-how many training documents a string is a value of a list, and in how many it stands at all: names,
-and words that are none (as gazetteers in entity recognition: Ratinov and Roth 2009, "Design
-challenges and misconceptions in named entity recognition"). It is heard beside the tags, see
-``spotting``.
+A small model finds names that it has never seen, and misses some that it has. A gazetteer counts in
+how many training documents a string is a value of a list, and in how many it occurs at all, for
+names and for words that are never a value (as gazetteers in entity recognition: Ratinov and Roth
+2009, "Design challenges and misconceptions in named entity recognition"). ``ensemble`` uses it as a
+third signal beside the generated answer and the tags.
 """
 
 from __future__ import annotations
@@ -20,69 +20,69 @@ from ..errors import RunError
 from ..files import write_atomically
 from ..schema.navigation import field_schema, is_verbatim
 from ..schema.pointers import pointer_of
-from ..text.grounding import Piece, folded
+from ..text.grounding import Segment, normalised_segments
 
 _LONGEST = 24
-"""Pieces of a name, spaces between words included; what is longer comes but once."""
+"""Segments of a name, spaces between words included; longer strings rarely repeat."""
 
 _OFTEN = 2
-"""Documents that a word stands in before it counts as one that is no value."""
+"""Documents that a word must occur in to be counted as one that is never a value."""
 
 _WORDS = 100_000
-"""Such words of a field, the most frequent ones: a gazetteer stays in the megabytes."""
+"""Such words of a field, the most frequent ones, so that a gazetteer takes megabytes at most."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """In how many training documents a string is a value, and in how many it stands."""
+    """In how many training documents a string is a value, and in how many it occurs."""
 
     values: int
-    stands: int
+    occurs: int
 
     @property
     def share(self) -> float:
-        """How likely it is a value where it stands.
+        """The probability that it is a value where it occurs.
 
-        The mean of what Jeffreys' prior and the counts say (Krichevsky and Trofimov 1981, "The
+        The posterior mean under Jeffreys' prior (Krichevsky and Trofimov 1981, "The
         performance of universal encoding").
         """
-        return (self.values + 0.5) / (self.stands + 1)
+        return (self.values + 0.5) / (self.occurs + 1)
 
 
 class FieldNames:
-    """What is known of one field."""
+    """The counted strings of one field."""
 
     def __init__(self, counted: Mapping[str, Counted]) -> None:
-        """counted: by ``form_of`` a string."""
+        """Take the counts, by ``form_of`` a string."""
         self.counted = counted
         self._likely = {form for form, known in counted.items() if known.share >= 0.5}
         self._longest = _longest(self._likely)
 
     def share(self, value: str) -> float | None:
-        """Return how likely a value is one, in (0, 1); None where nothing is known of it."""
+        """Return the probability that a string is a value, in (0, 1); None if not counted."""
         known = self.counted.get(form_of(value))
         return known.share if known else None
 
     def likely(self, text: str) -> Iterator[Span]:
-        """Yield where names stand that were values half of the time; one may hold another."""
-        for form, span in _runs(folded(text), self._longest):
+        """Yield the spans of strings that are values at least half of the time; they may nest."""
+        for form, span in _runs(normalised_segments(text), self._longest):
             if form in self._likely:
                 yield span
 
 
 class Gazetteer:
-    """What is known of each field that is a list of verbatim strings at the top of a schema."""
+    """The counts of each list of verbatim strings at the root of a schema."""
 
     def __init__(self, fields: Mapping[str, FieldNames]) -> None:
         self.fields = fields
 
     def field(self, field: str) -> FieldNames:
-        """Return what is known of a field."""
+        """Return the counts of a field."""
         return self.fields.get(field) or _NOTHING
 
     @staticmethod
     def count(examples: Sequence[Example], schema: Schema) -> Gazetteer:
-        """Count in training documents, field by field in those that annotate it."""
+        """Count the values of training documents, for each field in those that annotate it."""
         fields = {field: _Field() for field in _lists(schema)}
         for example in examples:
             for field, counts in fields.items():
@@ -90,13 +90,13 @@ class Gazetteer:
         names = {form for counts in fields.values() for form in counts.values}
         longest = _longest(names)
         for example in examples:
-            pieces = folded(example.document.text)
-            standing = {piece.text for piece in pieces}
-            standing |= {form for form, _span in _runs(pieces, longest) if form in names}
+            pieces = normalised_segments(example.document.text)
+            present = {piece.text for piece in pieces}
+            present |= {form for form, _span in _runs(pieces, longest) if form in names}
             for field, counts in fields.items():
                 values = _values(example, field)
-                if values is not None:  # what its text lacks is counted as if it stood there
-                    counts.stands.update(standing | values)
+                if values is not None:  # what its text lacks is counted as if it occurred there
+                    counts.occurs.update(present | values)
         return Gazetteer({field: counts.names() for field, counts in fields.items()})
 
     @staticmethod
@@ -111,9 +111,7 @@ class Gazetteer:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{path}: cannot be read: {error}; train again, or delete it"
-            ) from error
+            raise RunError(f"{path}: cannot be read: {error}; train again, or delete it") from error
 
     def write(self, path: Path) -> None:
         """Write the counts as JSON."""
@@ -123,7 +121,7 @@ class Gazetteer:
     def as_json(self) -> dict[str, dict[str, list[int]]]:
         """Return the counts of each string, values first, as gazetteer.json holds them."""
         return {
-            field: {form: [known.values, known.stands] for form, known in names.counted.items()}
+            field: {form: [known.values, known.occurs] for form, known in names.counted.items()}
             for field, names in self.fields.items()
         }
 
@@ -142,37 +140,37 @@ class Gazetteer:
         )
 
 
-def _counted(form: str, values: int, stands: int) -> Counted:
-    whole = isinstance(values, int) and isinstance(stands, int)
-    if not (whole and 0 <= values <= stands):
-        raise ValueError(f"{form!r} has no such counts: {values!r}, {stands!r}")
-    return Counted(values, stands)
+def _counted(form: str, values: int, occurs: int) -> Counted:
+    whole = isinstance(values, int) and isinstance(occurs, int)
+    if not (whole and 0 <= values <= occurs):
+        raise ValueError(f"{form!r} has no such counts: {values!r}, {occurs!r}")
+    return Counted(values, occurs)
 
 
 class _Field:
-    """The counts of one field while documents are read: of names, and of all that stands."""
+    """Counts of one field while documents are read: of its values, and of all strings."""
 
     def __init__(self) -> None:
         self.values: Counter[str] = Counter()
-        self.stands: Counter[str] = Counter()
+        self.occurs: Counter[str] = Counter()
 
     def names(self) -> FieldNames:
         words = Counter(
             {
                 form: count
-                for form, count in self.stands.items()
+                for form, count in self.occurs.items()
                 if count >= _OFTEN and form not in self.values and _is_word(form)
             }
         )
         # Of equally many the first in the alphabet, so that equal data make equal gazetteers.
         kept = sorted(words.items(), key=lambda counted: (-counted[1], counted[0]))[:_WORDS]
-        names = {form: Counted(n, self.stands[form]) for form, n in sorted(self.values.items())}
+        names = {form: Counted(n, self.occurs[form]) for form, n in sorted(self.values.items())}
         return FieldNames(names | {form: Counted(0, count) for form, count in kept})
 
 
 def form_of(value: str) -> str:
-    """Return what is equal for two strings that a gazetteer has as one, as ``readings`` has them."""
-    return "".join(piece.text for piece in folded(value))
+    """Return the normal form under which a gazetteer counts a string."""
+    return "".join(piece.text for piece in normalised_segments(value))
 
 
 def _lists(schema: Schema) -> list[str]:
@@ -185,25 +183,25 @@ def _lists(schema: Schema) -> list[str]:
 
 
 def _values(example: Example, field: str) -> set[str] | None:
-    """Return the forms of a document's values; None where it does not annotate the field."""
+    """Return the forms of a document's values; None if it does not annotate the field."""
     if example.record is None or field not in example.record:
         return None
     values = [value for value in example.record[field] or () if isinstance(value, str)]
-    return {form_of(value) for value in values if 0 < len(folded(value)) <= _LONGEST}
+    return {form_of(value) for value in values if 0 < len(normalised_segments(value)) <= _LONGEST}
 
 
 def _longest(forms: Iterable[str]) -> dict[str, int]:
-    """Return of how many pieces the longest of some forms is, by its first one."""
+    """Return first segment -> number of segments of the longest form that begins with it."""
     longest: dict[str, int] = {}
     for form in forms:
-        pieces = folded(form)
+        pieces = normalised_segments(form)
         for first in pieces[:1]:
             longest[first.text] = max(len(pieces), longest.get(first.text, 1))
     return longest
 
 
-def _runs(pieces: Sequence[Piece], longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
-    """Yield the runs of a text's pieces that are no longer than a name that begins so may be."""
+def _runs(pieces: Sequence[Segment], longest: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
+    """Yield the runs of segments that may be a name, by the longest with the same beginning."""
     for number, first in enumerate(pieces):
         form = ""
         for piece in pieces[number : number + longest.get(first.text, 0)]:
@@ -212,8 +210,8 @@ def _runs(pieces: Sequence[Piece], longest: Mapping[str, int]) -> Iterator[tuple
 
 
 def _is_word(form: str) -> bool:
-    """Say whether a form is a single piece with a letter in it."""
-    return len(folded(form)) == 1 and any(map(str.isalpha, form))
+    """Say whether a form is a single segment with a letter in it."""
+    return len(normalised_segments(form)) == 1 and any(map(str.isalpha, form))
 
 
 _NOTHING = FieldNames({})

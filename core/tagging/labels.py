@@ -1,11 +1,10 @@
-"""Tags: each token of a text tells which field's value begins or goes on there.
+"""Tags: labels of the text's tokens that say which field's value begins or continues there.
 
-An answer has few tokens, and that a name was passed over shows only in what comes next. Each token
-of the text says more of where values stand, as in sequence labelling (begin, inside and outside:
-Ramshaw and Marcus 1995, "Text chunking using transformation-based learning"). It is a second loss
-of training (Collobert and Weston 2008, "A unified architecture for natural language processing"),
-and a second opinion in prediction, see ``spotting``. No weights are added: a tag is a token of the
-vocabulary, which the model's own head predicts.
+A second loss of training (Collobert and Weston 2008, "A unified architecture for natural language
+processing") with labels for begin, inside and outside (Ramshaw and Marcus 1995, "Text chunking
+using transformation-based learning"). An answer has few tokens; each token of the text says more of
+where values are. No weights are added: a tag is a token of the vocabulary, which the model's own
+head predicts.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ if TYPE_CHECKING:
     import torch
 
 _DEEPEST = 8
-"""Levels of a schema that are looked through for fields: one may hold itself."""
+"""Levels of a schema that are searched for fields: one may contain itself."""
 
 
 class Tags:
     """The tags of a schema's verbatim strings, as one tokenizer has them.
 
     Attributes:
-        outside: tag of what is no value: the token that ends an answer.
-        by_field: field -> tag of a token at which its value begins, the first token of the field's name;
-            and of one inside a value, the same with a space before it.
-        ids: all of them, ascending.
+        outside: tag of a token that is part of no value: the token that ends an answer.
+        by_field: field -> tag of the first token of a value, which is the first token of the
+            field's name; and tag of a later one, the same with a space before the name.
+        ids: all tags, ascending.
     """
 
     def __init__(self, schema: Schema, prompts: PromptFormat) -> None:
@@ -49,14 +48,15 @@ class Tags:
     def label_prompt(self, text: str, messages: Sequence[Message], record: Record) -> list[int]:
         """Return a tag for each token of a prompt, or ``IGNORED``.
 
-        Of several fields that hold a value the first one tags it.
+        If several fields hold a value, the first of them tags it.
 
-        text: the window's; where no message holds it as it is, nothing is tagged.
-        messages: the prompt, with the text in one of them.
-        record: the window's answer.
+        Args:
+            text: the window's; if no message contains it unchanged, nothing is tagged.
+            messages: the prompt, with the text in one of them.
+            record: the window's answer.
 
         Raises:
-            SettingsError: the tokenizer is a slow one, which does not know where its tokens stand.
+            SettingsError: the tokenizer is a slow one, which has no offsets.
         """
         places = self.prompts.places(messages, text)
         starts, ends = [place.start for place in places], [place.end for place in places]
@@ -93,10 +93,11 @@ def tagging_loss(
 ) -> torch.Tensor:
     """Return the sum of the cross entropies of the tags, each against the other tags alone.
 
-    hidden: tokens × width; what the head reads of those that have a tag.
-    tags: their token ids.
-    ids: all tags that there are, ascending.
-    head: vocabulary × width; the weights of the model's head.
+    Args:
+        hidden: input of the head at the tokens that have a tag, shape (tokens, width).
+        tags: their token ids, shape (tokens,).
+        ids: all tags, ascending, shape (tags,).
+        head: weights of the model's head, shape (vocabulary, width).
     """
     import torch
     from torch.nn import functional

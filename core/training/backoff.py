@@ -1,12 +1,63 @@
-"""Reduce batch sizes after the memory was exhausted."""
+"""Backoff: how a training continues with smaller batches after memory was exhausted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..runs.folder import Run
 from ..settings import Settings
+
+
+class MemoryExhaustedError(Exception):
+    """Memory was exhausted in an attempt to train.
+
+    Attributes:
+        step: the last optimiser step that was done.
+        scoring: whether held-out documents were being answered.
+    """
+
+    def __init__(self, step: int, *, scoring: bool) -> None:
+        super().__init__(step, scoring)
+        self.step, self.scoring = step, scoring
+
+    def __str__(self) -> str:
+        doing = "scoring" if self.scoring else "training"
+        return f"out of memory while {doing} after step {self.step}"
+
+
+@dataclass
+class Backoff:
+    """The batch sizes of a training, which fall each time that memory is exhausted.
+
+    Attributes:
+        run: run.json records each change.
+        settings: the settings as they are now.
+    """
+
+    run: Run
+    settings: Settings
+
+    @staticmethod
+    def resume(run: Run, settings: Settings) -> Backoff:
+        """Return the settings with the changes that the run has recorded."""
+        for change in run.info().get("lowered", []):
+            settings = with_settings(settings, change["to"])
+        return Backoff(run, settings)
+
+    def lower(self, short: MemoryExhaustedError) -> str:
+        """Lower the batch size, record it in run.json and return the change as a message."""
+        changed = smaller(self.settings, scoring=short.scoring)
+        before = {name: getattr(self.settings, name) for name in changed}
+        info = self.run.info()
+        settings = info["settings"]
+        if "eval_batch_size" in changed:  # which later scoring reads there, too
+            value = changed["eval_batch_size"]
+            settings["eval_batch_size"] = {"value": value, "from": "auto-batch"}
+        change = {"step": short.step, "from": before, "to": changed}
+        self.run.update(settings=settings, lowered=[*info.get("lowered", []), change])
+        self.settings = with_settings(self.settings, changed)
+        return f"{short}: continuing with {_listed(changed)} instead of {_listed(before)}"
 
 
 def halved(settings: Settings) -> dict[str, int]:
@@ -28,9 +79,11 @@ def halved(settings: Settings) -> dict[str, int]:
 
 
 def smaller(settings: Settings, *, scoring: bool) -> dict[str, int]:
-    """Return the settings that take less memory and lead to the same; {} where there are none.
+    """Return the settings that take less memory with the same result; {} where there are none.
 
-    scoring: whether the memory was short while held-out documents were answered.
+    Args:
+        settings: the settings as they are.
+        scoring: whether memory was exhausted while held-out documents were answered.
     """
     return (fewer_at_once(settings) if scoring else {}) or halved(settings)
 
@@ -46,18 +99,5 @@ def with_settings(settings: Settings, changed: Mapping[str, int]) -> Settings:
     return replace(settings, **changed)  # type: ignore[arg-type]
 
 
-def note_lowering(run: Run, step: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """Record in run.json at which step the memory was short, and what was made smaller."""
-    info = run.info()
-    settings = info["settings"]
-    if "eval_batch_size" in after:  # which later scoring reads there, too
-        settings["eval_batch_size"] = {"value": after["eval_batch_size"], "from": "auto-batch"}
-    noted = {"step": step, "from": dict(before), "to": dict(after)}
-    run.update(settings=settings, lowered=[*info.get("lowered", []), noted])
-
-
-def lowered(run: Run, settings: Settings) -> Settings:
-    """Return the settings that a run goes on with: the asked ones, as made smaller before."""
-    for noted in run.info().get("lowered", []):
-        settings = with_settings(settings, noted["to"])
-    return settings
+def _listed(settings: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

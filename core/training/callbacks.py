@@ -10,38 +10,39 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
-from ..model.out_of_memory import trim
+from ..model.out_of_memory import trim_heap
 from ..progress import Meter
 
 BEST = "best"
 """Prefix of the folder, beside the checkpoints, that holds the best adapter so far."""
 
 
-_TRIMMED = 32
-"""Steps from one return of freed memory to the next; one takes up to a quarter of a second."""
+_FREED = 32
+"""Steps between two returns of freed memory; each takes up to a quarter of a second."""
 
 
 _LOGGED = (
     "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
     "eval_mean_token_accuracy", "tagging_loss",
 )  # fmt: skip
-"""What log.jsonl keeps: nothing that depends on the clock, so that equal runs write equal logs."""
+"""Entries of log.jsonl: nothing that depends on the clock, so that equal runs write equal logs."""
 
 
 class BestAdapter(TrainerCallback, ExportableState):
     """Which epoch scored best, and for how many none was better; part of the trainer's state.
 
-    score: the best score so far; None before the first.
-    step: the optimiser step of the best score (a later equal one counts as better).
-    threshold: the confidence of leaves at which it was scored.
-    stale: evaluations since the score last rose.
+    Attributes:
+        score: the best score so far; None before the first.
+        step: the optimiser step of the best score (a later equal one counts as better).
+        chosen: what was chosen on the held-out documents at that step; the run stores it.
+        stale: evaluations since the score last rose.
     """
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
         self.score: float | None = None
         self.step = 0
-        self.threshold = 0.0
+        self.chosen: dict[str, Any] = {"min_confidence": 0.0}
         self.stale = 0
         self.last_step = 0
 
@@ -50,36 +51,36 @@ class BestAdapter(TrainerCallback, ExportableState):
         state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
         stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
         self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
-        self.threshold = stored["threshold"]
+        self.chosen = stored["chosen"]
         self.last_step = int(state["global_step"])
         return self.last_step
 
     def folder(self, checkpoints: Path) -> Path:
-        """Return where the best adapter stands."""
+        """Return the folder of the best adapter."""
         return checkpoints / f"{BEST}-{self.step}"
 
-    def update(self, score: float, step: int, threshold: float) -> bool:
+    def update(self, score: float, step: int, chosen: dict[str, Any]) -> bool:
         """Take in an evaluation; return whether its adapter is the one to keep."""
         rose = self.score is None or score > self.score
         kept = rose or score == self.score
         self.stale = 0 if rose else self.stale + 1
         if kept:
-            self.score, self.step, self.threshold = score, step, threshold
+            self.score, self.step, self.chosen = score, step, chosen
         return kept
 
     def exhausted(self) -> bool:
-        """Say whether the patience is spent."""
+        """Say whether as many epochs as the patience allows have not been better."""
         return 0 < self.patience <= self.stale
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        names = ("score", "step", "threshold", "stale")
+        names = ("score", "step", "chosen", "stale")
         attributes = {name: getattr(self, name) for name in names}
         return {"args": {"patience": self.patience}, "attributes": attributes}
 
 
-class Rhythm(TrainerCallback):
-    """When to log, score and save, so that every checkpoint stands at the end of a logged step.
+class SaveSchedule(TrainerCallback):
+    """When to log, score and save: every checkpoint is at the end of a logged step.
 
     The losses since the last logged step are no part of a checkpoint, and an epoch's last step
     is followed by its evaluation: a checkpoint in between would skip it when resumed.
@@ -104,8 +105,8 @@ class Rhythm(TrainerCallback):
         control.should_evaluate = self.score
 
 
-class Trim(TrainerCallback):
-    """Returns freed memory to the system at every so many steps.
+class FreeMemory(TrainerCallback):
+    """Returns freed memory to the system every few steps.
 
     Of batches of many lengths glibc keeps more and more, as what is freed seldom fits the next one.
     """
@@ -113,13 +114,13 @@ class Trim(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Return it."""
-        if state.global_step % _TRIMMED == 0:
-            trim()
+        """Return freed memory at every ``_FREED``-th step."""
+        if state.global_step % _FREED == 0:
+            trim_heap()
 
 
 class LogFile(TrainerCallback):
-    """Writes log.jsonl and moves the progress line."""
+    """Writes log.jsonl and advances the progress bar."""
 
     def __init__(self, path: Path, meter: Meter) -> None:
         self.path, self.meter = path, meter
@@ -127,7 +128,7 @@ class LogFile(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Move the progress line."""
+        """Advance the progress bar."""
         self.meter.advance(state.global_step - self.meter.done)
 
     def on_log(

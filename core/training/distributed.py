@@ -1,4 +1,4 @@
-"""Which of the processes this is, where one training runs in several, one a GPU."""
+"""Rank and number of the processes of a training, one a GPU."""
 
 from __future__ import annotations
 

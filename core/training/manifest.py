@@ -1,4 +1,4 @@
-"""The books of a training: what was read and made, where each of it went, and with what tools."""
+"""The training manifest in run.json: counts, what was set aside and why, library versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from importlib import metadata
 from typing import Any
 
 from ..data import IGNORED, SPLITS
-from ..dataset.issues import Finding
+from ..dataset.issues import Issue
 from ..dataset.splits import Splits, fingerprint
-from ..model.prompts import PromptFormat
 from ..runs.folder import Run
-from ..runs.job import Order
+from ..runs.job import TrainingJob
 from ..runs.receipt import receipt_of
+from ..task import Task
 from ..windows.rows import Rows
 from .distributed import process_count
 
@@ -24,22 +24,21 @@ _VERSIONS = (
 )  # fmt: skip
 
 
-def write_books(
+def write_manifest(
     run: Run,
-    order: Order,
+    job: TrainingJob,
+    task: Task,
     splits: Splits,
     rows: Rows,
     data_hash: str,
-    prompts: PromptFormat,
-    findings: Sequence[Finding],
+    issues: Sequence[Issue],
 ) -> None:
     """Write what is known before the first step: run.json, rejects.jsonl, trained_on.jsonl."""
     from ..model.loading import identity
 
-    settings = order.settings.values
     run.write_rejects({"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost})
     run.write_trained_on((e.document.id, fingerprint(e.document.text)) for e in splits.train)
-    known = order.as_json()
+    known = job.as_json()
     known["data"] |= {
         "sha256": data_hash,
         "official_splits": splits.official,
@@ -48,14 +47,14 @@ def write_books(
     }
     run.update(
         **known,
-        seed=settings.seed,
+        seed=task.settings.seed,
         versions=_versions(),
         device=_device(),
-        base_model=identity(settings),
+        base_model=identity(task.settings),
         counts=_counts(splits, rows),
         answered=rows.answered,
-        findings=[asdict(finding) for finding in findings],
-        receipt=asdict(receipt_of(prompts, order.plugin)),
+        findings=[asdict(issue) for issue in issues],
+        receipt=asdict(receipt_of(task)),
     )
 
 
@@ -81,7 +80,7 @@ def _device() -> dict[str, Any]:
 
 
 def _counts(splits: Splits, rows: Rows) -> dict[str, Any]:
-    """Return the books: what was read and made, and where each of it went."""
+    """Return how many documents, windows, tokens and gold values there are, and where they went."""
     held = {name: len(getattr(splits, name)) for name in SPLITS}
     set_aside = len(splits.set_aside)
     return {
@@ -120,7 +119,7 @@ def describe_splits(splits: Splits) -> str:
 
 
 def describe_rows(rows: Rows) -> str:
-    """Return a line that says how much is trained on, and what of the gold is not."""
+    """Return a line that says how much is trained on, and how much of the gold is not."""
     line = f"windows: {len(rows.rows)} trained, {len(rows.set_aside)} set aside"
     if rows.copies:
         line += f", {len(rows.copies)} copies with other values"

@@ -1,9 +1,9 @@
-"""QLoRA as settings have it: the adapter's configuration, the trainer's arguments, the trainer."""
+"""QLoRA: the adapter's configuration, the arguments of SFTTrainer, the trainer itself."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trl import SFTConfig
 
     from .callbacks import BestAdapter
+    from .scoring import Scorer
     from .trainer import ExtractionTrainer
 
 
@@ -29,15 +30,23 @@ def build_trainer(
     rows: Sequence[Row],
     held_out: Sequence[Row],
     *,
-    scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
+    scorer: Scorer | None,
     best: BestAdapter,
     group: int | None = None,
     tags: Sequence[int] = (),
 ) -> ExtractionTrainer:
-    """Make the trainer: the base model in NF4, LoRA over it, the rows as they are.
+    """Return a trainer: the base model, in NF4 if the settings say so, with LoRA over it.
 
-    group: how many rows of like length stand beside each other, where that is not the batch.
-    tags: ids of all tags, ascending, where the rows have some.
+    Args:
+        folder: where checkpoints go.
+        settings: the settings of the training.
+        prompts: its tokenizer pads the rows.
+        rows: what is trained on, as it is.
+        held_out: rows whose loss is measured at the end of an epoch.
+        scorer: scores held-out documents at the end of an epoch.
+        best: keeps the best adapter.
+        group: rows of similar length beside each other; None for the batch size.
+        tags: ids of all tags, ascending; () for rows without tags.
 
     Raises:
         SettingsError: the model does not load.
@@ -45,9 +54,9 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
+    from ..model.attention import prompt_attention
     from ..model.devices import pick_device
     from ..model.loading import load_base
-    from ..model.masks import train_with_prefix
     from .completion_loss import project_answers_alone
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
@@ -55,7 +64,14 @@ def build_trainer(
     model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
     check_modules(model, settings)
     lengths = [len(row.input_ids) for row in rows]
-    trainer = ExtractionTrainer(
+    kind: type[ExtractionTrainer] = ExtractionTrainer
+    options: dict[str, Any] = {}
+    if tags:
+        from .tagging_trainer import TaggingTrainer
+
+        kind, options = TaggingTrainer, {"tags": tags}
+    trainer = kind(
+        settings=settings,
         model=model,
         args=training_arguments(folder, settings),
         train_dataset=Dataset.from_list([_columns(row) for row in rows]),
@@ -67,14 +83,12 @@ def build_trainer(
         ),
         scorer=scorer,
         best=best,
-        tags=tags,
-        tagging_weight=settings.tagging_weight,
+        **options,
     )
     trainer.remove_callback(PrinterCallback)
     assert trainer.model is not None
     adapted: Any = trainer.model
-    if settings.prefix_lm:
-        train_with_prefix(adapted)
+    prompt_attention(settings).prepare_training(adapted)
     project_answers_alone(adapted)  # after it, for the prefix is told by the labels
     adapters: Any = adapted.peft_config
     for config in adapters.values():
@@ -90,13 +104,13 @@ def build_trainer(
 
 
 def _columns(row: Row) -> dict[str, list[int]]:
-    """Return what the trainer reads of a row."""
+    """Return the columns that the trainer reads."""
     columns = asdict(row)
     return columns if row.tags else {name: columns[name] for name in ("input_ids", "labels")}
 
 
 def check_modules(model: PreTrainedModel, settings: Settings) -> None:
-    """Raise SettingsError for a module that the model does not have, or that cannot be adapted."""
+    """Raise SettingsError for a module that is missing in the model or cannot be adapted."""
     known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
     known = {name for name in known if not name.isdigit()}
     for setting, names in (
@@ -106,7 +120,8 @@ def check_modules(model: PreTrainedModel, settings: Settings) -> None:
         for name in [] if names == "all-linear" else names:
             if name.rpartition(".")[2] not in known:
                 raise SettingsError(
-                    f"{setting}: {settings.model} has no module {name!r}; {did_you_mean(name, known)}"
+                    f"{setting}: {settings.model} has no module {name!r}; "
+                    f"{did_you_mean(name, known)}"
                 )
     if "lm_head" in _targets(settings):  # the loss reads its weights, and would miss the adapter
         raise SettingsError("lora_targets: lm_head cannot be adapted; name it in modules_to_save")
@@ -179,7 +194,7 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         ddp_find_unused_parameters=False,  # every adapter is used in every step
         logging_strategy="steps",
         logging_steps=settings.logging_steps,
-        save_strategy="no",  # Rhythm says when
+        save_strategy="no",  # SaveSchedule says when
         eval_strategy="no",
         report_to=settings.report_to or "none",
         disable_tqdm=True,

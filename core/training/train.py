@@ -1,15 +1,13 @@
-"""QLoRA on SFTTrainer: from a source of examples to an adapter in a run folder."""
+"""Train: from a source of examples to an adapter in a run folder; resumable at any moment."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..data import Example, Prediction, Reject
-from ..dataset.issues import find_in_splits, findings_of_training, refuse_unsound
+from ..dataset.issues import refuse_unsound, split_issues, training_issues
 from ..dataset.loading import read_splits
 from ..dataset.splits import Splits
 from ..errors import (
@@ -20,51 +18,69 @@ from ..errors import (
     SettingsError,
     did_you_mean,
 )
-from ..files import write_atomically, write_json
-from ..model.out_of_memory import give_back, is_out_of_memory
+from ..model.out_of_memory import is_out_of_memory, release_memory
 from ..model.prompts import PromptFormat
-from ..plugins import Plugin
 from ..progress import meter, say
 from ..runs.folder import Run
-from ..runs.job import Order
+from ..runs.job import TrainingJob
 from ..runs.receipt import receipt_of
 from ..settings import Settings
-from ..tagging.gazetteer import Lexicon
+from ..tagging.gazetteer import Gazetteer
 from ..tagging.labels import Tags
+from ..task import Task
 from ..windows.rows import Row, Rows, build_rows
-from .backoff import lowered, note_lowering, smaller, with_settings
+from .adapter import install_adapter
+from .backoff import Backoff, MemoryExhaustedError, smaller
 from .distributed import is_main_process, process_count
-from .manifest import describe_rows, describe_splits, write_books
+from .manifest import describe_rows, describe_splits, write_manifest
 from .qlora import build_trainer
 from .schedule import count_steps
 
 if TYPE_CHECKING:
+    from .scoring import Scorer
     from .trainer import ExtractionTrainer
 
-
 Estimate = Callable[[Settings, Sequence[Row]], str]
-"""Says how much memory a training on some rows was estimated to take; "" where nothing is known."""
+"""Says how much memory a training on some rows was estimated to take; "" where it is unknown."""
 
 
-def train(
-    run: Run,
-    order: Order,
-    accepted: Collection[str] = (),
-    estimate: Estimate = lambda _settings, _rows: "",
-) -> None:
-    """Train an adapter into a run folder, going on where an earlier attempt was killed.
+@dataclass(frozen=True)
+class _Inputs:
+    """What every attempt to train is made of.
 
-    Splits and ids that are unsound are refused; a run that has begun is gone on with.
+    Attributes:
+        run: the run folder.
+        task: plugin, settings as they were asked for, and prompt format.
+        rows: what is trained on.
+        held_out: the rows of the validation documents, for their loss.
+        scorer: scores the validation documents; None if there are none.
+        tags: ids of all tags, ascending; [] for a model that is trained without.
+    """
 
-    accepted: names of the findings that the user accepts beside what the order allows.
-    estimate: what to say of the planned memory where memory is short.
+    run: Run
+    task: Task
+    rows: Rows
+    held_out: Sequence[Row]
+    scorer: Scorer | None
+    tags: Sequence[int]
+
+
+def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _rows: "") -> None:
+    """Train an adapter into a run folder, from the last checkpoint where there is one.
+
+    Unsound splits and ids are refused, unless the run has already begun.
+
+    Args:
+        run: the run folder.
+        job: what to train on what.
+        estimate: adds the planned memory to the message where memory is exhausted.
 
     Raises:
         InputError: the source cannot be read, is unsound, or leaves nothing to train on.
         LeakError: official splits share documents.
-        OutOfMemoryError: the memory does not hold the training; it can be gone on with.
+        OutOfMemoryError: memory was exhausted; the run can be resumed.
         RunError: the data is not what the run began with.
-        SchemaError: answers cannot be held to the plugin's schema.
+        SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: the model does not load or does not fit the settings.
     """
     from ..model.loading import load_tokenizer, quieten
@@ -73,60 +89,50 @@ def train(
     if run.is_complete():
         run.drop_checkpoints()  # a kill may have come between the two
         return
-    plugin, settings = order.plugin, order.settings.values
-    splits, data_hash = read_splits(plugin, order.source, allow_leaks=True)
-    source = str(order.source or f"{plugin.name}'s sample")
-    has_begun = run.data_hash() is not None
-    accepted = {*accepted, "leaks"} if order.allow_leaks else accepted
+    splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True)
     if not splits.train:
-        raise InputError(f"{source}: holds no document to train on{_first(splits.set_aside)}")
-    if not has_begun:
-        refuse_unsound(source, find_in_splits(splits, accepted))
-    _check_score(order, splits.train)
-    prompts = PromptFormat(load_tokenizer(settings))
-    _refuse_changes(run, plugin, settings, prompts, data_hash)
+        raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
+    if run.data_hash() is None:
+        refuse_unsound(job.source_name, split_issues(splits, job.accepted))
+    _check_score(job, splits.train)
+    task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
+    _refuse_changes(run, task, data_hash)
     say(describe_splits(splits))
     with meter("reading", len(splits.train), "documents") as progress:
-        rows = build_rows(splits.train, plugin, prompts, settings, progress.advance)
+        rows = build_rows(splits.train, task, progress.advance)
     say(describe_rows(rows))
     if not rows.rows:
-        raise InputError(f"{source}: no window to train on{_first(rows.set_aside)}")
-    # What stands in no text is not trained on, and the books say how much that is.
-    found = findings_of_training(splits, rows.lost, plugin.schema, {*accepted, "unlearnable"})
-    for finding in found:
-        say(finding.line)
-    lexicon = None
-    if settings.gazetteer and settings.tagging_weight:
-        lexicon = Lexicon.counted(splits.train, plugin.schema)
-    elif settings.gazetteer:
-        say("gazetteer: none is made, for it is heard beside tags alone (tagging_weight)")
+        raise InputError(f"{job.source_name}: no window to train on{_first(rows.set_aside)}")
+    # What is not in the text is not trained on, and the manifest says how much that is.
+    issues = training_issues(splits, rows.lost, task.schema, {*job.accepted, "unlearnable"})
+    for issue in issues:
+        say(issue.line)
+    gazetteer = _gazetteer(task, splits)
     if is_main_process():
-        write_books(run, order, splits, rows, data_hash, prompts, found)
-        if lexicon:
-            lexicon.write(run.lexicon_file)
-    _fit(run, order, prompts, rows, splits, lexicon, estimate)
+        write_manifest(run, job, task, splits, rows, data_hash, issues)
+        if gazetteer:
+            gazetteer.write(run.gazetteer_file)
+    _fit(_inputs(run, task, splits, rows, gazetteer), job, estimate)
 
 
-def _check_score(order: Order, examples: Sequence[Example]) -> None:
+def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
     """Raise SettingsError where the user's ``score`` names what the plugin does not count."""
-    if order.settings.origins["score"] != "user":
+    if job.settings.origins["score"] != "user":
         return  # a plugin names all of its metrics; a data set may lack the gold of some
     counted = {
         name
         for example in examples
-        for name in order.plugin.metric(example, Prediction(example.document))
+        for name in job.plugin.metric(example, Prediction(example.document))
     }
-    for name in order.settings.values.score:
+    for name in job.settings.values.score:
         if name not in counted:
             raise SettingsError(
                 f"score: unknown metric name {name!r}; {did_you_mean(name, counted)}"
             )
 
 
-def _refuse_changes(
-    run: Run, plugin: Plugin, settings: Settings, prompts: PromptFormat, data_hash: str
-) -> None:
-    """Raise RunError where a run is gone on with over other data, another prompt or base model."""
+def _refuse_changes(run: Run, task: Task, data_hash: str) -> None:
+    """Raise RunError where a run is resumed with other data, another prompt or base model."""
     from ..model.loading import identity
 
     if run.data_hash() is None:  # it was not begun, or killed before anything was trained
@@ -134,10 +140,10 @@ def _refuse_changes(
     info = run.info()
     if run.data_hash() != data_hash:
         changed = "the data"
-    elif info["base_model"] != identity(settings):
-        changed = f"the base model {settings.model}"
+    elif info["base_model"] != identity(task.settings):
+        changed = f"the base model {task.settings.model}"
     else:
-        receipt_of(prompts, plugin).check(info["receipt"], str(run.folder))
+        receipt_of(task).check(info["receipt"], str(run.folder))
         return
     raise RunError(f"{run.folder}: {changed} changed since this run began; train anew (--output)")
 
@@ -146,207 +152,132 @@ def _first(rejects: Sequence[Reject]) -> str:
     return f"; the first of {len(rejects)} set aside: {rejects[0].reason}" if rejects else ""
 
 
-def _fit(
-    run: Run,
-    order: Order,
-    prompts: PromptFormat,
-    rows: Rows,
-    splits: Splits,
-    lexicon: Lexicon | None,
-    estimate: Estimate,
-) -> None:
-    """Train; where the memory is short and the order allows it, again with a smaller batch.
-
-    Raises:
-        OutOfMemoryError: it is short, and nothing more is to be made smaller.
-    """
-    asked = order.settings.values
-    settings = lowered(run, asked)
-    held_out = splits.validation[: asked.eval_documents]
-    as_they_are = replace(asked, augment_copies=0, tagging_weight=0.0)
-    tags = Tags(order.plugin.schema, prompts).ids if asked.tagging_weight else []
-    held_out_rows = build_rows(held_out, order.plugin, prompts, as_they_are).rows
-    while True:
-        scorer = None
-        if held_out:
-            scorer = _scorer(order.plugin, settings, prompts, held_out, rows.answered, lexicon)
-        short = _attempt(run, asked, settings, prompts, rows, held_out_rows, scorer, tags)
-        if short is None:
-            return
-        give_back()  # here nothing refers to the attempt any more, the error's frames included
-        changed = smaller(settings, scoring=short.scoring)
-        if not (order.auto_batch and changed) or process_count() > 1:
-            planned = estimate(settings, rows.trained)
-            raise OutOfMemoryError(_advice(run, settings, planned, short, changed))
-        before = {name: getattr(settings, name) for name in changed}
-        note_lowering(run, short.step, before, changed)
-        settings = with_settings(settings, changed)
-        say(f"{short.told}: going on with {_shown(changed)} in place of {_shown(before)}")
+def _gazetteer(task: Task, splits: Splits) -> Gazetteer | None:
+    """Count the values of the training documents, if the settings ask for it."""
+    if not task.settings.gazetteer:
+        return None
+    if not task.settings.tagging_weight:
+        say("gazetteer: not made, because it is used beside tags alone (tagging_weight)")
+        return None
+    return Gazetteer.count(splits.train, task.schema)
 
 
-@dataclass(frozen=True)
-class _Short:
-    """Where the memory was short: at which step, and while it did what."""
+def _inputs(
+    run: Run, task: Task, splits: Splits, rows: Rows, gazetteer: Gazetteer | None
+) -> _Inputs:
+    from .scoring import Scorer
 
-    step: int
-    scoring: bool
-
-    @property
-    def told(self) -> str:
-        doing = "scoring after" if self.scoring else "training after"
-        return f"out of memory while {doing} step {self.step}"
-
-
-def _shown(settings: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
-
-
-def _advice(
-    run: Run, settings: Settings, planned: str, short: _Short, changed: Mapping[str, int]
-) -> str:
-    """Say in one line what was short, what the plan counts, and what to do."""
-    line = f"{run.folder}: {short.told}, with batch_size {settings.batch_size}"
-    if planned:
-        line += f"; {planned}"
-    if changed and process_count() == 1:
-        return f"{line}; go on with: extract train --resume {run.folder} --auto-batch"
-    return (
-        f"{line}; see extract plan, train anew with --set activation_checkpointing=true, a smaller "
-        f"max_length or a smaller model, or go on where there is more memory: "
-        f"extract train --resume {run.folder}"
+    held_out = splits.validation[: task.settings.eval_documents]
+    plain = replace(task, settings=replace(task.settings, augment_copies=0, tagging_weight=0.0))
+    return _Inputs(
+        run,
+        task,
+        rows,
+        build_rows(held_out, plain).rows,
+        Scorer(task, held_out, rows.answered, gazetteer) if held_out else None,
+        Tags(task.schema, task.prompts).ids if task.settings.tagging_weight else [],
     )
 
 
-def _attempt(
-    run: Run,
-    asked: Settings,
-    settings: Settings,
-    prompts: PromptFormat,
-    rows: Rows,
-    held_out: Sequence[Row],
-    scorer: Callable[[ExtractionTrainer], dict[str, float]] | None,
-    tags: Sequence[int],
-) -> _Short | None:
-    """Train from the newest checkpoint, or from the start; return where the memory was short.
+def _fit(inputs: _Inputs, job: TrainingJob, estimate: Estimate) -> None:
+    """Train; after memory was exhausted, again with smaller batches if the job allows it.
 
-    The best adapter is left in place where it was not.
-
-    asked: the settings before any were made smaller.
+    Raises:
+        OutOfMemoryError: memory was exhausted, and the batches stay as they are.
     """
-    from .callbacks import BestAdapter, LogFile, Rhythm
+    backoff = Backoff.resume(inputs.run, inputs.task.settings)
+    while True:
+        short = None
+        try:
+            _attempt(inputs, backoff.settings)
+        except MemoryExhaustedError as error:
+            # Without the frames of the attempt, which hold its memory.
+            short = MemoryExhaustedError(error.step, scoring=error.scoring)
+        if short is None:
+            return
+        release_memory()
+        can_shrink = bool(smaller(backoff.settings, scoring=short.scoring)) and process_count() == 1
+        if not (job.auto_batch and can_shrink):
+            planned = estimate(backoff.settings, inputs.rows.trained)
+            raise OutOfMemoryError(_advice(backoff, short, planned, can_shrink=can_shrink))
+        say(backoff.lower(short))
 
+
+def _advice(
+    backoff: Backoff, short: MemoryExhaustedError, planned: str, *, can_shrink: bool
+) -> str:
+    """Say in one line what was exhausted, what the plan estimates, and what to do."""
+    folder = backoff.run.folder
+    line = f"{folder}: {short}, with batch_size {backoff.settings.batch_size}"
+    if planned:
+        line += f"; {planned}"
+    if can_shrink:
+        return f"{line}; resume with smaller batches: extract train --resume {folder} --auto-batch"
+    return (
+        f"{line}; see extract plan, train anew with --set activation_checkpointing=true, a smaller "
+        f"max_length or a smaller model, or resume where there is more memory: "
+        f"extract train --resume {folder}"
+    )
+
+
+def _attempt(inputs: _Inputs, settings: Settings) -> None:
+    """Train from the newest checkpoint, or from the start, and install the best adapter.
+
+    Args:
+        inputs: what is trained, with the settings before any batch was made smaller.
+        settings: the settings of this attempt.
+
+    Raises:
+        MemoryExhaustedError: the run can be resumed with smaller batches.
+    """
+    from .callbacks import BestAdapter
+
+    task = replace(inputs.task, settings=settings)
     best = BestAdapter(settings.patience)
-    checkpoint = run.last_checkpoint()
+    checkpoint = inputs.run.last_checkpoint()
     step = best.load(checkpoint) if checkpoint else 0
     trainer = None
     try:
         trainer = build_trainer(
-            run.checkpoints,
+            inputs.run.checkpoints,
             settings,
-            prompts,
-            rows.trained,
-            held_out,
-            scorer=scorer,
+            task.prompts,
+            inputs.rows.trained,
+            inputs.held_out,
+            scorer=inputs.scorer and replace(inputs.scorer, task=task),
             best=best,
-            group=asked.batch_size,  # so that each step reads the same rows
-            tags=tags,
+            group=inputs.task.settings.batch_size,  # so that each step reads the same rows
+            tags=inputs.tags,
         )
-        steps_an_epoch, total = count_steps(len(rows.trained), settings)
+        _run_steps(inputs, trainer, step)
         if is_main_process():
-            run.cut_log(step)
-        if checkpoint:
-            say(f"going on from step {step} of {total}")
-        with meter("training", total, "steps") as progress:
-            progress.resume(step)
-            trainer.add_callback(
-                Rhythm(settings.checkpoint_steps, steps_an_epoch, score=scorer is not None)
-            )
-            trainer.add_callback(LogFile(run.log_file, progress))
-            if not best.exhausted() and step < total:
-                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            elif checkpoint:  # killed after the last step: its weights are all that is wanted
-                trainer.load_weights(checkpoint)
-        if is_main_process():
-            _install_adapter(run, trainer, prompts)
+            install_adapter(inputs.run, trainer, task.prompts)
     except (MemoryError, RuntimeError, FieldsmithError) as error:
         if not is_out_of_memory(error):
             raise
         done = trainer.state.global_step if trainer else step
-        return _Short(max(done, step), trainer is not None and trainer.scoring)
-    return None
+        scoring = trainer is not None and trainer.scoring
+        raise MemoryExhaustedError(max(done, step), scoring=scoring) from None
 
 
-def _scorer(
-    plugin: Plugin,
-    settings: Settings,
-    prompts: PromptFormat,
-    held_out: Sequence[Example],
-    answered: Sequence[str],
-    lexicon: Lexicon | None,
-) -> Callable[[ExtractionTrainer], dict[str, float]]:
-    """Return a function that generates for held-out documents and scores them.
+def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
+    """Run the optimiser steps after ``step``, from the newest checkpoint."""
+    from .callbacks import LogFile, SaveSchedule
 
-    answered: keys of the root that every answer has.
-    lexicon: what is heard beside the tags.
-    """
-    from ..evaluation.threshold import best_threshold
-    from ..extraction.extractor import Extractor
-
-    documents = [example.document for example in held_out]
-
-    def scores(trainer: ExtractionTrainer) -> dict[str, float]:
-        model = trainer.generation_model(settings)
-        extractor = Extractor.around(model, plugin, settings, prompts, answered, lexicon)
-        predictions = extractor.predict(documents)
-        threshold, result = best_threshold(plugin, settings, held_out, predictions)
-        shown = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
-        return shown | {"min_confidence": threshold}
-
-    return scores
-
-
-def _install_adapter(run: Run, trainer: ExtractionTrainer, prompts: PromptFormat) -> None:
-    """Write the best adapter, or the last where none was scored, into the run's folder."""
-    best = trainer.best
-    partial = run.folder / ".adapter"
-    shutil.rmtree(partial, ignore_errors=True)
-    if best.score is not None:
-        shutil.copytree(best.folder(run.checkpoints), partial)
-    else:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
-    prompts.tokenizer.save_pretrained(str(partial))
-    info = run.info()
-    write_json(partial / "receipt.json", info["receipt"])
-    write_atomically(partial / "README.md", _card(info))
-    steps = trainer.state.global_step or best.last_step
-    run.update(
-        training={
-            "steps": steps,
-            "best_step": best.step,
-            "best_score": best.score,
-            "min_confidence": best.threshold,
-        }
-    )
-    os.replace(partial, run.adapter)
-    run.drop_checkpoints()
-
-
-def _card(info: dict[str, Any]) -> str:
-    """Return the adapter's model card."""
-    settings = {name: entry["value"] for name, entry in info["settings"].items()}
-    plugin, base = info["plugin"], info["base_model"]["name"]
-    documents, windows = info["counts"]["documents"]["train"], info["counts"]["windows"]["trained"]
-    return f"""---
-library_name: peft
-tags: [information-extraction, qlora]
----
-# {plugin["name"]}
-
-A LoRA adapter for `{base}` that turns documents into records of the plugin
-`{plugin["name"]}` ({plugin["distribution"]} {plugin["version"]}).
-
-- rank {settings["lora_rank"]}, alpha {settings["lora_alpha"]}, base weights {settings["quantize"]}
-- prompts are read {"as a prefix (prefix_lm)" if settings["prefix_lm"] else "causally"}
-- {documents} training documents, {windows} windows
-- prompt, schema and tokenizer are pinned by `receipt.json`
-"""
+    run, settings = inputs.run, trainer.settings
+    checkpoint = run.last_checkpoint()
+    steps_an_epoch, total = count_steps(len(inputs.rows.trained), settings)
+    if is_main_process():
+        run.cut_log(step)
+    if checkpoint:
+        say(f"resuming from step {step} of {total}")
+    with meter("training", total, "steps") as progress:
+        progress.resume(step)
+        trainer.add_callback(
+            SaveSchedule(settings.checkpoint_steps, steps_an_epoch, score=inputs.scorer is not None)
+        )
+        trainer.add_callback(LogFile(run.log_file, progress))
+        if not trainer.best.exhausted() and step < total:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        elif checkpoint:  # killed after the last step: its weights are all that is needed
+            trainer.load_weights(checkpoint)

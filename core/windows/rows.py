@@ -1,7 +1,6 @@
-"""Rows of training: each window of an example as token ids and labels, and the books of it.
+"""Training rows: each window of an example as token ids and labels, with counts of what is lost.
 
-An answer is trained on only if the grammar of its window, which every generated answer is held
-to, lets the model write it.
+An answer is trained on only if the grammar of its window, which constrains generation, accepts it.
 """
 
 from __future__ import annotations
@@ -13,35 +12,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..data import Example, Message, Record, Reject, Schema
+from ..data import IGNORED, Example, Message, Record, Reject
 from ..decoding.grammar import Grammars, Vocabulary
-from ..model.prompts import PromptFormat
-from ..plugins import Plugin
 from ..schema.pointers import field_of
 from ..schema.records import read_record, write_record
-from ..settings import Settings
 from ..tagging.labels import Tags
-from .augmentation import swapped
+from ..task import Task
+from .augmentation import augmented
 from .cutting import Window, cut
 from .targets import Gold, targets
 
-IGNORED = -100
-"""Label of a token that carries no loss, as torch's cross entropy has it."""
-
 _AHEAD = 64
-"""Documents whose answers are replayed through their grammars while the next ones are cut."""
+"""Documents whose answers are checked against their grammars while the next ones are cut."""
 
 _THREADS = 4
-"""At most so many threads replay answers: beyond, cutting and tokenising is what takes the time."""
+"""Threads that check answers, at most: beyond it, cutting and tokenising takes the time."""
 
 
 @dataclass(frozen=True)
 class Row:
     """A window as the model trains on it.
 
-    input_ids: prompt, answer and end token.
-    labels: ``IGNORED`` over the prompt, then the ids of the answer and its end token.
-    tags: those of the prompt, see ``tagging``; [] without ``tagging_weight``.
+    Attributes:
+        input_ids: token ids of prompt, answer and end token.
+        labels: ``IGNORED`` over the prompt, then the ids of the answer and its end token.
+        tags: a tag for each token of the prompt; [] without ``tagging_weight``.
     """
 
     input_ids: list[int]
@@ -50,15 +45,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A window, what it is asked and what it is trained to answer.
+class WindowExample:
+    """A window with its prompt and the answer that it is trained on.
 
-    messages: the prompt as the plugin writes it.
-    text: the answer; "" where no valid one is left.
-    prompt, answer: both as token ids, the end token included.
-    fault: why the window is not trained on: what remains of its record breaks the schema, prompt
-        and answer exceed ``max_length``, or the grammar refuses the answer. None if it is.
-    reason: the same in words.
+    Attributes:
+        window: the part of the document.
+        messages: the prompt as the plugin writes it.
+        text: the answer; "" where no valid one is left.
+        prompt: token ids of the messages.
+        answer: token ids of the text, the end token included.
+        fault: why it is not trained on: what remains of its record breaks the schema, prompt and
+            answer exceed ``max_length``, or the grammar refuses the answer. None if it is.
+        reason: the same in words.
     """
 
     window: Window
@@ -71,29 +69,32 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class DocumentRows:
-    """The windows of one example, and what became of its gold.
+class DocumentWindows:
+    """The windows of one example, and which gold values they teach.
 
-    gold: every leaf and object of the record that is not null.
-    trained: numbers of the windows that are trained on.
+    Attributes:
+        example: the document with its record.
+        windows: its windows, in the order of the text.
+        gold: every leaf and object of the record that is not null.
+        trained: numbers of the windows that are trained on.
     """
 
     example: Example
-    readings: Sequence[Reading]
+    windows: Sequence[WindowExample]
     gold: Sequence[Gold]
     trained: frozenset[int]
 
     @property
     def place(self) -> str:
-        """Where the example stands in its source, or else its id."""
+        """File and line of the example, or else its id."""
         return self.example.place or self.example.document.id
 
     def set_aside(self) -> Iterator[Reject]:
         """Yield the windows that are not trained on."""
-        for number, reading in enumerate(self.readings, 1):
-            if reading.fault:
-                here = f"{self.place}, window {number} of {len(self.readings)}"
-                yield Reject(here, "", reading.reason, self.example.document.id)
+        for number, window in enumerate(self.windows, 1):
+            if window.fault:
+                here = f"{self.place}, window {number} of {len(self.windows)}"
+                yield Reject(here, "", window.reason, self.example.document.id)
 
     def learned_in(self, gold: Gold) -> list[int]:
         """Return the numbers of the windows that teach a leaf or an object; [] if none does."""
@@ -106,16 +107,19 @@ class DocumentRows:
 
 @dataclass
 class Rows:
-    """The rows of some examples, and what became of everything that is in no row.
+    """The rows of some examples, with counts of everything that is in no row.
 
-    copies: windows of ``rows`` once more, with other values (``swap_values``); in no other book.
-    documents: number of examples read.
-    annotated: how many of them have a key of the root, be it null or empty.
-    windows: number of windows made; ``len(rows) + len(set_aside)`` of them.
-    set_aside: windows that are not trained on.
-    lost: gold leaves and objects that stand in no row.
-    gold, learned: leaves and objects by field, and how many stand in a row.
-    aligned: leaves by field that stand in a row as the text writes them, not as the gold does.
+    Attributes:
+        rows: one a window that is trained on.
+        copies: the same windows with other values (``augment_copies``); in no other count.
+        documents: number of examples read.
+        annotated: in how many of them a key of the root is annotated, even if null or empty.
+        windows: number of windows made, ``len(rows) + len(set_aside)``.
+        set_aside: windows that are not trained on.
+        lost: gold leaves and objects that are in no row.
+        gold: leaves and objects by field.
+        learned: how many of them are in a row, by field.
+        aligned: leaves in a row as the text spells them, not as the gold does, by field.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -131,19 +135,19 @@ class Rows:
 
     @property
     def trained(self) -> list[Row]:
-        """Return all that is trained on: windows and their copies."""
+        """All rows that are trained on: windows and their copies."""
         return self.rows + self.copies
 
     @property
     def answered(self) -> list[str]:
-        """Return the keys that every answer is to have: most documents annotate them."""
+        """The keys that every answer has: those that most of the documents annotate."""
         return [key for key, count in self.annotated.items() if 2 * count > self.documents]
 
-    def add(self, made: DocumentRows) -> None:
-        """Enter a document into the books, all but its rows."""
+    def add(self, made: DocumentWindows) -> None:
+        """Count a document; its rows are added by the caller."""
         self.documents += 1
         self.annotated.update((made.example.record or {}).keys())
-        self.windows += len(made.readings)
+        self.windows += len(made.windows)
         self.set_aside += made.set_aside()
         for gold in made.gold:
             learned, name = bool(made.learned_in(gold)), field_of(gold.pointer)
@@ -158,85 +162,81 @@ class Rows:
 
 
 def build_rows(
-    examples: Iterable[Example],
-    plugin: Plugin,
-    prompts: PromptFormat,
-    settings: Settings,
-    progress: Callable[[int], object] = lambda _count: None,
+    examples: Iterable[Example], task: Task, progress: Callable[[int], object] = lambda _count: None
 ) -> Rows:
     """Cut examples into windows and tokenise each with its answer.
 
-    An answer is never cut: a window whose prompt and answer exceed ``max_length`` is set aside.
-    So is one whose answer, replayed token by token, is refused by the grammar of the window.
+    An answer is never cut: a window whose prompt and answer exceed ``max_length`` is set aside, and
+    so is one whose answer the grammar of the window refuses.
+
+    Args:
+        examples: documents with their records.
+        task: plugin, settings and prompt format.
+        progress: called with 1 after each document.
 
     Raises:
         GrammarError: no grammar could be made for a window.
-        SchemaError: answers cannot be held to the plugin's schema.
-        SettingsError: no grammar can be held to the tokenizer.
+        SchemaError: answers cannot be constrained to the plugin's schema.
+        SettingsError: no grammar can be made for the tokenizer.
     """
-    books = Rows()
-    tags = Tags(plugin.schema, prompts) if settings.tagging_weight else None
-    trained: list[Reading] = []
-    for made in stream_rows(examples, plugin, prompts, settings):
-        books.add(made)
-        whole = [reading for reading in made.readings if not reading.fault]
-        books.rows += [_row(reading, plugin.schema, tags) for reading in whole]
-        if settings.swap_values:
+    rows = Rows()
+    tags = Tags(task.schema, task.prompts) if task.settings.tagging_weight else None
+    trained: list[WindowExample] = []
+    for made in stream_rows(examples, task):
+        rows.add(made)
+        whole = [window for window in made.windows if not window.fault]
+        rows.rows += [_row(window, task, tags) for window in whole]
+        if task.settings.augment_copies:
             trained += whole
         progress(1)
-    for number in range(settings.swap_values):
-        copies = _copies(trained, plugin, prompts, settings, settings.seed + number)
-        books.copies += [_row(copy, plugin.schema, tags) for copy in copies]
-    return books
+    for number in range(task.settings.augment_copies):
+        copies = _copies(trained, task, task.settings.seed + number)
+        rows.copies += [_row(copy, task, tags) for copy in copies]
+    return rows
 
 
-def _row(reading: Reading, schema: Schema, tags: Tags | None) -> Row:
-    """Return the row of a window that is trained on."""
-    ids, labels = reading.prompt + reading.answer, [IGNORED] * len(reading.prompt) + reading.answer
+def _row(example: WindowExample, task: Task, tags: Tags | None) -> Row:
+    ids = example.prompt + example.answer
+    labels = [IGNORED] * len(example.prompt) + example.answer
     if tags is None:
         return Row(ids, labels)
-    record = read_record(reading.text, schema)
-    return Row(ids, labels, tags.label_prompt(reading.window.document.text, reading.messages, record))
+    record = read_record(example.text, task.schema)
+    text = example.window.document.text
+    return Row(ids, labels, tags.label_prompt(text, example.messages, record))
 
 
-def _copies(
-    readings: Sequence[Reading],
-    plugin: Plugin,
-    prompts: PromptFormat,
-    settings: Settings,
-    seed: int,
-) -> Iterator[Reading]:
-    """Yield each window with other values; as it is where they do not fit in."""
-    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
+def _copies(examples: Sequence[WindowExample], task: Task, seed: int) -> Iterator[WindowExample]:
+    """Yield each window with other values; unchanged where they do not fit."""
+    grammars = _grammars(task)
     windows = [
-        (reading.window.document, read_record(reading.text, plugin.schema)) for reading in readings
+        (example.window.document, read_record(example.text, task.schema)) for example in examples
     ]
-    for reading, (document, record) in zip(
-        readings, swapped(windows, plugin.schema, seed), strict=True
+    for example, (document, record) in zip(
+        examples, augmented(windows, task.schema, seed), strict=True
     ):
-        window = replace(reading.window, document=document)
-        copy = _reading(window, record, plugin, prompts, settings)
-        is_whole = not copy.fault and not grammars.of(document.text).refusal(copy.answer[:-1])
-        yield copy if is_whole else reading
+        copy = _window_example(replace(example.window, document=document), record, task)
+        refused = copy.fault or grammars.for_text(document.text).refusal(copy.answer[:-1])
+        yield example if refused else copy
 
 
-def stream_rows(
-    examples: Iterable[Example], plugin: Plugin, prompts: PromptFormat, settings: Settings
-) -> Iterator[DocumentRows]:
-    """Yield what ``build_rows`` puts together, document by document, with flat memory.
+def _grammars(task: Task) -> Grammars:
+    return Grammars(task.schema, Vocabulary(task.prompts.tokenizer, task.prompts.stops))
 
-    Making a grammar drops the GIL: threads replay the answers of some documents while the next
-    ones are cut and tokenised. What comes out does not depend on them.
+
+def stream_rows(examples: Iterable[Example], task: Task) -> Iterator[DocumentWindows]:
+    """Yield the windows of one document after another, in constant memory.
+
+    Compiling a grammar releases the GIL: threads check the answers of some documents while the next
+    ones are cut and tokenised. The result does not depend on the threads.
 
     Raises:
         GrammarError, SchemaError, SettingsError: as ``build_rows``.
     """
-    grammars = Grammars(plugin.schema, Vocabulary(prompts.tokenizer, prompts.stops))
-    threads = min(_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
+    grammars = _grammars(task)
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         waiting: deque[_Waiting] = deque()
         for example in examples:
-            waiting.append(_begin(example, plugin, prompts, settings, grammars, pool))
+            waiting.append(_begin(example, task, grammars, pool))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft().finish()
         while waiting:
@@ -245,68 +245,54 @@ def stream_rows(
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A document whose answers are still being replayed."""
+    """A document whose answers are being checked against their grammars."""
 
     example: Example
-    readings: list[Reading]
+    windows: list[WindowExample]
     refusals: list[Future[str | None] | None]
     gold: list[Gold]
 
-    def finish(self) -> DocumentRows:
-        pairs = zip(self.readings, self.refusals, strict=True)
-        readings = [_judged(reading, refusal) for reading, refusal in pairs]
-        trained = frozenset(n for n, reading in enumerate(readings) if not reading.fault)
-        return DocumentRows(self.example, readings, self.gold, trained)
+    def finish(self) -> DocumentWindows:
+        pairs = zip(self.windows, self.refusals, strict=True)
+        windows = [_with_refusal(window, refusal) for window, refusal in pairs]
+        trained = frozenset(n for n, window in enumerate(windows) if not window.fault)
+        return DocumentWindows(self.example, windows, self.gold, trained)
 
 
-def _begin(
-    example: Example,
-    plugin: Plugin,
-    prompts: PromptFormat,
-    settings: Settings,
-    grammars: Grammars,
-    pool: ThreadPoolExecutor,
-) -> _Waiting:
-    windows = cut(example.document, settings, prompts)
-    wanted = targets(example, windows, plugin.schema)
-    readings, refusals = [], []
+def _begin(example: Example, task: Task, grammars: Grammars, pool: ThreadPoolExecutor) -> _Waiting:
+    windows = cut(example.document, task.settings, task.prompts)
+    wanted = targets(example, windows, task.schema)
+    examples, refusals = [], []
     for window, record in zip(windows, wanted.records, strict=True):
-        reading = _reading(window, record, plugin, prompts, settings)
-        grammar = grammars.of(window.document.text)
-        answer = reading.answer[:-1]
-        readings.append(reading)
-        refusals.append(None if reading.fault else pool.submit(grammar.refusal, answer))
-    return _Waiting(example, readings, refusals, wanted.gold)
+        made = _window_example(window, record, task)
+        grammar, answer = grammars.for_text(window.document.text), made.answer[:-1]
+        examples.append(made)
+        refusals.append(None if made.fault else pool.submit(grammar.refusal, answer))
+    return _Waiting(example, examples, refusals, wanted.gold)
 
 
-def _reading(
-    window: Window,
-    record: Record | None,
-    plugin: Plugin,
-    prompts: PromptFormat,
-    settings: Settings,
-) -> Reading:
-    """Return a window as it is asked and answered; whether the grammar allows it is not known."""
-    messages = plugin.prompt(window.document)
-    prompt = prompts.prompt(messages)
+def _window_example(window: Window, record: Record | None, task: Task) -> WindowExample:
+    """Tokenise a window and its answer; whether the grammar accepts it is not checked yet."""
+    messages = task.messages(window.document)
+    prompt = task.prompts.prompt(messages)
     if record is None:
-        reason = "without the leaves that do not stand in it, the record breaks the schema"
-        return Reading(window, messages, "", prompt, [], "schema", reason)
-    text = write_record(record, plugin.schema)
-    answer = prompts.answer(text)
-    length = len(prompt) + len(answer)
-    if length > settings.max_length:
+        reason = "without the leaves that are not in it, the record breaks the schema"
+        return WindowExample(window, messages, "", prompt, [], "schema", reason)
+    text = write_record(record, task.schema)
+    answer = task.prompts.answer(text)
+    length, limit = len(prompt) + len(answer), task.settings.max_length
+    if length > limit:
         reason = (
-            f"prompt and answer take {length} tokens of max_length {settings.max_length}; "
+            f"prompt and answer take {length} tokens of max_length {limit}; "
             f"raise max_length or cut the document into smaller windows (window, window_size)"
         )
-        return Reading(window, messages, text, prompt, answer, "length", reason)
-    return Reading(window, messages, text, prompt, answer)
+        return WindowExample(window, messages, text, prompt, answer, "length", reason)
+    return WindowExample(window, messages, text, prompt, answer)
 
 
-def _judged(reading: Reading, refusal: Future[str | None] | None) -> Reading:
+def _with_refusal(example: WindowExample, refusal: Future[str | None] | None) -> WindowExample:
     reason = refusal and refusal.result()
     if not reason:
-        return reading
-    told = f"no answer can hold what remains of the record: {reason}"
-    return replace(reading, fault="grammar", reason=told)
+        return example
+    reason = f"the grammar refuses what remains of the record: {reason}"
+    return replace(example, fault="grammar", reason=reason)

@@ -28,7 +28,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.runs.folder import Run
 from fieldsmith.settings import Settings
-from fieldsmith.training.callbacks import Rhythm
+from fieldsmith.training.callbacks import SaveSchedule
 from fieldsmith.training.sampler import LengthGroupedSampler
 
 Command = Callable[..., Answer]
@@ -243,7 +243,7 @@ def test_the_last_step_is_scored_wherever_it_falls(
 )
 def test_no_checkpoint_stands_between_a_last_step_and_its_score(step: int, saved: bool) -> None:
     """A run that went on from such a checkpoint would never score that step."""
-    rhythm = Rhythm(2 if step == 10 else 4, steps_an_epoch=6, score=True)
+    rhythm = SaveSchedule(2 if step == 10 else 4, steps_an_epoch=6, score=True)
     control = TrainerControl()
     state = TrainerState(global_step=step, max_steps=10)
     rhythm.on_step_end(TrainingArguments("unused"), state, control)
@@ -279,7 +279,7 @@ def test_a_run_with_leaks_that_were_allowed_is_scored(
     order = workplace.order(run, data=corpus, max_steps=1)
     refusal = command(*order)
     assert refusal.code == 1
-    assert "1 of the 11 test documents also stands in train (1)" in refusal.errors
+    assert "1 of the 11 test documents is also in train (1)" in refusal.errors
     assert not run.exists()
     answer = command(*order, "--allow-leaks")
     assert answer.code == 0, answer.errors
@@ -315,7 +315,7 @@ def test_what_the_audit_finds_unsound_is_refused_until_it_is_accepted(
     run = tmp_path / "run"
     order = workplace.order(run, data=unsound, max_steps=1)
     told = {
-        "leaks": "1 of the 1 test document also stands in train (d100)",
+        "leaks": "1 of the 1 test document is also in train (d100)",
         "duplicate-ids": "1 row has the id of another row: only the first is read (d3)",
         "unlearnable": "5.9% of the verbatim leaves do not stand in their text (chemicals 2 of 18)",
     }

@@ -1,0 +1,93 @@
+"""Launch a training: a new one, one to resume, or one on several GPUs; score the finished run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import FieldsmithError, OutOfMemoryError, SettingsError
+from ..runs.folder import Run
+from ..runs.job import TrainingJob
+from .distributed import is_main_process
+from .train import Estimate, train
+
+
+def start(job: TrainingJob, folder: Path, estimate: Estimate) -> Run:
+    """Train a job into a new run folder; of a job that cannot be trained no folder is left.
+
+    Args:
+        job: what to train on what.
+        folder: the new run folder; all processes of a training on several GPUs are given the same.
+        estimate: see ``train``.
+
+    Raises:
+        OutOfMemoryError: memory was exhausted; the folder stays, and the run can be resumed.
+        FieldsmithError: the job cannot be trained; see ``train``.
+    """
+    run = Run.create(folder, job.as_json()) if is_main_process() else Run(folder)
+    try:
+        train(run, job, estimate)
+    except OutOfMemoryError:
+        raise
+    except FieldsmithError:
+        if is_main_process():
+            run.discard()
+        raise
+    return run
+
+
+def resume(folder: Path, estimate: Estimate, *, auto_batch: bool) -> Run:
+    """Resume an interrupted run with its own settings; see ``train`` for the errors.
+
+    Args:
+        folder: the run folder.
+        estimate: see ``train``.
+        auto_batch: allow smaller batches, even if the run was started without.
+    """
+    run = Run.open(folder)
+    job = TrainingJob.from_run(run)
+    train(run, replace(job, auto_batch=job.auto_batch or auto_batch), estimate)
+    return run
+
+
+def relaunch_on_gpus(gpus: int, arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by one process per GPU, each running ``extract`` with ``arguments``.
+
+    Raises:
+        SettingsError: the machine has fewer GPUs.
+    """
+    import torch
+
+    found = torch.cuda.device_count()
+    if found < gpus:
+        raise SettingsError(f"--gpus {gpus}: this machine has {found}; see extract doctor")
+    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
+    processes = ["--multi_gpu", "--num_processes", str(gpus)]
+    os.execv(sys.executable, [*launcher, *processes, "--module", "fieldsmith.cli", *arguments])
+
+
+def score_run(run: Run) -> Iterator[dict[str, Any]]:
+    """Score a finished run on validation and test where it has them; stored scores are reused.
+
+    Raises:
+        OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
+    """
+    from ..evaluation.evaluate import evaluate_run
+    from ..model.out_of_memory import is_out_of_memory
+
+    for split in run.splits():
+        if split == "train":
+            continue
+        try:
+            yield run.metrics().get(split) or evaluate_run(run, split=split)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f"{run.folder}: the adapter is trained, but out of memory while scoring {split}; "
+                f"on a machine with more memory: extract evaluate {run.folder} --split {split}"
+            ) from error

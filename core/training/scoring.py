@@ -1,0 +1,69 @@
+"""Scores while a model trains: answer held-out documents, choose how to decode, score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..data import Example
+from ..evaluation.threshold import best_shares, best_threshold
+from ..extraction.extractor import Extractor
+from ..extraction.postprocess import WindowAnswer
+from ..tagging.gazetteer import Gazetteer
+from ..task import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class EpochScore:
+    """The scores of a model on held-out documents, and what is chosen on them.
+
+    Attributes:
+        scores: by name, "score" and "min_confidence" among them; epochs are compared by "score".
+        chosen: what the run stores for prediction: ``min_confidence``, and ``shares`` for a model
+            with an ensemble.
+    """
+
+    scores: dict[str, float]
+    chosen: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Answers held-out documents with a model and scores the records.
+
+    Attributes:
+        task: plugin, settings and prompt format.
+        held_out: documents with their gold records.
+        answered: keys of the root that every answer has.
+        gazetteer: counts of the training documents' values, if there are any.
+    """
+
+    task: Task
+    held_out: Sequence[Example]
+    answered: Sequence[str] = field(default_factory=list)
+    gazetteer: Gazetteer | None = None
+
+    def score(self, model: PreTrainedModel) -> EpochScore:
+        """Score a model.
+
+        Epochs are compared with the same weights of the signals; which weights prediction uses is
+        chosen after that, so that it does not decide which epoch is kept.
+        """
+        extractor = Extractor.around(model, self.task, self.answered, self.gazetteer)
+        documents = [example.document for example in self.held_out]
+        answers: list[list[WindowAnswer]] = [[] for _ in documents]
+        for number, answer in extractor.answer_windows(documents):
+            answers[number].append(answer)
+        predictions = extractor.predict_answered(documents, answers)
+        threshold, result = best_threshold(self.task, self.held_out, predictions)
+        scores = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
+        scores["min_confidence"] = threshold
+        chosen: dict[str, Any] = {"min_confidence": threshold}
+        if extractor.ensemble is not None:
+            shares, best = best_shares(extractor, self.held_out, answers)
+            chosen = {"min_confidence": best.min_confidence, "shares": asdict(shares)}
+        return EpochScore(scores, chosen)

@@ -1,0 +1,96 @@
+"""The trainer of a small model: the loss of the tags beside the loss of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from ..data import IGNORED
+from ..tagging.labels import tagging_loss
+from .trainer import ExtractionTrainer
+
+
+class TagCollator(DataCollatorForLanguageModeling):
+    """Pads the tags of rows as it pads the rows."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch; its tags have the shape (rows, tokens)."""
+        batch: dict[str, Any] = super().torch_call(examples)
+        if "tags" in examples[0]:
+            tags = torch.full_like(batch["labels"], IGNORED)
+            for row, example in zip(tags, examples, strict=True):
+                row[: len(example["tags"])] = torch.tensor(example["tags"])
+            batch["tags"] = tags
+        return batch
+
+
+class TaggingTrainer(ExtractionTrainer):
+    """ExtractionTrainer with a second loss: each token of the text is tagged with its field.
+
+    Attributes:
+        tags: ids of all tags, ascending, shape (tags,).
+    """
+
+    def __init__(self, *arguments: Any, tags: Sequence[int], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.tags = torch.tensor(tags, device=self.args.device)
+        collator: Any = self.data_collator
+        self.data_collator = TagCollator(
+            pad_token_id=collator.pad_token_id, pad_to_multiple_of=collator.pad_to_multiple_of
+        )
+        self.hidden: torch.Tensor | None = None
+        model: Any = self.accelerator.unwrap_model(self.model)
+        self.base = model.get_base_model()
+
+        def keep(_module: torch.nn.Module, _given: Any, output: Any) -> None:
+            self.hidden = output[0]  # what the head reads
+
+        self.base.get_decoder().register_forward_hook(keep)
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()  # type: ignore[no-untyped-call]
+        columns: Any = self._signature_columns
+        if "tags" not in columns:
+            columns.append("tags")
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss of the answers plus that of the tags, where a batch has some."""
+        tags = inputs.pop("tags", None)
+        loss: Any = super().compute_loss(  # type: ignore[no-untyped-call]
+            model, inputs, return_outputs, num_items_in_batch
+        )
+        if tags is None:
+            return loss
+        assert self.hidden is not None
+        head = self.base.get_output_embeddings().weight
+        chosen = tags != IGNORED
+        of_tags = tagging_loss(self.hidden[chosen], tags[chosen], self.tags, head)
+        self.hidden = None
+        metrics: Any = self._metrics
+        metrics["train"]["tagging_loss"].append(float(of_tags.detach()) / max(1, _count(tags)))
+        return loss + self.settings.tagging_weight * of_tags / self.tagged
+
+    def get_batch_samples(self, *arguments: Any, **options: Any) -> Any:
+        """Return the batches of a step; their tags are counted, as SFTTrainer counts the answers.
+
+        So a step is the same whether its rows come in one batch or in several.
+        """
+        batches, items = super().get_batch_samples(*arguments, **options)
+        own = sum(_count(batch["tags"]) for batch in batches if "tags" in batch)
+        counts = self.accelerator.gather(torch.tensor([own], device=self.args.device))
+        # Gradients are averaged over the processes, so each divides by their mean.
+        self.tagged = max(1.0, float(counts.float().mean()))
+        return batches, items
+
+
+def _count(tags: torch.Tensor) -> int:
+    return int((tags != IGNORED).sum())
