@@ -1,28 +1,67 @@
-"""A progress line on a terminal, with rate and time left; plain lines elsewhere."""
+"""Messages and progress: log lines of the logger ``fieldsmith``, and a bar on a terminal.
+
+As a library the package prints nothing unless the caller configures ``logging``. The command line
+shows messages on standard error (``log_to_stderr``).
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-_PLAIN_EVERY = 15.0  # seconds between two plain lines
+LOGGER = logging.getLogger("fieldsmith")
+
+_LOG_EVERY = 15.0  # seconds between two log lines of a meter
+
+
+def say(message: str) -> None:
+    """Log a message about what is being done; results are printed or returned instead."""
+    LOGGER.info(message)
+
+
+class _StderrHandler(logging.Handler):
+    """Prints messages as plain lines on ``sys.stderr``, which a progress bar replaces meanwhile."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Show messages and progress on standard error for as long as the context lasts.
+
+    Where several processes train together, only the first one shows them.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    handler, level, propagate = _StderrHandler(), LOGGER.level, LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False  # a library that configures the root logger would print them again
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+        LOGGER.propagate = propagate
 
 
 class Meter:
-    """Counts work done; ``advance`` is called with how much, ``note`` with what to show beside."""
+    """Counts finished work and shows nothing; the base of meters that do.
+
+    Attributes:
+        done: units finished so far.
+        text: shown beside the count.
+    """
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
@@ -30,45 +69,41 @@ class Meter:
         self.began = time.monotonic()
 
     def resume(self, done: int) -> None:
-        """Begin at ``done``: work of an earlier process, which the rate leaves out."""
+        """Start at ``done`` units of an earlier process, which the rate leaves out."""
         self.done = self.before = done
 
     def advance(self, count: int = 1) -> None:
-        """Add to the work done."""
+        """Add to the finished units."""
         self.done += count
         self._show()
 
     def note(self, text: str) -> None:
-        """Set the text shown beside the bar."""
+        """Set the text shown beside the count."""
         self.text = text
 
     def rate(self) -> float:
-        """Return units a second so far."""
+        """Return units per second so far."""
         return (self.done - self.before) / max(1e-9, time.monotonic() - self.began)
 
     def _show(self) -> None: ...
 
 
-class _Plain(Meter):
-    def __init__(self, label: str, total: int, unit: str) -> None:
-        super().__init__(label, total, unit)
-        self.shown = self.began
+class _LogMeter(Meter):
+    shown = 0.0
 
     def _show(self) -> None:
         now = time.monotonic()
-        if now - self.shown < _PLAIN_EVERY and self.done < self.total:
+        if now - max(self.shown, self.began) < _LOG_EVERY and self.done < self.total:
             return
         self.shown = now
         left = (self.total - self.done) / max(1e-9, self.rate())
-        print(
+        say(
             f"{self.label}: {self.done}/{self.total} {self.unit}, {self.rate():.1f}/s, "
-            f"{_clock(left)} left{'  ' + self.text if self.text else ''}",
-            file=sys.stderr,
-            flush=True,
+            f"{_clock(left)} left  {self.text}".rstrip()
         )
 
 
-class _Bar(Meter):
+class _BarMeter(Meter):
     def __init__(self, label: str, total: int, unit: str, progress: Progress) -> None:
         super().__init__(label, total, unit)
         self.progress = progress
@@ -81,34 +116,29 @@ class _Bar(Meter):
 
 @contextmanager
 def meter(label: str, total: int, unit: str) -> Iterator[Meter]:
-    """Show progress on standard error for as long as the context lasts."""
-    if _is_silent():
-        yield Meter(label, total, unit)
+    """Show progress for as long as the context lasts: as a bar on a terminal, else as log lines.
+
+    Args:
+        label: what is being done.
+        total: units of work in all.
+        unit: what a unit is, in the plural.
+    """
+    if not (LOGGER.isEnabledFor(logging.INFO) and sys.stderr.isatty()):
+        yield _LogMeter(label, total, unit)
         return
-    if not sys.stderr.isatty():
-        yield _Plain(label, total, unit)
-        return
+    from rich import progress as bar
+    from rich.console import Console
+
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        bar.TextColumn("{task.description}"),
+        bar.BarColumn(),
+        bar.MofNCompleteColumn(),
+        bar.TimeElapsedColumn(),
+        bar.TimeRemainingColumn(),
+        bar.TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _Bar(label, total, unit, progress)
-
-
-def say(line: str) -> None:
-    """Print a line of narration on standard error: standard output is for results."""
-    if not _is_silent():
-        print(line, file=sys.stderr, flush=True)
-
-
-def _is_silent() -> bool:
-    """Say whether this is one of several processes, and not the one that speaks."""
-    return os.environ.get("RANK", "0") != "0"
+    with bar.Progress(*columns, console=Console(stderr=True)) as shown:
+        yield _BarMeter(label, total, unit, shown)
 
 
 def _clock(seconds: float) -> str:
