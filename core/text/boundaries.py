@@ -1,31 +1,33 @@
-"""Where a text can be cut: between sections, paragraphs, sentences and words, in any language."""
+"""Boundaries of sections, paragraphs, sentences and words in a text of any language.
+
+Documents are cut into windows at these boundaries.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import regex
 import sentencex
 
 from ..data import Span
-from .grounding import chunks
+from .grounding import segments
 
 _LONGEST_WORD = 64
-"""Characters that a border is moved to spare a word; what is longer is cut anywhere."""
+"""Characters that a cut is moved to keep a word whole; a longer word is cut anywhere."""
 
 _LANGUAGES = {
-    "Cyrillic": "ru", "Greek": "el", "Armenian": "hy", "Georgian": "ka", "Hebrew": "he",
-    "Arabic": "ar", "Devanagari": "hi", "Bengali": "bn", "Tamil": "ta", "Ethiopic": "am",
-    "Myanmar": "my", "Hangul": "ko", "Hiragana": "ja", "Han": "zh",
+    "Latin": "en", "Cyrillic": "ru", "Greek": "el", "Armenian": "hy", "Georgian": "ka",
+    "Hebrew": "he", "Arabic": "ar", "Devanagari": "hi", "Bengali": "bn", "Tamil": "ta",
+    "Ethiopic": "am", "Myanmar": "my", "Hangul": "ko", "Hiragana": "ja", "Han": "zh",
 }  # fmt: skip
-"""A language of each script, whose abbreviations end no sentence; scripts that are not here, and
-Latin, count as English."""
+"""A language of each script, whose abbreviations do not end a sentence; English for the others."""
 
 _SAMPLE = 2048
-"""Characters that tell the script of a text."""
+"""Characters at the start of a text by which its script is found."""
 
 _PARAGRAPH = regex.compile(r"(?:\n[^\S\n]*\n|[\f\u2029])\s*")
 _LINE = regex.compile(r"^[^\S\n]*(\S.*)$", regex.MULTILINE)
@@ -36,39 +38,41 @@ _NUMBERED = regex.compile(
 _LONGEST_HEADING = 80
 _SENTENCE_END = regex.compile(r"[\p{STerm}.:;,]\W*$")
 
-# What ends a sentence in a script of its own; the points of Latin also end abbreviations.
+# Marks that can only end a sentence; the points of Latin also end abbreviations.
 _FULL_STOP = regex.compile(r"[[\p{STerm}།༎]--[.!?]]+[\p{Pe}\p{Pf}\p{Pi}\"']*\s*", regex.V1)
 
 
 @dataclass(frozen=True)
-class Borders:
-    """Where the parts of a text begin and end, each list in rising order.
+class Boundaries:
+    """Offsets at which the parts of a text begin and end, in ascending order.
 
-    ends: of sections, paragraphs and sentences, in this order, white space left out.
-    starts: of sentences, and so of whatever is larger.
+    Attributes:
+        ends: three lists: of sections, of paragraphs, of sentences; without trailing white space.
+        starts: of sentences, and so of paragraphs and sections too.
     """
 
     ends: Sequence[Sequence[int]]
     starts: Sequence[int]
 
     @staticmethod
-    def of(text: str, span: Span) -> Borders:
-        """Find the borders in a part of a text, in offsets of the whole; linear in its length."""
+    def find(text: str, span: Span) -> Boundaries:
+        """Find the boundaries in a span of a text in linear time, as offsets of the whole text."""
         start, end = span
         part = text[start:end]
-        sections, paragraphs, behind_headings = _sections_and_paragraphs(part)
+        sections, paragraphs, below_headings = _sections_and_paragraphs(part)
         stops = {match.end() for match in _FULL_STOP.finditer(part)}
         begins = {first for first, _last in sentences(part)} | stops | {*sections, *paragraphs}
-        levels = (sections, paragraphs, sorted(begins - behind_headings))
-        return Borders(
+        levels = (sections, paragraphs, sorted(begins - below_headings))
+        return Boundaries(
             [[start + at for at in _ends_before(part, level)] for level in levels],
             sorted(start + at for at in begins if at < len(part)),
         )
 
-    def end(self, lowest: int, highest: int) -> int | None:
-        """Return where to end between two offsets: the last end of a section in the second half.
+    def best_end(self, lowest: int, highest: int) -> int | None:
+        """Return the best offset to end a window between two offsets; None if there is none.
 
-        Without one, it is that of a paragraph, or else of a sentence, in the last quarter.
+        It is the last end of a section in the second half, or else of a paragraph in the last
+        quarter, or else of a sentence in the last quarter.
         """
         length = highest - lowest
         above = (lowest + length // 2, *(lowest + length * 3 // 4,) * 2)
@@ -78,17 +82,16 @@ class Borders:
                 return ends[number - 1]
         return None
 
-    def start(self, lowest: int, below: int) -> int | None:
-        """Return the first start of a sentence in [lowest, below)."""
+    def first_start(self, lowest: int, below: int) -> int | None:
+        """Return the first start of a sentence in [lowest, below), or None."""
         number = bisect_left(self.starts, lowest)
-        is_there = number < len(self.starts) and self.starts[number] < below
-        return self.starts[number] if is_there else None
+        return next((at for at in self.starts[number : number + 1] if at < below), None)
 
 
 def sentences(text: str) -> list[Span]:
-    """Return the spans of the sentences, white space around them left out.
+    """Return the spans of the sentences, without the white space around them.
 
-    The script of the text tells the language whose abbreviations count.
+    The language, whose abbreviations do not end a sentence, is chosen by the script of the text.
     """
     spans, at = [], 0
     for sentence in sentencex.segment(_language(text), text):
@@ -101,7 +104,7 @@ def sentences(text: str) -> list[Span]:
 
 
 def word_start(text: str, at: int, lowest: int) -> int:
-    """Move an offset over white space, or back to where its word begins, at ``lowest`` at least."""
+    """Move an offset over white space, or else back to the start of its word or ``lowest``."""
     while at < len(text) and text[at].isspace():
         at += 1
     here = at
@@ -111,7 +114,7 @@ def word_start(text: str, at: int, lowest: int) -> int:
 
 
 def word_end(text: str, at: int, lowest: int, end: int) -> int:
-    """Move an offset back to where a word ends; above ``lowest``, whatever stands there."""
+    """Move an offset back to the end of a word, but always over ``lowest``."""
     here = at
     while here > max(lowest + 1, at - _LONGEST_WORD) and here < end and not text[here].isspace():
         here -= 1
@@ -123,56 +126,54 @@ def word_end(text: str, at: int, lowest: int, end: int) -> int:
 
 
 def _between(text: str, at: int, lowest: int) -> int:
-    """Move an offset back between two pieces, of which words of some scripts are made."""
+    """Move an offset back to a boundary of segments, for scripts without spaces."""
     low = max(lowest, at - _LONGEST_WORD)
-    borders = accumulate(map(len, chunks(text[low : at + _LONGEST_WORD])), initial=low)
-    return max((border for border in borders if low < border <= at), default=at)
+    ends = accumulate(map(len, segments(text[low : at + _LONGEST_WORD])), initial=low)
+    return max((end for end in ends if low < end <= at), default=at)
 
 
 def _language(text: str) -> str:
-    """Return the code of a language that is written as most of a text is."""
+    """Return the code of a language that is written in the script of most of a text."""
     if text.isascii():
         return "en"
     sample = text[:_SAMPLE]
-    counts = {"en": len(regex.findall(r"\p{Script=Latin}", sample))}
-    for script, language in _LANGUAGES.items():
-        counts[language] = len(regex.findall(rf"\p{{Script={script}}}", sample))
-    return max(counts, key=lambda language: counts[language])
+    counts = {name: len(regex.findall(rf"\p{{Script={name}}}", sample)) for name in _LANGUAGES}
+    return _LANGUAGES[max(counts, key=lambda name: counts[name])]
 
 
 def _sections_and_paragraphs(text: str) -> tuple[list[int], list[int], set[int]]:
-    """Return where sections begin, where paragraphs do, and where what follows a heading does.
+    """Return the starts of sections, of paragraphs, and of blocks that follow a heading.
 
-    The last are no beginnings of paragraphs: a heading stays with what it is above.
+    A heading stays with the block below it, so this one does not count as a paragraph.
     """
-    begins = [0, *(match.end() for match in _PARAGRAPH.finditer(text))]
     sections, paragraphs = [], []
-    behind = set()
-    behind_heading = False
-    for begin, following in zip(begins, [*begins[1:], len(text)], strict=True):
-        block = text[begin:following].strip()
-        alone = "\n" not in block and _is_title(block)
-        if alone and not behind_heading:  # several in a row open one section
-            sections.append(begin)
-        if behind_heading:
-            behind.add(begin)
+    below_headings = set()
+    after_heading = False
+    begins = [0, *(match.end() for match in _PARAGRAPH.finditer(text))]
+    for begin, end in pairwise([*begins, len(text)]):
+        if after_heading:
+            below_headings.add(begin)
         else:
             paragraphs.append(begin)
-        behind_heading = alone
-        if not alone:
-            lines = _LINE.finditer(text, begin, following)
+        block = text[begin:end].strip()
+        is_title = "\n" not in block and _is_title(block)
+        if is_title and not after_heading:  # several in a row open one section
+            sections.append(begin)
+        elif not is_title:
+            lines = _LINE.finditer(text, begin, end)
             sections += [line.start(1) for line in lines if _is_heading(line[1].rstrip())]
-    return sections, paragraphs, behind
+        after_heading = is_title
+    return sections, paragraphs, below_headings
 
 
 def _is_title(block: str) -> bool:
-    """Say whether a line that stands alone is a heading."""
+    """Return whether a line between blank lines is a heading."""
     is_short = 0 < len(block) <= _LONGEST_HEADING
     return is_short and (_is_heading(block) or not _SENTENCE_END.search(block))
 
 
 def _is_heading(line: str) -> bool:
-    """Say whether a line among others is a heading: marked as in Markdown, or numbered."""
+    """Return whether a line among others is a heading: marked as in Markdown, or numbered."""
     if len(line) > _LONGEST_HEADING:
         return False
     is_numbered = _NUMBERED.fullmatch(line) and not _SENTENCE_END.search(line)
@@ -180,7 +181,7 @@ def _is_heading(line: str) -> bool:
 
 
 def _ends_before(text: str, starts: Sequence[int]) -> list[int]:
-    """Return where what stands before each start ends, white space left out."""
+    """Return the end of the text before each start, without trailing white space."""
     ends = []
     for start in starts:
         while start and text[start - 1].isspace():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import fieldsmith
 from fieldsmith.errors import PluginError
-from fieldsmith.text.normalization import STEPS, normalise, normalised
+from fieldsmith.schema.annotations import STEPS
+from fieldsmith.text.normalization import STEP_FUNCTIONS, fold, normalise, normalised
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,12 @@ def test_each_string_of_a_record_as_its_field_says() -> None:
         "unknown": "a  b",
     }
     assert normalised({"title": None, "names": []}, schema) == {"title": None, "names": []}
+
+
+def test_each_step_of_the_vocabulary_is_implemented_and_no_other() -> None:
+    assert tuple(STEP_FUNCTIONS) == STEPS
+
+
+@given(st.text())
+def test_folding_is_the_steps_spaces_and_casefold(text: str) -> None:
+    assert fold(text) == normalise(text, ["spaces", "casefold"])
