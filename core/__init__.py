@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from .scoring.field_counts import field_counts
     from .scoring.matching import MATCHINGS, best_pairs, levenshtein_similarity, matched
     from .text.normalization import normalise, normalised
-    from .toolkit import Format, SourceFile, ask_for_fields, read_formats, read_schema
+    from .toolkit import (
+        Format,
+        SourceFile,
+        ask_for_fields,
+        describe_fields,
+        read_formats,
+        read_schema,
+    )
 
 __version__ = "0.1.0"
 
@@ -42,6 +49,7 @@ __all__ = [
     "UnknownFormatError",
     "ask_for_fields",
     "best_pairs",
+    "describe_fields",
     "exact_counts",
     "field_counts",
     "field_list",
@@ -67,6 +75,7 @@ _LAZY = {
     "SourceFile": "toolkit",
     "ask_for_fields": "toolkit",
     "best_pairs": "scoring.matching",
+    "describe_fields": "toolkit",
     "exact_counts": "scoring.counts",
     "field_counts": "scoring.field_counts",
     "field_list": "schema.navigation",

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .data import Document, Example, Message, Reject, Schema
 from .errors import InputError, UnknownFormatError
 from .files import files_in, read_text, split_of
-from .schema.navigation import field_list
+from .schema.navigation import field_list, resolve, types_of
 
 _HEAD_BYTES = 1 << 16
 _ABOUT_THE_DATA = re.compile(
@@ -46,6 +47,32 @@ def ask_for_fields(document: Document, schema: Schema) -> list[Message]:
         Message("system", f"Extract as JSON: {field_list(schema)}"),
         Message("user", document.text),
     ]
+
+
+def describe_fields(schema: Schema) -> str:
+    """List the fields for a prompt, one a line: its name, and what its `description` says.
+
+    >>> names = {"type": "array", "description": "Who is named."}
+    >>> print(describe_fields({"properties": {"title": {"type": "string"}, "names": names}}))
+    - title
+    - names (list): Who is named.
+    """
+    return "\n".join(_field_lines(schema, schema, ()))
+
+
+def _field_lines(
+    part: Mapping[str, Any], schema: Schema, above: tuple[object, ...]
+) -> Iterator[str]:
+    properties = resolve(part, schema).get("properties", {})
+    if any(properties is outer for outer in above):
+        return  # an object that holds objects like itself
+    for key, value in properties.items():
+        field = resolve(value, schema)
+        is_list = "array" in types_of(field)
+        said = f": {field['description']}" if "description" in field else ""
+        yield f"{'  ' * len(above)}- {key}{' (list)' if is_list else ''}{said}"
+        inside = field.get("items", {}) if is_list else field
+        yield from _field_lines(inside, schema, (*above, properties))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -29,17 +28,13 @@ _TEXTS = ("title", "employer", "town", "contract")
 @hookimpl
 def extract_schema() -> Schema:
     """Return the JSON Schema (2020-12) of one record."""
-    schema: Schema = json.loads((_HERE / "schema.json").read_text(encoding="utf-8"))
-    return schema
+    return fieldsmith.read_schema(__file__)
 
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
     """Return the messages that ask for the record of ``document``."""
-    return [
-        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
-        Message("user", document.text),
-    ]
+    return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl

@@ -19,8 +19,6 @@ and its record, in which the id and the names read as the text has them::
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,25 +30,38 @@ from . import formats, metric
 _HERE = Path(__file__).parent
 
 
-@functools.cache
-def _schema_text() -> str:
-    return (_HERE / "schema.json").read_text(encoding="utf-8")
+_RULES = """\
+You extract bibliographic metadata from the title page of a scientific paper.
+- Copy each value exactly as the page prints it. Keep line breaks and hyphens at line ends.
+- Take title, authors and abstract of this paper. Leave out journal names, running heads, \
+keywords, editors and the authors of other works.
+- Give authors in the order and form printed: do not spell out initials or swap first and last \
+names. A digit joined to a name without a space stays with it.
+- Use null for what the page does not show, and an empty list for no authors. Never complete an \
+id, a DOI or a name from memory.
+Answer with one JSON object and nothing else."""
 
 
 @hookimpl
 def extract_schema() -> Schema:
-    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
-    schema: Schema = json.loads(_schema_text())
-    return schema
+    """Return the schema of ``schema.json``."""
+    return fieldsmith.read_schema(__file__)
 
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    """Give the rules, then the fields as the schema describes them, then the text."""
+    fields = fieldsmith.describe_fields(schema)
     return [
-        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
-        Message("user", document.text),
+        Message("system", _RULES),
+        Message("user", f"Fields:\n{fields}\n\nText:\n{document.text}"),
     ]
+
+
+@hookimpl
+def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Name the fields, which is enough for the embedded model."""
+    return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from fieldsmith import InputError, read_text
+from fieldsmith import InputError, SourceFile, read_text
 
 PAGE_CHARACTERS = 3000
 """Of a text, this much is read, cut at a word: what the small embedded model can take in.
@@ -43,27 +42,26 @@ def _pages(text: str) -> Iterator[str]:
     return (page for page in text.split("\f") if page.strip())
 
 
-def read_page(path: Path) -> str:
+def read_page(file: SourceFile) -> str:
     """Return the first page of a text file or PDF.
 
     Raises:
         InputError: it cannot be read, or holds no text.
     """
-    if is_pdf(path):
+    if _is_pdf(file):
         from . import pdf
 
-        text = pdf.first_pages(path, enough=_COVER_CHARACTERS)
-    else:
-        text = read_text(path)
-        if not text.strip():
-            raise InputError(f"{path}: the file holds no text")
+        return first_page(pdf.first_pages(file.path, enough=_COVER_CHARACTERS))
+    text = read_text(file.path)
+    if not text.strip():
+        raise InputError(f"{file.path}: the file holds no text")
     return first_page(text)
 
 
-def is_pdf(path: Path) -> bool:
-    """Say whether a file's first kilobyte says that it is a PDF (ISO 32000, 7.5.2)."""
-    try:
-        with path.open("rb") as stream:
-            return b"%PDF-" in stream.read(1024)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+def is_page(file: SourceFile) -> bool:
+    """Whether a file is a PDF or a plain text."""
+    return _is_pdf(file) or file.path.suffix.lower() in (".txt", ".text")
+
+
+def _is_pdf(file: SourceFile) -> bool:
+    return b"%PDF-" in file.head[:1024]  # where ISO 32000, 7.5.2, wants it

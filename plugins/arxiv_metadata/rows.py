@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, read_text
+from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
 
 from . import identifiers, names
 from .pages import first_page
@@ -31,17 +31,17 @@ Row = tuple[str, Any]
 """Where a row stands ("papers.json: item 3", "papers.jsonl:3"), and what it holds."""
 
 
-def examples(path: Path, split: str | None) -> Iterator[Example | Reject]:
+def examples(file: SourceFile) -> Iterator[Example | Reject]:
     """Yield the examples of a file; a row that is none becomes a Reject.
 
     Raises:
         InputError: the file is no JSON.
     """
-    for number, (place, row) in enumerate(rows(path), start=1):
-        yield _example(row, place, split, f"{path.stem}-{number}")
+    for number, (place, row) in enumerate(json_rows(file.path), start=1):
+        yield _example(row, place, file.split, f"{file.path.stem}-{number}")
 
 
-def rows(path: Path) -> Iterator[Row]:
+def json_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a JSON list or of JSONL, whose lines are read one by one.
 
     Raises:

@@ -8,15 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Reject
+from fieldsmith import Document, Example, InputError, Reject, SourceFile
 
 from . import identifiers
-from .pages import read_page
-from .rows import record_of, rows
+from .pages import is_page, read_page
+from .rows import json_rows, record_of
 
 NO_TEXT = (
     "the arXiv snapshot has no texts; put it into a folder beside the papers, as text or PDF, "
@@ -27,15 +27,26 @@ Labels = Mapping[str, dict[str, Any]]
 """Normal id of arXiv -> the row of the snapshot."""
 
 
-def labels(snapshots: list[Path], wanted: set[str]) -> Labels:
-    """Return the rows of the wanted ids; the files are read line by line.
+def is_snapshot(file: SourceFile) -> bool:
+    """Whether a file is JSONL of labels, without texts."""
+    line = file.first_line if file.head.startswith(b"{") and not is_page(file) else b""
+    return b'"abstract"' in line and b'"authors' in line and b'"article_text"' not in line
+
+
+def labels(files: Sequence[SourceFile]) -> Labels:
+    """Return the rows of snapshots, read line by line, that label the pages among some files.
 
     Raises:
-        InputError: a line is no JSON.
+        InputError: a line is no JSON, or there is a snapshot and no page.
     """
+    snapshots = [file.path for file in files if is_snapshot(file)]
+    pages = [file.path for file in files if is_page(file)]
+    if snapshots and not pages:
+        raise InputError(f"{snapshots[0]}: {NO_TEXT}")
+    wanted = {_id_of(path) for path in pages}
     found: dict[str, dict[str, Any]] = {}
     for path in snapshots:
-        for _place, row in rows(path):
+        for _place, row in json_rows(path):
             if isinstance(row, dict) and isinstance(row.get("id"), str):
                 identifier = identifiers.normal_id(row["id"])
                 if identifier in wanted:
@@ -43,32 +54,29 @@ def labels(snapshots: list[Path], wanted: set[str]) -> Labels:
     return found
 
 
-def id_of(path: Path) -> str | None:
+def _id_of(path: Path) -> str | None:
     """Return the id of arXiv that a file's name tells, or its folder and its name."""
     name = path.name.removesuffix(path.suffix) if not path.suffix[1:].isdigit() else path.name
     inside = f"{path.parent.name}/{name}"
     return identifiers.id_of_file(name) or identifiers.id_of_file(inside)
 
 
-def examples(path: Path, name: str, split: str | None, known: Labels) -> Iterator[Example | Reject]:
+def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
     """Yield the one document of a text file or PDF, with its labels if the snapshot has them.
 
     Raises:
         InputError: the file cannot be read, or holds no text.
     """
-    text = read_page(path)
-    row = known.get(id_of(path) or "")
-    document = Document(name, text, {"path": name})
-    if row is None:
-        yield Example(document, None, {}, split, str(path))
-        return
+    text, place = read_page(file), str(file.path)
+    document = Document(file.name, text, {"path": file.name})
+    row = labels.get(_id_of(file.path) or "")
     try:
-        record = record_of(_fields(row, text), text)
+        record = None if row is None else record_of(_fields(row, text), text)
     except ValueError as error:
         field, reason = error.args
-        yield Reject(str(path), field, f"in the snapshot, {reason}", name)
+        yield Reject(place, field, f"in the snapshot, {reason}", file.name)
         return
-    yield Example(document, record, {}, split, str(path))
+    yield Example(document, record, {}, file.split_of_folder, place)
 
 
 def _fields(row: dict[str, Any], text: str) -> dict[str, Any]:
@@ -107,8 +115,3 @@ def _authors(row: dict[str, Any]) -> Any:
         last, first = [*entry, "", ""][:2]
         authors.append(" ".join(f"{first} {last}".split()))
     return authors
-
-
-def refuse(path: Path) -> InputError:
-    """Return the error of a snapshot that stands alone."""
-    return InputError(f"{path}: {NO_TEXT}")

@@ -22,7 +22,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from fieldsmith import Document, Example, InputError, Record, Reject
+from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
 from . import identifiers, names
 from .pages import first_page
@@ -73,20 +73,18 @@ class _Page:
         return "".join(self.parts)
 
 
-def examples(path: Path, split: str | None, name: str) -> Iterator[Example | Reject]:
+def examples(file: SourceFile) -> Iterator[Example | Reject]:
     """Yield the one example of a file: its page, with the places of all gold.
-
-    name: the document's id.
 
     Raises:
         InputError: the file is no well-formed XML, declares entities, or has no ``<front>``.
     """
-    front = _front(path)
+    front = _front(file.path)
     page = _Page()
     page.read(front)
     whole = page.text
     if not whole:
-        yield Reject(str(path), "", "the <front> holds no text", name)
+        yield Reject(str(file.path), "", "the <front> holds no text", file.name)
         return
     record, mentions = _gold(whole, page.tagged)
     text = first_page(whole)
@@ -96,7 +94,9 @@ def examples(path: Path, split: str | None, name: str) -> Iterator[Example | Rej
         for pointer, spans in mentions.items()
         if all(end <= len(text) for _, end in spans)
     }
-    yield Example(Document(name, text), record, inside, split, str(path))
+    # GROBID calls each of its files NAME.training.header.tei.xml, which tells no split.
+    split = file.split_of_folder
+    yield Example(Document(file.name, text), record, inside, split, str(file.path))
 
 
 def _front(path: Path) -> Element:

@@ -14,8 +14,6 @@ beside ``paper_7_thinking.txt``, the prose that speaks of these datasets, and it
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -37,25 +35,38 @@ from . import formats, metric
 _HERE = Path(__file__).parent
 
 
-@functools.cache
-def _schema_text() -> str:
-    return (_HERE / "schema.json").read_text(encoding="utf-8")
+_RULES = """\
+You list the datasets that a scientific text uses or introduces, described in terms of DCAT.
+- A dataset is a collection of data, such as a corpus, a benchmark or a database. Models, tools, \
+methods and metrics are not datasets.
+- Write one object for each dataset, whatever names the text uses for it.
+- Say only what the text says about the dataset itself. Its creators and its date are not those of \
+the paper, unless the paper introduces it.
+- Use null, or an empty list, for what the text does not say. Never make up an identifier, an \
+address, a date or a version.
+Answer with one JSON object and nothing else; {"datasets": []} if there is none."""
 
 
 @hookimpl
 def extract_schema() -> Schema:
-    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
-    schema: Schema = json.loads(_schema_text())
-    return schema
+    """Return the schema of ``schema.json``."""
+    return fieldsmith.read_schema(__file__)
 
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    """Give the rules, then the fields as the schema describes them, then the text."""
+    fields = fieldsmith.describe_fields(schema)
     return [
-        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
-        Message("user", document.text),
+        Message("system", _RULES),
+        Message("user", f"Fields:\n{fields}\n\nText:\n{document.text}"),
     ]
+
+
+@hookimpl
+def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Name the fields, which is enough for the embedded model."""
+    return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl

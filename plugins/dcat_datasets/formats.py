@@ -1,82 +1,28 @@
-"""Which format a file is in, and the way from a source to examples."""
+"""The formats that dcat_datasets reads: archives and parquet told by content, JSON by name."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fieldsmith import (
-    Document,
-    Example,
-    InputError,
-    Reject,
-    UnknownFormatError,
-    files_in,
-    read_text,
-    split_of,
-)
+from fieldsmith import Document, Example, Format, Reject, SourceFile, read_formats, read_text
 
 from . import metamine, mextract
 from .mending import datasets
 
-_UNKNOWN = (
-    "in no format that dcat_datasets reads (MetaMine's paper_N.json with its text, a .tar.gz of "
-    "them, MeXtract's parquet, JSONL of id, text, record)"
-)
-_ABOUT_THE_DATA = re.compile(r"(?i)(readme|licen[cs]e|copying|notice).*|.*\.(md|ya?ml|toml)")
-
 
 def read(source: Path) -> Iterator[Example | Reject]:
-    """Return the examples of a file or folder, in sorted order; each paper once.
+    """Return the examples of a file or folder, each paper once; see ``fieldsmith.read_formats``.
 
-    A file of a folder that cannot be read becomes a Reject, and so does a paper that was read
-    before: MetaMine annotates some under several topics, each time differently. Files that speak
-    about the data (readme, licence, ``.md``) are passed over.
+    A paper that was read before becomes a Reject: MetaMine annotates some under several topics,
+    each time differently.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a single file and unreadable.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    paths = files_in(source)
-    if paths != [source]:
-        return _once(_folder(paths, source))
-    if _format_of(source) in (None, "text"):
-        raise UnknownFormatError(f"{source}: {_UNKNOWN}")
-    return _once(_file(source, source, alone=True))
-
-
-def _folder(paths: list[Path], source: Path) -> Iterator[Example | Reject]:
-    paths = [path for path in paths if not _ABOUT_THE_DATA.fullmatch(path.name)]
-    formats = {path: _format_of(path) for path in paths}
-    yield from metamine.examples([p for p in paths if formats[p] in ("json", "text")], source)
-    for path in paths:
-        if formats[path] is None:
-            yield Reject(str(path), "", f"{_UNKNOWN}; move it away or convert it")
-        elif formats[path] not in ("json", "text"):
-            yield from _file(path, source, alone=False)
-
-
-def _file(path: Path, source: Path, *, alone: bool) -> Iterator[Example | Reject]:
-    """Yield what a file holds; if it is read alone and cannot be read, that is an error."""
-    found, split = _format_of(path), split_of(path, source)
-    try:
-        if found == "tar":
-            yield from metamine.archived(path)
-        elif found == "parquet":
-            yield from mextract.examples(path, split)
-        elif found == "jsonl":
-            yield from _jsonl(path, split)
-        else:
-            for row in metamine.examples([path], source):
-                if alone and isinstance(row, Reject):
-                    raise InputError(f"{row.place}: {row.reason}")
-                yield row
-    except InputError as error:
-        if alone:
-            raise
-        yield Reject(str(path), "", f"unreadable: {error}")
+    return _once(read_formats(source, _FORMATS))
 
 
 def _once(rows: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
@@ -93,10 +39,10 @@ def _once(rows: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
         yield row
 
 
-def _jsonl(path: Path, split: str | None) -> Iterator[Example | Reject]:
+def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
     """Yield the rows of JSONL of ``id, text, record``, as the bundled sample is written."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        place = f"{path}:{number}"
+    for number, line in enumerate(read_text(file.path).split("\n"), start=1):
+        place = f"{file.path}:{number}"
         if not line.strip():
             continue
         try:
@@ -108,19 +54,22 @@ def _jsonl(path: Path, split: str | None) -> Iterator[Example | Reject]:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             yield Reject(place, "", f"unreadable: id, text and record are wanted ({error!r})")
             continue
-        yield Example(document, {"datasets": items}, {}, split, place)
+        yield Example(document, {"datasets": items}, {}, file.split, place)
 
 
-def _format_of(path: Path) -> str | None:
-    """Return "tar", "parquet", "jsonl", "json" or "text"; None for all else."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if head.startswith(b"\x1f\x8b"):
-        return "tar"
-    if head == b"PAR1":
-        return "parquet"
-    names = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
-    return names.get(path.suffix)
+_FORMATS = (
+    Format(
+        ".tar.gz of MetaMine's pairs",
+        lambda file: file.head.startswith(b"\x1f\x8b"),
+        lambda file: metamine.archived(file.path),
+    ),
+    Format(
+        "MeXtract's parquet",
+        lambda file: file.head.startswith(b"PAR1"),
+        lambda file: mextract.examples(file.path, file.split),
+    ),
+    Format(
+        "JSONL of id, text, record", lambda file: file.path.suffix in (".jsonl", ".ndjson"), _jsonl
+    ),
+    Format("MetaMine's paper_N.json with its text", metamine.is_half, metamine.examples),
+)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from fieldsmith import Document, Example, InputError, Reject, read_text, split_of
+from fieldsmith import Document, Example, InputError, Reject, SourceFile, read_text
 
 from .mending import UnreadableError, datasets, told
 
@@ -41,23 +41,32 @@ def example(
     return Example(Document(paper, text, meta), {"datasets": items}, {}, split, place)
 
 
-def examples(paths: list[Path], source: Path) -> Iterator[Example | Reject]:
-    """Yield the papers of a folder's files, or of one JSON file and what lies beside it."""
-    names = {(path.parent, path.name) for path in paths}
-    for path in paths:
-        paper = _paper(path.name)
-        answer = path.with_name(f"{paper}.json")
-        if path != answer and (answer.parent, answer.name) in names:
-            continue  # read with its JSON
-        try:
-            beside = (path.with_name(paper + ending) for ending in _TEXTS)
-            found = next((text for text in beside if text.is_file()), None)
-            text = "" if found is None else read_text(found)
-            written = read_text(answer) if path == answer else None
-        except InputError as error:
-            yield Reject(str(path), "", f"unreadable: {error}", paper)
-            continue
-        yield example(paper, written, text, str(path), split_of(path, source))
+def is_half(file: SourceFile) -> bool:
+    """Whether a file is half of a pair; a text alone is plain text, which the core reads."""
+    return file.path.suffix == ".json" or (file.path.suffix == ".txt" and not file.is_alone)
+
+
+def examples(file: SourceFile) -> Iterator[Example | Reject]:
+    """Yield the paper of a JSON file and the text beside it, or of a text without JSON.
+
+    Raises:
+        InputError: the user named this file, and it cannot be read.
+    """
+    paper = _paper(file.path.name)
+    answer = file.path.with_name(f"{paper}.json")
+    if file.path != answer and answer.is_file():
+        return  # read with its JSON
+    try:
+        beside = (answer.with_name(paper + ending) for ending in _TEXTS)
+        found = next((text for text in beside if text.is_file()), None)
+        text = "" if found is None else read_text(found)
+        written = read_text(answer) if file.path == answer else None
+        row = example(paper, written, text, str(file.path), file.split)
+    except InputError as error:
+        row = Reject(str(file.path), "", f"unreadable: {error}", paper)
+    if file.is_alone and isinstance(row, Reject):
+        raise InputError(f"{row.place}: {row.reason}")
+    yield row
 
 
 def archived(path: Path) -> Iterator[Example | Reject]:

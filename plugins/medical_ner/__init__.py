@@ -17,8 +17,6 @@ and its record::
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,25 +28,37 @@ from . import formats, metric
 _HERE = Path(__file__).parent
 
 
-@functools.cache
-def _schema_text() -> str:
-    return (_HERE / "schema.json").read_text(encoding="utf-8")
+_RULES = """\
+You extract chemicals, diseases and chemical-induced diseases from biomedical abstracts.
+- Copy each name exactly as the text writes it. Do not expand, translate or correct it.
+- A full name and its abbreviation are two names. Names that differ only in case are one.
+- Genes, species, doses and procedures are neither chemicals nor diseases.
+- In a relation the chemical is the cause and the disease is the effect. A chemical that treats \
+the disease, or is only mentioned beside it, is not a relation.
+- Use an empty list where the text names nothing.
+Answer with one JSON object and nothing else."""
 
 
 @hookimpl
 def extract_schema() -> Schema:
-    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
-    schema: Schema = json.loads(_schema_text())
-    return schema
+    """Return the schema of ``schema.json``."""
+    return fieldsmith.read_schema(__file__)
 
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    """Give the rules, then the fields as the schema describes them, then the text."""
+    fields = fieldsmith.describe_fields(schema)
     return [
-        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
-        Message("user", document.text),
+        Message("system", _RULES),
+        Message("user", f"Fields:\n{fields}\n\nText:\n{document.text}"),
     ]
+
+
+@hookimpl
+def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Name the fields, which is enough for the embedded model."""
+    return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl

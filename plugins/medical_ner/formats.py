@@ -1,70 +1,52 @@
-"""Which format a file is in, told by its content, and the way from a source to examples."""
+"""The formats that medical_ner reads, told apart by content."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
-from fieldsmith import Example, InputError, Reject, UnknownFormatError, files_in, split_of
+from fieldsmith import Example, Format, Reject, SourceFile, read_formats
 
 from . import bioc, corpus, instruct, pubtator
 
-Documents = Callable[[Path], Iterator[corpus.Annotated]]
-
-_SNIFFED_BYTES = 1 << 16
-_UNKNOWN = "in no format that medical_ner reads (PubTator, BioC XML, instruct JSONL)"
-_ABOUT_THE_DATA = re.compile(r"(?i)(readme|licen[cs]e|copying|notice).*|.*\.md")
-
 
 def read(source: Path) -> Iterator[Example | Reject]:
-    """Return the examples of a file or folder; files are read one by one, in sorted order.
-
-    A file of a folder that is in no known format becomes a Reject; files that speak about the
-    data (readme, licence, ``.md``) are passed over.
+    """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
 
     Raises:
         InputError: there is nothing at ``source``, or a file breaks the rules of its format.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    if source.is_file() and _format_of(source) is None:
-        raise UnknownFormatError(f"{source}: {_UNKNOWN}")
-    return _examples(files_in(source), source)
+    prompts: list[SourceFile] = []
+
+    def postpone(file: SourceFile) -> Iterable[Example]:
+        prompts.append(file)
+        return ()
+
+    formats = (
+        Format("PubTator", _is_pubtator, _corpus(pubtator.documents)),
+        Format("BioC XML", _is_bioc, _corpus(bioc.documents)),
+        # The three prompts of an abstract may stand in three files, so these are read together.
+        Format("instruct JSONL", _is_instruct, postpone),
+    )
+    return chain(read_formats(source, formats, stop_at_errors=True), instruct.examples(prompts))
 
 
-def _examples(paths: list[Path], source: Path) -> Iterator[Example | Reject]:
-    prompts: list[tuple[Path, str | None]] = []
-    for path in paths:
-        split = split_of(path, source)
-        if path != source and _ABOUT_THE_DATA.fullmatch(path.name):
-            continue
-        found = _format_of(path)
-        if found is None:
-            yield Reject(str(path), "", f"{_UNKNOWN}; move it away or convert it")
-        elif found == "instruct":
-            prompts.append((path, split))
-        else:
-            yield from corpus.examples(_CORPORA[found], path, split)
-    # The three prompts of an abstract may stand in three files, so these are read together.
-    if prompts:
-        yield from instruct.examples(prompts)
+def _corpus(
+    documents: Callable[[Path], Iterator[corpus.Annotated]],
+) -> Callable[[SourceFile], Iterator[Example]]:
+    return lambda file: corpus.examples(documents, file.path, file.split)
 
 
-_CORPORA: dict[str, Documents] = {"pubtator": pubtator.documents, "bioc": bioc.documents}
+def _is_pubtator(file: SourceFile) -> bool:
+    return re.match(rb"[^\s|]+\|[ta]\|", file.head) is not None
 
 
-def _format_of(path: Path) -> str | None:
-    """Return "pubtator", "bioc" or "instruct", or None where the content is none of these."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_SNIFFED_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    first_line = head.split(b"\n", 1)[0]
-    if re.match(rb"[^\s|]+\|[ta]\|", head):
-        return "pubtator"
-    if head.startswith(b"<") and re.search(rb"<collection[\s>]", head):
-        return "bioc"
-    if first_line.startswith(b"{") and b'"prompt"' in first_line:
-        return "instruct"
-    return None
+def _is_bioc(file: SourceFile) -> bool:
+    return file.head.startswith(b"<") and re.search(rb"<collection[\s>]", file.head) is not None
+
+
+def _is_instruct(file: SourceFile) -> bool:
+    return file.head.startswith(b"{") and b'"prompt"' in file.first_line

@@ -20,10 +20,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, read_text
+from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
 
 from .occurrences import Span, claimed, occurrences
 
@@ -48,10 +47,8 @@ class _Row:
     place: str
 
 
-def examples(files: Iterable[tuple[Path, str | None]]) -> Iterator[Example | Reject]:
+def examples(files: Iterable[SourceFile]) -> Iterator[Example | Reject]:
     """Yield the abstracts of all files, in order of first occurrence, once for each split.
-
-    files: each with its official split, if it has one.
 
     A record has the keys that its abstract has prompts for, in whatever split. A row whose prompt
     or answer has not the shape above, and an abstract with two answers to one prompt, become a
@@ -61,8 +58,8 @@ def examples(files: Iterable[tuple[Path, str | None]]) -> Iterator[Example | Rej
         InputError: a row is no JSON object with the strings ``prompt`` and ``completion``.
     """
     rows_by_abstract: dict[str, list[_Row]] = {}
-    for path, split in files:
-        for row in _rows(path, split):
+    for file in files:
+        for row in _rows(file):
             if isinstance(row, Reject):
                 yield row
             else:
@@ -71,10 +68,10 @@ def examples(files: Iterable[tuple[Path, str | None]]) -> Iterator[Example | Rej
         yield from _abstract_examples(abstract, rows)
 
 
-def _rows(path: Path, split: str | None) -> Iterator[_Row | Reject]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+def _rows(file: SourceFile) -> Iterator[_Row | Reject]:
+    for number, line in enumerate(read_text(file.path).split("\n"), start=1):
         if line.strip():
-            yield _row(line, split, f"{path}:{number}")
+            yield _row(line, file.split, f"{file.path}:{number}")
 
 
 def _row(source_line: str, split: str | None, place: str) -> _Row | Reject:

@@ -17,8 +17,6 @@ and its record::
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -40,25 +38,40 @@ from . import export, formats, metric
 _HERE = Path(__file__).parent
 
 
-@functools.cache
-def _schema_text() -> str:
-    return (_HERE / "schema.json").read_text(encoding="utf-8")
+_RULES = """\
+You extract what a news page says about its main article.
+- Leave out menus, advertisements, comments and the teasers of other articles.
+- Copy Headline, Hit Sentence, Influencer, Opening Text, Source and URL exactly as the page \
+writes them.
+- Infer Country and Language. Country is where the paper or station is from, not where the events \
+take place.
+- Take the by-line as a whole, however many authors it names.
+- The address stands on a line of its own that begins with "URL:". Without that line URL is null; \
+never compose an address from the name of the site.
+- Use null for what the page does not say.
+Answer with one JSON object and nothing else."""
 
 
 @hookimpl
 def extract_schema() -> Schema:
-    """Return the schema of ``schema.json``; a new dict each time, so that nobody shares it."""
-    schema: Schema = json.loads(_schema_text())
-    return schema
+    """Return the schema of ``schema.json``."""
+    return fieldsmith.read_schema(__file__)
 
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    """Give the rules, then the fields as the schema describes them, then the text."""
+    fields = fieldsmith.describe_fields(schema)
     return [
-        Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
-        Message("user", document.text),
+        Message("system", _RULES),
+        Message("user", f"Fields:\n{fields}\n\nText:\n{document.text}"),
     ]
+
+
+@hookimpl
+def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
+    """Name the fields, which is enough for the embedded model."""
+    return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl

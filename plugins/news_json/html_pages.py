@@ -20,11 +20,10 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject
+from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
 from . import metadata
 from .instruct import KEYS, addressed
@@ -33,7 +32,9 @@ from .snippets import one_line, standing
 _LARGEST = 1 << 26
 """Bytes of a page, unpacked: 64 MiB."""
 
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HEAD_BYTES = 1 << 16
+_GZIP = b"\x1f\x8b"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _UNSEEN = frozenset(
     "area audio canvas datalist embed head iframe map math noscript object picture script select "
@@ -49,43 +50,60 @@ _LONG = 40
 _JOINERS = frozenset("and und et y e i en och og a ve και и і & + / | ; , · •".split())
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file to read bytes; one that is packed by gzip is unpacked on the way.
+def unpacked_head(file: SourceFile) -> bytes:
+    """Return how a page begins, in UTF-8 or a code of single bytes, without white space in front.
 
     Raises:
-        InputError: it cannot be read or unpacked, now or later.
+        InputError: the file is packed by gzip and broken.
+    """
+    is_packed = file.head.startswith(_GZIP)
+    head = _read(file, _HEAD_BYTES) if is_packed else file.head
+    if head[:2] in _UTF_16:
+        head = head.decode("utf-16", "ignore").encode()
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+def _read(file: SourceFile, size: int) -> bytes:
+    """Read the first bytes of a file, which may be packed by gzip.
+
+    Raises:
+        InputError: it cannot be read or unpacked.
     """
     try:
-        with path.open("rb") as stream:
-            is_packed = stream.read(2) == b"\x1f\x8b"
-            stream.seek(0)
-            yield gzip.GzipFile(fileobj=stream) if is_packed else stream
+        opened = gzip.open if file.head.startswith(_GZIP) else open
+        with opened(file.path, "rb") as stream:
+            return bytes(stream.read(size))
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason})") from error
+        raise InputError(f"{file.path}: cannot be read ({reason})") from error
 
 
-def page_example(path: Path, name: str, split: str | None) -> Example | Reject:
-    """Return the example of a file with a page; ``name`` is its id.
+def examples(file: SourceFile) -> Iterator[Example | Reject]:
+    """Yield the example of a file with a page; the file's name is its id.
 
     Raises:
         InputError: the file cannot be read, or what reads HTML is not installed.
     """
-    with opened(path) as stream:
-        data = stream.read(_LARGEST + 1)
+    path, name = file.path, file.name
+    data = _read(file, _LARGEST + 1)
     if len(data) > _LARGEST:
-        return Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
+        yield Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
+        return
     tree = _tree(data, path)
     if tree is None:
-        return Reject(str(path), "", "nothing in it can be read as HTML", name)
+        yield Reject(str(path), "", "nothing in it can be read as HTML", name)
+        return
     known = metadata.of(tree)
     text = visible_text(tree)
     if not text:
-        return Reject(str(path), "", "the page shows no text (is it filled in by a script?)", name)
+        reason = "the page shows no text (is it filled in by a script?)"
+        yield Reject(str(path), "", reason, name)
+        return
     record = _record(known, text, _paragraphs(tree))
-    meta = {"path": name} | ({"url": known.url} if known.url else {})
-    return Example(Document(name, addressed(text, known.url), meta), record, {}, split, str(path))
+    document = Document(
+        name, addressed(text, known.url), {"path": name} | ({"url": known.url} if known.url else {})
+    )
+    yield Example(document, record, {}, file.split_of_folder, str(path))
 
 
 def visible_text(tree: Any) -> str:
@@ -123,7 +141,7 @@ def _tree(data: bytes, path: Path) -> Any:
         raise InputError(
             f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
         ) from error
-    if data[:2] in UTF_16:
+    if data[:2] in _UTF_16:
         data = data.decode("utf-16", "replace").encode()
     return load_html(data.replace(b"\0", b""))
 
