@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import torch
 from installed_plugins import Site
 
 from fieldsmith import doctor
-from fieldsmith.doctor import Check
+from fieldsmith.doctor import Diagnosis
+from fieldsmith.model import devices
 
 CPU = torch.device("cpu")
 
@@ -66,7 +66,7 @@ def test_a_package_out_of_its_range_is_1(site: Site) -> None:
     rows = {what: (state, rest) for state, what, rest in lines}
     state, rest = rows["trl"]
     assert state == "fail"
-    assert rest.startswith("0.9, but <2,>=")
+    assert rest.startswith("0.9 (needs <2,>=")
     assert "pip install 'trl<2,>=" in rest
     assert "training cannot run" in answer.stdout
     # A broken plugin is told and does not keep the others from training.
@@ -81,8 +81,8 @@ def test_a_package_out_of_its_range_is_1(site: Site) -> None:
 
 
 def test_only_a_failure_keeps_training_from_running() -> None:
-    assert doctor.can_train([Check("ok", "a", ""), Check("warn", "b", "")])
-    assert not doctor.can_train([Check("ok", "a", ""), Check("fail", "b", "")])
+    assert doctor.can_train([Diagnosis("ok", "a", ""), Diagnosis("warn", "b", "")])
+    assert not doctor.can_train([Diagnosis("ok", "a", ""), Diagnosis("fail", "b", "")])
 
 
 def test_packages_are_compared_with_what_the_distribution_declares(
@@ -136,7 +136,7 @@ def test_a_four_bit_step_that_raises_fails(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_check_that_lacks_a_package_is_a_row() -> None:
-    def check_thing() -> list[Check]:
+    def check_thing() -> list[Diagnosis]:
         raise ModuleNotFoundError("No module named 'psutil'")
 
     (check,) = doctor._tried(check_thing)
@@ -156,7 +156,7 @@ def test_a_torch_that_cannot_be_imported_is_a_row(monkeypatch: pytest.MonkeyPatc
 
 def test_a_driver_that_torch_does_not_see_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi")
-    check = doctor._device_check(CPU)
+    check = doctor._device_row(CPU)
     assert check.state == "warn"
     assert "CUDA build" in check.advice
 
@@ -173,21 +173,22 @@ def test_gpus_are_told_with_how_training_uses_them(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
-    check = doctor._gpus_check()
+    check = doctor._gpus_row()
     assert "GPU 0 80 GiB" in check.detail
     assert said in f"{check.detail} {check.advice}"
 
 
-def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "CONTROL_GROUP", tmp_path)
-    assert doctor._within_container(100, 80) == (100, 80)
-    (tmp_path / "memory.current").write_text("30\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert doctor._within_container(100, 80) == (100, 80)
-    (tmp_path / "memory.max").write_text("50\n")
-    assert doctor._within_container(100, 80) == (50, 20)
+def test_bf16_is_what_training_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda _: True)
+    assert doctor._bf16_row(CPU).detail == "in hardware on cpu: training computes in bf16"
+    monkeypatch.setattr(devices, "has_bf16", lambda _: False)
+    assert doctor._bf16_row(CPU).detail == "not used on cpu: training computes in fp32"
+
+
+def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "main_memory", lambda: (8 * 2**30, 2**30))
     (check,) = doctor.check_memory()
-    assert check.state == "warn"
+    assert (check.state, check.detail) == ("warn", "1.0 GiB free of 8.0")
 
 
 # The hub
@@ -227,9 +228,9 @@ def test_a_name_server_that_never_answers_is_not_waited_for(
     monkeypatch.setattr(doctor, "HUB_SECONDS", 0.1)
     release = threading.Event()
 
-    def stuck() -> Check:
+    def stuck() -> Diagnosis:
         release.wait(10)
-        return Check("ok", "hub", "late")
+        return Diagnosis("ok", "hub", "late")
 
     assert doctor._in_background(stuck)().state == "warn"
     release.set()
