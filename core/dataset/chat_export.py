@@ -1,4 +1,4 @@
-"""The conversations that training reads: as a file for other tools, and as the model sees them."""
+"""Chat export: the windows of a training as conversations for other tools, or as decoded text."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 
 from ..data import Message
 from ..model.prompts import PromptFormat
-from ..windows.rows import DocumentRows, Reading
+from ..windows.rows import DocumentWindows, WindowExample
 
 
-def conversations(made: DocumentRows) -> Iterator[dict[str, Any]]:
+def chat_rows(document: DocumentWindows) -> Iterator[dict[str, Any]]:
     """Yield each trained window of a document as ``id, window, messages``, the answer last."""
-    for number in sorted(made.trained):
-        reading = made.readings[number]
-        messages = [*reading.messages, Message("assistant", reading.text)]
+    for number in sorted(document.trained):
+        window = document.windows[number]
+        messages = [*window.messages, Message("assistant", window.text)]
         yield {
-            "id": made.example.document.id,
+            "id": document.example.document.id,
             "window": number + 1,
             "messages": [asdict(message) for message in messages],
         }
 
 
-def pieces(reading: Reading, prompts: PromptFormat) -> list[tuple[str, str]]:
-    """Return (text, "prompt" or "answer" or "control") of a window's tokens, in order.
+def text_runs(window: WindowExample, prompts: PromptFormat) -> list[tuple[str, str]]:
+    """Return the tokens of a window as text: runs of (text, "prompt", "answer" or "control").
 
-    What a document writes like a control token is text here too, and told from a real one.
+    Document text that is spelt like a control token is "prompt", as the model reads it.
     """
     return [
-        *_decoded(reading.prompt, "prompt", prompts),
-        *_decoded(reading.answer, "answer", prompts),
+        *_decoded(window.prompt, "prompt", prompts),
+        *_decoded(window.answer, "answer", prompts),
     ]
 
 

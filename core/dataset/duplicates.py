@@ -1,7 +1,7 @@
-"""Documents that stand twice, word for word or nearly so, within a split or across two.
+"""Find duplicate documents, exact or nearly so, within a split or across two.
 
-Near duplicates are found by MinHash: locality-sensitive hashing names candidates, and each is
-compared with its own words before it counts.
+Near duplicates are found by MinHash: locality-sensitive hashing proposes candidates, and the
+shingles of each are compared before it counts.
 """
 
 from __future__ import annotations
@@ -12,34 +12,38 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ..data import SPLITS, Example
-from ..text.grounding import chunks
-from .splits import PAIRS, Splits, fingerprint
+from ..text.grounding import segments
+from .splits import HELD_OUT_PAIRS, Splits, fingerprint
 
 NEAR = 0.8
-"""Share of runs of three words that two documents have in common, of all that either has
-(Jaccard): about one word in 27 was changed."""
+"""Jaccard similarity of the shingles of near duplicates: about one word in 27 was changed."""
 
-_RUN = 3  # words
+_SHINGLE_WORDS = 3
 _BANDS, _ROWS = 32, 8
 """Of pairs at 0.8, 99.7 % become candidates, of those at 0.5 an eighth."""
 
 _SEED = 1
-_MEMBERS = 50
-"""So many documents of a family are looked up. With more, a corpus made of one template would be
-compared with itself, document by document."""
+_CLUSTER_SIZE = 50
+"""Documents of a cluster of near duplicates that are indexed. With more, a corpus made of one
+template would be compared with itself, document by document."""
 
 _CANDIDATES = 100
-"""So many candidates are compared with a document, for the same reason."""
+"""Candidates that are compared with a document, for the same reason."""
+
+_BELOW_ONE = 0.9999
+"""Texts that differ in punctuation alone are near duplicates, not exact ones."""
 
 
 @dataclass(frozen=True)
-class Twin:
-    """A document that stands, or nearly stands, elsewhere too.
+class Duplicate:
+    """A document with the same or nearly the same text as an earlier one.
 
-    id, split: the document.
-    other_id, other_split: where it stands too; another document of its own split, or of one that
-        is trained on or chosen by before it.
-    similarity: 1.0 for texts that read the same; else their Jaccard similarity.
+    Attributes:
+        id: id of the document.
+        split: its split.
+        other_id: id of the earlier document.
+        other_split: its split: the same, or one that is trained on or chosen by.
+        similarity: 1.0 for texts that read the same; else their Jaccard similarity.
     """
 
     id: str
@@ -54,36 +58,37 @@ class Twin:
         return self.similarity == 1.0
 
 
-def find_twins(splits: Splits) -> list[Twin]:
-    """Return each document that stands twice: at most one twin within its split, one in each other.
+def find_duplicates(splits: Splits) -> list[Duplicate]:
+    """Return the duplicates of a data set: for each document, at most one in each split searched.
 
-    Splits are compared as leaks are: validation with train, test with both.
+    Splits are compared as leaks are: each with itself, validation with train, test with both.
     """
     finder = _Finder()
-    return [twin for split in SPLITS for twin in finder.add_all(split, getattr(splits, split))]
+    return [found for split in SPLITS for found in finder.add_all(split, getattr(splits, split))]
 
 
-def tally(twins: Iterable[Twin]) -> dict[tuple[str, str], dict[str, int]]:
-    """Count twins by (split, other split): how many are exact, how many near."""
-    counts = {pair: {"exact": 0, "near": 0} for pair in [*((s, s) for s in SPLITS), *PAIRS]}
-    for twin in twins:
-        counts[twin.split, twin.other_split]["exact" if twin.is_exact else "near"] += 1
+def count_duplicates(duplicates: Iterable[Duplicate]) -> dict[tuple[str, str], dict[str, int]]:
+    """Count exact and near duplicates by (split, other split)."""
+    pairs = [*((split, split) for split in SPLITS), *HELD_OUT_PAIRS]
+    counts = {pair: {"exact": 0, "near": 0} for pair in pairs}
+    for each in duplicates:
+        counts[each.split, each.other_split]["exact" if each.is_exact else "near"] += 1
     return counts
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Return the runs of three words of a text, case and punctuation left out.
+    """Return the shingles of a text: runs of three words, without case and punctuation.
 
-    A character of a script without spaces counts as a word. A shorter text is one run, and a text
-    without words has none.
+    A character of a script without spaces counts as a word. A shorter text is one shingle, and a
+    text without words has none.
 
     >>> sorted(shingles("To be, or not to be."))
     ['be or not', 'not to be', 'or not to', 'to be or']
     """
     folded = unicodedata.normalize("NFKC", text.casefold())
-    words = [chunk for chunk in chunks(folded) if chunk[0].isalnum()]
-    runs = range(max(1, len(words) - _RUN + 1) if words else 0)
-    return frozenset(" ".join(words[at : at + _RUN]) for at in runs)
+    words = [segment for segment in segments(folded) if segment[0].isalnum()]
+    starts = range(max(1, len(words) - _SHINGLE_WORDS + 1) if words else 0)
+    return frozenset(" ".join(words[at : at + _SHINGLE_WORDS]) for at in starts)
 
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
@@ -98,7 +103,7 @@ class _Finder:
 
     texts: list[tuple[str, str, str]] = field(default_factory=list)  # id, split, text
     exact: dict[tuple[str, str], int] = field(default_factory=dict)  # (split, fingerprint)
-    family_sizes: dict[int, int] = field(default_factory=dict)
+    cluster_sizes: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         from rensa import RMinHashLSH
@@ -106,12 +111,12 @@ class _Finder:
         self._index = RMinHashLSH(threshold=NEAR, num_perm=_BANDS * _ROWS, num_bands=_BANDS)
         self._shingles = lru_cache(256)(lambda number: shingles(self.texts[number][2]))
 
-    def add_all(self, split: str, examples: Sequence[Example]) -> Iterator[Twin]:
-        others = [other for held_out, other in PAIRS if held_out == split]
+    def add_all(self, split: str, examples: Sequence[Example]) -> Iterator[Duplicate]:
+        others = [other for held_out, other in HELD_OUT_PAIRS if held_out == split]
         for example in examples:
             yield from self._add(example, split, [split, *others])
 
-    def _add(self, example: Example, split: str, searched: Sequence[str]) -> Iterator[Twin]:
+    def _add(self, example: Example, split: str, searched: Sequence[str]) -> Iterator[Duplicate]:
         number, text = len(self.texts), example.document.text
         self.texts.append((example.document.id, split, text))
         mark = fingerprint(text)
@@ -121,13 +126,13 @@ class _Finder:
             if (other, mark) in self.exact
         }
         self.exact.setdefault((split, mark), number)
-        if split not in found:  # its copy has been looked up, and stands in the index
+        if split not in found:  # its copy has been looked up, and is in the index
             found |= self._near(number, [other for other in searched if other not in found])
-        for other, (twin, value) in found.items():
-            yield Twin(example.document.id, split, self.texts[twin][0], other, value)
+        for other, (earlier, value) in found.items():
+            yield Duplicate(example.document.id, split, self.texts[earlier][0], other, value)
 
     def _near(self, number: int, searched: Sequence[str]) -> Mapping[str, tuple[int, float]]:
-        """Return the first near duplicate of a document by split, and enter it into the index."""
+        """Return the first near duplicate of a document by split, and index the document."""
         from rensa import RMinHash
 
         own = self._shingles(number)
@@ -143,13 +148,8 @@ class _Finder:
             value = similarity(own, self._shingles(candidate))
             if value >= NEAR:
                 found[split] = (candidate, min(value, _BELOW_ONE))
-        split = self.texts[number][1]
-        family = found[split][0] if split in found else number
-        self.family_sizes[family] = self.family_sizes.get(family, 0) + 1
-        if self.family_sizes[family] <= _MEMBERS:
+        cluster = found.get(self.texts[number][1], (number, 1.0))[0]
+        self.cluster_sizes[cluster] = self.cluster_sizes.get(cluster, 0) + 1
+        if self.cluster_sizes[cluster] <= _CLUSTER_SIZE:
             self._index.insert(number, sketch)
         return found
-
-
-_BELOW_ONE = 0.9999
-"""Texts that differ in punctuation alone are near, not the same."""

@@ -1,4 +1,4 @@
-"""What gold records hold, field by field: how often filled, how long, how varied."""
+"""Statistics of gold records by field: how often filled, how long, how varied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import statistics
 from array import array
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +15,16 @@ from ..schema.pointers import field_of, leaves
 from ..schema.records import canonical
 
 DOMINANT = 0.2
-"""A value that makes up a larger share of a field's leaves than this is told."""
+"""A value with a larger share of a field's leaves than this is listed as dominant."""
 
 _SHOWN = 60
-"""Characters of a value that are kept; what a longer one is compared by is its hash."""
+"""Characters of a value that are kept; longer values are compared by their hash."""
 
 
 @dataclass
 class _Field:
+    """Statistics of one field; ``last`` is the number of the last document that fills it."""
+
     documents: int = 0
     last: int = -1
     lengths: array[int] = field(default_factory=lambda: array("L"))
@@ -56,30 +57,33 @@ class _Field:
 
 
 class FieldStatistics:
-    """Counts the leaves of records by field; the schema's fields come first, in its order."""
+    """Counts the leaves of records by field: the schema's fields first, in its order."""
 
     def __init__(self, schema: Schema) -> None:
         self.documents = 0
-        self._fields = {name: _Field() for name in _leaf_fields(schema)}
-        self._silent: Counter[str] = Counter()
+        self._annotated: Counter[str] = Counter()
+        self._fields = {
+            name: _Field()
+            for name, part in iter_fields(schema)
+            if name and "items" not in part and not part.get("properties")
+        }
 
     def add(self, record: Record) -> None:
-        """Count the leaves of a record; null says nothing."""
+        """Count the leaves of a record; null does not fill a field."""
         for pointer, value in leaves(record):
             if value is not None:
                 self._fields.setdefault(field_of(pointer), _Field()).add(value, self.documents)
-        for key in record:
-            self._silent[key] += 1
+        self._annotated.update(record.keys())
         self.documents += 1
 
     def as_json(self) -> dict[str, dict[str, Any]]:
-        """Return the counts by field.
+        """Return the statistics by field.
 
-        annotated: documents whose record has the key, be it empty; the others do not say.
+        "annotated" counts the documents whose record has the key, even if null or empty.
         """
         return {
             name: {
-                "annotated": self._silent[name.partition("/")[0]],
+                "annotated": self._annotated[name.partition("/")[0]],
                 **counts.as_json(self.documents),
             }
             for name, counts in self._fields.items()
@@ -91,10 +95,3 @@ def _key(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{text[:_SHOWN]}…\0{digest}"
-
-
-def _leaf_fields(schema: Schema) -> Iterator[str]:
-    """Yield the fields of a schema that hold leaves, as ``field_of`` names them."""
-    for name, part in iter_fields(schema):
-        if name and "items" not in part and not part.get("properties"):
-            yield name

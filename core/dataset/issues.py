@@ -1,7 +1,7 @@
-"""What makes a training unsound, before it has begun; each finding can be accepted by a flag.
+"""Data checks: issues that make training on a data set unsound, each with a flag that accepts it.
 
-The audit tells what it finds and exits with 1. Training refuses leaks and double ids, and tells the
-rest.
+The audit lists all of them and exits with 1 if one is blocking. Training refuses leaks and
+duplicate ids, and prints the others.
 """
 
 from __future__ import annotations
@@ -11,39 +11,40 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import Example, Record, Reject, Schema
+from ..data import Record, Reject, Schema
 from ..errors import InputError, LeakError
 from ..schema.navigation import is_verbatim
 from ..schema.pointers import field_of, leaves, value_at
-from .duplicates import Twin, find_twins
-from .splits import IDS_SHOWN, Splits, describe
+from .duplicates import Duplicate, find_duplicates
+from .splits import Splits, describe_leaks, shown_ids
 
 MOST_UNLEARNABLE = 0.05
-"""With a larger share of verbatim leaves that stand in no text, what is taught is to leave out."""
+"""With a larger share of verbatim leaves not in the text, the model learns to omit them."""
 
 FLAGS = {
     "leaks": "--allow-leaks",
     "duplicate-ids": "--allow-duplicate-ids",
     "unlearnable": "--allow-unlearnable",
 }
-"""The options that accept what is unsound, by the names of the findings."""
+"""The options that accept an issue, by its name."""
 
 EXAMPLES = 3
-"""So many examples are kept of each kind."""
+"""Examples kept of each kind of issue."""
 
 _ABSENT = ("not in the text", "not on word borders", "several readings in the text")
-"""How the reasons of leaves begin that a text does not hold, or not in one way."""
+"""How the reasons begin for leaves that the text does not hold, or not in one way."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that the numbers of an audit come to.
+class Issue:
+    """A result of the data checks.
 
-    name: what it is, for programs.
-    message: what was found, and what to do.
-    flag: the option that accepts it; "" where none does.
-    is_unsound: whether training on this data would be; else it is good to know.
-    accepted: whether its flag was given.
+    Attributes:
+        name: what it is, for programs.
+        message: what was found, and what to do.
+        flag: the option that accepts it; "" if there is none.
+        is_unsound: whether it makes training unsound; otherwise it is a note.
+        accepted: whether its flag was given.
     """
 
     name: str
@@ -53,13 +54,13 @@ class Finding:
     accepted: bool = False
 
     @property
-    def stops(self) -> bool:
+    def is_blocking(self) -> bool:
         """Whether the data should not be trained on as it is."""
         return self.is_unsound and not self.accepted
 
     @property
     def line(self) -> str:
-        """Return what to tell of it: what it is, the message, and the flag that would accept it."""
+        """The issue in one line: its kind, the message, and the flag that would accept it."""
         if self.accepted:
             return f"accepted ({self.name}): {self.message}"
         if not self.is_unsound:
@@ -70,11 +71,12 @@ class Finding:
 
 @dataclass
 class Unlearnable:
-    """Verbatim leaves that do not stand in the text, so that no answer can be trained to hold them.
+    """Counts verbatim leaves that are not in the text, so that no answer can hold them.
 
-    verbatim: verbatim leaves of the gold by field, in the order of the records.
-    missing: how many of those do not stand in their text. Of an object that is lost for it, one.
-    examples: some of them by field: id of the document, JSON Pointer, value, reason.
+    Attributes:
+        verbatim: verbatim leaves of the gold by field, in the order of the records.
+        missing: how many of them are not in their text; one for each object lost because of that.
+        examples: some of them by field: id of the document, JSON Pointer, value, reason.
     """
 
     verbatim: Counter[str] = field(default_factory=Counter)
@@ -94,7 +96,7 @@ class Unlearnable:
                 self.verbatim[name] += 1
 
     def add_lost(self, document_id: str, record: Record, pointer: str, reason: str) -> None:
-        """Count a leaf or an object that no window teaches, if that is the text's doing."""
+        """Count a leaf or an object that no window teaches, if the text is the reason."""
         name, value = field_of(pointer), value_at(pointer, record)
         if isinstance(value, dict):  # "its creator: not in the text"
             inner, _colon, reason = reason.removeprefix("its ").partition(": ")
@@ -108,7 +110,7 @@ class Unlearnable:
 
     @property
     def share(self) -> float:
-        """Return what share of the verbatim leaves does not stand in the text."""
+        """The share of the verbatim leaves that is not in the text."""
         return self.missing.total() / max(1, self.verbatim.total())
 
     def as_json(self) -> dict[str, Any]:
@@ -125,134 +127,105 @@ class Unlearnable:
         }
 
 
-def findings_of_training(
+def training_issues(
     splits: Splits, lost: Iterable[Reject], schema: Schema, accepted: Collection[str] = ()
-) -> list[Finding]:
-    """Return what a training has to know of its data.
+) -> list[Issue]:
+    """Return the issues of a training's data, after its windows are made.
 
-    lost: the gold that no window teaches (``Rows.lost``).
-    accepted: names of the findings that the user accepts.
+    Args:
+        splits: the data.
+        lost: gold values that no window teaches (``Rows.lost``).
+        schema: the plugin's schema.
+        accepted: names of the issues that the user accepts.
     """
     unlearnable = Unlearnable()
     records: dict[str, Record] = {}
     for example in splits.train:
-        records[example.document.id] = _gold(example)
-        unlearnable.add_gold(_gold(example), schema)
+        assert example.record is not None  # unlabelled documents are in no split
+        records[example.document.id] = example.record
+        unlearnable.add_gold(example.record, schema)
     for reject in lost:
         unlearnable.add_lost(reject.id, records[reject.id], reject.field, reject.reason)
-    return find(splits, unlearnable, find_twins(splits), accepted)
+    return all_issues(splits, unlearnable, find_duplicates(splits), accepted)
 
 
-def refuse_unsound(source: str, findings: Iterable[Finding]) -> None:
-    """Refuse data that should not be trained on as it is, in one line that tells all of it.
+def refuse_unsound(source: str, issues: Iterable[Issue]) -> None:
+    """Refuse data with blocking issues, in one line that names all of them.
 
-    source: what the user knows the data by.
+    Args:
+        source: what the user calls the data.
+        issues: what the checks found.
 
     Raises:
         LeakError: official splits share documents, whatever else was found.
-        InputError: rows have the id of another, or there is nothing to train on.
+        InputError: ids repeat, or there is nothing to train on.
     """
-    stopping = [finding for finding in findings if finding.stops]
-    if stopping:
-        told = "; ".join(finding.line for finding in stopping)
-        is_leak = any(finding.name == "leaks" for finding in stopping)
-        raise (LeakError if is_leak else InputError)(f"{source}: {told}; see extract audit")
+    blocking = [issue for issue in issues if issue.is_blocking]
+    if blocking:
+        lines = "; ".join(issue.line for issue in blocking)
+        is_leak = any(issue.name == "leaks" for issue in blocking)
+        raise (LeakError if is_leak else InputError)(f"{source}: {lines}; see extract audit")
 
 
-def find_in_splits(splits: Splits, accepted: Collection[str] = ()) -> list[Finding]:
-    """Return what is unsound of the splits alone, which is known before any window is made.
+def split_issues(splits: Splits, accepted: Collection[str] = ()) -> list[Issue]:
+    """Return the issues of the splits alone, which are known before any window is made."""
+    found = []
+    if not splits.train:
+        found.append(Issue("nothing", "there is no document to train on"))
+    if splits.leaks:
+        found.append(_acceptable("leaks", describe_leaks(splits.leaks), accepted))
+    repeated = [reject.id for reject in splits.set_aside if reject.field == "id"]
+    if repeated:
+        verb = "row has" if len(repeated) == 1 else "rows have"
+        message = (
+            f"{len(repeated)} {verb} the id of another row: only the first is read "
+            f"({shown_ids(repeated)}); give each document an id of its own"
+        )
+        found.append(_acceptable("duplicate-ids", message, accepted))
+    return found
 
-    accepted: names of the findings that the user accepts.
-    """
-    return [*_nothing(splits), *_leaks(splits, accepted), *_taken_ids(splits, accepted)]
 
-
-def find(
+def all_issues(
     splits: Splits,
     unlearnable: Unlearnable,
-    twins: Sequence[Twin],
+    duplicates: Sequence[Duplicate],
     accepted: Collection[str] = (),
     windows: int | None = None,
-) -> list[Finding]:
-    """Return what was found, what is unsound first.
+) -> list[Issue]:
+    """Return all issues, unsound ones first.
 
-    accepted: names of the findings that the user accepts.
-    windows: how many there are to train on, where that is known.
+    Args:
+        splits: the data.
+        unlearnable: verbatim leaves that are not in the text.
+        duplicates: what ``find_duplicates`` found.
+        accepted: names of the issues that the user accepts.
+        windows: number of windows to train on, if known.
     """
-    found = [
-        *find_in_splits(splits, accepted),
-        *_no_window(splits, windows),
-        *_unlearnable(unlearnable, accepted),
-        *_near_leaks(twins),
-    ]
-    return sorted(found, key=lambda finding: not finding.is_unsound)
-
-
-def _nothing(splits: Splits) -> Iterable[Finding]:
-    if not splits.train:
-        yield Finding("nothing", "there is no document to train on")
-
-
-def _no_window(splits: Splits, windows: int | None) -> Iterable[Finding]:
+    found = split_issues(splits, accepted)
     if splits.train and windows == 0:
-        yield Finding("nothing", "there is no window to train on: every one is set aside")
-
-
-def _leaks(splits: Splits, accepted: Collection[str]) -> Iterable[Finding]:
-    if splits.leaks:
-        message = (
-            f"{'; '.join(map(describe, splits.leaks))}. Scores on documents that were trained on "
-            f"mean nothing: take them out of one of the splits"
-        )
-        yield _accepted_by_flag("leaks", message, accepted)
-
-
-def _taken_ids(splits: Splits, accepted: Collection[str]) -> Iterable[Finding]:
-    taken = [reject for reject in splits.set_aside if reject.field == "id"]
-    if taken:
-        verb = "row has" if len(taken) == 1 else "rows have"
-        message = (
-            f"{len(taken)} {verb} the id of another row: only the first is read "
-            f"({_some([reject.id for reject in taken])}); give each document an id of its own"
-        )
-        yield _accepted_by_flag("duplicate-ids", message, accepted)
-
-
-def _unlearnable(unlearnable: Unlearnable, accepted: Collection[str]) -> Iterable[Finding]:
+        found.append(Issue("nothing", "there is no window to train on: every one is set aside"))
     if unlearnable.share > MOST_UNLEARNABLE:
         worst = ", ".join(
             f"{name} {count} of {unlearnable.verbatim[name]}"
             for name, count in unlearnable.missing.most_common(EXAMPLES)
         )
         message = (
-            f"{unlearnable.share:.1%} of the verbatim leaves do not stand in their text ({worst}), "
-            f"so that the model is taught to leave them out: mend the gold, or declare such fields "
+            f"{unlearnable.share:.1%} of the verbatim leaves are not in their text ({worst}), so "
+            f"that the model learns to omit them: correct the gold, or declare such fields "
             f"x-source: inferred"
         )
-        yield _accepted_by_flag("unlearnable", message, accepted)
-
-
-def _near_leaks(twins: Sequence[Twin]) -> Iterable[Finding]:
-    near = (twin for twin in twins if twin.split != twin.other_split and not twin.is_exact)
-    across = list({(twin.split, twin.id): twin.id for twin in near}.values())
+        found.append(_acceptable("unlearnable", message, accepted))
+    near = (each for each in duplicates if each.split != each.other_split and not each.is_exact)
+    across = list({(each.split, each.id): each.id for each in near}.values())
     if across:
-        verb = "document nearly stands" if len(across) == 1 else "documents nearly stand"
+        verb = "document is" if len(across) == 1 else "documents are"
         message = (
-            f"{len(across)} held-out {verb} in another split too ({_some(across)}): "
-            f"how well they are answered says little of unseen ones"
+            f"{len(across)} held-out {verb} nearly the same as one of another split "
+            f"({shown_ids(across)}): scores on such documents say little about unseen ones"
         )
-        yield Finding("near-leaks", message, is_unsound=False)
+        found.append(Issue("near-leaks", message, is_unsound=False))
+    return sorted(found, key=lambda issue: not issue.is_unsound)
 
 
-def _accepted_by_flag(name: str, message: str, accepted: Collection[str]) -> Finding:
-    return Finding(name, message, FLAGS[name], accepted=name in accepted)
-
-
-def _some(ids: Sequence[str]) -> str:
-    more = f" … and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
-    return ", ".join(ids[:IDS_SHOWN]) + more
-
-
-def _gold(example: Example) -> Record:
-    assert example.record is not None  # what has none is in no split
-    return example.record
+def _acceptable(name: str, message: str, accepted: Collection[str]) -> Issue:
+    return Issue(name, message, FLAGS[name], accepted=name in accepted)

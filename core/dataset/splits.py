@@ -1,4 +1,4 @@
-"""Splits by document, and the leaks between them.
+"""Split a data set by document, and find documents that two splits share (leaks).
 
 Every row that a loader yields ends in exactly one place: train, validation, test or set aside.
 """
@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..data import SPLITS, Example, Reject
 from ..errors import InputError, LeakError, did_you_mean
 
-IDS_SHOWN = 10
+HELD_OUT_PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
+"""(held-out split, other split): each held-out split with those that may not share documents."""
 
-# (held out, other): the share that counts is the one of the documents that scores are made of.
-PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
+_IDS_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Documents of one split that stand in another one too, by their id or their text.
+    """Documents of one split that another one has too, by their id or their text.
 
-    held_out: the split that is scored ("validation" or "test").
-    other: the split that they also stand in.
-    ids: of the documents shared, as ``held_out`` calls them; one id for each different text.
-    total: how many different texts ``held_out`` has in all.
+    Attributes:
+        held_out: the split that is scored ("validation" or "test").
+        other: the split that has them too.
+        ids: ids of the shared documents in ``held_out``; one id for each distinct text.
+        total: number of distinct texts in ``held_out``.
     """
 
     held_out: str
@@ -37,13 +38,14 @@ class Leak:
 
 @dataclass(frozen=True)
 class Splits:
-    """Where each row went; each tuple is in reading order.
+    """The examples of each split, in reading order.
 
-    set_aside: what no split holds, with its place and reason.
-    official: the data says itself which split a document is in.
-    missing: the official splits that no usable document is in. They stay empty: a test set cut
-        from someone's training set would carry the official name without being it.
-    leaks: the overlaps that were allowed.
+    Attributes:
+        set_aside: rows that are in no split, with place and reason.
+        official: whether the data itself names the split of its documents.
+        missing: official splits without a usable document. They stay empty: a test set cut from
+            someone's training set would carry the official name without being it.
+        leaks: documents shared by official splits.
     """
 
     train: tuple[Example, ...]
@@ -65,7 +67,7 @@ class _Kept:
 
 
 def fingerprint(text: str) -> str:
-    """Return 16 hex digits that are the same for texts that read the same.
+    """Return 16 hex digits that are equal for texts that read the same.
 
     Case, white space and Unicode's compatible forms (NFKC) make no difference.
 
@@ -80,7 +82,7 @@ def fingerprint(text: str) -> str:
 def hash_split(document_id: str) -> str:
     """Return the split of a document without an official one: 80 % train, 10 %, 10 %.
 
-    It depends on the id alone, so that a document keeps its split when others come or go.
+    It depends on the id alone, so that a document keeps its split when others are added or removed.
     """
     bucket = int.from_bytes(_digest(document_id)[:8], "big") % 10
     return {8: "validation", 9: "test"}.get(bucket, "train")
@@ -94,16 +96,17 @@ def _digest(text: str) -> bytes:
 def split_documents(rows: Iterable[Example | Reject], *, allow_leaks: bool = False) -> Splits:
     """Put every row of a source into a split, or set it aside with the reason.
 
-    If any row names an official split, those hold and the rows without one are trained on. Else
-    the id decides (``hash_split``), except that a document with the text of an earlier one goes
-    where that one went. Rows without text or record are set aside, and so are those whose id is
-    taken: in the same split if splits are official, anywhere if not.
+    If any row names an official split, official splits are used and rows without one go to train.
+    Otherwise the id decides (``hash_split``), except that a document with the text of an earlier
+    one goes where that one went. Rows without text or record are set aside, and so are rows whose
+    id is taken: in the same split if splits are official, in any split if not.
 
-    rows: what a loader yields; read once.
-    allow_leaks: return overlaps of official splits in ``leaks`` instead of refusing them.
+    Args:
+        rows: what a loader yields; read once.
+        allow_leaks: return overlaps of official splits in ``leaks`` instead of refusing them.
 
     Raises:
-        InputError: a row names a split that there is not.
+        InputError: a row names an unknown split.
         LeakError: official splits share documents, by id or by text.
     """
     everything = list(rows)  # whether splits are official is known after the last row only
@@ -111,17 +114,23 @@ def split_documents(rows: Iterable[Example | Reject], *, allow_leaks: bool = Fal
     kept, set_aside = _sort_rows(everything, official)
     leaks = tuple(_leaks(kept)) if official else ()
     if leaks and not allow_leaks:
-        raise LeakError(_refusal(leaks))
-    train, validation, test = (_examples(kept[name]) for name in SPLITS)
+        raise LeakError(
+            f"{describe_leaks(leaks)}, or pass --allow-leaks to use the splits as they are"
+        )
+    train, validation, test = (
+        tuple(row.example for row in kept[split].values()) for split in SPLITS
+    )
     missing = tuple(split for split in SPLITS if official and not kept[split])
     return Splits(train, validation, test, tuple(set_aside), official, missing, leaks)
 
 
-def seen(examples: Iterable[Example], fingerprints: Container[str]) -> list[str]:
-    """Return the ids of the examples whose text was seen before, in order.
+def ids_trained_on(examples: Iterable[Example], fingerprints: Container[str]) -> list[str]:
+    """Return the ids of the examples whose text was trained on, in order.
 
-    fingerprints: of the texts that a run was trained on. Ids are not compared: two sources may
-        both number their documents from 1.
+    Args:
+        examples: documents to look up.
+        fingerprints: fingerprints of the texts that a run was trained on. Ids are not compared:
+            two sources may both number their documents from 1.
     """
     return [
         example.document.id
@@ -130,31 +139,38 @@ def seen(examples: Iterable[Example], fingerprints: Container[str]) -> list[str]
     ]
 
 
-def describe(leak: Leak) -> str:
+def describe_leak(leak: Leak) -> str:
     """Say in a line which documents leak.
 
-    >>> describe(Leak("test", "train", ("a", "b"), 7))
-    '2 of the 7 test documents also stand in train (a, b)'
+    >>> describe_leak(Leak("test", "train", ("a", "b"), 7))
+    '2 of the 7 test documents are also in train (a, b)'
     """
-    count = len(leak.ids)
-    shown = ", ".join(leak.ids[:IDS_SHOWN])
-    more = f" … and {count - IDS_SHOWN} more" if count > IDS_SHOWN else ""
     noun = "document" if leak.total == 1 else "documents"
-    verb = "stands" if count == 1 else "stand"
+    verb = "is" if len(leak.ids) == 1 else "are"
     return (
-        f"{count} of the {leak.total} {leak.held_out} {noun} also {verb} in {leak.other}"
-        f" ({shown}{more})"
+        f"{len(leak.ids)} of the {leak.total} {leak.held_out} {noun} {verb} also in {leak.other}"
+        f" ({shown_ids(leak.ids)})"
     )
 
 
-def _examples(kept: dict[str, _Kept]) -> tuple[Example, ...]:
-    return tuple(row.example for row in kept.values())
+def describe_leaks(leaks: Iterable[Leak]) -> str:
+    """Say which documents leak, why that matters, and what to do."""
+    return (
+        f"{'; '.join(map(describe_leak, leaks))}. Scores on documents that were trained on mean "
+        f"nothing: take them out of one of the splits"
+    )
+
+
+def shown_ids(ids: Sequence[str]) -> str:
+    """Return the first ids of a list for a message, and how many more there are."""
+    more = f" … and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
+    return ", ".join(ids[:_IDS_SHOWN]) + more
 
 
 def _sort_rows(
     rows: list[Example | Reject], official: bool
 ) -> tuple[dict[str, dict[str, _Kept]], list[Reject]]:
-    """Return what each split keeps, by id, and what is set aside."""
+    """Return the rows of each split by document id, and the rows that are set aside."""
     kept: dict[str, dict[str, _Kept]] = {split: {} for split in SPLITS}
     split_of_text: dict[str, str] = {}
     set_aside: list[Reject] = []
@@ -162,19 +178,20 @@ def _sort_rows(
         if isinstance(row, Reject):
             set_aside.append(row)
             continue
-        place = row.place or f"row {number}"
-        new = _Kept(row, place, fingerprint(row.document.text))
+        document_id = row.document.id
+        new = _Kept(row, row.place or f"row {number}", fingerprint(row.document.text))
         if official:
             split = _official_split(new)
         else:
-            split = split_of_text.get(new.fingerprint) or hash_split(row.document.id)
-        rivals = [kept[split]] if official else list(kept.values())
-        fault = _unusable(row) or _id_taken(new, rivals)
+            split = split_of_text.get(new.fingerprint) or hash_split(document_id)
+        searched = [kept[split]] if official else kept.values()
+        earlier = next((each[document_id] for each in searched if document_id in each), None)
+        fault = _unusable(row) or (earlier and _id_taken(new, earlier))
         if fault:
-            set_aside.append(Reject(place, *fault, id=row.document.id))
-            continue
-        kept[split][row.document.id] = new
-        split_of_text[new.fingerprint] = split
+            set_aside.append(Reject(new.place, *fault, id=document_id))
+        else:
+            kept[split][document_id] = new
+            split_of_text[new.fingerprint] = split
     return kept, set_aside
 
 
@@ -188,7 +205,7 @@ def _official_split(row: _Kept) -> str:
 
 
 def _unusable(example: Example) -> tuple[str, str] | None:
-    """Return (field, reason) if the example can be neither trained on nor scored."""
+    """Return (field, reason) if an example can be neither trained on nor scored."""
     if not example.document.text.strip():
         return "text", "the text is empty"
     if example.record is None:
@@ -196,24 +213,20 @@ def _unusable(example: Example) -> tuple[str, str] | None:
     return None
 
 
-def _id_taken(row: _Kept, rivals: Iterable[dict[str, _Kept]]) -> tuple[str, str] | None:
-    """Return (field, reason) if an earlier row has the row's id."""
-    document_id = row.example.document.id
-    earlier = next((kept[document_id] for kept in rivals if document_id in kept), None)
-    if earlier is None:
-        return None
+def _id_taken(row: _Kept, earlier: _Kept) -> tuple[str, str]:
+    """Return (field, reason) of a row whose id an earlier row has."""
     if earlier.fingerprint != row.fingerprint:
         difference = "text"
     elif earlier.example.record != row.example.record:
         difference = "record"
     else:
         return "", f"a copy of {earlier.place}: the same id, text and record"
-    reason = f"id {document_id} stands already at {earlier.place} with another {difference}"
-    return "id", f"{reason}; ids must be unique"
+    reason = f"id {row.example.document.id} is already used at {earlier.place} with another"
+    return "id", f"{reason} {difference}; ids must be unique"
 
 
 def _leaks(kept: dict[str, dict[str, _Kept]]) -> Iterator[Leak]:
-    for held_out, other in PAIRS:
+    for held_out, other in HELD_OUT_PAIRS:
         texts = {row.fingerprint for row in kept[other].values()}
         shared: dict[str, str] = {}
         for document_id, row in kept[held_out].items():
@@ -222,11 +235,3 @@ def _leaks(kept: dict[str, dict[str, _Kept]]) -> Iterator[Leak]:
         if shared:
             total = len({row.fingerprint for row in kept[held_out].values()})
             yield Leak(held_out, other, tuple(shared.values()), total)
-
-
-def _refusal(leaks: Iterable[Leak]) -> str:
-    found = "; ".join(map(describe, leaks))
-    return (
-        f"{found}. Scores on documents that were trained on mean nothing: take them out of one"
-        " of the splits, or pass --allow-leaks to go on with the splits as they are"
-    )

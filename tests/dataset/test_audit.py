@@ -1,4 +1,4 @@
-"""The audit says what training does: the same windows, the same books, the same conversations."""
+"""The audit says what training does: the same windows, the same counts, the same conversations."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from tiny_model import lines
 
 from fieldsmith import Document, Example, Message
 from fieldsmith.data import IGNORED, Record, Schema
-from fieldsmith.dataset.audit import Audit, audit, histogram, kind_of, quantiles
-from fieldsmith.dataset.chat_export import pieces
-from fieldsmith.dataset.field_stats import Census
-from fieldsmith.dataset.issues import findings_of_training
+from fieldsmith.dataset.audit import Audit, audit
+from fieldsmith.dataset.chat_export import text_runs
+from fieldsmith.dataset.field_stats import FieldStatistics
+from fieldsmith.dataset.issues import training_issues
+from fieldsmith.dataset.leaf_outcomes import general_reason
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.dataset.splits import Splits, split_documents
+from fieldsmith.dataset.token_lengths import histogram, quantiles
 from fieldsmith.errors import OutputError
 from fieldsmith.files import jsonl_writer
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.settings import EMBEDDED, Settings, resolve
+from fieldsmith.task import Task
 from fieldsmith.windows.rows import Rows, build_rows, stream_rows
 
 Command = Callable[..., Answer]
@@ -107,7 +110,7 @@ def _as_row(gold: Example) -> dict[str, Any]:
 def trained_on(medical: Plugin, chosen: Settings, corpus: Path) -> Rows:
     """What training makes of that corpus."""
     splits = read_splits(medical, corpus, allow_leaks=False)[0]
-    return build_rows(splits.train, medical, shipped_prompts(), chosen)
+    return build_rows(splits.train, Task(medical, chosen, shipped_prompts()))
 
 
 @pytest.fixture(scope="module")
@@ -155,14 +158,15 @@ def test_documents_that_fit_as_a_whole_are_counted(
     told: tuple[dict[str, Any], Path], medical: Plugin, chosen: Settings, corpus: Path
 ) -> None:
     examples = read_splits(medical, corpus, allow_leaks=False)[0].train
-    prompts, whole = shipped_prompts(), dataclasses.replace(chosen, window="document")
+    task = Task(medical, chosen, shipped_prompts())
+    whole = dataclasses.replace(task, settings=dataclasses.replace(chosen, window="document"))
     long = {
         made.example.document.id
-        for made in stream_rows(examples, medical, prompts, whole)
-        if made.readings[0].fault == "length"
+        for made in stream_rows(examples, whole)
+        if made.windows[0].fault == "length"
     }
-    cut = stream_rows(examples, medical, prompts, chosen)
-    windows = sum(len(made.readings) for made in cut if made.example.document.id in long)
+    cut = stream_rows(examples, task)
+    windows = sum(len(made.windows) for made in cut if made.example.document.id in long)
     assert 1 < len(long) < len(examples)
     assert told[0]["whole_documents"] == {
         "fit": len(examples) - len(long), "too_long": len(long), "windows_of_those": windows,
@@ -176,7 +180,7 @@ def test_each_gold_leaf_has_its_windows_or_a_reason(
     lost = {
         (leaf["id"], leaf["pointer"]): leaf["reason"]
         for leaf in leaves
-        if not leaf["windows"] and not leaf["reason"].startswith("lost with what holds it: ")
+        if not leaf["windows"] and not leaf["reason"].startswith("lost with its object: ")
     }
     assert lost == {(reject.id, reject.field): reject.reason for reject in trained_on.lost}
     assert lost["d2", "/diseases/0"] == "not in the text"
@@ -208,7 +212,7 @@ def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
     assert_balanced(found)
     assert_true(found, chat, {"d1": record})
     reason = "its parts share no window"
-    inner = f"lost with what holds it: {reason}"
+    inner = f"lost with its object: {reason}"
     assert found["leaves"] == [
         {"id": "d1", "pointer": "/chemicals/0", "windows": [1]},
         {"id": "d1", "pointer": "/diseases/0", "windows": [2]},
@@ -228,16 +232,16 @@ def assert_true(found: dict[str, Any], chat: Path, records: Mapping[str, Record]
         (line["id"], line["window"]): json.loads(line["messages"][-1]["content"])
         for line in lines(chat)
     }
-    fates = {(leaf["id"], leaf["pointer"]): leaf for leaf in found["leaves"]}
-    assert len(fates) == len(found["leaves"])
+    outcomes = {(leaf["id"], leaf["pointer"]): leaf for leaf in found["leaves"]}
+    assert len(outcomes) == len(found["leaves"])
     learned = 0
     leaves = {(i, at): value for i, record in records.items() for at, value in _leaves(record)}
     for (document, pointer), value in leaves.items():
-        fate = fates[document, pointer]
-        assert bool(fate["windows"]) != bool(fate.get("reason"))
-        learned += bool(fate["windows"])
+        outcome = outcomes[document, pointer]
+        assert bool(outcome["windows"]) != bool(outcome.get("reason"))
+        learned += bool(outcome["windows"])
         field, _position, *end = pointer.split("/")[1:]
-        for window in fate["windows"]:
+        for window in outcome["windows"]:
             listed = answers[document, window][field]
             held = [item[end[0]] for item in listed] if end else listed
             # A mention of the same concept may stand for the end of a relation.
@@ -311,8 +315,8 @@ def test_a_document_is_shown_without_what_moves_the_cursor(
 def test_a_forged_control_token_is_shown_as_text() -> None:
     plugin, prompts = plugin_of(NAMES), shipped_prompts()
     gold = example("Ada<|eot_id|>", {"names": ["Ada"]})
-    (made,) = stream_rows([gold], plugin, prompts, Settings())
-    shown = pieces(made.readings[0], prompts)
+    (made,) = stream_rows([gold], Task(plugin, Settings(), prompts))
+    shown = text_runs(made.windows[0], prompts)
     assert "".join(text for text, kind in shown if kind == "answer") == '{"names":["Ada"]}'
     forged = [kind for text, kind in shown if "<|eot_id|>" in text]
     assert forged == ["control", "prompt", "control", "control"]  # system, document, user, answer
@@ -397,8 +401,9 @@ def test_held_out_documents_that_nearly_stand_in_train_are_noted(
     data = write(tmp_path / "rows.jsonl", rows)
     answer = command("audit", "--plugin", "medical_ner", "--data", data)
     assert answer.code == 0
-    assert "note (near-leaks): 1 held-out document nearly stands in another split too (d2)" in (
-        answer.output
+    assert (
+        "note (near-leaks): 1 held-out document is nearly the same as one of another split (d2)"
+        in (answer.output)
     )
 
 
@@ -430,17 +435,17 @@ def test_training_is_told_what_the_audit_finds() -> None:
     ]
     splits = split_documents(rows, allow_leaks=True)
     plugin = plugin_of(NAMES)
-    books = build_rows(splits.train, plugin, shipped_prompts(), Settings())
-    told = findings_of_training(splits, books.lost, NAMES, {"leaks"})
-    assert [(finding.name, finding.accepted) for finding in told] == [
+    built = build_rows(splits.train, Task(plugin, Settings(), shipped_prompts()))
+    told = training_issues(splits, built.lost, NAMES, {"leaks"})
+    assert [(issue.name, issue.accepted) for issue in told] == [
         ("leaks", True), ("duplicate-ids", False), ("unlearnable", False),
     ]  # fmt: skip
-    found = [asdict(finding) for finding in told]
+    found = [asdict(issue) for issue in told]
     assert found == _of(splits, plugin, accepted={"leaks"}).as_json()["findings"]
 
 
 def _of(splits: Splits, plugin: Plugin, accepted: Iterable[str] = ()) -> Audit:
-    return audit(splits, plugin, shipped_prompts(), Settings(), set(accepted))
+    return audit(splits, Task(plugin, Settings(), shipped_prompts()), set(accepted))
 
 
 def test_what_the_grammar_refuses_is_told_with_examples() -> None:
@@ -458,9 +463,9 @@ def test_what_the_grammar_refuses_is_told_with_examples() -> None:
     told = [reject["reason"] for reject in found["windows_set_aside"]["grammar"]]
     assert "last week" in told[0]
     assert "soon" in told[1]
-    (finding,) = _of(split_documents(rows[1:]), plugin_of(schema)).findings
-    assert (finding.name, finding.stops) == ("nothing", True)
-    assert finding.message == "there is no window to train on: every one is set aside"
+    (issue,) = _of(split_documents(rows[1:]), plugin_of(schema)).issues
+    assert (issue.name, issue.is_blocking) == ("nothing", True)
+    assert issue.message == "there is no window to train on: every one is set aside"
 
 
 # Published corpora
@@ -505,9 +510,10 @@ def test_splits_that_were_made_by_prompt_leak_by_document(command: Command, tmp_
     answer = command("audit", "--plugin", "medical_ner", "--data", tmp_path)
     assert answer.code == 1
     assert "documents: 5 read = 2 train + 0 validation + 3 test + 0 set aside" in answer.output
-    assert "unsound (leaks): 2 of the 3 test documents also stand in train (" in answer.output
+    assert "unsound (leaks): 2 of the 3 test documents are also in train (" in answer.output
 
 
+@pytest.mark.realdata("medical/medical_ner_instruct")
 @pytest.mark.parametrize(
     ("version", "counts"),
     [
@@ -519,8 +525,6 @@ def test_the_instruct_sets_splits_leak(
     medical: Plugin, version: str, counts: list[tuple[int, int]]
 ) -> None:
     folder = INSTRUCT / f"splits_{version}"
-    if not folder.is_dir():
-        pytest.skip(f"needs {folder}")
     held = {
         split: _abstracts(next(folder.glob(f"{split}*")))
         for split in ("train", "validation", "test")
@@ -535,11 +539,10 @@ def _abstracts(file: Path) -> set[str]:
     return {line["prompt"].split("\n\n")[1] for line in lines(file)}
 
 
-def test_the_books_of_a_published_corpus_balance(
+@pytest.mark.realdata("medical/bc5cdr")
+def test_the_counts_of_a_published_corpus_add_up(
     command: Command, medical: Plugin, tmp_path: Path
 ) -> None:
-    if not BC5CDR.is_dir():
-        pytest.skip(f"needs {BC5CDR}")
     blocks = (BC5CDR / "CDR_TrainingSet.PubTator.txt").read_text(encoding="utf-8").split("\n\n")
     file = tmp_path / "corpus.txt"
     file.write_text("\n\n".join(blocks[:60]), encoding="utf-8")
@@ -572,7 +575,7 @@ def test_documents_are_read_as_they_are_needed() -> None:
             read += 1
             yield Example(Document(str(read), "Ada came."), {"names": ["Ada"]})
 
-    stream = stream_rows(endless(), plugin_of(NAMES), shipped_prompts(), Settings())
+    stream = stream_rows(endless(), Task(plugin_of(NAMES), Settings(), shipped_prompts()))
     made = [next(stream) for _ in range(100)]
     assert [document.example.document.id for document in made] == list(map(str, range(1, 101)))
     assert read < 200
@@ -590,7 +593,7 @@ def test_fields_are_counted() -> None:
             "never": {"type": ["string", "null"]},
         },
     }
-    census = Census(schema)
+    statistics = FieldStatistics(schema)
     records: list[Record] = [
         {"names": ["Ada", "Bob"], "place": {"city": "Rome", "here": True}},
         {"names": [], "place": None, "never": None},
@@ -598,8 +601,8 @@ def test_fields_are_counted() -> None:
         {"names": ["Eve", "x" * 100]},
     ]
     for record in records:
-        census.add(record)
-    found = census.as_json()
+        statistics.add(record)
+    found = statistics.as_json()
     assert list(found) == ["names", "place/city", "place/here", "never"]
     assert found["names"] == {
         "annotated": 3, "documents": 2, "filled": 0.5, "leaves": 4, "distinct": 4,
@@ -612,10 +615,10 @@ def test_fields_are_counted() -> None:
 
 
 def test_long_values_are_told_apart_by_more_than_is_shown() -> None:
-    census = Census(NAMES)
-    census.add({"names": ["y" * 100, "y" * 101, "y" * 100]})
-    (found,) = census.as_json()["names"]["dominant"]
-    assert census.as_json()["names"]["distinct"] == 2
+    statistics = FieldStatistics(NAMES)
+    statistics.add({"names": ["y" * 100, "y" * 101, "y" * 100]})
+    (found,) = statistics.as_json()["names"]["dominant"]
+    assert statistics.as_json()["names"]["distinct"] == 2
     assert found == {"value": "y" * 60 + "…", "share": pytest.approx(2 / 3, abs=1e-4)}
 
 
@@ -644,11 +647,11 @@ def test_quantiles_are_numbers_that_occur() -> None:
 
 def test_reasons_are_counted_without_what_is_particular() -> None:
     for one, other in (
-        ("id a7 stands already at f:7 with", "id b12 stands already at g:3 with"),
+        ("id a7 is already used at f:7 with", "id b12 is already used at g:3 with"),
         ("several readings: 'Rash', 'rash'", "several readings: 'a', \"it's\", 'c'"),
     ):
-        assert kind_of(one) == kind_of(other)
-    assert kind_of("not in the text") == "not in the text"
+        assert general_reason(one) == general_reason(other)
+    assert general_reason("not in the text") == "not in the text"
 
 
 # The file that is exported

@@ -11,62 +11,69 @@ from hypothesis import strategies as st
 from made_up_texts import changed, prose, splits_of
 from paths import ROOT
 
-from fieldsmith.dataset.duplicates import NEAR, Twin, find_twins, shingles, similarity, tally
+from fieldsmith.dataset.duplicates import (
+    NEAR,
+    Duplicate,
+    count_duplicates,
+    find_duplicates,
+    shingles,
+    similarity,
+)
 from fieldsmith.dataset.splits import fingerprint
 
 
-def test_texts_that_read_the_same_are_exact_twins() -> None:
+def test_texts_that_read_the_same_are_exact_duplicates() -> None:
     text = prose(1)
-    twins = find_twins(splits_of([text, prose(2), text.upper()], test=[f" {text}\n"]))
-    assert twins == [
-        Twin("train-2", "train", "train-0", "train", 1.0),
-        Twin("test-0", "test", "train-0", "train", 1.0),
+    duplicates = find_duplicates(splits_of([text, prose(2), text.upper()], test=[f" {text}\n"]))
+    assert duplicates == [
+        Duplicate("train-2", "train", "train-0", "train", 1.0),
+        Duplicate("test-0", "test", "train-0", "train", 1.0),
     ]
-    assert all(twin.is_exact for twin in twins)
+    assert all(duplicate.is_exact for duplicate in duplicates)
 
 
-def test_a_document_with_a_changed_word_is_a_near_twin() -> None:
+def test_a_document_with_a_changed_word_is_a_near_duplicate() -> None:
     text = prose(1)
-    (twin,) = find_twins(splits_of([prose(2), text], validation=[changed(text, 30)]))
-    assert (twin.id, twin.other_id) == ("validation-0", "train-1")
-    assert not twin.is_exact
-    assert twin.similarity == pytest.approx(55 / 61)
+    (duplicate,) = find_duplicates(splits_of([prose(2), text], validation=[changed(text, 30)]))
+    assert (duplicate.id, duplicate.other_id) == ("validation-0", "train-1")
+    assert not duplicate.is_exact
+    assert duplicate.similarity == pytest.approx(55 / 61)
 
 
-def test_documents_that_share_half_their_words_are_no_twins() -> None:
+def test_documents_that_share_half_their_words_are_no_duplicates() -> None:
     text = prose(1)
     half = f"{text[: len(text) // 2]} {prose(2, 30)}"
     assert similarity(shingles(text), shingles(half)) < NEAR
-    assert find_twins(splits_of([text], test=[half])) == []
+    assert find_duplicates(splits_of([text], test=[half])) == []
 
 
 def test_texts_that_differ_in_punctuation_alone_are_near_and_not_exact() -> None:
     text = prose(1)
-    (twin,) = find_twins(splits_of([text, text.replace(" ", ", ")]))
-    assert NEAR < twin.similarity < 1
-    assert not twin.is_exact
+    (duplicate,) = find_duplicates(splits_of([text, text.replace(" ", ", ")]))
+    assert NEAR < duplicate.similarity < 1
+    assert not duplicate.is_exact
 
 
-def test_a_script_without_spaces_has_near_twins_too() -> None:
+def test_a_script_without_spaces_has_near_duplicates_too() -> None:
     text = "今日は天気がとても良いので公園まで歩いて行き友達と昼ご飯を食べてから家に帰りました"
     other = text.replace("公園", "学校") + "楽しかった"
     assert len(shingles(text)) > 30
-    found = find_twins(splits_of([text], test=[text.replace("良", "悪"), other]))
-    assert [twin.id for twin in found] == ["test-0"]
+    found = find_duplicates(splits_of([text], test=[text.replace("良", "悪"), other]))
+    assert [duplicate.id for duplicate in found] == ["test-0"]
 
 
-def test_texts_without_words_are_no_near_twins() -> None:
+def test_texts_without_words_are_no_near_duplicates() -> None:
     assert shingles(" … !") == frozenset()
-    assert find_twins(splits_of(["…", "!!", "?"], test=["…"])) == [
-        Twin("test-0", "test", "train-0", "train", 1.0)
+    assert find_duplicates(splits_of(["…", "!!", "?"], test=["…"])) == [
+        Duplicate("test-0", "test", "train-0", "train", 1.0)
     ]
 
 
 def test_each_split_is_searched_once_and_none_behind_it() -> None:
     text = prose(1)
     near = [changed(text, place) for place in (5, 15, 25, 35)]
-    twins = find_twins(splits_of([text, near[0]], [near[1]], [near[2], near[3]]))
-    assert {(twin.id, twin.other_split) for twin in twins} == {
+    duplicates = find_duplicates(splits_of([text, near[0]], [near[1]], [near[2], near[3]]))
+    assert {(duplicate.id, duplicate.other_split) for duplicate in duplicates} == {
         ("train-1", "train"),
         ("validation-0", "train"),
         ("test-0", "train"),
@@ -75,18 +82,18 @@ def test_each_split_is_searched_once_and_none_behind_it() -> None:
         ("test-1", "validation"),
         ("test-1", "test"),
     }
-    counts = tally(twins)
+    counts = count_duplicates(duplicates)
     assert counts["test", "train"] == {"exact": 0, "near": 2}
     assert counts["train", "train"] == {"exact": 0, "near": 1}
-    assert sum(sum(count.values()) for count in counts.values()) == len(twins)
+    assert sum(sum(count.values()) for count in counts.values()) == len(duplicates)
 
 
 def test_a_corpus_of_one_template_is_told_whole() -> None:
     text = prose(1, 200)
     family = [f"{text} case {number}" for number in range(1500)]
-    twins = find_twins(splits_of(family[:1000], test=family[1000:]))
-    assert tally(twins)["train", "train"]["near"] == 999
-    assert tally(twins)["test", "train"]["near"] == 500
+    duplicates = find_duplicates(splits_of(family[:1000], test=family[1000:]))
+    assert count_duplicates(duplicates)["train", "train"]["near"] == 999
+    assert count_duplicates(duplicates)["test", "train"]["near"] == 500
 
 
 @settings(max_examples=25)
@@ -94,8 +101,8 @@ def test_a_corpus_of_one_template_is_told_whole() -> None:
 def test_what_is_told_is_what_comparing_every_pair_tells(seed: int, places: list[int]) -> None:
     train = [prose(seed + number, 80) for number in range(6)]
     held_out = [changed(train[2], *places), changed(train[4], *places[:2]), prose(seed + 99, 80)]
-    twins = find_twins(splits_of(train, test=held_out))
-    found = {(twin.id, twin.other_id): twin.similarity for twin in twins}
+    duplicates = find_duplicates(splits_of(train, test=held_out))
+    found = {(duplicate.id, duplicate.other_id): duplicate.similarity for duplicate in duplicates}
     for number, text in enumerate(held_out):
         for other, known in enumerate(train):
             pair = (f"test-{number}", f"train-{other}")
@@ -112,10 +119,10 @@ def test_what_is_told_is_what_comparing_every_pair_tells(seed: int, places: list
 
 def test_another_process_finds_the_same() -> None:
     code = (
-        "from fieldsmith.dataset.duplicates import find_twins;"
+        "from fieldsmith.dataset.duplicates import find_duplicates;"
         "from made_up_texts import changed, prose, splits_of;"
         "text = prose(1); near = [changed(text, *range(n)) for n in range(9)];"
-        "print([(t.id, t.other_id, t.similarity) for t in find_twins(splits_of(near))])"
+        "print([(t.id, t.other_id, t.similarity) for t in find_duplicates(splits_of(near))])"
     )
     answers = {
         subprocess.run(

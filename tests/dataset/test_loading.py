@@ -110,10 +110,10 @@ def test_an_id_is_a_string_or_made_of_the_text(given: object, wanted: str) -> No
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"text": None}, '"text" is wanted as a string; found nothing'),
-        ({"text": ["a"]}, '"text" is wanted as a string; found list'),
-        ({"text": "a", "id": True}, '"id" is wanted as a string; found bool'),
-        ({"text": "a", "id": {"x": 1}}, '"id" is wanted as a string; found dict'),
+        ({"text": None}, '"text" must be a string; found nothing'),
+        ({"text": ["a"]}, '"text" must be a string; found list'),
+        ({"text": "a", "id": True}, '"id" must be a string; found bool'),
+        ({"text": "a", "id": {"x": 1}}, '"id" must be a string; found dict'),
         ({"text": "a", "split": "dev"}, "\"split\" is one of train, validation, test, not 'dev'"),
         ({"text": "a", "mentions": [1]}, '"mentions" maps JSON Pointers to lists'),
         ({"text": "a", "mentions": {"/a": [0, 1]}}, "mentions of /a: write [[start, end], …]"),
@@ -172,9 +172,9 @@ def test_a_record_that_is_nested_too_deeply_is_set_aside(tmp_path: Path) -> None
         ({"/names/2": [[0, 3]]}, "mentions of something that the record does not hold"),
         ({"names/0": [[0, 3]]}, "mentions of something that the record does not hold"),
         ({"/names/-1": [[0, 3]]}, "mentions of something that the record does not hold"),
-        ({"/names/0": [[0, 13]]}, "a mention stands outside the text of 12 characters"),
-        ({"/names/0": [[3, 3]]}, "a mention stands outside"),
-        ({"/names/0": [[-1, 2]]}, "a mention stands outside"),
+        ({"/names/0": [[0, 13]]}, "a mention is outside the text of 12 characters"),
+        ({"/names/0": [[3, 3]]}, "a mention is outside"),
+        ({"/names/0": [[-1, 2]]}, "a mention is outside"),
     ],
 )
 def test_mentions_of_what_is_not_there_are_set_aside(
@@ -420,7 +420,7 @@ def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"", "standard input: empty"),
         (b" \n\n", "standard input: empty"),
         (b"a\n\xff", "standard input:2: byte 2 is no UTF-8"),
-        (b'{"text": "a"}\n{"text": 1}', 'standard input:2: "text" is wanted'),
+        (b'{"text": "a"}\n{"text": 1}', 'standard input:2: "text" must be'),
         (b'{"text": "a"}\nplain', "standard input:2: not JSON"),
     ],
 )

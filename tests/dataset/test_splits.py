@@ -14,10 +14,10 @@ from fieldsmith.data import SPLITS, Document, Example, Record, Reject
 from fieldsmith.dataset.splits import (
     Leak,
     Splits,
-    describe,
+    describe_leak,
     fingerprint,
     hash_split,
-    seen,
+    ids_trained_on,
     split_documents,
 )
 from fieldsmith.errors import InputError, LeakError
@@ -208,7 +208,7 @@ def test_an_id_that_is_taken_is_set_aside(
         example("a", split=split, place="x:2", **second),  # type: ignore[arg-type]
     ]
     splits = split_documents(rows)
-    reason = f"id a stands already at x:1 with another {difference}; ids must be unique"
+    reason = f"id a is already used at x:1 with another {difference}; ids must be unique"
     assert splits.set_aside == (Reject("x:2", "id", reason, "a"),)
     assert sum(len(of(splits, name)) for name in SPLITS) == 1
 
@@ -278,7 +278,7 @@ def test_leaks_are_refused_with_their_number_and_ids() -> None:
     with pytest.raises(LeakError) as caught:
         split_documents(leaking())
     message = str(caught.value)
-    assert message.startswith("276 of the 280 test documents also stand in train (test-4-0, ")
+    assert message.startswith("276 of the 280 test documents are also in train (test-4-0, ")
     assert "test-13-0 … and 266 more). " in message
     assert "test-14-0" not in message
     assert "--allow-leaks" in message
@@ -308,22 +308,22 @@ def test_every_pair_of_splits_is_told() -> None:
     with pytest.raises(LeakError) as caught:
         split_documents(rows)
     assert str(caught.value).startswith(
-        "1 of the 1 validation document also stands in train (b);"
-        " 1 of the 2 test documents also stands in train (c);"
-        " 1 of the 2 test documents also stands in validation (c). "
+        "1 of the 1 validation document is also in train (b);"
+        " 1 of the 2 test documents is also in train (c);"
+        " 1 of the 2 test documents is also in validation (c). "
     )
 
 
 def test_an_id_in_two_official_splits_is_a_leak_whatever_the_text() -> None:
     rows = [example("a", "one", split="train"), example("a", "two", split="test")]
-    with pytest.raises(LeakError, match="1 of the 1 test document also stands in train \\(a\\)"):
+    with pytest.raises(LeakError, match="1 of the 1 test document is also in train \\(a\\)"):
         split_documents(rows)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_a_row_without_a_split_must_not_repeat_a_held_out_document(split: str) -> None:
     rows = [example("a", "one", split=split), example("b", "ONE")]
-    with pytest.raises(LeakError, match=f"1 of the 1 {split} document also stands in train"):
+    with pytest.raises(LeakError, match=f"1 of the 1 {split} document is also in train"):
         split_documents(rows)
 
 
@@ -344,9 +344,9 @@ def test_copies_within_a_split_are_no_leak() -> None:
 @pytest.mark.parametrize(("count", "more"), [(10, ""), (11, " … and 1 more")])
 def test_ten_ids_are_shown(count: int, more: str) -> None:
     names = tuple(f"d{number}" for number in range(count))
-    line = describe(Leak("test", "train", names, 20))
+    line = describe_leak(Leak("test", "train", names, 20))
     shown = ", ".join(names[:10])
-    assert line == f"{count} of the 20 test documents also stand in train ({shown}{more})"
+    assert line == f"{count} of the 20 test documents are also in train ({shown}{more})"
 
 
 # What a run has seen
@@ -355,8 +355,8 @@ def test_ten_ids_are_shown(count: int, more: str) -> None:
 def test_documents_are_seen_by_text_not_by_id() -> None:
     trained = {fingerprint("One text"), fingerprint("Two")}
     rows = [example("1", "one  text"), example("2", "three"), example("3", "TWO")]
-    assert seen(rows, trained) == ["1", "3"]
-    assert seen([example("1", "four")], trained) == []
+    assert ids_trained_on(rows, trained) == ["1", "3"]
+    assert ids_trained_on([example("1", "four")], trained) == []
 
 
 # Properties
