@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 from installed_plugins import Site
+from paths import why_missing
 
 if TYPE_CHECKING:
     from command import Answer
@@ -42,6 +43,13 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         file = getattr(sys.modules[name], "__file__", None)
         if file and Path(file).is_relative_to(tmp_path):
             del sys.modules[name]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose published data is not at hand."""
+    needed = (name for mark in item.iter_markers("realdata") for name in mark.args)
+    if reason := next(filter(None, map(why_missing, needed)), None):
+        pytest.skip(reason)
 
 
 # How long an example takes is no property of the code: other tests may run beside it.

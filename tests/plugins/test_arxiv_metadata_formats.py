@@ -310,7 +310,7 @@ def test_tei_beyond_the_page_keeps_its_gold_without_a_place(tmp_path: Path) -> N
     assert not {"/abstract", "/doi"} & set(example.mentions)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+@pytest.mark.realdata("arxiv/grobid_header")
 def test_real_tei_is_read_and_its_gold_stands_in_the_text() -> None:
     found: Counter[str] = Counter()
     for example in examples(DATA / "grobid_header" / "tei"):
@@ -387,7 +387,7 @@ def test_a_broken_label_is_set_aside(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+@pytest.mark.realdata("arxiv/arxiv_metadata_sample")
 def test_the_real_snapshot(tmp_path: Path) -> None:
     real = next((DATA / "arxiv_metadata_sample").glob("*.json"))
     (tmp_path / "snapshot.json").symlink_to(real)

@@ -25,7 +25,6 @@ from fieldsmith_dcat_datasets.mending import LISTS, UnreadableError, datasets, t
 
 DATA = REAL_DATA / "dcat"
 METAMINE, MEXTRACT = DATA / "metamine", DATA / "mextract_mole"
-needs_data = pytest.mark.skipif(not METAMINE.is_dir(), reason="no real data at ../shared/data")
 
 SCHEMA = Draft202012Validator(dcat_datasets.extract_schema())
 
@@ -424,7 +423,7 @@ def counted_plainly(system: str) -> tuple[int, int]:
     return gold, generated
 
 
-@needs_data
+@pytest.mark.realdata("dcat/metamine")
 @pytest.mark.parametrize("system", PUBLISHED)
 def test_the_counts_of_datasets_at_hand_are_exact(system: str) -> None:
     gold, generated = counted(system)
@@ -432,7 +431,7 @@ def test_the_counts_of_datasets_at_hand_are_exact(system: str) -> None:
     assert gold > generated > 300
 
 
-@needs_data
+@pytest.mark.realdata("dcat/metamine")
 @pytest.mark.parametrize("system", PUBLISHED)
 def test_the_published_counts_of_datasets_are_exact(system: str) -> None:
     at_hand = len(list((METAMINE / "model_outputs" / system).rglob("paper_*.json")))
@@ -441,7 +440,7 @@ def test_the_published_counts_of_datasets_are_exact(system: str) -> None:
     assert counted(system) == PUBLISHED[system]
 
 
-@needs_data
+@pytest.mark.realdata("dcat/metamine")
 def test_all_gold_is_read_once_and_nothing_is_lost() -> None:
     rows = load(METAMINE / "gs")
     examples = [row for row in rows if isinstance(row, Example)]
@@ -451,7 +450,7 @@ def test_all_gold_is_read_once_and_nothing_is_lost() -> None:
     assert all(example.document.text and SCHEMA.is_valid(example.record) for example in examples)
 
 
-@needs_data
+@pytest.mark.realdata("dcat/metamine")
 @pytest.mark.parametrize("system", PUBLISHED)
 def test_all_outputs_are_read_without_text_and_valid(system: str) -> None:
     rows = load(METAMINE / "model_outputs" / system)
@@ -462,7 +461,7 @@ def test_all_outputs_are_read_without_text_and_valid(system: str) -> None:
     assert any("mended" in example.document.meta for example in examples)
 
 
-@needs_data
+@pytest.mark.realdata("dcat/mextract_mole")
 @pytest.mark.parametrize(("name", "read", "refused"), [("test_70", 95, 16), ("valid", 91, 0)])
 def test_all_rows_of_mextract_are_read(name: str, read: int, refused: int) -> None:
     rows = load(MEXTRACT / f"sft_{name}.parquet")

@@ -539,19 +539,13 @@ def test_a_folder_is_read_in_order_and_lazily(folder: Path) -> None:
 # --- The corpora themselves -----------------------------------------------------------------------
 
 
-def corpus(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"the corpus is not here: {path}")
-    return path
-
-
+@pytest.mark.realdata("medical/bc5cdr")
 @pytest.mark.parametrize(
     ("name", "spans", "relations"),
     [("Training", (5203, 4182), 1013), ("Development", (5347, 4244), 982)],
 )
 def test_bc5cdr(name: str, spans: tuple[int, int], relations: int) -> None:
-    folder = corpus("bc5cdr")
+    folder = DATA / "bc5cdr"
     pubtator = examples(folder / f"CDR_{name}Set.PubTator.txt")
     bioc = examples(folder / f"CDR_{name}Set.BioC.xml")
     assert len(pubtator) == len(bioc) == 500
@@ -570,8 +564,9 @@ def test_bc5cdr(name: str, spans: tuple[int, int], relations: int) -> None:
     assert counts["relations"] == relations
 
 
+@pytest.mark.realdata("medical/ncbi_disease")
 def test_ncbi_disease() -> None:
-    found = rows(corpus("ncbi_disease"))
+    found = rows(DATA / "ncbi_disease")
     splits = Counter(row.split for row in found if isinstance(row, Example))
     assert splits == {"train": 593, "validation": 100, "test": 100}
     spans = sum(
@@ -582,6 +577,7 @@ def test_ncbi_disease() -> None:
     assert len(ids) - len(set(ids)) == 1
 
 
+@pytest.mark.realdata("medical/medical_ner_instruct")
 @pytest.mark.parametrize(
     ("version", "abstracts", "splits"),
     [
@@ -592,12 +588,13 @@ def test_ncbi_disease() -> None:
 def test_instruct_splits_of_the_model_project(
     version: str, abstracts: int, splits: dict[str, int]
 ) -> None:
-    found = rows(corpus(f"medical_ner_instruct/splits_{version}"))
+    found = rows(DATA / f"medical_ner_instruct/splits_{version}")
     assert all(isinstance(row, Example) for row in found)
     assert len({row.document.id for row in found if isinstance(row, Example)}) == abstracts
     assert Counter(row.split for row in found if isinstance(row, Example)) == splits
 
 
+@pytest.mark.realdata("medical/bc5cdr")
 def test_the_files_of_a_folder_tell_the_official_splits() -> None:
-    splits = Counter(example.split for example in examples(corpus("bc5cdr")))
+    splits = Counter(example.split for example in examples(DATA / "bc5cdr"))
     assert splits == {"train": 1000, "validation": 1000}  # PubTator and BioC of 500 documents each

@@ -591,10 +591,8 @@ def test_what_stands_is_a_piece_of_the_text(text: str, value: str) -> None:
 
 # --- Real data ------------------------------------------------------------------------------------
 
-real = pytest.mark.skipif(not DATA.is_dir(), reason="the real pages are not here")
 
-
-@real
+@pytest.mark.realdata("news/fundus")
 def test_every_article_is_read_and_its_record_stands_in_its_page() -> None:
     found = loaded(DATA / "fundus" / "articles.jsonl")
     assert len(found) == 193
@@ -611,7 +609,7 @@ def test_every_article_is_read_and_its_record_stands_in_its_page() -> None:
     }  # fmt: skip
 
 
-@real
+@pytest.mark.realdata("news/fundus")
 def test_every_page_is_read_and_its_labels_stand_in_it() -> None:
     pytest.importorskip("trafilatura")
     found = loaded(DATA / "fundus" / "html")
@@ -630,7 +628,7 @@ def test_every_page_is_read_and_its_labels_stand_in_it() -> None:
     }  # fmt: skip
 
 
-@real
+@pytest.mark.realdata("news/synergpus")
 def test_the_original_record_is_read() -> None:
     (row,) = loaded(DATA / "synergpus" / "example_record.json")
     record = record_of(row)

@@ -26,12 +26,11 @@ from fieldsmith.schema.navigation import is_verbatim
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.schema.records import first_problem
 from fieldsmith.settings import Settings
-
-DATA = REAL_DATA
+from fieldsmith.task import Task
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not DATA.is_dir(), reason="no real data at ../shared/data"),
+    pytest.mark.realdata("arxiv", "dcat", "medical", "news", "text"),
 ]
 
 _VERBATIM = {"type": ["string", "null"], "x-source": "verbatim"}
@@ -93,7 +92,7 @@ SCHEMAS: Mapping[str, Schema] = {
 
 
 def _abstracts() -> Iterator[str]:
-    files = sorted((DATA / "medical").rglob("*.txt"))
+    files = sorted((REAL_DATA / "medical").rglob("*.txt"))
     for file in files:
         for row in load("medical_ner").load(file):
             if not hasattr(row, "reason"):
@@ -101,7 +100,7 @@ def _abstracts() -> Iterator[str]:
 
 
 def _title_pages() -> Iterator[str]:
-    for file in sorted((DATA / "arxiv" / "grobid_header" / "tei").rglob("*.xml")):
+    for file in sorted((REAL_DATA / "arxiv" / "grobid_header" / "tei").rglob("*.xml")):
         source = file.read_text(encoding="utf-8").replace("<lb/>", "\n")
         try:
             yield "".join(ElementTree.fromstring(source).itertext()).strip()
@@ -110,19 +109,19 @@ def _title_pages() -> Iterator[str]:
 
 
 def _papers() -> Iterator[str]:
-    for file in sorted((DATA / "text" / "craft" / "articles").rglob("*.txt")):
+    for file in sorted((REAL_DATA / "text" / "craft" / "articles").rglob("*.txt")):
         yield file.read_text(encoding="utf-8")
 
 
 def _records() -> Iterator[str]:
-    for file in sorted((DATA / "arxiv" / "arxiv_archive").rglob("*.tsv.xz")):
+    for file in sorted((REAL_DATA / "arxiv" / "arxiv_archive").rglob("*.tsv.xz")):
         with lzma.open(file, "rt", encoding="utf-8", newline="") as stream:
             for row in itertools.islice(csv.DictReader(stream, delimiter="\t"), 20):
                 yield f"{row['title']}\n{row['author_text']}\n\n{row['abstract']}"
 
 
 def _dataset_prose() -> Iterator[str]:
-    root = DATA / "dcat" / "metamine"
+    root = REAL_DATA / "dcat" / "metamine"
     for file in sorted(root.rglob("*_thinking.txt")):
         yield file.read_text(encoding="utf-8", errors="replace")
     for archive in sorted(root.rglob("*.tar.gz")):
@@ -135,7 +134,7 @@ def _dataset_prose() -> Iterator[str]:
 
 
 def _news() -> Iterator[str]:
-    for line in (DATA / "news" / "fundus" / "articles.jsonl").read_text("utf-8").splitlines():
+    for line in (REAL_DATA / "news" / "fundus" / "articles.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         yield "\n".join([row["title"], *row["authors"], *row["paragraphs"]])
 
@@ -169,7 +168,7 @@ def held(extractor: Extractor, found: list[Document]) -> int:
     """Check each record and its offsets; return how many leaves of verbatim fields there are."""
     verbatim = 0
     for prediction in extractor.predict(found):
-        text, schema = prediction.document.text, extractor.plugin.schema
+        text, schema = prediction.document.text, extractor.task.schema
         assert prediction.record is not None, (prediction.document.id, prediction.error)
         assert first_problem(prediction.record, schema) is None
         assert prediction.ungrounded == 0
@@ -197,7 +196,7 @@ def _extractor(schema: str, *, random: bool) -> Extractor:
         torch.manual_seed(1)
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.05)
-    return Extractor.around(model, plugin, settings, prompts)
+    return Extractor.around(model, Task(plugin, settings, prompts))
 
 
 def test_there_are_a_thousand_of_them() -> None:
