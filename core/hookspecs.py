@@ -1,8 +1,8 @@
 """The hooks of a plugin: the contract between a domain and the core.
 
 A plugin is a module that implements the four required hooks with ``@fieldsmith.hookimpl`` and
-is named by an entry point of the group ``extract.plugins``. All hooks are ``firstresult``; no
-argument has a default, and none is keyword-only, since pluggy's versions treat those differently.
+is named by an entry point of the group ``extract.plugins``. All hooks are ``firstresult``. No
+argument has a default or is keyword-only, because versions of pluggy differ in how they pass those.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def extract_schema() -> Schema:
     """Return the JSON Schema (2020-12) of one record.
 
-    Called once, when the plugin is loaded. The root is an object whose keys are written, trained
-    and generated in the order of ``properties``. Annotations tell the core about a field:
+    Called once, when the plugin is loaded. The root is an object; its keys are trained and
+    generated in the order of ``properties``. The core reads these annotations of a field:
 
-    - ``x-source``: ``verbatim`` (the string must stand in the document) or ``inferred``
-    - ``x-key``: on an array's items, the properties that say two objects are the same thing
-    - ``x-normalise``: steps that bring a string to its normal form, which scores compare
+    - ``x-source``: ``verbatim`` (the string must occur in the document) or ``inferred``
+    - ``x-key``: on an array's items, the properties that identify an object: two objects with
+      equal ones are the same
+    - ``x-normalise``: the steps that normalise a string before it is scored
     - ``x-score``: how ``fieldsmith.field_counts`` compares the field
     """
 
@@ -44,10 +45,14 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
     """Return the messages that ask for the record of ``document``.
 
     Called for every window, in training, evaluation and prediction alike; this is the only place
-    where a prompt is made. It must depend on its arguments alone and must not hold the answer.
+    where a prompt is made. It may depend on its arguments only, and must not contain the answer.
 
-    document: the window to read, as a document: its id, its text, and what is known beside it.
-    schema: what ``extract_schema`` returned.
+    Args:
+        document: the window to read, as a document: its id, text and metadata.
+        schema: what ``extract_schema`` returned.
+
+    Returns:
+        The conversation up to the answer, which the model writes as the assistant's next message.
     """
 
 
@@ -56,10 +61,14 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
     """Yield the examples of a source, lazily and in a fixed order.
 
     Called by ``train``, ``evaluate`` and ``predict``. A row that cannot be read becomes a
-    ``Reject`` that says where it stands and why; a source that cannot be read at all raises
-    ``fieldsmith.InputError``.
+    ``Reject`` with its place and the reason.
 
-    source: a file or folder, or None for the sample that comes with the plugin.
+    Args:
+        source: a file or folder, or None for the sample that comes with the plugin.
+
+    Raises:
+        fieldsmith.InputError: the source as a whole cannot be read.
+        fieldsmith.UnknownFormatError: the source is in a format that the plugin does not read.
     """
 
 
@@ -67,12 +76,13 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
     """Return (matched, predicted, gold) by name for ONE document.
 
-    Called once for each scored document; the core sums the counts, derives precision, recall and
-    F1, and resamples documents for intervals. Every document should return the same names.
+    Called once for each scored document. The core sums the counts, computes precision, recall and
+    F1, and resamples documents for confidence intervals. Return the same names for every document.
 
-    example: the document with its gold record, as loaded.
-    prediction: what the model answered; its record is None where there was no valid answer.
-    schema: what ``extract_schema`` returned.
+    Args:
+        example: the document with its gold record, as loaded.
+        prediction: what the model answered; its record is None if there was no valid answer.
+        schema: what ``extract_schema`` returned.
     """
 
 
@@ -80,12 +90,13 @@ def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> 
 def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
     """Return the prompt for models of a few million parameters. Optional.
 
-    Called in place of ``extract_prompt`` where the setting ``prompt`` is ``brief``, as it is under
-    the preset ``embedded``. Without this hook the model gets what ``extract_prompt`` returns. A
-    model this small learns the fields from examples, so ``fieldsmith.ask_for_fields`` is enough.
+    Called in place of ``extract_prompt`` if the setting ``prompt`` is ``brief``, as it is in the
+    preset ``embedded``. Without this hook the model gets what ``extract_prompt`` returns. A model
+    this small learns the fields from examples, so ``fieldsmith.ask_for_fields`` is enough.
 
-    document: the window to read, as a document.
-    schema: what ``extract_schema`` returned.
+    Args:
+        document: the window to read, as a document.
+        schema: what ``extract_schema`` returned.
     """
 
 
@@ -93,10 +104,11 @@ def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
 def extract_settings(preset: str) -> dict[str, object]:
     """Return the domain's own defaults under a preset, by setting name. Optional.
 
-    They stand above the preset and below what the user sets: how the domain's documents are cut
-    into windows, how long they are, which metric names make up ``score``.
+    They override the preset, and the user's ``--set`` overrides them: how the domain's documents
+    are cut into windows, how long these are, which metric names make up ``score``.
 
-    preset: the name of the preset in use ("embedded", "llama-3.2-3b", …).
+    Args:
+        preset: the name of the preset in use ("embedded", "llama-3.2-3b", …).
     """
 
 
@@ -105,9 +117,12 @@ def extract_export(records: Mapping[str, Record], format: str) -> str:
     """Return records as a file of a format of the domain. Optional.
 
     Called by ``extract export`` for every format but the core's own ``jsonl``. The same records
-    give the same text. A format that the domain has not raises ``fieldsmith.UnknownFormatError``,
-    which names those that it has.
+    give the same text.
 
-    records: by the id of their document, in the order of the predictions.
-    format: what ``--format`` says.
+    Args:
+        records: by the id of their document, in the order of the predictions.
+        format: the value of ``--format``.
+
+    Raises:
+        fieldsmith.UnknownFormatError: the domain has no such format; names those that it has.
     """
