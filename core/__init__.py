@@ -1,10 +1,11 @@
-"""fieldsmith: fine-tune language models to turn documents into records of a declared schema.
+"""fieldsmith: fine-tune language models to extract records of a declared schema from documents.
 
-What a plugin author imports stands here, and no more.
+This module exports what the author of a plugin needs, and ``load`` for using a trained model.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,34 +71,23 @@ __all__ = [
 ]
 
 _LAZY = {
-    "MATCHINGS": "scoring.matching",
-    "Format": "toolkit",
-    "SourceFile": "toolkit",
-    "ask_for_fields": "toolkit",
-    "best_pairs": "scoring.matching",
-    "describe_fields": "toolkit",
-    "exact_counts": "scoring.counts",
-    "field_counts": "scoring.field_counts",
-    "field_list": "schema.navigation",
-    "jsonl_examples": "dataset.loading",
-    "levenshtein_similarity": "scoring.matching",
-    "matched": "scoring.matching",
-    "normalise": "text.normalization",
-    "normalised": "text.normalization",
-    "read_formats": "toolkit",
-    "read_schema": "toolkit",
-    "set_counts": "scoring.counts",
-    "text_counts": "scoring.counts",
+    "dataset.loading": "jsonl_examples",
+    "schema.navigation": "field_list",
+    "scoring.counts": "exact_counts set_counts text_counts",
+    "scoring.field_counts": "field_counts",
+    "scoring.matching": "MATCHINGS best_pairs levenshtein_similarity matched",
+    "text.normalization": "normalise normalised",
+    "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema",
 }
+"""Modules that import jsonschema or numpy -> the names that are imported from them on first use."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs jsonschema or numpy only when it is used: the command line starts fast."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    """Import a name of ``_LAZY`` when it is first used, so that the command line starts fast."""
+    for module, names in _LAZY.items():
+        if name in names.split():
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(run: str | Path) -> Extractor:
@@ -108,7 +98,7 @@ def load(run: str | Path) -> Extractor:
     {'ingredients': ['eggs'], ...}
 
     Raises:
-        RunError: the folder is no complete run, or its receipt does not match.
+        RunError: the folder is not a complete run, or prompts differ from those of its training.
     """
     from .extraction.extractor import Extractor
 

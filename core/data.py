@@ -1,4 +1,4 @@
-"""The nouns: what goes through the pipeline, from a document to a prediction."""
+"""Data types of the pipeline, from a document to a prediction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Record = dict[str, Any]
-"""The JSON object that answers for a document; valid against the plugin's schema."""
+"""The JSON object extracted from a document; valid against the plugin's schema."""
 
 Schema = dict[str, Any]
 """A JSON Schema (2020-12) of one record."""
@@ -16,9 +16,9 @@ Span = tuple[int, int]
 """Start and end, in Unicode code points, end exclusive."""
 
 Mentions = Mapping[str, Sequence[Span]]
-"""JSON Pointer of a leaf -> every span of the document that stands for it.
+"""JSON Pointer of a leaf -> every span of the document that mentions it.
 
-The pointer of an empty list, with no span, says that the list's mentions are known: none.
+The pointer of an empty list, with no spans, says that the document mentions no item of that list.
 """
 
 Counts = tuple[float, float, float]
@@ -32,7 +32,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Document:
-    """A text to read, its id, and what is known beside the text (``url``, ``path``)."""
+    """A text to read, its id, and its metadata (``url``, ``path``)."""
 
     id: str
     text: str
@@ -43,11 +43,13 @@ class Document:
 class Example:
     """A document with its gold record, as a loader yields it.
 
-    record: None for an unlabelled document.
-    mentions: for each leaf whose place is known, every span that stands for it. The texts of
-        the spans may differ: a leaf is one thing, and a thing may have several names.
-    split: "train", "validation" or "test" where the source says so officially.
-    place: where the row stands in its source, for messages ("rows.jsonl:12").
+    Attributes:
+        document: the document.
+        record: the gold record; None for an unlabelled document.
+        mentions: for each leaf with annotated spans, all of them. Their texts may differ: one
+            entity may have several names.
+        split: "train", "validation" or "test" if the source has official splits.
+        place: file and row in the source, for messages ("rows.jsonl:12").
     """
 
     document: Document
@@ -59,12 +61,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Reject:
-    """What a loader could not make an example of, or training could not use.
+    """A row that a loader could not turn into an example, or that training could not use.
 
-    place: file and row, or the document's id.
-    field: the field or JSON Pointer that is at fault; "" where it is the row as a whole.
-    reason: what is wrong, and what to do.
-    id: the document's id, where one is known.
+    Attributes:
+        place: file and row, or the document's id.
+        field: the field or JSON Pointer at fault; "" if it is the whole row.
+        reason: what is wrong, and what to do.
+        id: the document's id, if it is known.
     """
 
     place: str
@@ -83,12 +86,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Grounding:
-    """Whether a leaf of a record stands in the document, and where.
+    """Whether a leaf of a record occurs in the document, and where.
 
-    status: "verbatim": the document holds the value as it is; "normalised": it does but for case,
-        white space, hyphens or the form of a character; "inferred": it does not, or the value is
-        no string; "absent": there is no value (null).
-    spans: every whole occurrence, left to right.
+    Attributes:
+        status: "verbatim": the document contains the value as it is; "normalised": it does except
+            for case, white space, hyphens or the form of a character; "inferred": it does not, or
+            the value is not a string; "absent": there is no value (null).
+        spans: every whole occurrence, left to right.
     """
 
     status: Literal["verbatim", "normalised", "inferred", "absent"]
@@ -97,24 +101,28 @@ class Grounding:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answered for a document.
+    """What a model extracted from a document.
 
-    raw: the text as generated, one string a window.
-    record: the merged, valid record; None where ``error`` says why there is none.
-    spans: JSON Pointer of a leaf -> where the model found it first, if it stands in the document.
-    confidence: JSON Pointer of a leaf -> how sure the model was of it, in (0, 1].
-    grounding: JSON Pointer of every leaf -> whether and where it stands in the document.
-    normalised: JSON Pointer of a leaf -> its normal form (``x-normalise``), where that is another.
-    windows: how many windows were read, of how many the document has.
-    read: share of the document's characters, white space left out, that stand in a window whose
-        answer was read; 1 where nothing was left out.
-    truncated: windows whose answer was cut off at the length limit; their record holds what was
-        complete by then.
-    repeats: items of lists that were written more than once; the record holds each once.
-    unsure: leaves, or objects with one, left out because their confidence is under the threshold.
-    ungrounded: verbatim leaves, or objects with one, that the model wrote and that do not stand
-        in the document; they are not in the record. Always 0 where decoding is constrained.
-    constrained: whether the model could write nothing but a valid, grounded record.
+    Attributes:
+        document: the document.
+        raw: the generated text, one string for each window.
+        record: the merged, valid record; None if ``error`` says why there is none.
+        error: why there is no record.
+        spans: JSON Pointer of a leaf -> its first occurrence, if it occurs in the document.
+        confidence: JSON Pointer of a leaf -> how sure the model is of it, in (0, 1].
+        grounding: JSON Pointer of every leaf -> whether and where it occurs in the document.
+        normalised: JSON Pointer of a leaf -> its normal form (``x-normalise``), if it differs.
+        windows: how many windows were read, and how many the document has.
+        read: share of the document's characters, without white space, that are in a window whose
+            answer was read; 1 if nothing was left out.
+        truncated: windows whose answer was cut off at the length limit; the record contains the
+            complete part of it.
+        repeats: duplicate items of lists that were dropped.
+        unsure: leaves, or objects with one, dropped because their confidence is under the
+            threshold.
+        ungrounded: verbatim leaves, or objects with one, dropped because they do not occur in the
+            document. Always 0 under constrained decoding.
+        constrained: whether decoding was constrained to valid, grounded records.
     """
 
     document: Document
