@@ -17,9 +17,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 
 from fieldsmith.data import Document, Schema
-from fieldsmith.decoding.generate import Generated, Prompt, Tally, generate
-from fieldsmith.decoding.grammar import Grammars, Matcher, Vocabulary
-from fieldsmith.decoding.json_state import Outline
+from fieldsmith.decoding.generate import generate
+from fieldsmith.decoding.grammar import Grammars
+from fieldsmith.decoding.json_state import JsonState
+from fieldsmith.decoding.llguidance_adapter import Matcher, Vocabulary
+from fieldsmith.decoding.sequence import DecodingStats, Generated, Prompt
 from fieldsmith.errors import GrammarError, SettingsError
 from fieldsmith.model import forward as reader
 from fieldsmith.model.forward import rows_at_once
@@ -64,7 +66,7 @@ def asked(prompts: PromptFormat, vocabulary: Vocabulary) -> list[Prompt]:
     plugin = load("medical_ner")
     grammars = Grammars(plugin.schema, vocabulary)
     return [
-        Prompt(prompts.prompt(plugin.prompt(Document("", text))), grammars.of(text))
+        Prompt(prompts.prompt(plugin.prompt(Document("", text))), grammars.for_text(text))
         for text in TEXTS
     ]
 
@@ -270,7 +272,7 @@ def repeats(ids: Sequence[int], prompt: Prompt) -> bool:
     """Say whether an answer has the same item twice in a row."""
     assert prompt.grammar is not None
     text = b"".join(map(prompt.grammar.vocabulary.bytes_of, ids))
-    return Outline().write(text) < len(text)
+    return JsonState().write(text) < len(text)
 
 
 def test_without_a_grammar_the_answers_are_those_of_transformers(
@@ -357,9 +359,9 @@ def test_equal_calls_give_equal_answers(
 def test_the_tally_adds_up(
     tiny: PreTrainedModel, asked: list[Prompt], prompts: PromptFormat
 ) -> None:
-    fast, slow = Tally(), Tally()
-    found = answers(tiny, asked, prompts, batch=1, tally=fast)
-    answers(tiny, asked, prompts, batch=1, tally=slow, speculate=False)
+    fast, slow = DecodingStats(), DecodingStats()
+    found = answers(tiny, asked, prompts, batch=1, stats=fast)
+    answers(tiny, asked, prompts, batch=1, stats=slow, speculate=False)
     assert fast.tokens == slow.tokens == sum(len(answer.ids) for answer in found)
     assert fast.steps < slow.steps / 2
     assert slow.masks <= slow.steps
@@ -367,7 +369,7 @@ def test_the_tally_adds_up(
     assert 0 < fast.accepted < fast.drafted
     assert fast.forced + fast.accepted < fast.tokens + fast.forced
     assert slow.drafted == slow.accepted == 0
-    assert fast.total > fast.in_model + fast.in_grammars > fast.in_grammars > 0
+    assert fast.total_seconds > fast.model_seconds + fast.grammar_seconds > fast.grammar_seconds > 0
 
 
 def test_progress_counts_every_prompt_and_the_mode_of_the_model_stays(
@@ -390,7 +392,7 @@ def test_progress_counts_every_prompt_and_the_mode_of_the_model_stays(
 def broken(prompt: Prompt) -> Prompt:
     """Return a prompt whose grammar does not compile: half a surrogate pair is no text."""
     assert prompt.grammar is not None
-    return Prompt([*prompt.ids, *prompt.ids], prompt.grammar.grammars.of("\ud800 "))
+    return Prompt([*prompt.ids, *prompt.ids], prompt.grammar.grammars.for_text("\ud800 "))
 
 
 def test_a_grammar_that_does_not_compile_stops_everything(
@@ -460,7 +462,7 @@ def test_an_item_equal_to_the_one_before_it_ends_its_list(
     }
     prompt = Prompt(
         prompts.tokenizer(text, add_special_tokens=False).input_ids,
-        Grammars(whole, vocabulary).of(text),
+        Grammars(whole, vocabulary).for_text(text),
     )
     model = learned(prompts, prompt.ids, f'{{"found":{wanted}}}')
     free = Prompt(prompt.ids, None)
@@ -469,50 +471,6 @@ def test_an_item_equal_to_the_one_before_it_ends_its_list(
     assert found.text == f'{{"found":{ended}}}'
     assert found.finished
     assert found.ends[-1] == len(found.text)
-
-
-@pytest.mark.parametrize(
-    ("written", "followed"),
-    [
-        ('{"a":["x","x"],"b":["x","x"]}', None),
-        ('{"a":["x","x","x"]}', '{"a":["x","x"'),
-        ('{"a":["x","y","x","y","x"]}', None),
-        ('{"a":[1,1,', '{"a":[1,1'),
-        ('{"a":[[1],[1],[1]]}', '{"a":[[1],[1]'),
-        ('{"a":[[1,2],[1,2]],"b":"x","c":"x"}', None),
-        (r'{"a":["x\\","x\\","', r'{"a":["x\\","x\\"'),
-        (r'{"a":["x\",\"x\",\"x"]}', None),
-    ],
-)
-def test_the_outline_sees_where_a_list_repeats_itself(written: str, followed: str | None) -> None:
-    outline = Outline()
-    count = outline.write(written.encode())
-    assert written[:count] == (followed or written)
-    assert outline.text.decode() == written[:count]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ('{"a":["x","yz"],"b":["', '{"a":["q"],"b":["'),
-        ('{"a":["x","', '{"a":["x","y z","'),
-        ('{"a":1,"b":', '{"a":234.5,"b":'),
-        ('{"a":{"b":"x"},"c":', '{"a":{"b":"long"},"c":'),
-    ],
-)
-def test_places_are_told_apart_by_keys_and_not_by_contents(one: str, other: str) -> None:
-    assert place_of(one) == place_of(other)
-
-
-def test_different_places_are_different() -> None:
-    texts = ["", "{", '{"', '{"a":', '{"a":[', '{"a":["', '{"a":["x","', '{"a":["x"],"b":', '{"b":']
-    assert len({place_of(text) for text in [*texts, '{"a":[],"b":']}) == len(texts) + 1
-
-
-def place_of(text: str) -> bytes:
-    outline = Outline()
-    outline.write(text.encode())
-    return outline.place
 
 
 # Any causal model with keys and values

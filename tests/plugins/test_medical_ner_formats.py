@@ -231,7 +231,7 @@ def test_broken_pubtator(folder: Path, old: str, new: str, line: int, says: str)
 
 def test_pubtator_of_another_encoding(folder: Path) -> None:
     path = written(folder, "1|t|Sjögren\n1|a|x\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r":1: byte 6 is no UTF-8"):
+    with pytest.raises(InputError, match=r":1: byte 6 is not UTF-8"):
         rows(path)
 
 
@@ -513,7 +513,7 @@ def test_an_unknown_format(folder: Path, text: str) -> None:
 def test_a_missing_source(folder: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         medical_ner.extract_load(folder / "none")
-    with pytest.raises(InputError, match="holds no file"):
+    with pytest.raises(InputError, match="contains no file"):
         medical_ner.extract_load(folder)
 
 

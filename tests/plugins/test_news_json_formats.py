@@ -18,7 +18,6 @@ from paths import REAL_DATA
 import fieldsmith_news_json as news_json
 from fieldsmith import Example, InputError, Record, Reject, UnknownFormatError
 from fieldsmith_news_json import articles, html_pages, instruct, layout
-from fieldsmith_news_json.snippets import standing, uncut
 
 DATA = REAL_DATA / "news"
 
@@ -540,53 +539,6 @@ def test_any_bytes_are_read_or_refused_as_expected(tmp_path: Path, data: bytes) 
     path = written(tmp_path, data, "news")
     with contextlib.suppress(InputError, UnknownFormatError):
         assert all(isinstance(row, Example | Reject) for row in loaded(path))
-
-
-# --- Snippets -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("snippet", "plain"),
-    [
-        ("... a b ...", "a b"),
-        ("…a b…", "a b"),
-        ("[...] a b [ …", "a b ["),
-        ("[…] a", "a"),
-        ("..., Saskatchewan", ", Saskatchewan"),
-        ("Ky. (WBKO) - ...", "Ky. (WBKO) -"),
-        ("a ... b", "a ... b"),
-        ("a.", "a."),
-        ("......", ""),
-        ("." * 1_000_000 + "x" + " " * 1_000_000, "x"),
-    ],
-    ids=lambda text: text[:20],
-)
-def test_ellipses_at_the_ends_go(snippet: str, plain: str) -> None:
-    assert uncut(snippet) == plain
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "found"),
-    [
-        ("A  big\nStorm", "big storm", "big\nStorm"),
-        ("Carter; Art", "art", "Art"),
-        ("‘it’ – x", "'IT' - X", "‘it’ – x"),
-        ("嵐が来た。", "来た", "来た"),
-        ("Roe2", "Roe", None),
-        ("text", "", None),
-        ("A" * 1_000_000, "a" * 500_000 + "b", None),
-        ("İ\u2028x", "İ X", "İ\u2028x"),
-    ],
-    ids=lambda text: str(text)[:20],
-)
-def test_where_a_value_stands(text: str, value: str, found: str | None) -> None:
-    assert standing(text, value) == found
-
-
-@given(st.text(), st.text())
-def test_what_stands_is_a_piece_of_the_text(text: str, value: str) -> None:
-    found = standing(text, value)
-    assert found is None or found in text
 
 
 # --- Real data ------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from typing import Any
 from invented_plugins import shipped_prompts
 
 from fieldsmith.data import Schema
-from fieldsmith.decoding.grammar import Grammar, Grammars, Vocabulary
+from fieldsmith.decoding.grammar import Grammar, Grammars
+from fieldsmith.decoding.llguidance_adapter import Vocabulary
 
 VERBATIM: Schema = {"type": "string", "x-source": "verbatim"}
 PERHAPS: Schema = {"type": ["string", "null"], "x-source": "verbatim"}

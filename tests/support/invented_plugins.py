@@ -15,6 +15,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import Plugin
 
 Loader = Callable[[Path | None], Iterable[Example | Reject]]
+Metric = Callable[[Example, Prediction, Schema], dict[str, Counts]]
 
 NAMES: Schema = {
     "type": "object",
@@ -29,11 +30,18 @@ def no_examples(source: Path | None) -> Iterable[Example | Reject]:
     return []
 
 
+def no_counts(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    return {}
+
+
 class _Domain:
-    def __init__(self, schema: Schema, messages: Sequence[Message], load: Loader) -> None:
+    def __init__(
+        self, schema: Schema, messages: Sequence[Message], load: Loader, metric: Metric
+    ) -> None:
         self.schema = schema
         self.messages = messages
         self.load = load
+        self.metric = metric
 
     @fieldsmith.hookimpl
     def extract_schema(self) -> Schema:
@@ -51,18 +59,19 @@ class _Domain:
     def extract_metric(
         self, example: Example, prediction: Prediction, schema: Schema
     ) -> dict[str, Counts]:
-        return {}
+        return self.metric(example, prediction, schema)
 
 
 def plugin_of(
     schema: Schema,
     messages: Sequence[Message] = (Message("system", "Extract."),),
     load: Loader = no_examples,
+    metric: Metric = no_counts,
 ) -> Plugin:
     """Return a plugin as it is after it was loaded, its prompts some messages and the text."""
     manager = pluggy.PluginManager(specifications.PROJECT)
     manager.add_hookspecs(specifications)
-    manager.register(_Domain(schema, messages, load))
+    manager.register(_Domain(schema, messages, load, metric))
     return Plugin(
         name="invented",
         distribution="invented",

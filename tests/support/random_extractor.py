@@ -10,7 +10,8 @@ from invented_plugins import plugin_of, shipped_prompts
 from fieldsmith import Schema
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.settings import Settings
-from fieldsmith.tagging.gazetteer import Counted, Lexicon, Names, form_of
+from fieldsmith.tagging.gazetteer import Counted, FieldNames, Gazetteer, form_of
+from fieldsmith.task import Task
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -51,7 +52,7 @@ def extractor(
         max_new_tokens=max_new_tokens,
         tagging_weight=float(tags),
     )
-    names = Names({form_of(word): Counted(9, 9) for word in known.split() if form_of(word)})
-    lexicon = Lexicon(dict.fromkeys(schema["properties"], names))
-    parts = _random_model(), plugin_of(schema), chosen, shipped_prompts()
-    return Extractor.around(*parts, lexicon=lexicon)
+    names = FieldNames({form_of(word): Counted(9, 9) for word in known.split() if form_of(word)})
+    gazetteer = Gazetteer(dict.fromkeys(schema["properties"], names))
+    task = Task(plugin_of(schema), chosen, shipped_prompts())
+    return Extractor.around(_random_model(), task, gazetteer=gazetteer)

@@ -209,12 +209,13 @@ def _rows(tokenizer: Any, corpus: Path) -> list[Row]:
     from fieldsmith.model.prompts import PromptFormat
     from fieldsmith.plugins import load
     from fieldsmith.settings import EMBEDDED, resolve
+    from fieldsmith.task import Task
     from fieldsmith.windows.rows import build_rows
 
     plugin = load("medical_ner")
     settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
     splits, _hash = read_splits(plugin, corpus, allow_leaks=False)
-    return build_rows(splits.train, plugin, PromptFormat(tokenizer), settings).rows
+    return build_rows(splits.train, Task(plugin, settings, PromptFormat(tokenizer))).rows
 
 
 def _learn(model: LlamaForCausalLM, rows: Sequence[Row], steps: int) -> None:

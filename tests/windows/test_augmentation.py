@@ -14,6 +14,7 @@ from fieldsmith.dataset.loading import read_splits
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.settings import EMBEDDED, resolve
+from fieldsmith.task import Task
 from fieldsmith.windows.augmentation import augmented
 from fieldsmith.windows.rows import build_rows
 
@@ -95,9 +96,7 @@ def test_copies_are_rows_of_their_own_beside_the_books(medical: Plugin) -> None:
     plain, doubled = (
         build_rows(
             examples,
-            medical,
-            shipped_prompts(),
-            dataclasses.replace(settings, augment_copies=copies),
+            Task(medical, dataclasses.replace(settings, augment_copies=copies), shipped_prompts()),
         )
         for copies in (0, 2)
     )
