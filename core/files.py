@@ -1,4 +1,4 @@
-"""Files in and out: strict UTF-8, folders in a fixed order, writes that are whole or not there."""
+"""Read files as strict UTF-8 and strict JSON, list folders, write files atomically."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SPLIT_WORDS = {
 }  # fmt: skip
 
 _DEEPEST = 64
-"""Levels of nesting that are read: no record needs more, and code that recurses needs a limit."""
+"""Deepest nesting that is read: no record needs more, and code that recurses needs a limit."""
 
 
 def read_text(path: Path) -> str:
     """Read a text file as strict UTF-8; a byte order mark is dropped, CRLF becomes LF.
 
     Raises:
-        InputError: the file is missing, is no UTF-8, or holds NUL bytes (binary data).
+        InputError: the file is missing, is not UTF-8, or contains NUL bytes (binary data).
     """
     try:
         data = path.read_bytes()
@@ -43,34 +43,31 @@ def read_text(path: Path) -> str:
 def decode(data: bytes, name: str, line: int = 1) -> str:
     """Decode bytes as ``read_text`` does.
 
-    name, line: the source, and the line of it that ``data`` begins in, for the message.
+    Args:
+        data: the bytes.
+        name: the source, for messages.
+        line: the line of the source in which ``data`` begins, for messages.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     at = data.find(b"\0")
     if at >= 0:
-        place = _line_of(data, at, name, line)
-        raise InputError(f"{place}: byte {at} is NUL, so this is no text file; give it as UTF-8")
+        line += data.count(b"\n", 0, at)
+        fault = f"byte {at} is NUL, so this is no text file; give it as UTF-8"
+        raise InputError(f"{name}:{line}: {fault}")
     try:
-        text = data.decode()
+        return data.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        place = _line_of(data, error.start, name, line)
-        raise InputError(
-            f"{place}: byte {error.start} is no UTF-8; convert the file (iconv -f latin1 -t utf-8)"
-        ) from error
-    return text.replace("\r\n", "\n")
-
-
-def _line_of(data: bytes, at: int, name: str, first: int) -> str:
-    number = first + data.count(b"\n", 0, at)
-    return f"{name}:{number}"
+        line += data.count(b"\n", 0, error.start)
+        fault = f"byte {error.start} is not UTF-8; convert the file (iconv -f latin1 -t utf-8)"
+        raise InputError(f"{name}:{line}: {fault}") from error
 
 
 def parse_json(text: str) -> Any:
     """Parse JSON strictly.
 
     Raises:
-        ValueError: no JSON, a key twice in one object, or a number that JSON does not have or a
-            float cannot hold.
+        ValueError: not JSON, a key twice in one object, or a number that JSON does not have or
+            that is too large for a float.
     """
     try:
         return json.loads(
@@ -84,10 +81,10 @@ def parse_json(text: str) -> Any:
 
 
 def check_json(value: object) -> None:
-    """Check that a value can be written as JSON in UTF-8, and walked by code that recurses.
+    """Check that a value can be written as JSON in UTF-8 and is not nested too deeply.
 
     Raises:
-        ValueError: it cannot; says why.
+        ValueError: it cannot, or it is; says why.
     """
     level = [value]
     for _ in range(_DEEPEST):
@@ -97,7 +94,7 @@ def check_json(value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("a text holds half a surrogate pair") from None
+        raise ValueError("a text contains half a surrogate pair") from None
     except TypeError as error:
         raise ValueError(str(error)) from None
 
@@ -116,7 +113,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
@@ -127,43 +124,46 @@ def _finite(digits: str) -> float:
 
 
 def files_in(source: Path) -> list[Path]:
-    """Return a file itself, or the visible files below a folder, sorted by their path.
+    """Return a file itself, or the visible files below a folder, sorted by path.
 
     Raises:
-        InputError: there is nothing at ``source``, or a folder holds no file.
+        InputError: there is nothing at ``source``, or the folder contains no file.
     """
     try:
         if source.is_file():
             return [source]
         if not source.exists():
             raise InputError(f"{source}: no such file or folder")
-    except OSError as error:  # such as a name that is too long, because it is a text and no path
+    except OSError as error:  # such as a name that is too long, because it is a text and not a path
         raise InputError(f"{str(source)[:200]}: cannot be read ({error.strerror})") from error
     if not source.is_dir():
         raise InputError(f"{source}: neither a file nor a folder")
     inside = sorted(path for path in source.rglob("*") if path.is_file())
-    visible = [path for path in inside if not _hidden(path.relative_to(source))]
+    visible = [
+        path
+        for path in inside
+        if not any(part.startswith(".") for part in path.relative_to(source).parts)
+    ]
     if not visible:
-        raise InputError(f"{source}: the folder holds no file")
+        raise InputError(f"{source}: the folder contains no file")
     return visible
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
 def readable(text: str) -> str:
-    """Return a text as UTF-8 can hold it: a file's name need not be UTF-8."""
+    """Replace what UTF-8 cannot encode: a file's name need not be UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 
 def split_of(path: Path, source: Path, *, folder_alone: bool = False) -> str | None:
-    """Return the official split that the name of a file of a folder tells, or else its folder's.
+    """Return the official split in the name of a file of a folder, or else in its folder's name.
 
-    Only names below ``source``, what the user named, count: where a folder of data happens to
-    stand says nothing about it, and a file that is given alone is all there is.
+    Only names below ``source`` count. Where the user's folder is says nothing about the data, and
+    a file that is given alone has no split.
 
-    folder_alone: the file holds one document and is called by it: only its folder tells.
+    Args:
+        path: the file.
+        source: the folder that the user named, or the file itself.
+        folder_alone: the file is one document and named after it: only its folder counts.
 
     >>> split_of(Path("corpus/CDR_DevelopmentSet.PubTator.txt"), Path("corpus"))
     'validation'
@@ -186,7 +186,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) of each line that is not blank, reading lazily.
 
     Raises:
-        InputError: a line is no JSON object; names the file and the line.
+        InputError: a line is not a JSON object; names the file and the line.
     """
     try:
         stream = path.open("rb")
@@ -194,8 +194,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     with stream:
         for number, line in enumerate(stream, start=1):
-            row = parse_line(line, str(path), number)
-            if row is not None:
+            if (row := parse_line(line, str(path), number)) is not None:
                 yield number, row
 
 
@@ -213,64 +212,14 @@ def parse_line(data: bytes, name: str, line: int) -> dict[str, Any] | None:
     return row
 
 
-def write_atomically(path: Path, content: str | bytes | Iterable[bytes]) -> None:
-    """Write a file under a temporary name beside it, then rename it.
-
-    content: of pieces, each is written as it comes.
-
-    Raises:
-        OutputError: the folder cannot be made or written.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    pieces = [data] if isinstance(data, bytes) else data
-    temporary = path.with_name(f".{path.name}.new")  # a killed process's is overwritten
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.writelines(pieces)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()  # gone already where all went well
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as readable JSON, atomically."""
-    write_atomically(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def write_jsonl(path: Path, rows: Iterable[object]) -> None:
-    """Write one compact JSON value a line, atomically."""
-    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
-    write_atomically(path, (line.encode() for line in lines))
-
-
-def require_writable(folder: Path) -> None:
-    """Make ``folder`` and prove that it can be written, before any work is spent.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
 @contextmanager
-def jsonl_writer(path: Path) -> Iterator[TextIO]:
-    """Open a file that takes its name once all is written; until then it has another beside it.
+def open_atomically(path: Path) -> Iterator[TextIO]:
+    """Open a temporary file beside ``path``; it is renamed to ``path`` once all is written.
 
     Raises:
         OutputError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.new")  # a killed process's is overwritten
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8", newline="\n") as stream:
@@ -282,10 +231,45 @@ def jsonl_writer(path: Path) -> Iterator[TextIO]:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         with suppress(OSError):
-            temporary.unlink()  # gone already where all went well
+            temporary.unlink()  # already renamed if all went well
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file as a whole, or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with open_atomically(path) as stream:
+        stream.buffer.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as readable JSON, atomically."""
+    write_atomically(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[object]) -> None:
+    """Write one compact JSON value a line, atomically."""
+    with open_atomically(path) as stream:
+        write_lines(stream, rows)
 
 
 def write_lines(stream: TextIO, rows: Iterable[object]) -> None:
-    """Write one compact JSON value a line."""
+    """Write one compact JSON value a line to an open file."""
     for row in rows:
         stream.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def require_writable(folder: Path) -> None:
+    """Create ``folder`` and try to write into it, before any work is spent.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error

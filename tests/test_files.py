@@ -44,11 +44,11 @@ def test_a_byte_order_mark_goes_and_line_ends_become_one(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"one\ntwo\ncaf\xe9\n", "a.txt:3: byte 11 is no UTF-8; convert the file (iconv"),
-        (BOM + b"\n\n\xff", "a.txt:3: byte 2 is no UTF-8"),
+        (b"one\ntwo\ncaf\xe9\n", "a.txt:3: byte 11 is not UTF-8; convert the file (iconv"),
+        (BOM + b"\n\n\xff", "a.txt:3: byte 2 is not UTF-8"),
         (b"a\nb\0c", "a.txt:2: byte 3 is NUL, so this is no text file"),
         ("text".encode("utf-16"), "is NUL"),
-        (b"\xed\xa0\x80", "a.txt:1: byte 0 is no UTF-8"),  # half a surrogate pair
+        (b"\xed\xa0\x80", "a.txt:1: byte 0 is not UTF-8"),  # half a surrogate pair
     ],
 )
 def test_what_is_no_text_is_refused_with_its_line(
@@ -100,7 +100,7 @@ def test_where_no_file_is_the_reason_is_given(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, reason in [
         ("gone", "no such file or folder"),
-        ("empty", "the folder holds no file"),
+        ("empty", "the folder contains no file"),
         ("pipe", "neither a file nor a folder"),
         (
             "A text that was given as if it were a path. " * 20,
@@ -177,9 +177,9 @@ def test_rows_are_read_lazily_up_to_the_broken_one(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         (b"[1]", "f:7: a JSON object is wanted, not list"),
-        (b"caf\xe9", "f:7: byte 3 is no UTF-8"),
+        (b"caf\xe9", "f:7: byte 3 is not UTF-8"),
         (b'{"a\0": 1}', "f:7: byte 3 is NUL"),
-        (b'{"a": NaN}', "f:7: not JSON: NaN is no JSON number"),
+        (b'{"a": NaN}', "f:7: not JSON: NaN is not a JSON number"),
         (b'{"a": 1, "a": 2}', "f:7: not JSON: an object has a key twice"),
         (b'{"a": ' + b"[" * 100_000, "f:7: not JSON: nested deeper than 64 levels"),
         (b'{"a": 1} {"b": 1}', "f:7: not JSON: Extra data"),
@@ -292,3 +292,14 @@ def test_json_is_written_as_text_a_person_reads(tmp_path: Path) -> None:
     assert (tmp_path / "a.jsonl").read_text() == '{"b":"line\\nbreak"}\n[1,2]\n'
     write_jsonl(tmp_path / "none.jsonl", [])
     assert (tmp_path / "none.jsonl").read_bytes() == b""
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), open_atomically(path) as stream:
+        stream.write(f"new {1 / 0}")
+    assert [file.name for file in tmp_path.iterdir()] == ["chat.jsonl"]
+    assert path.read_text(encoding="utf-8") == "old"
+    with pytest.raises(OutputError), open_atomically(path / "below"):
+        pass

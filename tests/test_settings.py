@@ -366,7 +366,7 @@ def test_a_preset_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gone\.yaml: no such file"):
         resolved(preset=str(tmp_path / "gone.yaml"))
     (tmp_path / "latin.yaml").write_bytes(b"# caf\xe9")
-    with pytest.raises(InputError, match=r"latin\.yaml:1: byte 5 is no UTF-8"):
+    with pytest.raises(InputError, match=r"latin\.yaml:1: byte 5 is not UTF-8"):
         resolved(preset=str(tmp_path / "latin.yaml"))
 
 

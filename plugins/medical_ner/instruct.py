@@ -79,7 +79,7 @@ def _row(source_line: str, split: str | None, place: str) -> _Row | Reject:
     try:
         (prompt + completion).encode()
     except UnicodeEncodeError:
-        return Reject(place, "", "holds half a surrogate pair, which is no text")
+        return Reject(place, "", "contains half a surrogate pair, which is no text")
     asked = _PROMPT.fullmatch(prompt)
     if asked is None:
         reason = "the prompt is cut or of another shape: it must end with 'List of extracted …:'"

@@ -73,7 +73,7 @@ def _lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file without their ends, one by one: it may hold millions of documents.
 
     Raises:
-        InputError: the file cannot be opened, or a line is no UTF-8 or holds NUL.
+        InputError: the file cannot be opened, or a line is not UTF-8 or holds NUL.
     """
     try:
         stream = path.open("rb")  # an abstract may hold U+2028 and its like, which end no line here
@@ -85,7 +85,7 @@ def _lines(path: Path) -> Iterator[str]:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise InputError(
-                    f"{path}:{number}: byte {error.start} is no UTF-8; convert the file "
+                    f"{path}:{number}: byte {error.start} is not UTF-8; convert the file "
                     f"(iconv -f latin1 -t utf-8)"
                 ) from error
             if "\0" in text:

@@ -144,7 +144,7 @@ def test_a_path_that_is_missing_or_a_folder_of_nothing(
     (tmp_path / "nothing" / ".hidden").write_text(JSONL)
     for path, said in (
         (tmp_path / "missing.jsonl", "missing.jsonl: no such file or folder"),
-        (tmp_path / "nothing", "nothing: the folder holds no file"),
+        (tmp_path / "nothing", "nothing: the folder contains no file"),
     ):
         assert said in only_line(command(*workplace.order(tmp_path / "new", data=path)))
         assert said in only_line(command("evaluate", run, "--data", path))

@@ -144,7 +144,7 @@ def test_a_broken_row_stops_with_its_line(tmp_path: Path) -> None:
         ({"names": ["Ada", 3]}, "/names/1", "the record breaks the schema: 3 is not of type"),
         ({"name": "Ada"}, "", "the record breaks the schema: Additional properties"),
         (["Ada"], "", "the record breaks the schema: an object is wanted, not list"),
-        ({"names": ["\ud800"]}, "", "a text holds half a surrogate pair"),
+        ({"names": ["\ud800"]}, "", "a text contains half a surrogate pair"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_set_aside_with_its_pointer(
@@ -256,7 +256,7 @@ def test_a_source_without_documents_is_refused(tmp_path: Path) -> None:
     (tmp_path / "names.lst").write_text("names\n")
     for name, reason in [
         ("gone.jsonl", "no such file or folder"),
-        ("empty", "the folder holds no file"),
+        ("empty", "the folder contains no file"),
         ("empty.jsonl", "the file is empty"),
         ("blank.jsonl", "the file is empty"),
         ("names.lst", "no document in it"),
@@ -349,7 +349,7 @@ def test_every_file_of_a_folder_has_its_line(tmp_path: Path) -> None:
     reasons = [row.reason for row in found if isinstance(row, Reject)]
     for reason, part in zip(
         reasons,
-        ["is NUL", "2: not JSON", "is empty", "is no UTF-8", "no document", "in no format"],
+        ["is NUL", "2: not JSON", "is empty", "is not UTF-8", "no document", "in no format"],
         strict=True,
     ):
         assert part in reason
@@ -359,7 +359,7 @@ def test_a_document_that_cannot_be_written_has_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.lst").write_text("x")
     plugin = plugin_of(NAMES, load=lambda _source: [example("half \ud800 of a pair", {})])
     assert inputs(plugin, tmp_path / "a.lst") == [
-        Reject("one", "", "a text holds half a surrogate pair", "one")
+        Reject("one", "", "a text contains half a surrogate pair", "one")
     ]
 
 
@@ -410,7 +410,7 @@ def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b'\n{"id": "a", "text": "b\xe2\x80\xa8c"}\r\n\n{"text": "\\ud800"}\n'
     assert read_stdin(monkeypatch, data) == [
         Document("a", "b\u2028c"),
-        Reject("standard input:4", "", "a text holds half a surrogate pair"),
+        Reject("standard input:4", "", "a text contains half a surrogate pair"),
     ]
 
 
@@ -419,7 +419,7 @@ def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (b"", "standard input: empty"),
         (b" \n\n", "standard input: empty"),
-        (b"a\n\xff", "standard input:2: byte 2 is no UTF-8"),
+        (b"a\n\xff", "standard input:2: byte 2 is not UTF-8"),
         (b'{"text": "a"}\n{"text": 1}', 'standard input:2: "text" must be'),
         (b'{"text": "a"}\nplain', "standard input:2: not JSON"),
     ],

@@ -111,7 +111,7 @@ def test_pubtator_is_read_line_by_line(tmp_path: Path) -> None:
         row = next(rows)
         assert isinstance(row, Example)
         assert row.document.id == str(number)
-    with pytest.raises(InputError, match=rf"corpus\.txt:{4 * count + 1}: byte 0 is no UTF-8"):
+    with pytest.raises(InputError, match=rf"corpus\.txt:{4 * count + 1}: byte 0 is not UTF-8"):
         list(rows)
 
 
