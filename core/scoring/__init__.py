@@ -1,1 +1,8 @@
-"""Metrics as pure functions: counts, precision, recall, F1, matching, calibration. No model."""
+"""Scores as pure functions of records and counts; no model is needed.
+
+- ``counts``: matched, predicted and gold values of one field
+- ``matching``: whether two texts match; one-to-one pairing of lists
+- ``field_counts``: a metric for any schema, by ``x-score``
+- ``metrics``: precision, recall and F1 with confidence intervals; comparison of two systems
+- ``calibration``: whether the confidence of leaves can be trusted
+"""

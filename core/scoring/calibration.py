@@ -1,21 +1,22 @@
-"""How far the confidence of leaves can be trusted: reliability, and coverage against precision.
+"""Calibration of the confidence of leaves: reliability, and precision against coverage.
 
-A leaf of a prediction is right if the gold record makes the same claim:
+A leaf of a prediction is correct if the gold record states the same:
 
-- one in a list of scalars, that the list of its field holds this value (nested lists taken as one);
-- one of an object in a list, that the list holds an object that agrees in all its leaves, those in
-  further lists left out: a name is not right beside a wrong number;
-- any other, that the value at its place is this one.
+- one in a list of scalars: the list of its field contains the value (nested lists count as one);
+- one of an object in a list: the list contains an object that agrees in all its leaves, without
+  those in further lists: a name is not correct beside a wrong number;
+- any other: the value at its place is the same.
 
-Strings are compared as ``metrics.set_counts`` compares them, but exactly where the field says
-``"x-score": "exact"``. What the gold record does not annotate (a key that it does not have), nulls,
-and fields that are not scored (``"x-score": "none"``) are left out.
+Strings are compared ignoring case and white space, but exactly where the field has ``"x-score":
+"exact"``. Left out are leaves that the gold record does not annotate (it does not have the key),
+nulls, and fields that are not scored (``"x-score": "none"``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,16 @@ import numpy as np
 from ..data import Record, Schema
 from ..schema.navigation import field_schema
 from ..schema.pointers import Leaf, field_of, leaves, parse_pointer, pointer_of
+from ..text.normalization import fold
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
+_Path = tuple[str | int, ...]
+
 
 @dataclass(frozen=True)
-class Judged:
-    """A leaf of a prediction: its field, its confidence from 0 to 1, and whether it is right."""
+class JudgedLeaf:
+    """A leaf of a prediction: its field, its confidence from 0 to 1, and whether it is correct."""
 
     field: str
     confidence: float
@@ -40,7 +44,9 @@ class Judged:
 class Bin:
     """The leaves with a confidence over ``low`` and up to ``high``; 0 is in the first bin.
 
-    confidence: their mean confidence; correct: the share that is right; None where there is none.
+    Attributes:
+        confidence: their mean confidence; None if there are none.
+        correct: the share that is correct; None if there are none.
     """
 
     low: float
@@ -52,10 +58,11 @@ class Bin:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What stays if leaves with a confidence under ``threshold`` are left out.
+    """What remains if leaves with a confidence under ``threshold`` are dropped.
 
-    coverage: the share of the leaves that stays; precision: the share of these that is right,
-        None where none stays.
+    Attributes:
+        coverage: the share of the leaves that remains.
+        precision: the share of these that is correct; None if none remains.
     """
 
     threshold: float
@@ -63,30 +70,33 @@ class Coverage:
     precision: float | None
 
 
-def judged(
+def judge_leaves(
     gold: Record | None,
     predicted: Record | None,
     confidence: Mapping[str, float],
     schema: Schema,
-) -> list[Judged]:
+) -> list[JudgedLeaf]:
     """Judge the leaves of one document's record that have a confidence, in document order.
 
-    gold: as loaded; None for an unlabelled document, of which nothing can be judged.
-    confidence: JSON Pointer of a leaf -> from 0 to 1.
+    Args:
+        gold: as loaded; None for an unlabelled document, whose leaves cannot be judged.
+        predicted: the record of the prediction, if there is one.
+        confidence: JSON Pointer of a leaf -> from 0 to 1.
+        schema: of both records.
     """
     if gold is None or predicted is None:
         return []
-    claims = _Claims(schema)
-    true = {claim for _pointer, claim in claims.of(gold)}
+    statements = _Statements(schema)
+    true = {statement for _pointer, statement in statements.of_leaves(gold)}
     return [
-        Judged(field_of(pointer), confidence[pointer], claim in true)
-        for pointer, claim in claims.of(predicted)
-        if pointer in confidence and _is_annotated(pointer, gold) and claims.is_scored(pointer)
+        JudgedLeaf(field_of(pointer), confidence[pointer], statement in true)
+        for pointer, statement in statements.of_leaves(predicted)
+        if pointer in confidence and _is_annotated(pointer, gold) and statements.is_scored(pointer)
     ]
 
 
 def _is_annotated(pointer: str, gold: Any) -> bool:
-    """Say whether a gold record has the keys on the way to a leaf, down to the first list."""
+    """Return whether a gold record has the keys on the way to a leaf, down to the first list."""
     for key in parse_pointer(pointer):
         if not isinstance(gold, dict):
             break
@@ -96,65 +106,66 @@ def _is_annotated(pointer: str, gold: Any) -> bool:
     return True
 
 
-class _Claims:
-    """What the leaves of records say, so that two records that say the same are seen to."""
+class _Statements:
+    """Brings the leaves of records to a form that is equal if two records state the same."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._scores: dict[str, str | None] = {}
 
-    def of(self, record: Record) -> Iterator[tuple[str, object]]:
-        """Yield the JSON Pointer and the claim of every leaf that is not null."""
-        return self._walk(record, (), None)
+    def of_leaves(
+        self, value: Any, path: _Path = (), item: frozenset[object] | None = None
+    ) -> Iterator[tuple[str, object]]:
+        """Yield the JSON Pointer and the statement of every leaf that is not null.
+
+        Args:
+            value: a record, or the part of it at ``path``.
+            path: keys and indices.
+            item: the statement of the object in a list that the value belongs to.
+        """
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from self.of_leaves(inner, (*path, key), item)
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                here = (*path, index)
+                whole = self._of_object(inner, here) if isinstance(inner, dict) else None
+                yield from self.of_leaves(inner, here, whole)
+        elif value is not None:
+            pointer = pointer_of(path)
+            statement = self._of_leaf(value, pointer) if item is None else item
+            yield pointer, (field_of(pointer), statement)
 
     def is_scored(self, pointer: str) -> bool:
         return self._score(pointer) != "none"
 
-    def _walk(
-        self, value: Any, path: tuple[str | int, ...], item: frozenset[object] | None
-    ) -> Iterator[tuple[str, object]]:
-        """Walk a value; item: what the object of a list says that it belongs to."""
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                yield from self._walk(inner, (*path, key), item)
-        elif isinstance(value, list):
-            for index, inner in enumerate(value):
-                here = (*path, index)
-                yield from self._walk(inner, here, self._whole(inner, here))
-        elif value is not None:
-            pointer = pointer_of(path)
-            field = field_of(pointer)
-            yield pointer, (field, self._read(value, pointer) if item is None else item)
-
-    def _whole(self, value: Any, path: tuple[str | int, ...]) -> frozenset[object] | None:
-        """Return what an object of a list says outside of further lists; None for a scalar."""
-        if not isinstance(value, dict):
-            return None
-        flat = _without_lists(value)
+    def _of_object(self, value: Record, path: _Path) -> frozenset[object]:
+        """Return the statement of an object in a list, without its own lists."""
+        start = pointer_of(path)
         return frozenset(
-            (inner, self._read(leaf, pointer_of(path) + inner))
-            for inner, leaf in leaves(flat)
-            if leaf is not None and self.is_scored(pointer_of(path) + inner)
+            (inner, self._of_leaf(leaf, start + inner))
+            for inner, leaf in leaves(_without_lists(value))
+            if leaf is not None and self.is_scored(start + inner)
         )
 
-    def _read(self, leaf: Leaf, pointer: str) -> tuple[str, object]:
+    def _of_leaf(self, leaf: Leaf, pointer: str) -> tuple[str, object]:
         if isinstance(leaf, str):
-            exact = self._score(pointer) == "exact"
-            return "string", leaf if exact else " ".join(leaf.casefold().split())
+            return "string", leaf if self._score(pointer) == "exact" else fold(leaf)
         return "boolean" if isinstance(leaf, bool) else "number", leaf
 
     def _score(self, pointer: str) -> str | None:
-        """Return how a leaf is scored: what its schema says, or the nearest one around it."""
+        """Return the ``x-score`` of a leaf: of its schema, or the nearest one around it."""
         field = field_of(pointer)
         if field not in self._scores:
-            ends = [at for at in range(1, len(pointer)) if pointer[at] == "/"] + [len(pointer)]
-            around = [field_schema(pointer[:end], self.schema) for end in reversed(ends)]
-            said = (schema["x-score"] for schema in around if "x-score" in schema)
-            self._scores[field] = next(said, None)
+            parts = parse_pointer(pointer)
+            paths = (parts[:end] for end in range(len(parts), 0, -1))
+            around = (field_schema(pointer_of(path), self.schema) for path in paths)
+            scores = (schema["x-score"] for schema in around if "x-score" in schema)
+            self._scores[field] = next(scores, None)
         return self._scores[field]
 
 
-def _without_lists(value: Mapping[str, Any]) -> dict[str, Any]:
+def _without_lists(value: Record) -> Record:
     return {
         key: _without_lists(inner) if isinstance(inner, dict) else inner
         for key, inner in value.items()
@@ -162,8 +173,8 @@ def _without_lists(value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def reliability(judgements: Sequence[Judged], bins: int = 10) -> list[Bin]:
-    """Return how often leaves of like confidence are right, in bins of equal width, low to high.
+def reliability(judgements: Sequence[JudgedLeaf], bins: int = 10) -> list[Bin]:
+    """Return how often leaves of similar confidence are correct, in bins of equal width.
 
     This is the reliability diagram of Guo et al. 2017, "On Calibration of Modern Neural Networks".
     """
@@ -172,19 +183,20 @@ def reliability(judgements: Sequence[Judged], bins: int = 10) -> list[Bin]:
     correct = np.array([leaf.correct for leaf in judgements], dtype=np.float64)
     number = np.searchsorted(edges[1:-1], confidence, side="left")
     rows = []
-    for index in range(bins):
+    for index, (low, high) in enumerate(pairwise(edges.tolist())):
         inside = number == index
         count = int(inside.sum())
-        means = (confidence[inside].mean(), correct[inside].mean()) if count else (None, None)
-        mean, share = (None if value is None else float(value) for value in means)
-        rows.append(Bin(float(edges[index]), float(edges[index + 1]), count, mean, share))
+        mean = float(confidence[inside].mean()) if count else None
+        share = float(correct[inside].mean()) if count else None
+        rows.append(Bin(low, high, count, mean, share))
     return rows
 
 
-def expected_calibration_error(judgements: Sequence[Judged], bins: int = 10) -> float | None:
-    """Return how far confidence is from the share that is right: 0 is perfect, 1 the worst.
+def expected_calibration_error(judgements: Sequence[JudgedLeaf], bins: int = 10) -> float | None:
+    """Return the mean distance of confidence from accuracy: 0 is perfect, 1 the worst.
 
-    The mean over leaves of the distance in their bin (Guo et al. 2017, equation 3); None of none.
+    The mean over leaves of the distance in their bin (Guo et al. 2017, equation 3); None without
+    leaves.
     """
     if not judgements:
         return None
@@ -197,9 +209,9 @@ def expected_calibration_error(judgements: Sequence[Judged], bins: int = 10) -> 
 
 
 def coverage(
-    judgements: Sequence[Judged], thresholds: Sequence[float] = THRESHOLDS
+    judgements: Sequence[JudgedLeaf], thresholds: Sequence[float] = THRESHOLDS
 ) -> list[Coverage]:
-    """Return coverage and precision at each threshold; of no leaves, nothing.
+    """Return coverage and precision at each threshold; nothing without leaves.
 
     El-Yaniv and Wiener 2010, "On the Foundations of Noise-free Selective Classification".
     """
@@ -211,9 +223,9 @@ def coverage(
     return rows
 
 
-def calibration(judgements: Sequence[Judged]) -> dict[str, Any]:
-    """Return all of it for the leaves of many documents, ready for JSON; by field, its error."""
-    fields: dict[str, list[Judged]] = {}
+def calibration(judgements: Sequence[JudgedLeaf]) -> dict[str, Any]:
+    """Return all of these for the leaves of many documents, and the error by field, as JSON."""
+    fields: dict[str, list[JudgedLeaf]] = {}
     for leaf in judgements:
         fields.setdefault(leaf.field, []).append(leaf)
     return {

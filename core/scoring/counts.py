@@ -1,11 +1,12 @@
-"""Count matched, predicted and gold values of one field."""
+"""Matched, predicted and gold values of one field, counted for a plugin's metric."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from ..data import Counts
-from .matching import MATCHINGS, _plain, matched
+from ..text.normalization import fold
+from .matching import MATCHINGS, basic_normalization, matched
 
 
 def text_counts(
@@ -15,8 +16,8 @@ def text_counts(
 ) -> dict[str, Counts]:
     """Count a text, or a set of texts, by each of the four matchings.
 
-    None and a text without characters are no answer. Texts of a list that are strictly the same
-    count once.
+    None and a text without characters are no answer. Texts of a list that are equal by the strict
+    matching count once.
 
     >>> counts = text_counts("title", "On Foxes", "On foxes.")
     >>> counts["title_strict"], counts["title_soft"]
@@ -38,13 +39,12 @@ def text_counts(
 
 def _distinct(texts: str | Sequence[str] | None) -> list[str]:
     listed = [texts] if isinstance(texts, str) else texts or []
-    by_form = {_plain(text): text for text in reversed(listed)}
-    by_form.pop("", None)
-    return list(reversed(by_form.values()))
+    by_form = {basic_normalization(text): text for text in listed}
+    return [text for form, text in by_form.items() if form]
 
 
 def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
-    """Count two sets of strings against each other; case and white space make no difference.
+    """Count two sets of strings against each other, ignoring case and white space.
 
     >>> set_counts(["Salt", "brown  sugar"], ["salt", "Salt", "water"])
     (1.0, 2.0, 2.0)
@@ -54,19 +54,15 @@ def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
     """
     if isinstance(gold, str) or isinstance(predicted, str):
         raise TypeError("set_counts compares lists of strings; use exact_counts for one string")
-    wanted, found = set(map(_folded, gold)), set(map(_folded, predicted))
+    wanted, found = set(map(fold, gold)), set(map(fold, predicted))
     return float(len(wanted & found)), float(len(found)), float(len(wanted))
 
 
 def exact_counts(gold: str | None, predicted: str | None) -> Counts:
-    """Count a scalar that is right only if it is equal; None is no answer.
+    """Count a scalar that is correct only if it is equal; None is no answer.
 
     >>> exact_counts("2019", None)
     (0.0, 0.0, 1.0)
     """
     right = gold is not None and gold == predicted
     return float(right), float(predicted is not None), float(gold is not None)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -1,8 +1,7 @@
-"""When two texts are the same thing: GROBID's four matchings, and one-to-one pairing of lists.
+"""Matchings of texts, as GROBID defines them, and one-to-one pairing of lists.
 
 The matchings are those of GROBID's end-to-end evaluation (kermitt2/grobid, EndToEndEvaluation.java,
-and its documentation, "End-to-end evaluation"). Each compares texts whose case and white space are
-made alike first:
+and its documentation, "End-to-end evaluation"). Each ignores case and white space:
 
 - ``strict``: equal.
 - ``soft``: equal when punctuation and all white space are left out.
@@ -28,13 +27,13 @@ from typing import TypeVar
 import numpy as np
 
 T = TypeVar("T")
-Same = Callable[[str, str], bool]
+Matching = Callable[[str, str], bool]
 
 LEVENSHTEIN_THRESHOLD = 0.8
 RATCLIFF_THRESHOLD = 0.95
 
 _LARGEST_TABLE = 4_000_000
-"""Pairs of equal characters that difflib walks through: some tenths of a second."""
+"""Most pairs of equal characters for difflib to visit, which takes some tenths of a second."""
 
 
 def levenshtein_similarity(a: str, b: str) -> float:
@@ -48,45 +47,37 @@ def levenshtein_similarity(a: str, b: str) -> float:
     return Levenshtein.normalized_similarity(a, b)
 
 
-def _strict(gold: str, predicted: str) -> bool:
-    return _plain(gold) == _plain(predicted)
-
-
-def _soft(gold: str, predicted: str) -> bool:
-    return _bare(gold) == _bare(predicted)
-
-
 def _levenshtein(gold: str, predicted: str) -> bool:
     from rapidfuzz.distance import Levenshtein
 
-    a, b = _plain(gold), _plain(predicted)
+    a, b = basic_normalization(gold), basic_normalization(predicted)
     if a == b:
         return True
     longer = max(len(a), len(b))
-    # The characters that the texts share in any order bound what they share in order: at once.
+    # A quick upper bound: the characters in common, in whatever order.
     if _shared(a, b) < LEVENSHTEIN_THRESHOLD * longer:
         return False
-    # The cutoff is one more than what is let pass, against rounding.
+    # The cutoff is one over the largest distance that passes, against rounding.
     distance = Levenshtein.distance(a, b, score_cutoff=longer // 5 + 1, score_hint=longer // 100)
     return (longer - distance) / longer >= LEVENSHTEIN_THRESHOLD
 
 
 def _ratcliff(gold: str, predicted: str) -> bool:
-    """Compare by difflib, which is quadratic, only what its two upper bounds let pass.
+    """Compare with difflib, which takes quadratic time, if two upper bounds allow a match.
 
-    Its blocks are a common subsequence, so the longest one bounds them, and the shared characters
-    bound that. Where difflib would take too long (more text than any abstract has), the longest
-    common subsequence stands for it.
+    The blocks of difflib are a common subsequence, so the longest one is an upper bound, and the
+    characters in common are an upper bound of that. Where difflib would take too long (for texts
+    longer than any abstract), the longest common subsequence decides.
     """
     from rapidfuzz.distance import Indel
 
-    a, b = _plain(gold), _plain(predicted)
+    a, b = basic_normalization(gold), basic_normalization(predicted)
     if a == b:
         return True
     total = len(a) + len(b)
     if 2 * _shared(a, b) < RATCLIFF_THRESHOLD * total:
         return False
-    # The cutoff is one more than what is let pass, against rounding.
+    # The cutoff is one over the largest distance that passes, against rounding.
     distance = Indel.distance(a, b, score_cutoff=total // 20 + 1)
     if (total - distance) / total < RATCLIFF_THRESHOLD:
         return False
@@ -97,35 +88,39 @@ def _ratcliff(gold: str, predicted: str) -> bool:
 
 
 def _shared(a: str, b: str) -> int:
-    """Return how many characters two texts share, in whatever order."""
+    """Return how many characters two texts have in common, in whatever order."""
     shortest = min(len(a), len(b))
     if 2 * shortest < max(len(a), len(b)):
         return shortest  # an upper bound, and too low for either threshold
     return (Counter(a) & Counter(b)).total()
 
 
-MATCHINGS: Mapping[str, Same] = MappingProxyType(
-    {"strict": _strict, "soft": _soft, "levenshtein": _levenshtein, "ratcliff": _ratcliff}
-)
-"""By name: whether (gold, predicted) are the same text."""
-
-
 @lru_cache(maxsize=256)
-def _plain(text: str) -> str:
+def basic_normalization(text: str) -> str:
     """Return a text as GROBID's ``basicNormalization`` does: lower case, single spaces."""
     return " ".join(text.lower().split())
 
 
 @lru_cache(maxsize=256)
-def _bare(text: str) -> str:
+def _without_punctuation(text: str) -> str:
     """Return the letters, marks and digits of a text in lower case; all of it if it has none."""
-    plain = _plain(text)
-    kept = "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
-    return kept or plain
+    normal = basic_normalization(text)
+    return "".join(c for c in normal if unicodedata.category(c)[0] in "LMN") or normal
 
 
-def matched(gold: Sequence[str], predicted: Sequence[str], same: Same) -> int:
-    """Return the size of the largest one-to-one matching of the texts that are the same.
+MATCHINGS: Mapping[str, Matching] = MappingProxyType(
+    {
+        "strict": lambda a, b: basic_normalization(a) == basic_normalization(b),
+        "soft": lambda a, b: _without_punctuation(a) == _without_punctuation(b),
+        "levenshtein": _levenshtein,
+        "ratcliff": _ratcliff,
+    }
+)
+"""By name: whether two texts match."""
+
+
+def matched(gold: Sequence[str], predicted: Sequence[str], same: Matching) -> int:
+    """Return the size of the maximum one-to-one matching between two lists of texts.
 
     >>> matched(["Ann Oke", "Bo Li"], ["bo li", "bo  li"], MATCHINGS["strict"])
     1
@@ -146,13 +141,16 @@ def best_pairs(
     similarity: Callable[[T, T], float],
     threshold: float,
 ) -> list[tuple[int, int]]:
-    """Pair two lists one to one so that the sum of similarities is largest.
+    """Pair two lists one to one so that the sum of similarities is largest (linear assignment).
 
-    similarity: of (gold, predicted), not negative.
-    threshold: pairs under it are none, and are left out before anything is optimised.
+    Args:
+        gold: the one list.
+        predicted: the other list.
+        similarity: of (gold, predicted), not negative.
+        threshold: the least similarity of a pair; others are excluded before the optimisation.
 
     Returns:
-        (index in gold, index in predicted), in the order of gold; the same for the same input.
+        (index in gold, index in predicted), in the order of gold; deterministic.
     """
     if not gold or not predicted:
         return []

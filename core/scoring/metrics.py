@@ -1,7 +1,7 @@
-"""Scores by name, their confidence intervals, and the comparison of two systems.
+"""Precision, recall and F1 with confidence intervals, and the comparison of two systems.
 
-A plugin's metric counts (matched, predicted, gold) by name for one document. Everything here is
-derived from the sums of those counts over documents: dividing after summing keeps F1 unbiased
+A plugin's metric counts (matched, predicted, gold) by name for one document. All scores are
+computed from the sums of those counts over documents: dividing after summing keeps F1 unbiased
 where single documents have few or no answers (Forman and Scholz 2010, "Apples-to-Apples in
 Cross-Validation Studies").
 
@@ -13,8 +13,8 @@ Cross-Validation Studies").
 - A division by zero gives 0. A name with nothing predicted and nothing gold in any document has
   no support: it has no score and is left out of macro F1, in a resample as in the whole.
 - Intervals are percentile bootstrap intervals over documents (Efron and Tibshirani 1993, "An
-  Introduction to the Bootstrap", chapter 13); resamples without support are left out. Where none
-  remains, the interval is the whole range: nothing is known.
+  Introduction to the Bootstrap", chapter 13), of the resamples with support. If there are none,
+  the interval is the whole range.
 """
 
 from __future__ import annotations
@@ -37,19 +37,72 @@ RESERVED = ("micro", "macro")
 
 # Sums of similarities (0.1 + 0.2 against 0.3) may differ in their last bits.
 ROUNDING = 1e-9
-# Above it a float no longer holds every whole number, and sums could overflow.
+# Above it a float cannot represent every whole number, and sums could overflow.
 LARGEST_COUNT = 2.0**53
-# Weights drawn at once (8 MiB each array), so that memory does not grow with the resamples.
+# Weights that are drawn at once (8 MiB an array): memory does not grow with the resamples.
 BLOCK = 2**20
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value on the documents at hand, and between what it lies at the level asked for."""
+    """A value, and the confidence interval around it."""
 
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How confidence intervals are computed: by drawing documents with replacement.
+
+    Attributes:
+        samples: how many times the documents are drawn; with 0 intervals are the whole range.
+        seed: of the draws; the same seed gives the same intervals.
+        level: share of such intervals that contain the true value, in (0, 1).
+
+    Raises:
+        SettingsError: a value out of range.
+    """
+
+    samples: int = 1000
+    seed: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.samples < 0:
+            raise SettingsError(
+                f"{self.samples} bootstrap samples cannot be drawn: ask for 0 or more"
+            )
+        if not 0 < self.level < 1:
+            raise SettingsError(f"a confidence level lies between 0 and 1, not at {self.level}")
+
+    def sums(self, table: Floats) -> Floats:
+        """Return the sums over the documents drawn, (samples, …), of a table (documents, …)."""
+        columns = table.reshape(len(table), -1)
+        sums = [weights @ columns for weights in self._weights(len(table))]
+        none = np.empty((0, columns.shape[1]))
+        return np.concatenate([none, *sums]).reshape(self.samples, *table.shape[1:])
+
+    def _weights(self, documents: int) -> Iterator[Floats]:
+        """Yield how often each sample draws each document, in blocks (samples, documents)."""
+        generator = np.random.default_rng(self.seed)
+        rows = max(1, BLOCK // documents)
+        for start in range(0, self.samples, rows):
+            size = min(rows, self.samples - start)
+            # Counting draws is a multinomial, and faster than numpy's for many documents.
+            draws = generator.integers(documents, size=(size, documents))
+            draws += documents * np.arange(size)[:, np.newaxis]
+            counts = np.bincount(draws.ravel(), minlength=size * documents)
+            yield counts.reshape(size, documents).astype(np.float64)
+
+    def interval(self, value: float, usable: Floats, lowest: float = 0.0) -> Interval:
+        """Return the percentile interval of the usable samples; the whole range without any."""
+        if not len(usable):
+            return Interval(value, lowest, 1.0)
+        tails = [(1 - self.level) / 2, (1 + self.level) / 2]
+        low, high = np.quantile(usable, tails).tolist()
+        return Interval(value, low, high)
 
 
 def precision_recall_f1(counts: Counts) -> tuple[float, float, float]:
@@ -62,7 +115,7 @@ def precision_recall_f1(counts: Counts) -> tuple[float, float, float]:
     return precision, recall, f1
 
 
-def support(documents: Sequence[DocumentCounts]) -> dict[str, Counts]:
+def total_counts(documents: Sequence[DocumentCounts]) -> dict[str, Counts]:
     """Return the sums (matched, predicted, gold) of every name that a document has.
 
     Raises: as ``score``, of the documents.
@@ -78,18 +131,14 @@ def support(documents: Sequence[DocumentCounts]) -> dict[str, Counts]:
 def score(
     documents: Sequence[DocumentCounts],
     names: Sequence[str],
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> dict[str, Interval]:
-    """Score a system: what a plugin's metric counted, document by document.
+    """Score a system by what a plugin's metric counted in each document.
 
-    documents: counts by name; a name that a document lacks counts nothing there.
-    names: which of them make up the score.
-    samples, seed: how many times the documents are resampled, and from what; the same seed gives
-        the same intervals. With 0 samples, for the values alone, they are the whole range.
-    level: share of such intervals that hold the true value, in (0, 1).
+    Args:
+        documents: counts by name; a name that a document lacks counts nothing there.
+        names: which of them make up the score.
+        bootstrap: how intervals are computed.
 
     Returns:
         ``NAME/precision``, ``NAME/recall`` and ``NAME/f1`` for every name with support, in or out
@@ -98,21 +147,23 @@ def score(
 
     Raises:
         InputError: there are no documents.
-        PluginError: counts that are none (not 0 <= matched <= min(predicted, gold), or not
-            finite), or a name that is the core's own.
-        SettingsError: an unknown or repeated name, or settings out of range.
+        PluginError: invalid counts (not 0 <= matched <= min(predicted, gold), or not finite), or a
+            name that the core reserves.
+        SettingsError: an unknown or repeated name.
     """
     seen = _names(documents)
     columns = _columns(names, seen)
     table = _table(documents, seen)
-    totals, resampled = table.sum(axis=0), _resampled(table, samples, seed)
+    totals, drawn = table.sum(axis=0), bootstrap.sums(table)
+    parts = {name: (totals[i], drawn[:, i]) for i, name in enumerate(seen) if _supported(totals[i])}
+    chosen, redrawn = totals[columns], drawn[:, columns]
+    parts["micro"] = chosen.sum(axis=0), redrawn.sum(axis=1)
     scores: dict[str, Interval] = {}
-    for column, name in enumerate(seen):
-        if _supported(totals[column]):
-            scores |= _intervals(name, totals[column], resampled[:, column], level)
-    chosen, rechosen = totals[columns], resampled[:, columns]
-    scores |= _intervals("micro", chosen.sum(axis=0), rechosen.sum(axis=1), level)
-    macro = _interval(float(_macro(chosen)), _macro(rechosen), _any_support(rechosen), level)
+    for name, (sums, again) in parts.items():
+        values, rates = _rates(sums).tolist(), _rates(again)[_supported(again)]
+        for column, rate in enumerate(RATES):
+            scores[f"{name}/{rate}"] = bootstrap.interval(values[column], rates[:, column])
+    macro = bootstrap.interval(float(_macro(chosen)), _macro(redrawn)[_any_support(redrawn)])
     return scores | {"macro/f1": macro, "score": macro}
 
 
@@ -121,19 +172,16 @@ def point_scores(documents: Sequence[DocumentCounts], names: Sequence[str]) -> d
 
     Arguments and errors are those of ``score``.
     """
-    scores = score(documents, names, samples=1)
+    scores = score(documents, names, Bootstrap(samples=0))
     return {name: interval.value for name, interval in scores.items()}
 
 
 def accuracy(
     documents: Sequence[DocumentCounts],
     name: str,
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> Interval:
-    """Return the share of documents in which a scalar is right: as in the gold, or rightly absent.
+    """Return the share of documents in which a scalar is right: equal to the gold, or both absent.
 
     Arguments and errors are those of ``score``.
     """
@@ -142,18 +190,14 @@ def accuracy(
     counts = _table(documents, seen)[:, column]
     equal = np.isclose(counts[:, :1], counts[:, 1:], rtol=ROUNDING, atol=ROUNDING)
     right = np.min(equal.astype(np.float64), axis=1)
-    shares = _resampled(right, samples, seed) / len(documents)
-    return _interval(float(right.mean()), shares, np.ones(samples, dtype=np.bool_), level)
+    return bootstrap.interval(float(right.mean()), bootstrap.sums(right) / len(documents))
 
 
 def paired_difference(
     ours: Sequence[DocumentCounts],
     theirs: Sequence[DocumentCounts],
     names: Sequence[str],
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> tuple[Interval, float]:
     """Compare the macro F1 of two systems on the same documents, in the same order.
 
@@ -178,12 +222,11 @@ def paired_difference(
     seen = _names([*ours, *theirs])
     columns = _columns(names, seen)
     pair = np.stack([_table(system, seen)[:, columns] for system in (ours, theirs)], axis=1)
-    totals, resampled = pair.sum(axis=0), _resampled(pair, samples, seed)
-    observed = float(_difference(totals))
-    differences = _difference(resampled)
-    usable: Flags = np.logical_and.reduce(_any_support(resampled), axis=1)
-    interval = _interval(observed, differences, usable, level, lowest=-1.0)
-    return interval, _p_value(observed, differences[usable])
+    observed, drawn = float(_difference(pair.sum(axis=0))), bootstrap.sums(pair)
+    differences = _difference(drawn)[np.all(_any_support(drawn), axis=1)]
+    as_far = np.abs(differences - observed) >= abs(observed) - ROUNDING
+    p_value = float((1 + as_far.sum()) / (1 + len(differences)))
+    return bootstrap.interval(observed, differences, lowest=-1.0), p_value
 
 
 def _difference(totals: Floats) -> Floats:
@@ -193,13 +236,8 @@ def _difference(totals: Floats) -> Floats:
     return np.round(f1[..., 0] - f1[..., 1], 12)
 
 
-def _p_value(observed: float, differences: Floats) -> float:
-    as_far = np.abs(differences - observed) >= abs(observed) - ROUNDING
-    return float((1 + as_far.sum()) / (1 + len(differences)))
-
-
 def _names(documents: Sequence[DocumentCounts]) -> list[str]:
-    """Return every name once, in the order in which they come."""
+    """Return every name once, in order of first appearance."""
     if not documents:
         raise InputError("there are no documents to score")
     names = dict.fromkeys(name for document in documents for name in document)
@@ -210,7 +248,7 @@ def _names(documents: Sequence[DocumentCounts]) -> list[str]:
 
 
 def _columns(names: Sequence[str], seen: Sequence[str]) -> list[int]:
-    """Return where the names that make up the score stand among those seen."""
+    """Return the indices in ``seen`` of the names that make up the score."""
     if not names:
         raise SettingsError(f"no metric name makes up the score; {did_you_mean('', seen)}")
     if len(set(names)) < len(names):
@@ -252,29 +290,6 @@ def _broken(name: str, row: int, counts: object) -> PluginError:
     )
 
 
-def _resampled(table: Floats, samples: int, seed: int) -> Floats:
-    """Return the sums over documents, (samples, …), of documents drawn with replacement."""
-    if samples < 0:
-        raise SettingsError(f"{samples} bootstrap samples cannot be drawn: ask for 0 or more")
-    columns = table.reshape(len(table), -1)
-    sums = [weights @ columns for weights in _weights(len(table), samples, seed)]
-    none = np.empty((0, columns.shape[1]))
-    return np.concatenate([none, *sums]).reshape(samples, *table.shape[1:])
-
-
-def _weights(documents: int, samples: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each resample draws each document, in blocks (samples, documents)."""
-    generator = np.random.default_rng(seed)
-    rows = max(1, BLOCK // documents)
-    for start in range(0, samples, rows):
-        size = min(rows, samples - start)
-        # Counting draws is a multinomial, and faster than numpy's for many documents.
-        draws = generator.integers(documents, size=(size, documents))
-        draws += documents * np.arange(size)[:, np.newaxis]
-        counts = np.bincount(draws.ravel(), minlength=size * documents)
-        yield counts.reshape(size, documents).astype(np.float64)
-
-
 def _rates(totals: Floats) -> Floats:
     """Return precision, recall and F1 in place of (matched, predicted, gold), on the last axis."""
     matched, predicted, gold = totals[..., 0], totals[..., 1], totals[..., 2]
@@ -292,7 +307,7 @@ def _supported(totals: Floats) -> Flags:
 
 
 def _any_support(totals: Floats) -> Flags:
-    """Say for (…, names, 3) where at least one name has support."""
+    """Return for (…, names, 3) whether at least one name has support."""
     some: Flags = np.logical_or.reduce(_supported(totals), axis=-1)
     return some
 
@@ -302,24 +317,3 @@ def _macro(totals: Floats) -> Floats:
     count = np.maximum(_supported(totals).sum(axis=-1), 1)
     mean: Floats = _rates(totals)[..., 2].sum(axis=-1) / count  # without support, F1 adds 0
     return mean
-
-
-def _intervals(name: str, totals: Floats, resampled: Floats, level: float) -> dict[str, Interval]:
-    """Return a name's three rates from its sums, (3,), and the resampled ones, (samples, 3)."""
-    values, again, usable = _rates(totals), _rates(resampled), _supported(resampled)
-    return {
-        f"{name}/{rate}": _interval(float(values[column]), again[:, column], usable, level)
-        for column, rate in enumerate(RATES)
-    }
-
-
-def _interval(
-    value: float, resampled: Floats, usable: Flags, level: float, lowest: float = 0.0
-) -> Interval:
-    """Return the percentile interval of the usable resamples, or the whole range without any."""
-    if not 0 < level < 1:
-        raise SettingsError(f"a confidence level lies between 0 and 1, not at {level}")
-    if not usable.any():
-        return Interval(value, lowest, 1.0)
-    low, high = np.quantile(resampled[usable], [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return Interval(value, low, high)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import fieldsmith
 from fieldsmith import Document, Example, Prediction, Record, Schema
-from fieldsmith.schema.annotations import annotation_problem
+from fieldsmith.schema.annotations import SCORES, annotation_problem
+from fieldsmith.scoring.field_counts import COMPARISONS
 
 DOCUMENT = Document("1", "a text")
 
@@ -51,6 +52,10 @@ LIST_BY_LEVENSHTEIN = {"type": "array", "x-score": "levenshtein"}
 )
 def test_a_field(gold: Any, predicted: Any, schema: Schema, wanted: tuple[int, ...]) -> None:
     assert field(gold, predicted, **schema) == wanted
+
+
+def test_each_score_of_the_vocabulary_is_implemented_and_no_other() -> None:
+    assert {*COMPARISONS, "none"} == set(SCORES)
 
 
 def test_what_is_not_counted() -> None:
@@ -108,10 +113,10 @@ RECORDS = st.fixed_dictionaries(
         "lines": st.lists(st.fixed_dictionaries({"item": LEAVES, "price": LEAVES}), max_size=3),
     }
 )
-SCORES = st.sampled_from(["exact", "casefold", "levenshtein", "set"])
+COMPARED = st.sampled_from(["exact", "casefold", "levenshtein", "set"])
 
 
-@given(RECORDS, RECORDS, SCORES)
+@given(RECORDS, RECORDS, COMPARED)
 def test_counts_are_counts_and_gold_is_full(gold: Record, other: Record, how: str) -> None:
     schema = {
         "properties": {

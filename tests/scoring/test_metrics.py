@@ -17,6 +17,7 @@ from fieldsmith.data import Counts
 from fieldsmith.errors import InputError, PluginError, SettingsError
 from fieldsmith.scoring.counts import exact_counts, set_counts
 from fieldsmith.scoring.metrics import (
+    Bootstrap,
     Interval,
     accuracy,
     paired_difference,
@@ -233,7 +234,7 @@ DOCUMENTS = st.lists(
 
 @given(DOCUMENTS, st.integers(0, 5), st.sampled_from([0.5, 0.9, 0.95]))
 def test_scores_agree_with_a_plain_bootstrap(documents: Documents, seed: int, level: float) -> None:
-    scores = score(documents, ["a", "b"], samples=50, seed=seed, level=level)
+    scores = score(documents, ["a", "b"], Bootstrap(samples=50, seed=seed, level=level))
     draws = [[documents[row] for row in rows] for rows in drawn(len(documents), 50, seed)]
     for key, names in {"a/f1": ["a"], "b/f1": ["b"], "score": ["a", "b"]}.items():
         value = plain_macro(documents, names)
@@ -249,7 +250,7 @@ def test_scores_agree_with_a_plain_bootstrap(documents: Documents, seed: int, le
 
 @given(DOCUMENTS)
 def test_scores_are_numbers_from_0_to_1(documents: Documents) -> None:
-    for interval in score(documents, ["a", "b"], samples=20).values():
+    for interval in score(documents, ["a", "b"], Bootstrap(samples=20)).values():
         assert 0 <= interval.low <= interval.high <= 1
         assert 0 <= interval.value <= 1
 
@@ -258,29 +259,29 @@ def test_scores_are_numbers_from_0_to_1(documents: Documents) -> None:
 def test_scores_do_not_depend_on_how_many_resamples_are_drawn_at_once(
     documents: Documents,
 ) -> None:
-    whole = score(documents, ["a"], samples=25)
+    whole = score(documents, ["a"], Bootstrap(samples=25))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "BLOCK", 3 * len(documents))
-        parts = score(documents, ["a"], samples=25)
+        parts = score(documents, ["a"], Bootstrap(samples=25))
     assert parts == whole
 
 
 def test_a_seed_gives_the_same_intervals_and_another_one_others() -> None:
     documents = simulated(np.random.default_rng(0), 50)
-    assert score(documents, ["a"], seed=1) == score(documents, ["a"], seed=1)
-    assert score(documents, ["a"], seed=1) != score(documents, ["a"], seed=2)
+    assert score(documents, ["a"], Bootstrap(seed=1)) == score(documents, ["a"], Bootstrap(seed=1))
+    assert score(documents, ["a"], Bootstrap(seed=1)) != score(documents, ["a"], Bootstrap(seed=2))
 
 
 def test_a_higher_level_gives_a_wider_interval() -> None:
     documents = simulated(np.random.default_rng(0), 50)
-    half, most = (score(documents, ["a"], level=level)["a/f1"] for level in (0.5, 0.99))
+    half, most = (score(documents, ["a"], Bootstrap(level=level))["a/f1"] for level in (0.5, 0.99))
     assert most.low < half.low < half.value < half.high < most.high
 
 
 def test_memory_does_not_grow_with_the_resamples() -> None:
     documents: Documents = [{"a": (1, 2, 2)}, {"a": (0, 1, 0)}] * 50_000
     tracemalloc.start()
-    interval = score(documents, ["a"], samples=100)["a/f1"]
+    interval = score(documents, ["a"], Bootstrap(samples=100))["a/f1"]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # All weights at once would take 80 MB, drawing them as much again.
@@ -309,7 +310,8 @@ def test_intervals_hold_the_true_value_as_often_as_they_say() -> None:
     truth = 2 * 4 * 0.7 / (4 * 0.7 + 1 + 4)
     held = 0
     for seed in range(400):
-        interval = score(simulated(generator, 100), ["a"], samples=400, seed=seed)["a/f1"]
+        bootstrap = Bootstrap(samples=400, seed=seed)
+        interval = score(simulated(generator, 100), ["a"], bootstrap)["a/f1"]
         held += interval.low <= truth <= interval.high
     # Three standard deviations of a binomial of 400 at 0.95 are 0.033.
     assert held / 400 == pytest.approx(0.95, abs=0.033)
@@ -334,13 +336,13 @@ def test_accuracy_counts_right_answers_and_right_absences() -> None:
 
 def test_accuracy_has_the_interval_of_a_share() -> None:
     documents: Documents = [{"a": (float(row < 300), 1, 1)} for row in range(400)]
-    interval = accuracy(documents, "a", samples=4000)
+    interval = accuracy(documents, "a", Bootstrap(samples=4000))
     # 1.96 standard deviations of a share of 400 at 0.75.
     assert interval.value == 0.75
     assert interval.low == pytest.approx(0.75 - 0.0424, abs=0.004)
     assert interval.high == pytest.approx(0.75 + 0.0424, abs=0.004)
     shares = [sum(row < 300 for row in rows) / 400 for rows in drawn(400, samples=200, seed=3)]
-    few = accuracy(documents, "a", samples=200, seed=3, level=0.8)
+    few = accuracy(documents, "a", Bootstrap(samples=200, seed=3, level=0.8))
     assert few.low == pytest.approx(plain_quantile(shares, 0.1))
     assert few.high == pytest.approx(plain_quantile(shares, 0.9))
 
@@ -384,7 +386,7 @@ def test_the_difference_agrees_with_a_plain_bootstrap(
     pairs: list[tuple[Counts, Counts]], seed: int
 ) -> None:
     ours, theirs = ([{"a": pair[side]} for pair in pairs] for side in (0, 1))
-    interval, p_value = paired_difference(ours, theirs, ["a"], samples=50, seed=seed)
+    interval, p_value = paired_difference(ours, theirs, ["a"], Bootstrap(samples=50, seed=seed))
     value = (plain_f1(ours, "a") or 0.0) - (plain_f1(theirs, "a") or 0.0)
     differences = []
     for rows in drawn(len(pairs), 50, seed):
@@ -404,7 +406,7 @@ def test_systems_of_equal_quality_are_rarely_told_apart() -> None:
     rejected = 0
     for seed in range(400):
         ours, theirs = simulated(generator, 100), simulated(generator, 100)
-        _, p_value = paired_difference(ours, theirs, ["a"], samples=400, seed=seed)
+        _, p_value = paired_difference(ours, theirs, ["a"], Bootstrap(samples=400, seed=seed))
         rejected += p_value <= 0.05
     # Three standard deviations of a binomial of 400 at 0.05 are 0.033.
     assert rejected / 400 == pytest.approx(0.05, abs=0.033)
@@ -520,20 +522,20 @@ def test_accuracy_of_an_unknown_name_is_refused() -> None:
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        score(BY_HAND, ["a"], **setting)  # type: ignore[arg-type]
+        score(BY_HAND, ["a"], Bootstrap(**setting))  # type: ignore[arg-type]
 
 
 def test_without_resamples_there_are_values_alone() -> None:
-    scores = score(BY_HAND, ["a", "b"], samples=0)
+    scores = score(BY_HAND, ["a", "b"], Bootstrap(samples=0))
     assert values(scores) == values(score(BY_HAND, ["a", "b"]))
     assert {(interval.low, interval.high) for interval in scores.values()} == {(0, 1)}
-    assert accuracy(BY_HAND, "c", samples=0) == Interval(1.0, 0.0, 1.0)
-    same = paired_difference(BY_HAND, BY_HAND, ["a"], samples=0)
+    assert accuracy(BY_HAND, "c", Bootstrap(samples=0)) == Interval(1.0, 0.0, 1.0)
+    same = paired_difference(BY_HAND, BY_HAND, ["a"], Bootstrap(samples=0))
     assert same == (Interval(0.0, -1.0, 1.0), 1.0)
 
 
 def test_one_resample_is_an_interval_without_width() -> None:
-    interval = score(BY_HAND, ["a"], samples=1)["a/f1"]
+    interval = score(BY_HAND, ["a"], Bootstrap(samples=1))["a/f1"]
     possible = {plain_f1([BY_HAND[row] for row in rows], "a") for rows in product((0, 1), repeat=2)}
     assert interval.low == interval.high
     assert any(interval.low == pytest.approx(value) for value in possible)
