@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Answer, extract
+from command import Answer, Command, extract
 from tiny_model import Trained, Workplace, contents
-
-Command = Callable[..., Answer]
 
 RECORD = {"chemicals": ["aspirin"], "diseases": [], "relations": []}
 ROWS = [{"id": str(n), "text": f"aspirin {n}", "record": RECORD} for n in range(20)]
@@ -62,7 +59,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         PUBTATOR.replace("\t0\t7\t", "\t1\t8\t").encode(),
         "data.txt:3",
     ),
-    "prose": ("data.txt", b"Aspirin is a drug.\n", "in no format that medical_ner reads"),
+    "prose": ("data.txt", b"Aspirin is a drug.\n", "in no format that the plugin reads"),
     "no record": ("data.jsonl", b'{"id": "a", "text": "b"}\n', "no document to train on"),
 }
 

@@ -68,8 +68,8 @@ def test_what_the_schema_lets_pass(record: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(record) == valid
 
 
-def test_the_prompt_names_the_fields_and_holds_the_text_alone() -> None:
-    assert arxiv_metadata.extract_prompt(DOCUMENT, SCHEMA) == [
+def test_the_brief_prompt_names_the_fields() -> None:
+    assert arxiv_metadata.extract_brief_prompt(DOCUMENT, SCHEMA) == [
         Message("system", "Extract as JSON: id, title, authors[], abstract, doi"),
         Message("user", "Foxes"),
     ]

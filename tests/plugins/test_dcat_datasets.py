@@ -76,8 +76,8 @@ def test_what_the_schema_lets_pass(given: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(given) == valid
 
 
-def test_the_prompt_names_the_fields_and_holds_the_text_alone() -> None:
-    messages = dcat_datasets.extract_prompt(Document("1", "Some text."), SCHEMA)
+def test_the_brief_prompt_names_the_fields() -> None:
+    messages = dcat_datasets.extract_brief_prompt(Document("1", "Some text."), SCHEMA)
     fields = field_list(SCHEMA)
     assert fields.startswith("datasets[]{dcterms:title, dcterms:creator[], ")
     system = Message("system", f"Extract as JSON: {fields}")

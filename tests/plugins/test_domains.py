@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ from fieldsmith import Document, Example, InputError, Reject
 from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.plugins import Plugin, load
+from fieldsmith.schema.navigation import iter_fields
 from fieldsmith.schema.records import first_problem
+from fieldsmith.settings import EMBEDDED, resolve
+from fieldsmith.task import Task
 
 CORE = ROOT / "core"
 
@@ -85,20 +90,52 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize("kind", ["prompt", "brief_prompt"])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_no_document_changes_the_structure_of_a_prompt(plugin: Plugin, text: str) -> None:
-    prompts = shipped_prompts()
+def test_no_document_changes_the_structure_of_a_prompt(
+    plugin: Plugin, text: str, kind: str
+) -> None:
+    prompts, ask = shipped_prompts(), getattr(plugin, kind)
     special = set(prompts.tokenizer.added_tokens_decoder)
 
     def structure(content: str) -> list[int]:
-        ids = prompts.prompt(plugin.prompt(Document("one", content)))
+        ids = prompts.prompt(ask(Document("one", content)))
         return [token for token in ids if token in special]
 
     plain = structure("A plain text.")
-    assert len(plain) >= len(plugin.prompt(Document("one", "A plain text.")))
+    assert len(plain) >= len(ask(Document("one", "A plain text.")))
     assert structure(text) == plain
-    messages = plugin.prompt(Document("one", text))
-    assert sum(text in message.content for message in messages) == 1
+    assert sum(text in message.content for message in ask(Document("one", text))) == 1
+
+
+BRIEF = {
+    "arxiv_metadata": "d1c6bdde1991550a9b9d03eb5b893c14639e9f8ac39e9980cc28f3fda5ae52f6",
+    "dcat_datasets": "0c174e8ec4460938cc89fc5576f39c992c14c4df55c65a8ad583d49a3eea38f5",
+    "medical_ner": "589fa4cbb4921de14840ab9b4a82eb7bd2a6a7d3eb5728dd67fc825ba3055ae3",
+    "news_json": "161e3a6eba3a8ac1b2c2e60740539ab121d5a8142976e3e03c6cb9f6298e13c7",
+}
+"""sha256 of the token ids of each document's prompt, which the shipped scores were reached with."""
+
+
+def test_the_embedded_model_is_asked_as_it_was_measured(plugin: Plugin) -> None:
+    settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
+    task, digest = Task(plugin, settings, shipped_prompts()), hashlib.sha256()
+    for row in plugin.load(None):
+        if isinstance(row, Example):
+            digest.update(json.dumps(task.prompt(row.document)).encode())
+    assert digest.hexdigest() == BRIEF[plugin.name]
+
+
+def test_a_large_model_is_told_what_each_field_means(plugin: Plugin) -> None:
+    system, user = plugin.prompt(Document("one", "A plain text."))
+    assert (system.role, user.role) == ("system", "user")
+    assert user.content.endswith("\n\nText:\nA plain text.")
+    for name, field in iter_fields(plugin.schema):
+        if name and "description" in field:
+            assert f"- {name.rpartition('/')[2]}" in user.content
+            assert field["description"] in user.content
+    tokens = len(re.findall(r"\w+|[^\w\s]", system.content + user.content))
+    assert 150 <= tokens <= 400
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

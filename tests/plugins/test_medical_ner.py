@@ -90,9 +90,9 @@ def test_what_the_schema_lets_pass(record: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(record) == valid
 
 
-def test_the_prompt_names_the_fields_and_holds_the_text_alone() -> None:
+def test_the_brief_prompt_names_the_fields() -> None:
     assert field_list(SCHEMA) == "chemicals[], diseases[], relations[]{chemical, disease}"
-    assert medical_ner.extract_prompt(GOLD.document, SCHEMA) == [
+    assert medical_ner.extract_brief_prompt(GOLD.document, SCHEMA) == [
         Message(
             "system", "Extract as JSON: chemicals[], diseases[], relations[]{chemical, disease}"
         ),

@@ -502,7 +502,7 @@ def test_the_content_tells_the_format(folder: Path, name: str, text: str) -> Non
 )
 def test_an_unknown_format(folder: Path, text: str) -> None:
     path = written(folder, text)
-    with pytest.raises(UnknownFormatError, match="in no format that medical_ner reads"):
+    with pytest.raises(UnknownFormatError, match="in no format that the plugin reads"):
         medical_ner.extract_load(path)  # at once, before anything is read
     written(folder, PUBTATOR, "good.txt")
     (reject,) = rejects(folder)
