@@ -143,16 +143,21 @@ class Format:
 
 
 def read_formats(
-    source: Path, formats: Sequence[Format], *, stop_at_errors: bool = False
+    source: Path,
+    formats: Sequence[Format],
+    *,
+    sort_key: Callable[[SourceFile], bool | int | str] = lambda file: 0,
+    stop_at_errors: bool = False,
 ) -> Iterator[Example | Reject]:
     """Read a file or a folder, each file by the first format that matches it.
 
-    Files of a folder are opened one by one, in sorted order. Those about the data (a readme, a
+    Files of a folder are opened one by one, sorted by their paths. Those about the data (a readme, a
     licence, `*.md`) are left out. One in no known format, or that cannot be read, becomes a Reject.
 
     Args:
         source: what the user named.
         formats: the formats to try, in this order.
+        sort_key: what to sort the files of a folder by before their paths.
         stop_at_errors: raise the InputError of a file in a folder, where a part of the data is
             not worth reading.
 
@@ -166,7 +171,7 @@ def read_formats(
         if (found := _format_of(files[0], formats)) is None:
             raise UnknownFormatError(f"{source}: {unknown}")
         return iter(found.read(files[0]))
-    return _read_folder(files, formats, unknown, stop_at_errors)
+    return _read_folder(sorted(files, key=sort_key), formats, unknown, stop_at_errors)
 
 
 def _read_folder(

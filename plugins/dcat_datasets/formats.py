@@ -15,14 +15,15 @@ from .mending import datasets
 def read(source: Path) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder, each paper once; see ``fieldsmith.read_formats``.
 
-    A paper that was read before becomes a Reject: MetaMine annotates some under several topics,
-    each time differently.
+    Pairs of files are read before archives. A paper that was read before becomes a Reject:
+    MetaMine annotates some under several topics, each time differently.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a single file and unreadable.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    return _once(read_formats(source, _FORMATS))
+    pairs_first = read_formats(source, _FORMATS, sort_key=lambda file: not metamine.is_half(file))
+    return _once(pairs_first)
 
 
 def _once(rows: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
