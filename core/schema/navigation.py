@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,15 +25,14 @@ def iter_subschemas(schema: Any, path: tuple[object, ...] = ()) -> Iterator[tupl
     if not isinstance(schema, Mapping):
         return
     for keyword, inner in schema.items():
-        parts: Iterable[tuple[object, Any]] = ()
-        if keyword in _NAMED and isinstance(inner, Mapping):
-            parts = inner.items()
-        elif keyword in _LISTED and isinstance(inner, list):
-            parts = enumerate(inner)
-        elif keyword in _SINGLE and isinstance(inner, Mapping):
+        if keyword in _SINGLE and isinstance(inner, Mapping):
             yield from iter_subschemas(inner, (*path, keyword))
-        for key, part in parts:
-            yield from iter_subschemas(part, (*path, keyword, key))
+        elif keyword in _NAMED and isinstance(inner, Mapping):
+            for name, part in inner.items():
+                yield from iter_subschemas(part, (*path, keyword, name))
+        elif keyword in _LISTED and isinstance(inner, list):
+            for number, part in enumerate(inner):
+                yield from iter_subschemas(part, (*path, keyword, number))
 
 
 def iter_fields(
@@ -49,23 +48,23 @@ def iter_fields(
         levels: how many properties and items deep to go.
         recursive: whether to go on into an object that is inside an object of the same schema.
     """
-    return _iter_fields(schema, schema, "", levels, None if recursive else ())
 
+    def walk(
+        part: Any, name: str, levels: int, above: tuple[object, ...]
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        here = resolve(part, schema)
+        yield name, here
+        properties = here.get("properties", {})
+        is_inside_itself = any(properties is outer for outer in above)
+        if not levels or (is_inside_itself and not recursive):
+            return
+        if "items" in here:
+            yield from walk(here["items"], name, levels - 1, above)
+        for key, inner in properties.items():
+            field = f"{name}/{key}" if name else key
+            yield from walk(inner, field, levels - 1, (*above, properties))
 
-def _iter_fields(
-    part: Any, root: Schema, name: str, levels: int, above: tuple[object, ...] | None
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    here = resolve(part, root)
-    yield name, here
-    properties = here.get("properties", {})
-    if not levels or any(properties is outer for outer in above or ()):
-        return
-    if "items" in here:
-        yield from _iter_fields(here["items"], root, name, levels - 1, above)
-    within = None if above is None else (*above, properties)
-    for key, inner in properties.items():
-        field = f"{name}/{key}" if name else key
-        yield from _iter_fields(inner, root, field, levels - 1, within)
+    return walk(schema, "", levels, ())
 
 
 def resolve(

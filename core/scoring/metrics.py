@@ -129,9 +129,7 @@ def total_counts(documents: Sequence[DocumentCounts]) -> dict[str, Counts]:
 
 
 def score(
-    documents: Sequence[DocumentCounts],
-    names: Sequence[str],
-    bootstrap: Bootstrap = Bootstrap(),
+    documents: Sequence[DocumentCounts], names: Sequence[str], bootstrap: Bootstrap = Bootstrap()
 ) -> dict[str, Interval]:
     """Score a system by what a plugin's metric counted in each document.
 
@@ -177,9 +175,7 @@ def point_scores(documents: Sequence[DocumentCounts], names: Sequence[str]) -> d
 
 
 def accuracy(
-    documents: Sequence[DocumentCounts],
-    name: str,
-    bootstrap: Bootstrap = Bootstrap(),
+    documents: Sequence[DocumentCounts], name: str, bootstrap: Bootstrap = Bootstrap()
 ) -> Interval:
     """Return the share of documents in which a scalar is right: equal to the gold, or both absent.
 
