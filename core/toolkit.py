@@ -151,8 +151,9 @@ def read_formats(
 ) -> Iterator[Example | Reject]:
     """Read a file or a folder, each file by the first format that matches it.
 
-    Files of a folder are opened one by one, sorted by their paths. Those about the data (a readme, a
-    licence, `*.md`) are left out. One in no known format, or that cannot be read, becomes a Reject.
+    Files of a folder are opened one by one, sorted by their paths. Those about the data (a
+    readme, a licence, `*.md`) are left out. A file in no known format, or one that cannot be read,
+    becomes a Reject.
 
     Args:
         source: what the user named.
