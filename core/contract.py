@@ -1,7 +1,7 @@
-"""Whether a plugin keeps to the hooks: checked when it is loaded, before any hook is called.
+"""Check a plugin's hooks and schema when it is loaded, before any hook is called.
 
-pluggy answers None for a required hook that is missing, never calls a misspelt one, and passes
-arguments with defaults in some versions and not in others. Each is an error here.
+pluggy returns None for a required hook that is missing, never calls a misspelt one, and passes
+arguments with defaults in some versions only. Each of these is an error here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,14 @@ _HOOKS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Implementation:
-    """A function marked with ``hookimpl``, and the hook that it is for."""
+    """A function marked with ``hookimpl``.
+
+    Attributes:
+        hook: the hook that it implements.
+        function: the function.
+        wraps: it is a wrapper around other plugins' implementations.
+        optional: it may name a hook that does not exist, as pluggy's ``optionalhook`` allows.
+    """
 
     hook: str
     function: Callable[..., Any]
@@ -35,98 +42,98 @@ class Implementation:
     optional: bool
 
 
-def _implementations(module: object) -> list[Implementation]:
-    found = []
+def _implementations(module: object) -> Iterator[Implementation]:
     for name, function in inspect.getmembers(module, inspect.isroutine):
         options = getattr(function, f"{PROJECT}_impl", None)
         if isinstance(options, dict):
             wraps = bool(options.get("wrapper") or options.get("hookwrapper"))
-            optional = bool(options.get("optionalhook"))
-            found.append(Implementation(options.get("specname") or name, function, wraps, optional))
-    return found
+            hook, optional = options.get("specname") or name, bool(options.get("optionalhook"))
+            yield Implementation(hook, function, wraps, optional)
 
 
 def is_wrapper(implementations: Sequence[Implementation]) -> bool:
-    """Say whether a plugin has hooks but only wrappers, so that it is of use to others alone."""
+    """Say whether a plugin only wraps hooks of others, so that ``--with`` alone can use it."""
     return bool(implementations) and all(each.wraps for each in implementations)
 
 
 def checked_hooks(module: object, who: str) -> list[Implementation]:
     """Return a plugin's hooks.
 
-    who: the plugin with its distribution, for messages.
+    Args:
+        module: the imported plugin.
+        who: the plugin with its distribution, for messages.
 
     Raises:
         PluginError: a hook is misspelt, not marked as one, or takes other arguments.
     """
-    implementations = _implementations(module)
+    implementations = list(_implementations(module))
     for each in implementations:
         if each.hook in _HOOKS:
             _check_signature(each, who)
         elif not each.optional:
-            raise PluginError(
-                f"{who} marks {each.hook!r} as a hook, but there is none so called; "
-                f"{did_you_mean(each.hook, _HOOKS)}"
-            )
-    _check_unmarked(module, {each.hook for each in implementations}, who)
+            raise _not_a_hook(each.hook, who)
+    implemented = {each.hook for each in implementations}
+    for name, _ in inspect.getmembers(module, inspect.isfunction):
+        meant = _hook_meant_by(name)
+        if meant is None or implemented & {name, meant}:
+            continue
+        if name == meant:
+            raise PluginError(f"{who}: {name!r} is not marked with @fieldsmith.hookimpl")
+        raise _not_a_hook(name, who)
     return implementations
 
 
-def _check_unmarked(module: object, implemented: set[str], who: str) -> None:
-    """Refuse a function that is named like a hook which the plugin lacks."""
-    for name, _ in inspect.getmembers(module, inspect.isfunction):
-        meant = _meant(name)
-        if meant and name not in implemented and meant not in implemented:
-            fault = "is not marked with @fieldsmith.hookimpl"
-            if name != meant:
-                fault = f"is no hook; {did_you_mean(name, _HOOKS)}"
-            raise PluginError(f"{who}: its function {name!r} {fault}")
+def _not_a_hook(name: str, who: str) -> PluginError:
+    return PluginError(f"{who}: {name!r} is not a fieldsmith hook; {did_you_mean(name, _HOOKS)}")
 
 
-def _meant(name: str) -> str | None:
-    """Return the hook that a function's name stands for, also if it is misspelt slightly."""
-    if not name.startswith(f"{PROJECT}_"):
+def _hook_meant_by(name: str) -> str | None:
+    """Return the hook that a function is named after, also if it is slightly misspelt."""
+    prefix = f"{PROJECT}_"
+    if not name.startswith(prefix):
         return None
-    # All names begin alike: only what comes after says how near two of them are.
-    ends = {hook.removeprefix(f"{PROJECT}_"): hook for hook in _HOOKS}
-    near = difflib.get_close_matches(name.removeprefix(f"{PROJECT}_"), ends, n=1, cutoff=0.75)
-    return ends[near[0]] if near else None
+    # All names begin alike: only the rest says how close two of them are.
+    rests = [hook.removeprefix(prefix) for hook in _HOOKS]
+    close = difflib.get_close_matches(name.removeprefix(prefix), rests, n=1, cutoff=0.75)
+    return prefix + close[0] if close else None
 
 
 def _check_signature(implementation: Implementation, who: str) -> None:
-    hook = implementation.hook
-    signature = inspect.signature(implementation.function)
+    hook, known = implementation.hook, _HOOKS[implementation.hook]
+    parameters = inspect.signature(implementation.function).parameters
     plain = all(
-        parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and parameter.default is inspect.Parameter.empty
-        and parameter.name in _HOOKS[hook]
-        for parameter in signature.parameters.values()
+        each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty and name in known
+        for name, each in parameters.items()
     )
     if not plain:
         raise PluginError(
-            f"{who} has the wrong arguments: {hook}({', '.join(signature.parameters)}) "
-            f"has to be {hook}({', '.join(_HOOKS[hook])}), without defaults and none keyword-only"
+            f"{who} has the wrong arguments: {hook}({', '.join(parameters)}) has to be "
+            f"{hook}({', '.join(known)}), without defaults and none keyword-only"
         )
 
 
 def check_complete(implementations: Sequence[Implementation], who: str) -> None:
-    """Refuse a plugin that lacks a required hook; a wrapper around a hook is no answer to it."""
+    """Refuse a plugin that lacks a required hook; wrapping a hook does not implement it."""
     if is_wrapper(implementations):
-        raise PluginError(f"{who} is a wrapper and no domain; use it through --with")
-    answered = {each.hook for each in implementations if not each.wraps}
-    missing = [hook for hook in REQUIRED if hook not in answered]
+        raise PluginError(f"{who} is a wrapper and not a domain; use it through --with")
+    implemented = {each.hook for each in implementations if not each.wraps}
+    missing = [hook for hook in REQUIRED if hook not in implemented]
     if missing:
         raise PluginError(f"{who} lacks {', '.join(missing)}; write each with @fieldsmith.hookimpl")
 
 
 def checked_schema(schema: object, who: str) -> Schema:
-    """Return a copy of the schema as JSON has it, so that nobody else can change it.
+    """Return a copy of the schema as parsed from JSON, so that the plugin cannot change it.
+
+    Args:
+        schema: what ``extract_schema`` returned.
+        who: the plugin with its distribution, for messages.
 
     Raises:
         PluginError: it is not a JSON Schema (2020-12) of an object.
-        SchemaError: it is one that answers cannot be held to.
+        SchemaError: decoding cannot enforce it.
     """
-    # They take a tenth of a second each to import, and only a plugin in use needs them.
+    # These imports take a tenth of a second each, and only a plugin in use needs them.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError as InvalidSchema
 

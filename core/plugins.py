@@ -1,8 +1,8 @@
-"""Plugins: which are installed, and one of them behind plain, checked methods.
+"""Find installed plugins, and load one behind methods that check what its hooks return.
 
-What is installed is read from the metadata of distributions and from source text; only the
-plugin that is asked for is imported, so a broken one beside it disturbs nobody. Each ``Plugin``
-has a ``PluginManager`` of its own: a shared one would answer for the wrong domain.
+What is installed is read from the metadata of distributions and from source text. Only the plugin
+that is asked for is imported, so a broken one beside it does no harm. Each ``Plugin`` has a
+``PluginManager`` of its own: a shared one would call the hooks of other domains, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,9 +39,10 @@ ROLES = ("system", "user", "assistant")
 class Installed:
     """A plugin as its distribution declares it; nothing of it has been imported.
 
-    target: the module that the entry point names.
-    description: the first line of that module's docstring; "" where there is none.
-    state: "ok", or what is wrong as far as can be told without an import.
+    Attributes:
+        target: the module that the entry point names.
+        description: the first line of that module's docstring, or "".
+        state: "ok", or what is wrong as far as that can be known without an import.
     """
 
     name: str
@@ -55,14 +57,22 @@ class Installed:
         """The distribution with its version, as messages name it."""
         return f"{self.distribution} {self.version}"
 
+    @property
+    def title(self) -> str:
+        """The name with the distribution, as messages begin."""
+        return f"plugin {self.name!r} ({self.origin})"
+
 
 @dataclass(frozen=True)
 class Plugin:
-    """A domain in use: its hooks as methods that check what comes back.
+    """A loaded plugin: its hooks as methods that check what the hooks return.
 
-    description: the first line of the plugin's docstring.
-    wrappers: names of the plugins whose wrappers stand around the hooks, the outermost last.
-    schema: what ``extract_schema`` returned; a valid JSON Schema of an object.
+    Each method raises PluginError if its hook returns a value of another kind.
+
+    Attributes:
+        description: the first line of the plugin's docstring.
+        wrappers: names of the plugins whose wrappers are around the hooks, the outermost last.
+        schema: what ``extract_schema`` returned; a valid JSON Schema of an object.
     """
 
     name: str
@@ -74,19 +84,11 @@ class Plugin:
     _hooks: pluggy.HookRelay = field(repr=False, compare=False)
 
     def prompt(self, document: Document) -> list[Message]:
-        """Return the messages that ask for the record of ``document``.
-
-        Raises:
-            PluginError: the hook did not return a list of messages.
-        """
+        """Return the messages that ask for the record of ``document``."""
         return self._messages("extract_prompt", document)
 
     def brief_prompt(self, document: Document) -> list[Message]:
-        """Return the prompt for models of a few million parameters, or else the usual one.
-
-        Raises:
-            PluginError: the hook did not return a list of messages.
-        """
+        """Return the prompt for models of a few million parameters, or else the usual one."""
         hook = self._hooks.extract_brief_prompt
         if all(each.wrapper or each.hookwrapper for each in hook.get_hookimpls()):
             return self.prompt(document)
@@ -97,7 +99,6 @@ class Plugin:
 
         Raises:
             InputError: the source cannot be read at all.
-            PluginError: the hook returned or yielded something else.
         """
         rows = self._hooks.extract_load(source=source)
         if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
@@ -105,11 +106,7 @@ class Plugin:
         return self._examples(rows)
 
     def metric(self, example: Example, prediction: Prediction) -> dict[str, Counts]:
-        """Return (matched, predicted, gold) by name for one document.
-
-        Raises:
-            PluginError: the hook returned something else.
-        """
+        """Return (matched, predicted, gold) by name for one document."""
         counts = self._hooks.extract_metric(
             example=example, prediction=prediction, schema=self.schema
         )
@@ -122,11 +119,7 @@ class Plugin:
         return {name: (float(m), float(p), float(g)) for name, (m, p, g) in counts.items()}
 
     def settings(self, preset: str) -> dict[str, object]:
-        """Return the domain's own defaults under a preset, by setting name.
-
-        Raises:
-            PluginError: the hook returned something else than settings by name.
-        """
+        """Return the domain's own defaults under a preset, by setting name."""
         settings = self._hooks.extract_settings(preset=preset)
         if settings is None:
             return {}
@@ -139,7 +132,6 @@ class Plugin:
 
         Raises:
             UnknownFormatError: the domain has no such format.
-            PluginError: the hook returned something else than a text.
         """
         text = self._hooks.extract_export(records=records, format=format)
         if text is None:
@@ -168,76 +160,83 @@ class Plugin:
     def _wrong(
         self, hook: str, value: object, wanted: str, *, verb: str = "returned"
     ) -> PluginError:
-        got = f"{type(value).__name__} {shortened(value)}"
         return PluginError(
-            f"plugin {self.name!r} ({self.distribution} {self.version}): "
-            f"{hook} {verb} {got}; it has to be {wanted}"
+            f"plugin {self.name!r} ({self.distribution} {self.version}): {hook} {verb} "
+            f"{type(value).__name__} {shortened(value)}; it has to be {wanted}"
         )
 
 
 def find() -> list[Installed]:
-    """Return the plugins that are installed, by name, without importing any.
+    """Return the installed plugins, sorted by name, without importing any.
 
-    Two distributions that claim one name are both listed, with that as their state.
+    Two distributions that declare the same name are both listed, with that as their state.
     """
     entries = sorted(_entries(), key=lambda entry: (entry.name, entry.distribution))
-    return [_described(entry, entries) for entry in entries]
+    return [
+        _described(entry, [other for other in entries if other.name == entry.name])
+        for entry in entries
+    ]
 
 
 def load(name: str, with_names: Sequence[str] = ()) -> Plugin:
     """Import the plugin called ``name``, with the wrappers of others around its hooks.
 
-    with_names: further installed plugins; only their hooks with ``wrapper=True`` or
-        ``hookwrapper=True`` are used, each around those before it.
+    Args:
+        name: the name of its entry point.
+        with_names: further installed plugins; only their hooks with ``wrapper=True`` or
+            ``hookwrapper=True`` are used, each around those before it.
 
     Raises:
-        PluginError: a plugin is unknown, comes twice, cannot be imported, or does not keep to
-            ``fieldsmith.hookspecs``; the message names it, its distribution and the way out.
+        PluginError: a plugin is unknown, declared twice, cannot be imported, or does not follow
+            ``fieldsmith.hookspecs``; the message names it, its distribution and what to do.
     """
     installed = find()
     entry = _chosen(name, installed)
     module = _imported(entry)
-    check_complete(checked_hooks(module, _named(entry)), _named(entry))
+    check_complete(checked_hooks(module, entry.title), entry.title)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    _register(manager, module, entry)
+    with _blaming(entry, " is refused by pluggy"):
+        manager.register(module, name=name)
     for position, other in enumerate(with_names):
         if other == name or other in with_names[:position]:
             raise PluginError(f"plugin {other!r} is asked for twice; name it once")
         _register_wrappers(manager, _chosen(other, installed))
+    with _blaming(entry, ": extract_schema failed"):
+        schema = manager.hook.extract_schema()
     return Plugin(
         name=name,
         distribution=entry.distribution,
         version=entry.version,
         description=entry.description,
         wrappers=tuple(with_names),
-        schema=_schema_of(manager.hook, entry),
+        schema=checked_schema(schema, entry.title),
         _hooks=manager.hook,
     )
 
 
 def state_of(entry: Installed) -> str:
-    """Import one plugin and say "ok", "wrapper" (of use with ``--with`` only), or what is wrong."""
+    """Import a plugin and return "ok", "wrapper" (for ``--with`` only), or what is wrong."""
     if entry.state != OK:
         return entry.state
     try:
-        if is_wrapper(checked_hooks(_imported(entry), _named(entry))):
+        if is_wrapper(checked_hooks(_imported(entry), entry.title)):
             return WRAPPER
         load(entry.name)
     except PluginError as error:
-        return str(error).removeprefix(f"{_named(entry)} ")
+        return str(error).removeprefix(f"{entry.title} ")
     return OK
 
 
 def _entries() -> Iterator[Installed]:
     """Yield each entry point of the group once, however often a distribution is listed.
 
-    An editable install beside a folder on the path lists one distribution twice; the first is
-    the one that an import finds.
+    An editable install beside a folder on the path lists a distribution twice; an import finds
+    the first one.
     """
     seen: set[tuple[str, str, str]] = set()
     for distribution in metadata.distributions():
-        # Most distributions are none of ours: the rest of their metadata is not worth reading.
+        # Most distributions have no plugin: reading the rest of their metadata would take time.
         if ENTRY_POINT_GROUP not in (distribution.read_text("entry_points.txt") or ""):
             continue
         for entry in _entries_of(distribution):
@@ -261,29 +260,26 @@ def _entries_of(distribution: metadata.Distribution) -> Iterator[Installed]:
         yield Installed(entry.name, project, version, entry.value)
 
 
-def _described(entry: Installed, entries: Iterable[Installed]) -> Installed:
-    rivals = [other for other in entries if other.name == entry.name and other is not entry]
+def _described(entry: Installed, claims: Sequence[Installed]) -> Installed:
+    """Add description and state; ``claims`` are all entries of that name."""
     if entry.state != OK:
         return entry
+    clash = f"comes twice: {_clash(claims)}" if len(claims) > 1 else OK
     try:
-        description, state = _first_line(entry.target), OK
+        return replace(entry, description=_first_line(entry.target), state=clash)
     except ImportError as error:
-        description, state = "", f"cannot be imported: {describe_error(error)}"
-    if rivals:
-        state = f"comes twice: {_clash(entry, rivals)}"
-    return Installed(
-        entry.name, entry.distribution, entry.version, entry.target, description, state
-    )
+        broken = f"cannot be imported: {describe_error(error)}"
+        return replace(entry, state=broken if clash == OK else clash)
 
 
-def _clash(entry: Installed, rivals: Sequence[Installed]) -> str:
-    if all(rival.distribution == entry.distribution for rival in rivals):
-        targets = sorted({entry.target, *(rival.target for rival in rivals)})
+def _clash(claims: Sequence[Installed]) -> str:
+    if len({each.distribution for each in claims}) == 1:
+        targets = sorted({each.target for each in claims})
         return (
-            f"{entry.origin} declares it for {' and '.join(targets)}; "
+            f"{claims[0].origin} declares it for {' and '.join(targets)}; "
             "its entry points need different names"
         )
-    origins = sorted({entry.origin, *(rival.origin for rival in rivals)})
+    origins = sorted({each.origin for each in claims})
     return f"from {' and '.join(origins)}; uninstall one of them (pip uninstall NAME)"
 
 
@@ -325,47 +321,36 @@ def _chosen(name: str, installed: Sequence[Installed]) -> Installed:
         known = {entry.name for entry in installed}
         raise PluginError(f"no plugin is called {name!r}; {did_you_mean(name, known)}")
     if len(found) > 1:
-        raise PluginError(f"plugin {name!r} comes twice: {_clash(found[0], found[1:])}")
+        raise PluginError(f"plugin {name!r} comes twice: {_clash(found)}")
     return found[0]
 
 
 def _imported(entry: Installed) -> object:
     if not entry.target:
-        raise PluginError(f"{_named(entry)} {entry.state}")
-    try:
+        raise PluginError(f"{entry.title} {entry.state}")
+    with _blaming(entry, " cannot be imported"):
         return metadata.EntryPoint(entry.name, entry.target, ENTRY_POINT_GROUP).load()
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{_named(entry)} cannot be imported: {describe_error(error)}") from error
 
 
-def _register(manager: pluggy.PluginManager, plugin: object, entry: Installed) -> None:
+@contextmanager
+def _blaming(entry: Installed, fault: str) -> Iterator[None]:
+    """Turn whatever a plugin raises into a PluginError that names it."""
     try:
-        manager.register(plugin, name=entry.name)
-    except pluggy.PluginValidationError as error:
-        raise PluginError(
-            f"{_named(entry)} is refused by pluggy: {describe_error(error)}"
-        ) from error
+        yield
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{entry.title}{fault}: {describe_error(error)}") from error
 
 
 def _register_wrappers(manager: pluggy.PluginManager, entry: Installed) -> None:
-    implementations = checked_hooks(_imported(entry), _named(entry))
+    implementations = checked_hooks(_imported(entry), entry.title)
     wrappers = {each.hook: each.function for each in implementations if each.wraps}
     if not wrappers:
         raise PluginError(
-            f"{_named(entry)} wraps no hook, so --with cannot use it; "
+            f"{entry.title} wraps no hook, so --with cannot use it; "
             "a wrapper is marked with @fieldsmith.hookimpl(wrapper=True)"
         )
-    _register(manager, SimpleNamespace(**wrappers), entry)
-
-
-def _schema_of(hooks: pluggy.HookRelay, entry: Installed) -> Schema:
-    try:
-        schema = hooks.extract_schema()
-    except Exception as error:  # a plugin without a schema cannot be used, whatever the reason
-        raise PluginError(
-            f"{_named(entry)}: extract_schema failed: {describe_error(error)}"
-        ) from error
-    return checked_schema(schema, _named(entry))
+    with _blaming(entry, " is refused by pluggy"):
+        manager.register(SimpleNamespace(**wrappers), name=entry.name)
 
 
 def _is_counts(value: object) -> bool:
@@ -374,10 +359,6 @@ def _is_counts(value: object) -> bool:
         and len(value) == 3
         and all(isinstance(n, int | float) and math.isfinite(n) and n >= 0 for n in value)
     )
-
-
-def _named(entry: Installed) -> str:
-    return f"plugin {entry.name!r} ({entry.origin})"
 
 
 def describe_error(error: BaseException) -> str:

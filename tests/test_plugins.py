@@ -152,14 +152,14 @@ def test_a_distribution_that_is_listed_twice_is_no_duplicate(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("def extract_metric(", "def _metric(", "lacks extract_metric|marks '_metric'"),
+        ("def extract_metric(", "def _metric(", "lacks extract_metric|'_metric' is not"),
         ("def extract_prompt(", "def extract_promt(", "'extract_promt'.*mean extract_prompt"),
-        ("def extract_prompt(", "def extract_frobnicate(", "'extract_frobnicate'.*none so called"),
+        ("def extract_prompt(", "def extract_frobnicate(", "'extract_frobnicate' is not a fieldsmith hook"),
         ("@fieldsmith.hookimpl\ndef extract_load", "def extract_load", "'extract_load' is not mar"),
         (
             "@fieldsmith.hookimpl\ndef extract_load",
             "def extract_loads",
-            "'extract_loads' is no hook; did you mean extract_load",
+            "'extract_loads' is not a fieldsmith hook; did you mean extract_load",
         ),
         ("@fieldsmith.hookimpl\ndef extract_load", "def read", "lacks extract_load"),
         (
@@ -374,7 +374,7 @@ def test_the_command_shows_a_plugin_as_it_is_wrapped(site: Site) -> None:
         ("toy", ["other"], "'other' .*wraps no hook"),
         ("toy", ["toy"], "'toy' is asked for twice"),
         ("toy", ["loud", "loud"], "'loud' is asked for twice"),
-        ("only", [], "'only' .*is a wrapper and no domain; use it through --with"),
+        ("only", [], "'only' .*is a wrapper and not a domain; use it through --with"),
     ],
 )
 def test_wrappers_that_cannot_wrap_are_refused(
