@@ -1,17 +1,18 @@
 """Errors that a user can act on; the command line prints each as one line.
 
 FieldsmithError
-├── InputError        a file, row or field of the user's data
-│   └── UnknownFormatError   a source in no format that the plugin reads
-├── OutputError       a path that cannot be written
-├── PluginError       a plugin that cannot be found, loaded or used
-│   └── SchemaError   a schema that answers cannot be held to
-├── GrammarError      a grammar that does not compile, or that fails while it is used
-├── SettingsError     a setting, a preset or a model that does not fit
-├── RunError          a run folder that is none, or does not fit what is asked of it
-└── LeakError         documents that stand on both sides of a split
+├── InputError        a file, row or field of the user's data is wrong
+│   └── UnknownFormatError   a source is in no format that the plugin reads
+├── OutputError       a path cannot be written
+├── PluginError       a plugin cannot be found, loaded or used
+│   └── SchemaError   decoding cannot enforce a schema
+├── GrammarError      a grammar does not compile, or fails in use
+├── SettingsError     a setting, a preset or a model does not fit
+├── RunError          a folder is not a complete run, or does not fit the request
+│   └── OutOfMemoryError     a training ran out of memory
+└── LeakError         documents are in more than one split
 
-Anything else that is raised is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class FieldsmithError(Exception):
 
 
 class InputError(FieldsmithError):
-    """The user's data cannot be read; names the file and, where there is one, the row."""
+    """The user's data cannot be read; names the file and, if there is one, the row."""
 
 
 class UnknownFormatError(InputError):
@@ -41,7 +42,7 @@ class PluginError(FieldsmithError):
 
 
 class SchemaError(PluginError):
-    """Answers cannot be held to a schema; names the place in it, the keyword and what to do."""
+    """Decoding cannot enforce a schema; names the place in it, the keyword and what to do."""
 
 
 class GrammarError(FieldsmithError):
@@ -53,11 +54,15 @@ class SettingsError(FieldsmithError):
 
 
 class RunError(FieldsmithError):
-    """A run folder is not one, is incomplete, or does not fit what is asked of it."""
+    """A folder is not a complete run, or does not fit the request."""
+
+
+class OutOfMemoryError(RunError):
+    """A training ran out of memory; it can be resumed."""
 
 
 class LeakError(FieldsmithError):
-    """Documents stand on both sides of a split."""
+    """Documents are in more than one split."""
 
 
 def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
@@ -80,10 +85,6 @@ def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
 
 
 def shortened(value: object, width: int = 60) -> str:
-    """Return a value as Python writes it, cut to a length that suits a message."""
+    """Return the ``repr`` of a value, cut to ``width`` characters for a message."""
     text = repr(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-class OutOfMemoryError(RunError):
-    """The memory did not hold a training; its run can be gone on with."""
