@@ -101,8 +101,11 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     Raises:
         SettingsError: the model does not load.
     """
-    from fieldsmith.decoding.generate import Prompt, generate
-    from fieldsmith.decoding.grammar import Grammars, Vocabulary
+    from fieldsmith.decoding.generate import generate
+    from fieldsmith.decoding.sequence import Prompt
+    from fieldsmith.decoding.grammar import Grammars
+    from fieldsmith.decoding.llguidance_adapter import Vocabulary
+    from fieldsmith.model.attention import prompt_attention
     from fieldsmith.model.loading import load_for_inference, load_tokenizer, quieten
     from fieldsmith.model.prompts import PromptFormat
 
@@ -116,7 +119,7 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     instruction = Message("system", f"Extract as JSON: {fieldsmith.field_list(SCHEMA)}")
     tried = [each for each in trials(prompts.tokenizer, strings, seed) if each.tokens <= longest]
     asked = [prompts.prompt([instruction, Message("user", each.text)]) for each in tried]
-    grammar_of = {"free": lambda _text: None, "held": grammars.of}
+    grammar_of = {"free": lambda _text: None, "held": grammars.for_text}
     answers = {
         way: generate(
             loaded,
@@ -125,7 +128,7 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
             max_new_tokens=2 * longest + 24,
             batch_size=settings.eval_batch_size,
             vocabulary=vocabulary,
-            prefix_lm=settings.prefix_lm,
+            attention=prompt_attention(settings),
         )
         for way, of in grammar_of.items()
     }

@@ -38,6 +38,7 @@ from typing import Any
 
 import fieldsmith
 from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
+from fieldsmith.task import Task
 
 from .installing import installed
 
@@ -185,7 +186,7 @@ def load(run: Path, *, merged: bool = True) -> Any:
     settings = replace(opened.settings().values, merge="yes" if merged else "no")
     model = load_for_inference(settings, opened.adapter)
     prompts = PromptFormat(load_tokenizer(settings, opened.adapter))
-    return Extractor.around(model, plugin_of(opened), settings, prompts)
+    return Extractor.around(model, Task(plugin_of(opened), settings, prompts))
 
 
 def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document]:
@@ -199,20 +200,20 @@ def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document
 
 def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
     """Return the prompts of all windows of some documents."""
-    from fieldsmith.decoding.generate import Prompt
+    from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.windows.cutting import cut
 
     windows = [w for d in documents for w in cut(d, extractor.settings, extractor.prompts)]
     return [
         Prompt(
             extractor.prompts.prompt(extractor.plugin.prompt(window.document)),
-            extractor.grammars.of(window.document.text),
+            extractor.grammars.for_text(window.document.text),
         )
         for window in windows
     ]
 
 
-def ours(extractor: Any, prompts: Sequence[Any], batch: int, tally: Any) -> Side:
+def ours(extractor: Any, prompts: Sequence[Any], batch: int, stats: Any) -> Side:
     """Return our side."""
     from fieldsmith.decoding.generate import generate
 
@@ -223,7 +224,7 @@ def ours(extractor: Any, prompts: Sequence[Any], batch: int, tally: Any) -> Side
             stops=extractor.prompts.stops,
             max_new_tokens=extractor.settings.max_new_tokens,
             batch_size=batch,
-            tally=tally,
+            stats=stats,
         )
         return [one.ids for one in found]
 
@@ -280,12 +281,12 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
     import torch
     from transformers.generation.logits_process import LogitsProcessor
 
-    from fieldsmith.decoding.json_state import Outline
+    from fieldsmith.decoding.json_state import JsonState
 
     class Held(LogitsProcessor):
         def __init__(self) -> None:
             self.matchers = [prompt.grammar.matcher() for prompt in prompts]
-            self.outlines = [Outline() for _ in prompts]
+            self.outlines = [JsonState() for _ in prompts]
             self.closing: list[list[int]] = [[] for _ in prompts]  # where a list repeats itself
 
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -325,13 +326,13 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
 
 def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
     """Print what both sides take for some documents, and what ours does with its steps."""
-    from fieldsmith.decoding.generate import Tally
+    from fieldsmith.decoding.sequence import DecodingStats
 
     prompts = asked(extractor, documents)
-    tallies = {batch: Tally() for batch in (1, 8)}
+    counted = {batch: DecodingStats() for batch in (1, 8)}
     sides = {
-        ("ours", batch): ours(extractor, prompts, batch, tallies[batch]) for batch in tallies
-    } | {("held", batch): theirs(extractor, prompts, batch) for batch in tallies}
+        ("ours", batch): ours(extractor, prompts, batch, counted[batch]) for batch in counted
+    } | {("held", batch): theirs(extractor, prompts, batch) for batch in counted}
     sides["free", 1] = theirs(extractor, prompts, 1, held=False)
     answers = {name: side.answer() for name, side in sides.items()}  # warms up, too
     for round_ in range(rounds):
@@ -353,41 +354,41 @@ def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
             f"  ours is {statistics.median(ratios):.2f} times as fast as "
             f"{sides[other, batch].name} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
-    for batch, tally in tallies.items():
+    for batch, stats in counted.items():
         same = sum(
             a == b for a, b in zip(answers["ours", batch], answers["held", batch], strict=True)
         )
         print(
-            f"  batch {batch}: {same} of {len(prompts)} windows have the same answer; {told(tally)}"
+            f"  batch {batch}: {same} of {len(prompts)} windows have the same answer; {told(stats)}"
         )
         assert same >= ALIKE * len(prompts), "the sides do not answer alike"
 
 
-def told(tally: Any) -> str:
-    """Return what a tally says."""
-    share = (tally.in_grammars + tally.compiling) / tally.total
+def told(stats: Any) -> str:
+    """Return what a stats says."""
+    share = (stats.grammar_seconds + stats.compile_seconds) / stats.total_seconds
     return (
-        f"{tally.tokens / tally.steps:.2f} tokens a model step; of the tokens "
-        f"{tally.forced / tally.tokens:.0%} forced, {tally.accepted / tally.tokens:.0%} guessed "
-        f"({tally.accepted / max(1, tally.drafted):.0%} of the guesses); "
-        f"{tally.masks / tally.tokens:.1%} wanted a mask; grammars took {share:.1%} of the time"
+        f"{stats.tokens / stats.steps:.2f} tokens a model step; of the tokens "
+        f"{stats.forced / stats.tokens:.0%} forced, {stats.accepted / stats.tokens:.0%} guessed "
+        f"({stats.accepted / max(1, stats.drafted):.0%} of the guesses); "
+        f"{stats.masks / stats.tokens:.1%} wanted a mask; grammars took {share:.1%} of the time"
     )
 
 
 def grammars(extractor: Any, documents: Sequence[Document]) -> None:
     """Print what masks and grammars cost."""
-    from fieldsmith.decoding.generate import Prompt, Tally
+    from fieldsmith.decoding.sequence import DecodingStats, Prompt
 
     texts = [document.text for document in documents]
     words = " ".join(texts * (1 + WORDS // sum(len(text.split()) for text in texts))).split(" ")
     long = Document("long", " ".join(words[:WORDS]))
-    grammar = extractor.grammars.of(long.text)
+    grammar = extractor.grammars.for_text(long.text)
     whole = Prompt(extractor.prompts.prompt(extractor.plugin.prompt(long)), grammar)
     for name, prompts in (("cut into windows", asked(extractor, [long])), ("read whole", [whole])):
-        tally = Tally()
-        side = ours(extractor, prompts, 1, tally)
+        stats = DecodingStats()
+        side = ours(extractor, prompts, 1, stats)
         answers = side.answer()
-        print(f"  a document of {WORDS} words, {name}: {told(tally)}")
+        print(f"  a document of {WORDS} words, {name}: {told(stats)}")
     matcher = grammar.matcher()
     masks = []
     for token in answers[0]:
@@ -402,7 +403,7 @@ def grammars(extractor: Any, documents: Sequence[Document]) -> None:
     abstracts = list(itertools.islice(itertools.cycle(texts), ABSTRACTS))
     began = time.perf_counter()
     for text in abstracts:
-        extractor.grammars.of(text).matcher()
+        extractor.grammars.for_text(text).matcher()
     print(f"  the grammars of {ABSTRACTS} abstracts: {time.perf_counter() - began:.2f} s")
 
 

@@ -100,8 +100,10 @@ def measure_here(case: Case) -> None:
     quieten()
     import fieldsmith.planning.memory  # what it imports is there before the measuring begins
     from fieldsmith.data import IGNORED
-    from fieldsmith.decoding.generate import Prompt, generate
-    from fieldsmith.decoding.grammar import Vocabulary
+    from fieldsmith.decoding.generate import generate
+    from fieldsmith.decoding.sequence import Prompt
+    from fieldsmith.decoding.llguidance_adapter import Vocabulary
+    from fieldsmith.model.attention import prompt_attention
     from fieldsmith.model.prompts import PromptFormat
     from fieldsmith.planning.plan import longest_batch, most
     from fieldsmith.settings import resolve
@@ -143,7 +145,7 @@ def measure_here(case: Case) -> None:
             max_new_tokens=settings.max_new_tokens,
             batch_size=settings.eval_batch_size,
             vocabulary=Vocabulary(prompts.tokenizer, prompts.stops),
-            prefix_lm=settings.prefix_lm,
+            attention=prompt_attention(settings),
         )
         measured["scoring"] = status("VmHWM") - before
         config = fieldsmith.memory.read_config(settings)

@@ -25,6 +25,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter
 from fieldsmith.settings import Settings, resolve
+from fieldsmith.task import Task
 from fieldsmith.training.callbacks import BestAdapter, LogFile, SaveSchedule
 from fieldsmith.training.qlora import build_trainer, lora_config, training_arguments
 from fieldsmith.windows.rows import Row, build_rows
@@ -102,7 +103,7 @@ def main() -> None:
     settings = resolved.values
     prompts = PromptFormat(load_tokenizer(settings))
     splits, _hash = read_splits(plugin, None, allow_leaks=False)
-    rows = build_rows(splits.train, plugin, prompts, settings).rows
+    rows = build_rows(splits.train, Task(plugin, settings, prompts)).rows
     times: dict[str, list[float]] = {"extract train": [], "bare SFTTrainer": []}
     for round_ in range(ROUNDS):
         sides = [("extract train", ours), ("bare SFTTrainer", bare)]

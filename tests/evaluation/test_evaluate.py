@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Answer
+from command import Command
 from tiny_model import (
     Trained,
     Workplace,
@@ -21,8 +20,6 @@ from tiny_model import (
 )
 
 import fieldsmith_medical_ner
-
-Command = Callable[..., Answer]
 
 NAMES = ("chemicals", "diseases", "relations")
 

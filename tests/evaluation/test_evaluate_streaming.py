@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import Answer
+from command import Command
 from tiny_model import lines
 
 import fieldsmith_medical_ner
 from fieldsmith import Example, InputError, Reject
 from fieldsmith.evaluation import evaluate
 from fieldsmith.extraction.prediction_file import GROUP
-
-Command = Callable[..., Answer]
 
 RASH = "{number}|t|Rash {number}.\n{number}|a|\n{number}\t0\t4\tRash\tDisease\tD1\n"
 

@@ -87,7 +87,7 @@ def test_only_what_is_answered(tmp_path: Path, gold: Path) -> None:
     arguments = ("--plugin", "medical_ner", "--predictions", file, "--data", gold)
     table = extract("evaluate", *arguments)
     assert table.code == 0, table.errors
-    assert "1 of the gold answered, 0 unreadable, 2 missing; 0 outputs" in table.output
+    assert "1 of the gold predicted, 0 unreadable, 2 missing; 0 predictions" in table.output
 
 
 def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:

@@ -1,23 +1,28 @@
-"""The confidence under which leaves are left out: chosen on held-out documents, kept by the run."""
+"""Minimum confidence and signal weights: chosen on held-out documents, stored in the run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import Answer
+from command import Command
+from invented_plugins import plugin_of, shipped_prompts
+from random_extractor import extractor
+from tag_examples import SCHEMA, tags_of
+from tag_examples import TEXT as TAGGED
 from tiny_model import Trained, Workplace, info
 
-from fieldsmith.data import Document, Example, Prediction, Record
-from fieldsmith.evaluation.threshold import best_threshold
+from fieldsmith.data import Counts, Document, Example, Prediction, Record, Schema
+from fieldsmith.evaluation.threshold import best_shares, best_threshold
+from fieldsmith.extraction.postprocess import WindowAnswer
 from fieldsmith.plugins import load
 from fieldsmith.settings import Settings
+from fieldsmith.tagging.ensemble import Shares
+from fieldsmith.task import Task
 from fieldsmith.text.grounding import ground
-
-Command = Callable[..., Answer]
+from fieldsmith.windows.cutting import Window
 
 TEXT = "aspirin and morphine were given; the nurse and the day were not."
 GOLD: Record = {"chemicals": ["aspirin", "morphine"], "diseases": []}
@@ -27,7 +32,7 @@ SETTINGS = Settings(score=["chemicals"])
 
 def chosen(named: dict[str, float], settings: Settings = SETTINGS) -> tuple[float, float]:
     """Return threshold and score where the model named these chemicals with these confidences."""
-    plugin = load("medical_ner")
+    task = Task(load("medical_ner"), settings, shipped_prompts())
     document = Document("1", TEXT)
     record: Record = {"chemicals": list(named), "diseases": []}
     prediction = Prediction(
@@ -37,8 +42,8 @@ def chosen(named: dict[str, float], settings: Settings = SETTINGS) -> tuple[floa
         grounding=ground(record, TEXT),
     )
     example = Example(document, dict(GOLD))
-    found = best_threshold(plugin, settings, [example], [prediction])
-    return found.threshold, round(found.scores["score"], 6)
+    found = best_threshold(task, [example], [prediction])
+    return found.min_confidence, round(found.scores["score"], 6)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +105,63 @@ def test_an_evaluation_takes_the_threshold_of_the_run_or_another(
 def test_the_adapter_says_how_its_prompts_are_read(trained: Trained) -> None:
     card = (trained.run / "adapter" / "README.md").read_text(encoding="utf-8")
     assert "prompts are read as a prefix (prefix_lm)" in card
+
+
+def counted(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+    gold = set((example.record or {})["names"])
+    found = set((prediction.record or {})["names"])
+    return {"names": (float(len(gold & found)), float(len(found)), float(len(gold)))}
+
+
+def best_for(gold: list[str], tag_share: float | None = None) -> tuple[Shares, float]:
+    """Return the weights chosen for an answer and tags that disagree, and the score at them."""
+    document = Document("1", TAGGED)
+    record: Record = {"title": None, "names": ["Zinc oxide", "study"], "pairs": []}
+    answer = WindowAnswer(
+        Window(document, 0),
+        "",
+        record=record,
+        confidence={"/names/0": 0.9, "/names/1": 0.6},
+        tags={"names": tags_of([("Zinc oxide", 0.1), ("study", 0.8)])},
+    )
+    asking = extractor(SCHEMA, 20, tags=True)
+    plugin = plugin_of(SCHEMA, metric=counted)
+    fixed = replace(asking.task.settings, score=["names"], tag_share=tag_share)
+    assert asking.ensemble is not None
+    ensemble = replace(asking.ensemble, gazetteer=None, shares=Shares.initial(fixed))
+    asking = replace(asking, task=replace(asking.task, plugin=plugin, settings=fixed))
+    shares, found = best_shares(
+        replace(asking, ensemble=ensemble), [Example(document, {"names": gold})], [[answer]]
+    )
+    return shares, found.scores["score"]
+
+
+def test_the_weights_are_those_that_score_best() -> None:
+    assert best_for(["Zinc oxide"]) == (Shares(tags=0.0), 1.0), "the answer is right"
+    assert best_for(["study"]) == (Shares(), 1.0), "the tags are right, as the defaults have it"
+    assert best_for(["Zinc oxide", "study"]) == (Shares(), 1.0), "of equal ones the first"
+
+
+def test_a_weight_that_is_set_is_not_chosen() -> None:
+    shares, score = best_for(["Zinc oxide"], tag_share=0.75)
+    assert shares.tags == 0.75
+    assert score < 1
+
+
+def test_a_run_stores_the_weights_and_prediction_takes_them(
+    run: Path, trained: Trained, workplace: Workplace, command: Command
+) -> None:
+    shares = info(trained.run)["training"]["shares"]
+    assert set(shares) == {"tags", "gazetteer"}
+    assert all(0 <= share <= 1 for share in shares.values())
+
+    def confidences() -> list[dict[str, float]]:
+        answer = command("predict", run, workplace.unseen, "--min-confidence", 0)
+        assert answer.code == 0, answer.errors
+        return [json.loads(line)["confidence"] for line in answer.output.splitlines()]
+
+    before = confidences()
+    stored = info(run)
+    stored["training"]["shares"] = {"tags": 0.1, "gazetteer": 0.9}
+    (run / "run.json").write_text(json.dumps(stored))
+    assert confidences() != before

@@ -41,7 +41,7 @@ def test_the_records_alone(tmp_path: Path) -> None:
     file = written(tmp_path / "lines.jsonl", LINES)
     answer = extract("export", file, "--format", "jsonl", "--output", output)
     assert answer.code == 0, answer.errors
-    assert answer.errors == f"{output}: 2 records; 1 documents without one left out\n"
+    assert answer.errors == f"{output}: 2 records; 1 documents without a record skipped\n"
     rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert rows == [{"id": "a", "record": {"loud": ["NOW"]}}, {"id": "ü", "record": {"loud": []}}]
     shown = extract("export", file, "--format", "jsonl")
@@ -81,7 +81,7 @@ def test_a_plugin_without_the_hook_has_the_cores_format_alone(site: Site) -> Non
     ("rows", "told"),
     [
         ([LINES[1]], "no record in it"),
-        ([{"id": "a", "record": {}}], "does not say whose records it holds; say --plugin"),
+        ([{"id": "a", "record": {}}], "does not name the plugin of its records; add --plugin"),
         ([LINES[0], {"id": "b", "record": {}, "plugin": "x"}], "several plugins (toy, x)"),
         (["text"], "lines.jsonl:1"),
         ([{"text": "a"}], "lines.jsonl:1: a line of predictions has"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Answer, Moment, extract
+from command import Command, Moment, extract
 from invented_plugins import NAMES, plugin_of
 from tiny_model import Trained, Workplace, contents, documents, info, lines, write_documents
 
@@ -19,12 +19,10 @@ from fieldsmith import Document, Example, InputError, Schema
 from fieldsmith.dataset.inputs import open_inputs
 from fieldsmith.extraction import extractor as predict_module
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.extraction.postprocess import _valid_together
-from fieldsmith.extraction.prediction_file import GROUP, Tally, key_of, predict_lines
+from fieldsmith.extraction.postprocess import valid_together
+from fieldsmith.extraction.prediction_file import GROUP, LineCounts, key_of, predict_lines
 from fieldsmith.schema.records import first_problem
 from fieldsmith.windows.merging import Merged
-
-Command = Callable[..., Answer]
 
 TEXT = "aspirin and rash. aspirin caused rash in 12 patients. Case 7."
 
@@ -256,16 +254,16 @@ def test_standard_output_equals_the_file(
     assert answer.output.encode() == unbroken.read_bytes()
 
 
-def test_tags_are_heard_where_answers_are_held_to_the_schema(trained: Trained) -> None:
-    loaded = [Extractor.load(trained.run, constrained=held) for held in (True, False)]
-    assert [extractor.spotter is not None for extractor in loaded] == [True, False]
-    untagged = replace(loaded[0].settings, tagging_weight=0.0)
-    parts = loaded[0].model, loaded[0].plugin, untagged, loaded[0].prompts
-    assert Extractor.around(*parts).spotter is None
-    heard, written = (
-        extractor(TEXT).confidence for extractor in (loaded[0], replace(loaded[0], spotter=None))
+def test_tags_are_combined_with_constrained_answers(trained: Trained) -> None:
+    loaded = [Extractor.load(trained.run, constrained=constrained) for constrained in (True, False)]
+    assert [extractor.ensemble is not None for extractor in loaded] == [True, False]
+    task = loaded[0].task
+    untagged = replace(task, settings=replace(task.settings, tagging_weight=0.0))
+    assert Extractor.around(loaded[0].model, untagged).ensemble is None
+    combined, generated = (
+        extractor(TEXT).confidence for extractor in (loaded[0], replace(loaded[0], ensemble=None))
     )
-    assert heard != written
+    assert combined != generated
 
 
 def test_of_what_all_windows_have_too_much_the_least_sure_goes() -> None:
@@ -274,13 +272,13 @@ def test_of_what_all_windows_have_too_much_the_least_sure_goes() -> None:
         "properties": {"names": {"type": "array", "items": {"type": "string"}, "maxItems": 2}},
     }
     sure = {"/names/0": 0.9, "/names/1": 0.2, "/names/2": 0.6}
-    kept = _valid_together(Merged({"names": ["a", "b", "c"]}, {}, sure), schema)
+    kept = valid_together(Merged({"names": ["a", "b", "c"]}, {}, sure), schema)
     assert (kept.record, kept.left_out) == ({"names": ["a", "c"]}, 1)
     assert kept.moved(sure) == {"/names/0": 0.9, "/names/1": 0.6}
     certain = Merged({"names": ["a", "b", "c"]}, {}, dict.fromkeys(sure, 1.0))
-    assert first_problem(_valid_together(certain, schema).record, schema)
+    assert first_problem(valid_together(certain, schema).record, schema)
     few = Merged({"names": ["a", "b"]}, {}, {"/names/0": 0.1})
-    assert _valid_together(few, schema).record == few.record
+    assert valid_together(few, schema).record == few.record
 
 
 @pytest.mark.parametrize("adapter", [True, False])
@@ -291,11 +289,11 @@ def test_every_answer_has_the_keys_that_training_annotates(trained: Trained, ada
     for prediction in extractor.predict([Document(text, text) for text in (TEXT, "No.", "rash")]):
         assert list(prediction.record or {}) == keys
     assert extractor.grammars is not None
-    grammar = extractor.grammars.of(TEXT)
+    grammar = extractor.grammars.for_text(TEXT)
     whole = '{"chemicals":[],"diseases":[],"relations":[]}'
     wanted = {"{}": False, '{"chemicals":[]}': False, whole: True}
     for answer, allowed in wanted.items():
-        refusal = grammar.refusal(extractor.prompts.answer(answer)[:-1])
+        refusal = grammar.refusal(extractor.task.prompts.answer(answer)[:-1])
         assert (refusal is None) == allowed, answer
 
 
@@ -339,11 +337,11 @@ def test_documents_are_read_as_they_are_answered(trained: Trained, tmp_path: Pat
     with open_inputs(plugin_of(NAMES, load=load), [str(tmp_path / "many.lst")]) as rows:
         assert rows.count == count
         assert most < 4
-        tally = Tally()
-        for number, group in enumerate(predict_lines(extractor, rows, tally=tally), 1):
+        counts = LineCounts()
+        for number, group in enumerate(predict_lines(extractor, rows, counts=counts), 1):
             assert len(group) == GROUP
             assert made == count + number * GROUP  # and nothing beyond what was asked for
-    assert (tally.lines, tally.unread) == (count, count - 3)
+    assert (counts.lines, counts.unread) == (count, count - 3)
     assert most <= 2 * GROUP + 4
 
 
@@ -421,11 +419,11 @@ def test_what_another_adapter_began_is_not_gone_on_with(
     assert key_of(Run(run), "inputs", {}) == key
     assert key_of(Run(run), "inputs", {"min_confidence": 0.5}) != key
     assert key_of(Run(run), "others", {}) != key
-    lexicon = Run(run).lexicon_file
-    known = lexicon.read_bytes()
-    lexicon.unlink()
+    gazetteer = Run(run).gazetteer_file
+    known = gazetteer.read_bytes()
+    gazetteer.unlink()
     assert key_of(Run(run), "inputs", {}) != key
-    lexicon.write_bytes(known)
+    gazetteer.write_bytes(known)
     assert key_of(Run(run), "inputs", {}) == key
     weights = run / "adapter" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")

@@ -11,9 +11,8 @@ import pytest
 from random_extractor import extractor
 
 from fieldsmith import Document, Prediction, Record, Schema
-from fieldsmith.decoding.generate import Generated
-from fieldsmith.extraction.postprocess import _Book
-from fieldsmith.schema.records import InvalidRecordError
+from fieldsmith.decoding.sequence import Generated
+from fieldsmith.extraction.postprocess import read_answer
 from fieldsmith.windows.cutting import Window
 
 SCHEMA: Schema = {
@@ -49,12 +48,9 @@ def read(text: str, *, finished: bool = True, constrained: bool = False) -> Pred
     result = Generated((0,) * len(text), text, ends, (math.log(0.5),) * len(text), finished)
     asking = extractor(SCHEMA, 20)
     asking = asking if constrained else replace(asking, grammars=None)
-    book = _Book(windows=1, raw=[text])
-    try:
-        book.readings.append(asking._read(Window(document, 0), result, {}))
-    except InvalidRecordError as error:
-        book.faults.append(str(error))
-    return asking._prediction(document, book)
+    answer = read_answer(Window(document, 0), result, asking.task, asking.grammars)
+    (prediction,) = asking.predict_answered([document], [[answer]])
+    return prediction
 
 
 def answered(record: Record) -> Prediction:

@@ -11,8 +11,9 @@ from tiny_model import Workplace, random_model
 from transformers import AutoTokenizer, PreTrainedModel
 
 from fieldsmith.data import IGNORED
-from fieldsmith.decoding.generate import Prompt, generate
-from fieldsmith.decoding.grammar import Vocabulary
+from fieldsmith.decoding.generate import generate
+from fieldsmith.decoding.llguidance_adapter import Vocabulary
+from fieldsmith.decoding.sequence import Prompt
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.attention import CAUSAL
 from fieldsmith.model.masks import as_attention_mask

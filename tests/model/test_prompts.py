@@ -19,6 +19,7 @@ from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.plugins import load
 from fieldsmith.runs.receipt import receipt_of
 from fieldsmith.settings import Settings
+from fieldsmith.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -293,7 +294,7 @@ def test_a_tokenizer_without_a_template_is_refused() -> None:
 
 
 def receipt(prompts: PromptFormat, **schema: Any) -> dict[str, str]:
-    return asdict(receipt_of(prompts, plugin_of({**NAMES, **schema})))
+    return asdict(receipt_of(Task(plugin_of({**NAMES, **schema}), Settings(), prompts)))
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
@@ -325,12 +326,16 @@ def test_a_receipt_knows_what_changed(prompts: PromptFormat) -> None:
     wider = tokenizer_with(template)
     wider.add_tokens(["<|new|>"])
     assert changed(before, receipt(PromptFormat(wider))) == {"tokenizer"}
-    asked = asdict(receipt_of(prompts, plugin_of(NAMES, messages=[Message("system", "Other.")])))
+    asked = asdict(
+        receipt_of(
+            Task(plugin_of(NAMES, messages=[Message("system", "Other.")]), Settings(), prompts)
+        )
+    )
     assert changed(before, asked) == {"probe"}
 
 
 def test_what_changed_since_the_training_is_refused_by_name(prompts: PromptFormat) -> None:
-    found = receipt_of(prompts, plugin_of(NAMES))
+    found = receipt_of(Task(plugin_of(NAMES), Settings(), prompts))
     found.check(asdict(found), "runs/a")
     with pytest.raises(
         RunError, match=r"^runs/a: schema, probe changed since this run was trained"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class Answer:
     code: int
     output: str
     errors: str
+
+
+Command = Callable[..., Answer]
+"""The fixture ``command``: takes the arguments of the command line."""
 
 
 def extract(

@@ -15,6 +15,7 @@ from tiny_model import Workplace
 from fieldsmith.data import IGNORED, Document, Example, Message, Record, Schema
 from fieldsmith.settings import EMBEDDED, Settings, resolve
 from fieldsmith.tagging.labels import Tags, tagging_loss, verbatim_fields
+from fieldsmith.task import Task
 from fieldsmith.training.callbacks import BestAdapter
 from fieldsmith.training.qlora import build_trainer
 from fieldsmith.windows.rows import Rows, build_rows
@@ -33,7 +34,7 @@ def tagged(text: str, record: Record, *messages: str) -> list[tuple[str, str]]:
     """Return each tagged token of the prompt with its tag, both as text."""
     prompts = shipped_prompts()
     turns = [Message("user", message) for message in messages or (text,)]
-    tags = Tags(SCHEMA, prompts).of_prompt(text, turns, record)
+    tags = Tags(SCHEMA, prompts).label_prompt(text, turns, record)
     ids = prompts.prompt(turns)
     assert len(tags) == len(ids)
 
@@ -112,7 +113,8 @@ def rows_of(weight: float, copies: int = 0) -> tuple[Rows, Settings]:
     ]
     chosen = {"tagging_weight": weight, "augment_copies": copies, "batch_size": 2, "epochs": 1}
     settings = resolve(EMBEDDED, "any", {}, chosen | {"precision": "fp32"}).values
-    return build_rows(examples, plugin_of(SCHEMA), shipped_prompts(), settings), settings
+    task = Task(plugin_of(SCHEMA), settings, shipped_prompts())
+    return build_rows(examples, task), settings
 
 
 def test_rows_and_their_copies_hold_tags_where_they_are_wanted() -> None:

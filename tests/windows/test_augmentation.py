@@ -6,12 +6,11 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
-import pytest
 from invented_plugins import shipped_prompts
 
 from fieldsmith.data import IGNORED, Document, Record
 from fieldsmith.dataset.loading import read_splits
-from fieldsmith.plugins import Plugin, load
+from fieldsmith.plugins import Plugin
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.settings import EMBEDDED, resolve
 from fieldsmith.task import Task
@@ -83,11 +82,6 @@ def test_equal_seeds_give_equal_windows_and_others_others() -> None:
     made = [list(augmented(WINDOWS, SCHEMA, seed)) for seed in range(10)]
     assert made == [list(augmented(WINDOWS, SCHEMA, seed)) for seed in range(10)]
     assert any(windows != made[0] for windows in made)
-
-
-@pytest.fixture(scope="module")
-def medical() -> Plugin:
-    return load("medical_ner")
 
 
 def test_copies_are_rows_of_their_own_beside_the_books(medical: Plugin) -> None:

@@ -12,7 +12,7 @@ from paths import REAL_DATA
 from fieldsmith import Document, Example
 from fieldsmith.data import IGNORED
 from fieldsmith.dataset.loading import read_splits
-from fieldsmith.plugins import Plugin, load
+from fieldsmith.plugins import Plugin
 from fieldsmith.schema.records import read_record
 from fieldsmith.settings import EMBEDDED, Settings, resolve
 from fieldsmith.task import Task
@@ -57,14 +57,6 @@ def assert_made_right(row: Row, plugin: Plugin) -> None:
     read_record(prompts.read(answer), plugin.schema)
 
 
-# A real corpus
-
-
-@pytest.fixture(scope="module")
-def medical() -> Plugin:
-    return load("medical_ner")
-
-
 @pytest.fixture(scope="module")
 def sample(medical: Plugin) -> list[Example]:
     return list(read_splits(medical, None, allow_leaks=False)[0].train)
@@ -74,7 +66,8 @@ def test_rows_of_the_sample_decode_to_prompt_and_answer(
     medical: Plugin, sample: list[Example]
 ) -> None:
     chosen, prompts = settings_of(medical), shipped_prompts()
-    made = build_rows(sample[:40], Task(medical, chosen, prompts))
+    task = Task(medical, chosen, prompts)
+    made = build_rows(sample[:40], task)
     assert_balanced(made)
     assert not made.set_aside
     assert len(made.rows) > 100
@@ -82,7 +75,7 @@ def test_rows_of_the_sample_decode_to_prompt_and_answer(
         assert_made_right(row, medical)
         assert len(row.input_ids) <= chosen.max_length
     asked = [
-        prompts.prompt(medical.prompt(window.document))
+        task.prompt(window.document)
         for gold in sample[:40]
         for window in cut(gold.document, chosen, prompts)
     ]
