@@ -102,9 +102,9 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
         SettingsError: the model does not load.
     """
     from fieldsmith.decoding.generate import generate
-    from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.decoding.grammar import Grammars
     from fieldsmith.decoding.llguidance_adapter import Vocabulary
+    from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.model.attention import prompt_attention
     from fieldsmith.model.loading import load_for_inference, load_tokenizer, quieten
     from fieldsmith.model.prompts import PromptFormat

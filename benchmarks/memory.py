@@ -101,8 +101,8 @@ def measure_here(case: Case) -> None:
     import fieldsmith.planning.memory  # what it imports is there before the measuring begins
     from fieldsmith.data import IGNORED
     from fieldsmith.decoding.generate import generate
-    from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.decoding.llguidance_adapter import Vocabulary
+    from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.model.attention import prompt_attention
     from fieldsmith.model.prompts import PromptFormat
     from fieldsmith.planning.plan import longest_batch, most

@@ -1,35 +1,38 @@
-"""Follows an answer byte by byte: where in its structure it stands, where it repeats itself."""
+"""Track the structure of a JSON answer byte by byte, and where a list repeats an item."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _QUOTE, _BACKSLASH, _COMMA = b'"\\,'
-_OPEN, _CLOSE, _NUMBER = b"[{", b"]}", b"0123456789.+-eE"
+_OPEN, _CLOSE, _DIGITS, _NUMBER = b"[{", b"]}", b"0123456789", b"0123456789.+-eE"
 
 
 @dataclass
 class _Container:
-    """A list or an object that is being written.
+    """A list or an object that is still open.
 
-    place: where it stands in the outline's place.
-    item: where its present item began, in the answer.
-    previous: the item before that.
+    Attributes:
+        is_list: whether it is a list.
+        path: length of the context in which it was opened.
+        item: where its present item begins in the answer.
+        previous: the item before that.
     """
 
     is_list: bool
-    place: int
+    path: int
     item: int
     previous: bytes | None = None
 
 
-class Outline:
-    """The structure of compact JSON up to where it is written.
+class JsonState:
+    """Parser state of compact JSON that is being generated.
 
-    text: what is written.
-    string: where the string that is being written began, behind its quote; None outside of one.
-    is_value: whether the last string is a value, not a key.
-    value: the last string that is complete and a value.
+    Attributes:
+        text: the answer so far.
+        string: where the contents of the open string begin; None outside of a string.
+        is_value: whether the last string is a value, not a key.
+        value: the last complete string value.
     """
 
     def __init__(self) -> None:
@@ -39,70 +42,68 @@ class Outline:
         self.value = b""
         self._escaped = False
         self._open: list[_Container] = []
-        self._place = bytearray()
-        self._begin = 0  # where in the place the last string began
+        self._context = bytearray()
+        self._begin = 0  # length of the context in which the last string began
 
     @property
-    def place(self) -> bytes:
-        """What is written, without the contents of values that are complete.
+    def context(self) -> bytes:
+        """The answer so far without the contents of complete values.
 
-        Of a list it tells whether it is empty and of an open one whether an item stands before,
-        so that equal places are likely to go on alike.
+        Of a complete list, it says whether it is empty; of an open one, whether it has a complete
+        item. Equal contexts are likely to continue alike.
         """
-        return bytes(self._place)
+        return bytes(self._context)
 
     @property
     def field(self) -> bytes:
-        """The place at which the last string began."""
-        return bytes(self._place[: self._begin])
+        """The context in which the last string began."""
+        return bytes(self._context[: self._begin])
 
     def write(self, data: bytes, *, repeats: bool = False) -> int:
-        """Follow bytes; return how many.
+        """Advance by bytes; return how many.
 
-        repeats: whether to go on at a comma behind an item of a list that is equal to the item
-            before it.
+        Args:
+            data: continues the answer.
+            repeats: False stops at a comma after a list item that equals the item before it.
         """
         for count, byte in enumerate(data):
             if self.string is not None:
                 self._in_string(byte)
             elif byte == _QUOTE:
-                self._begin = len(self._place)
-                self.is_value = self._open[-1].is_list or self._place[-1] not in b"{,"
+                self._begin = len(self._context)
+                self.is_value = self._open[-1].is_list or self._context[-1] not in b"{,"
                 self.string = len(self.text) + 1
             elif byte == _COMMA:
                 if not self._next_item(repeats=repeats):
                     return count
             elif byte in _OPEN:
                 is_list = byte == _OPEN[0]
-                self._open.append(_Container(is_list, len(self._place), len(self.text) + 1))
+                self._open.append(_Container(is_list, len(self._context), len(self.text) + 1))
             elif byte in _CLOSE:
                 closed = self._open.pop()
-                empty = closed.item == len(self.text)
-                self._place[closed.place :] = b"" if empty else b"."
+                self._context[closed.path :] = b"" if closed.item == len(self.text) else b"."
             self.text.append(byte)
-            self._place.append(byte)
+            self._context.append(byte)
         return len(data)
 
     def _in_string(self, byte: int) -> None:
-        if self._escaped:
-            self._escaped = False
-        elif byte == _BACKSLASH:
-            self._escaped = True
+        if self._escaped or byte == _BACKSLASH:
+            self._escaped = not self._escaped
         elif byte == _QUOTE:
             if self.is_value:
                 self.value = bytes(self.text[self.string :])
-                del self._place[self._begin :]
+                del self._context[self._begin :]
             self.string = None
 
     def _next_item(self, *, repeats: bool) -> bool:
-        """Begin an item of the innermost container, unless a list repeats itself."""
+        """Begin an item of the innermost container; False if the last one repeats another."""
         inside = self._open[-1]
         if inside.is_list:
             item = bytes(self.text[inside.item :])
             if item == inside.previous and not repeats:
                 return False
             inside.previous, inside.item = item, len(self.text) + 1
-            del self._place[inside.place + 1 :]
-        elif self._place[-1] in _NUMBER[:10]:
-            self._place[:] = self._place.rstrip(_NUMBER)
+            del self._context[inside.path + 1 :]
+        elif self._context[-1] in _DIGITS:
+            self._context[:] = self._context.rstrip(_NUMBER)
         return True

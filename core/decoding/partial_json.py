@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..data import Record, Schema
-from ..schema.navigation import kinds_of, member, resolve
+from ..schema.navigation import property_schema, resolve, types_of
 from ..schema.records import first_problem, read_record, write_record
 
 _DECODER = json.JSONDecoder()
@@ -16,7 +16,7 @@ _NOTHING = object()
 """Stands for no value at all, where None is one."""
 
 
-def close_answer(text: str, schema: Schema) -> Record | None:
+def complete_record(text: str, schema: Schema) -> Record | None:
     """Return the record of an answer that was cut off, from what is whole of it.
 
     The leaf that the cut goes through is dropped, and so is a number at the very end, which might
@@ -35,7 +35,7 @@ def close_answer(text: str, schema: Schema) -> Record | None:
         return None
 
 
-def asking_for(keys: Iterable[str], schema: Schema) -> Schema:
+def schema_requiring(keys: Iterable[str], schema: Schema) -> Schema:
     """Return a schema under which a record has these keys of its root, be they null or empty lists.
 
     A schema leaves keys optional for gold that does not annotate them, and a model passes over one
@@ -45,7 +45,7 @@ def asking_for(keys: Iterable[str], schema: Schema) -> Schema:
     required = list(schema.get("required", ()))
     asked = set(keys) - set(required)
     for key in filter(asked.__contains__, schema.get("properties", {})):
-        closed = close_answer("{", {**schema, "required": [key]}) or {}
+        closed = complete_record("{", {**schema, "required": [key]}) or {}
         if closed.get(key, "") in (None, []):
             required.append(key)
     return {**schema, "required": required} if required else schema
@@ -166,7 +166,7 @@ class _Beginning:
 
 
 def _inside(schema: Mapping[str, Any], step: str | int) -> Any:
-    return schema.get("items", {}) if isinstance(step, int) else member(schema, step)
+    return schema.get("items", {}) if isinstance(step, int) else property_schema(schema, step)
 
 
 def _put(container: Any, step: str | int, value: Any) -> None:
@@ -194,7 +194,9 @@ def _completed(
         whole = value
         if isinstance(value, dict):
             missing = [key for key in schema.get("required", ()) if key not in value]
-            whole = value | {key: _empty(member(schema, key), root, steps) for key in missing}
+            whole = value | {
+                key: _empty(property_schema(schema, key), root, steps) for key in missing
+            }
             if any(item is _NOTHING for item in whole.values()):
                 continue
         if first_problem(whole, root, schema) is None:
@@ -215,7 +217,7 @@ def _empty(schema: Any, root: Schema, steps: int) -> Any:
 def _empty_values(
     schema: Mapping[str, Any], root: Schema, steps: int, *, verbatim: bool
 ) -> Iterator[Any]:
-    kinds = kinds_of(schema)
+    kinds = types_of(schema)
     if "array" in kinds:
         yield []
     yield None

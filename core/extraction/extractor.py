@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..data import Document, Prediction
 from ..dataset.loading import text_id
-from ..decoding.generate import Generated, Prompt, generate
-from ..decoding.grammar import Grammars, Vocabulary
-from ..decoding.partial_json import asking_for
+from ..decoding.generate import generate
+from ..decoding.grammar import Grammars
+from ..decoding.llguidance_adapter import Vocabulary
+from ..decoding.partial_json import schema_requiring
+from ..decoding.sequence import Generated, Prompt
 from ..errors import RunError
 from ..model.attention import prompt_attention
 from ..model.loading import identity, load_for_inference, load_tokenizer
@@ -117,7 +119,7 @@ class Extractor:
             shares: weights of the signals; None for those of the settings.
         """
         vocabulary = Vocabulary(task.prompts.tokenizer, task.prompts.stops)
-        grammars = Grammars(asking_for(answered, task.schema), vocabulary)
+        grammars = Grammars(schema_requiring(answered, task.schema), vocabulary)
         ensemble = None
         if task.settings.tagging_weight:
             ensemble = Ensemble.of_model(

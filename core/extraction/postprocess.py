@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..data import Document, Example, Prediction, Record, Schema
-from ..decoding.generate import Generated
 from ..decoding.grammar import Grammars
-from ..decoding.partial_json import close_answer
+from ..decoding.partial_json import complete_record
+from ..decoding.sequence import Generated
 from ..schema.pointers import field_of, leaves
 from ..schema.records import InvalidRecordError, first_problem, read_record, write_record
 from ..tagging.decoder import FieldTags
@@ -77,7 +77,7 @@ def _read(
     if generated.finished:
         record = read_record(closed, schema)
     else:
-        whole = close_answer(closed, schema)
+        whole = complete_record(closed, schema)
         if whole is None:
             raise InvalidRecordError(f"length: no end after {len(generated.ids)} tokens")
         record, closed = whole, write_record(whole, schema)

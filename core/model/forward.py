@@ -1,7 +1,7 @@
-"""Calls of the model: rows of a batch read on, each from where it stands.
+"""Forward passes: the rows of a batch each read on from where they are, with a KV cache.
 
-Works with any causal model of transformers whose attention keeps keys and values and can be told,
-by a mask of four dimensions, who sees what. Others are refused.
+Works with any causal model of transformers whose attention keeps keys and values and takes masks of
+four dimensions. Other models are refused.
 """
 
 from __future__ import annotations
@@ -10,81 +10,101 @@ import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..errors import SettingsError
 from .kv_cache import SlotCache
-from .masks import added, attention_of, sliding_window
+from .masks import as_attention_mask, attention_implementation, sliding_window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TOKENS_AT_ONCE = 8192
-"""Tokens of a batch of prompts, the padding included: as many keep a GPU busy, and attention over
-long ones takes memory by the square of their length."""
+MAX_BATCH_TOKENS = 8192
+"""Tokens of a batch of prompts, padding included: enough to keep a GPU busy. The memory that
+attention takes grows by the square of a prompt's length."""
 
-_LAYERS = frozenset(("full_attention", "sliding_attention"))
+_LAYER_TYPES = frozenset(("full_attention", "sliding_attention"))
 _ARGUMENTS = ("position_ids", "attention_mask", "past_key_values", "logits_to_keep")
 
 
 def rows_at_once(lengths: Sequence[int]) -> int:
-    """Return how many of the first prompts are read at once; one, if there are any, at least.
+    """Return how many of the first prompts are read in one batch; at least one, if there are any.
 
-    lengths: in tokens.
+    Args:
+        lengths: in tokens.
     """
     longest = 0
     for before, length in enumerate(lengths):
         longest = max(longest, length)
-        if before and (before + 1) * longest > TOKENS_AT_ONCE:
+        if before and (before + 1) * longest > MAX_BATCH_TOKENS:
             return before
     return len(lengths)
 
 
 @dataclass(frozen=True)
-class Passage:
-    """What a row reads next.
+class ForwardInput:
+    """What one row reads in the next forward pass.
 
-    start: how many tokens of the row the cache holds and keeps.
-    tokens: what follows them, at least one.
-    asked: how many of these, counted from the end, the model is asked about: what comes next?
-    branches: tokens at the end that do not go on from the one before them. Each branch is a number
-        of those that are asked about, behind the first of these, from which it goes on; and its
-        length.
-    prefix: how many tokens at the beginning of the row see each other. One passage reads them all.
+    Attributes:
+        start: how many tokens of the row are in the cache and stay there.
+        tokens: what follows them, at least one.
+        predicted: for how many of these, counted from the end, the next token is predicted.
+        branches: runs of tokens at the end, each of which continues an earlier token than the one
+            in front of it: how many of the predicted tokens after the first one precede the run,
+            and its length.
+        bidirectional: how many tokens at the beginning of the row attend to each other. One input
+            holds them all.
     """
 
     start: int
     tokens: Sequence[int]
-    asked: int = 1
+    predicted: int = 1
     branches: Sequence[tuple[int, int]] = ()
-    prefix: int = 0
+    bidirectional: int = 0
 
 
-class Opinion:
-    """What the model would write after each token that it was asked about.
+class NextTokens:
+    """The model's predictions of the next token after several tokens of a row.
 
-    tokens: its best token.
-    logprobs: the natural logarithm of that token's probability.
+    Attributes:
+        tokens: the most probable token at each of them.
+        logprobs: natural logarithm of that token's probability.
     """
 
-    def __init__(self, tokens: list[int], logprobs: list[float], scores: torch.Tensor) -> None:
+    def __init__(self, tokens: list[int], logprobs: list[float], logits: torch.Tensor) -> None:
         self.tokens = tokens
         self.logprobs = logprobs
-        self._scores = scores
+        self._logits = logits
 
     def best(self, at: int, allowed: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, float]:
-        """Return the best of the tokens that are allowed, and its logarithmic probability."""
-        scores = self._scores[at].cpu().numpy()
-        token = int(np.where(allowed, scores[: len(allowed)], -np.inf).argmax())
-        below = float(scores[token]) - float(scores[self.tokens[at]])
+        """Return the most probable of the allowed tokens, and its log-probability."""
+        logits = self._logits[at].cpu().numpy()
+        token = int(np.where(allowed, logits[: len(allowed)], -np.inf).argmax())
+        below = float(logits[token]) - float(logits[self.tokens[at]])
         return token, self.logprobs[at] + below
 
 
-class Reader:
-    """A model, and a cache for a number of rows."""
+class _TokenSlots(NamedTuple):
+    """Position and visible cache slots of each token; lists, or tensors of rows × tokens.
+
+    Attributes:
+        position: position in the text.
+        trunk: the token attends to all slots up to this one, and from ``branch`` to ``own``.
+        branch: first slot of the branch; that of the token itself outside of a branch.
+        own: slot of the token.
+    """
+
+    position: Any
+    trunk: Any
+    branch: Any
+    own: Any
+
+
+class ForwardPass:
+    """A model with a KV cache for a number of rows."""
 
     def __init__(self, model: PreTrainedModel, rows: int) -> None:
         self._model = model
@@ -92,103 +112,93 @@ class Reader:
         self._cache = SlotCache(rows)
         self._sliding = sliding_window(model)
         self._slots = torch.arange(0, device=self._device)
-        self._added = added(model)
 
-    def read(self, first: int, passages: Sequence[Passage]) -> list[Opinion]:
-        """Let the rows from ``first`` on read a passage each."""
-        lengths = [len(passage.tokens) for passage in passages]
-        width, asked = max(lengths), max(passage.asked for passage in passages)
-        branching = any(passage.branches for passage in passages)
-        told = []
-        for passage, length in zip(passages, lengths, strict=True):
-            # Rows are filled up at their ends; no one sees that and it is written over later.
-            rows = list(passage.tokens), *_places(passage, branching=branching)
-            told.append([[*row, *row[-1:] * (width - length)] for row in rows])
-        ids, *where = torch.tensor(told, device=self._device).unbind(1)
-        kept: int | torch.Tensor = asked
+    def run(self, first: int, inputs: Sequence[ForwardInput]) -> list[NextTokens]:
+        """Run the model on one input each for the rows from ``first`` on."""
+        lengths = [len(each.tokens) for each in inputs]
+        width, predicted = max(lengths), max(each.predicted for each in inputs)
+        padded = []
+        for each, length in zip(inputs, lengths, strict=True):
+            # Padding at the end of a row is not attended to, and is overwritten later.
+            parts = list(each.tokens), *_token_slots(each)
+            padded.append([[*part, *part[-1:] * (width - length)] for part in parts])
+        ids, *slots = torch.tensor(padded, device=self._device).unbind(1)
+        kept: int | torch.Tensor = predicted
         if min(lengths) < width:
-            places = [[max(0, n - asked + i) for i in range(asked)] for n in lengths]
-            kept = torch.tensor(places, device=self._device)
-        self._cache.aim(first, [passage.start for passage in passages], lengths, self._device)
+            indices = [[max(0, n - predicted + i) for i in range(predicted)] for n in lengths]
+            kept = torch.tensor(indices, device=self._device)
+        starts = [each.start for each in inputs]
+        self._cache.prepare_write(first, starts, lengths, self._device)
         logits = self._model(
             input_ids=ids,
-            position_ids=where[0],
-            attention_mask=self._masks(where),
+            position_ids=slots[0],
+            attention_mask=self._masks(
+                _TokenSlots(*slots), branching=any(each.branches for each in inputs)
+            ),
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=kept,
-        ).logits
-        scores = logits.float()
-        best, tokens = scores.max(dim=-1)
-        logprobs = best - scores.logsumexp(dim=-1)
+        ).logits.float()
+        best, tokens = logits.max(dim=-1)
+        logprobs = best - logits.logsumexp(dim=-1)
         # One transfer: a float32 travels as the int32 of the same bits.
         packed = torch.stack((tokens.int(), logprobs.view(torch.int32))).cpu().numpy()
-        chosen, sure = packed[0].tolist(), packed[1].view(np.float32).tolist()
+        outputs = packed[0].tolist(), packed[1].view(np.float32).tolist(), logits
         return [
-            Opinion(*(part[row][-passage.asked :] for part in (chosen, sure, scores)))
-            for row, passage in enumerate(passages)
+            NextTokens(*(part[row][-each.predicted :] for part in outputs))
+            for row, each in enumerate(inputs)
         ]
 
     def share(self, length: int) -> None:
-        """Give all rows the first tokens that row 0 has read."""
+        """Copy the first tokens of row 0 to all rows."""
         self._cache.copy(0, slice(None), length)
 
     def move(self, source: int, target: int, length: int) -> None:
-        """Let a row stand in another one's place."""
+        """Copy the first tokens of a row to another row."""
         self._cache.copy(source, slice(target, target + 1), length)
 
-    def _masks(self, where: Sequence[torch.Tensor]) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Return who sees what: rows × 1 × tokens read × slots.
+    def _masks(
+        self, token: _TokenSlots, *, branching: bool
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Return the attention mask, one for each type of layer if they differ.
 
-        where: what ``_places`` tells, rows × tokens each.
+        Each is rows × 1 × tokens × slots.
         """
         if len(self._slots) < self._cache.slots:
             self._slots = torch.arange(self._cache.slots, device=self._device)
         slots = self._slots[: self._cache.target.used]
-        position, trunk, *branches = (part[:, None, :, None] for part in where)
-        own = None
-        if branches:
-            branch, here = branches
-            own = (slots >= branch) & (slots <= here)
-        full = slots <= trunk
-        visible = full if own is None else full | own
+        token = _TokenSlots(*(part[:, None, :, None] for part in token))
+        trunk = slots <= token.trunk
+        branch = (slots >= token.branch) & (slots <= token.own) if branching else None
+
+        def mask(visible: torch.Tensor) -> torch.Tensor:
+            return as_attention_mask(visible if branch is None else visible | branch, self._model)
+
         if self._sliding is None:
-            return self._told(visible)
+            return mask(trunk)
         size, in_every_layer = self._sliding
-        near = full & (slots > position - size)
-        near = self._told(near if own is None else near | own)
+        near = mask(trunk & (slots > token.position - size))
         if in_every_layer:
             return near
-        return {"full_attention": self._told(visible), "sliding_attention": near}
-
-    def _told(self, visible: torch.Tensor) -> torch.Tensor:
-        """Return a mask as the attention wants it: a truth value, or what is added to a score."""
-        return visible if self._added is None else torch.where(visible, *self._added)
+        return {"full_attention": mask(trunk), "sliding_attention": near}
 
 
-def _places(passage: Passage, *, branching: bool) -> tuple[list[int], ...]:
-    """Return for each token its position and which slots it sees.
-
-    That is every slot up to one and, where there are branches, those from another one to its own.
-    """
-    end = passage.start + len(passage.tokens)
-    here = list(range(passage.start, end))
-    straight = here[: len(here) - sum(length for _, length in passage.branches)]
-    trunk = [max(place, passage.prefix - 1) for place in straight]
-    if not branching:
-        return here, trunk
-    root = end - passage.asked
+def _token_slots(row: ForwardInput) -> _TokenSlots:
+    own = list(range(row.start, row.start + len(row.tokens)))
+    straight = own[: len(own) - sum(length for _, length in row.branches)]
+    trunk = [max(slot, row.bidirectional - 1) for slot in straight]
+    root = row.start + len(row.tokens) - row.predicted
     positions, branch = list(straight), list(straight)
-    for behind, length in passage.branches:
+    for behind, length in row.branches:
         fork = root + behind
         positions += range(fork + 1, fork + 1 + length)
         trunk += [fork] * length
-        branch += [passage.start + len(branch)] * length
-    return positions, trunk, branch, here
+        branch += [row.start + len(branch)] * length
+    return _TokenSlots(positions, trunk, branch, own)
 
 
-def _require_readable(model: PreTrainedModel) -> None:
-    """Refuse a model that cannot read on from any place of a text.
+def _require_supported(model: PreTrainedModel) -> None:
+    """Refuse a model that cannot read on from any position of a text.
 
     Raises:
         SettingsError: says why.
@@ -196,19 +206,19 @@ def _require_readable(model: PreTrainedModel) -> None:
     given: Any = model
     inner = given.get_base_model() if hasattr(model, "get_base_model") else given
     config: Any = model.config.get_text_config(decoder=True)
-    strange = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    unknown = set(getattr(config, "layer_types", None) or ()) - _LAYER_TYPES
     arguments = inspect.signature(inner.forward).parameters
     missing = [name for name in _ARGUMENTS if name not in arguments]
     if model.config.is_encoder_decoder:
         why = "it has an encoder"
     elif inner._is_stateful:
-        why = "it keeps a state that cannot be taken back"
-    elif strange:
-        why = f"it has layers of the kind {min(strange)}"
+        why = "it has a recurrent state, which cannot be taken back"
+    elif unknown:
+        why = f"it has layers of the type {min(unknown)}"
     elif missing:
-        why = f"it takes no {missing[0]}"
+        why = f"its forward takes no {missing[0]}"
     elif not inner._supports_attention_backend or getattr(config, "alibi", False):
-        why = "its attention cannot be told who sees what"
+        why = "its attention takes no mask of four dimensions"
     else:
         return
     raise SettingsError(
@@ -218,14 +228,14 @@ def _require_readable(model: PreTrainedModel) -> None:
 
 
 @contextmanager
-def ready(model: PreTrainedModel) -> Iterator[None]:
-    """Let a model generate: no dropout, and an attention that takes masks; then as it was.
+def generation_mode(model: PreTrainedModel) -> Iterator[None]:
+    """Set the model to evaluation and an attention that takes masks; restore both afterwards.
 
     Raises:
-        SettingsError: the model cannot be used so.
+        SettingsError: the model cannot be used for generation.
     """
-    _require_readable(model)
-    training, attention = model.training, attention_of(model)
+    _require_supported(model)
+    training, attention = model.training, attention_implementation(model)
     model.eval()
     if attention not in ("eager", "sdpa"):
         model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
@@ -233,6 +243,6 @@ def ready(model: PreTrainedModel) -> Iterator[None]:
         with torch.inference_mode():
             yield
     finally:
-        if attention_of(model) != attention:
+        if attention_implementation(model) != attention:
             model.set_attn_implementation(attention)
         model.train(training)

@@ -1,7 +1,7 @@
-"""Keys and values of a batch whose rows are of different lengths.
+"""KV cache for a batch whose rows have different lengths.
 
-Slot ``i`` of a row holds position ``i`` of its text. So a row takes back what it should not have
-read by writing over it, rows need no padding in front, and nothing is copied to add a token.
+Slot ``i`` of a row holds position ``i`` of its text. So rejected draft tokens are overwritten, rows
+need no padding on the left, and nothing is copied to add a token.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _GROWTH = 64
 
 
 @dataclass(frozen=True)
-class _Target:
-    """Where the next model call writes: ``width`` slots of the rows ``first`` to ``last``.
+class _WriteRange:
+    """Where the next forward pass writes: ``width`` slots of each row in ``first`` to ``last - 1``.
 
-    start: the first of these slots; of the row that begins last, if they begin apart.
-    used: no slot from this one on is visible to any of the rows.
-    index: rows and slots, if they begin apart.
+    Attributes:
+        start: the first of these slots; the greatest one, if rows start at different slots.
+        used: number of slots that some row can attend to.
+        index: rows and slots, if rows start at different slots.
     """
 
     first: int = 0
@@ -43,13 +44,13 @@ class _Layer(CacheLayerMixin):
 
     def __init__(self, cache: SlotCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        # Not a reference: in a circle of two, buffers would wait for the garbage collector.
+        # A weak one: in a reference cycle, the buffers would wait for the garbage collector.
         self._cache: SlotCache = weakref.proxy(cache)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Make room for every row."""
+        """Allocate the buffers of all rows."""
         self.keys, self.values = (
-            # Zeros, since what is masked is still multiplied by nought, and nought by NaN is NaN.
+            # Zeros, since masked values are still multiplied by zero, and zero times NaN is NaN.
             states.new_zeros(self._cache.rows, states.shape[1], self._cache.slots, states.shape[3])
             for states in (key_states, value_states)
         )
@@ -58,7 +59,7 @@ class _Layer(CacheLayerMixin):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write new keys and values, and return all that the rows may see."""
+        """Write new keys and values; return those of all slots that the rows can attend to."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         return self._write(self.keys, key_states), self._write(self.values, value_states)
@@ -74,7 +75,7 @@ class _Layer(CacheLayerMixin):
         return rows[:, :, : target.used]
 
     def grow(self, slots: int) -> None:
-        """Make it so many slots."""
+        """Extend the buffers to a number of slots."""
         if self.keys is not None and self.values is not None:
             self.keys = pad(self.keys, (0, 0, 0, slots - self.keys.shape[2]))
             self.values = pad(self.values, (0, 0, 0, slots - self.values.shape[2]))
@@ -86,35 +87,39 @@ class _Layer(CacheLayerMixin):
                 buffer[rows, :, :slots] = buffer[source, :, :slots].clone()
 
     def get_seq_length(self) -> int:
-        """Return how many tokens stand before those that are being read, at most."""
+        """Return how many tokens precede those of this forward pass, at most."""
         return self._cache.target.start
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return how many slots are visible at most, and where they begin."""
+        """Return how many slots a row can attend to, and the first of them."""
         return self._cache.target.used, 0
 
     def get_max_length(self) -> int:
-        """Return -1: there is no greatest length."""
+        """Return -1: the length has no limit."""
         return -1
 
 
 class SlotCache(Cache):
-    """Room for a number of rows; ``aim`` tells where the next model call writes."""
+    """KV cache of a number of rows; ``prepare_write`` sets where the next forward pass writes."""
 
     def __init__(self, rows: int) -> None:
         super().__init__(layers=[])
-        self._layers: list[_Layer] = self.layers  # type: ignore[assignment]  # it holds no others
+        self._layers: list[_Layer] = self.layers  # type: ignore[assignment]  # all of its layers are these
         self.rows = rows
         self.slots = 0
-        self.target = _Target()
+        self.target = _WriteRange()
 
-    def aim(
+    def prepare_write(
         self, first: int, starts: Sequence[int], lengths: Sequence[int], device: torch.device
     ) -> None:
-        """Let the next call write to the rows from ``first`` on, to each from a slot of its own.
+        """Set where the next forward pass writes; allocate slots that are missing.
 
-        lengths: how many tokens of each row are meant; what is written behind is padding, which
-            no one sees and a later call writes over.
+        Args:
+            first: the first row; the next ones follow.
+            starts: the first slot for each row.
+            lengths: tokens of each row. What is written after them is padding, which no token
+                attends to and which a later pass overwrites.
+            device: of the model.
         """
         width = max(lengths)
         needed = max(starts) + width
@@ -129,7 +134,7 @@ class SlotCache(Cache):
             slots = torch.tensor([range(start, start + width) for start in starts], device=device)
             index = rows[:, None], slots
         used = max(start + length for start, length in zip(starts, lengths, strict=True))
-        self.target = _Target(first, first + len(starts), max(starts), width, used, index)
+        self.target = _WriteRange(first, first + len(starts), max(starts), width, used, index)
 
     def update(
         self,
@@ -139,7 +144,7 @@ class SlotCache(Cache):
         *_: Any,
         **__: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write new keys and values of a layer, and return all that the rows may see."""
+        """Write new keys and values of a layer; return all that rows can attend to."""
         while len(self._layers) <= layer_idx:
             self._layers.append(_Layer(self))
         return self._layers[layer_idx].update(key_states, value_states)

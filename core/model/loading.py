@@ -1,4 +1,4 @@
-"""Base models and tokenizers: where they come from, how they are loaded, on what they run."""
+"""Load base models, adapters, tokenizers and configs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from safetensors import SafetensorError
 
 from ..errors import RunError, SettingsError
 from ..settings import EMBEDDED, Settings
+from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+    from transformers import (
+        BitsAndBytesConfig,
+        PretrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
-if TYPE_CHECKING:
-    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+"""The types of numbers that the setting ``precision`` names."""
 
 
 def quieten() -> None:
-    """Keep the libraries' own progress bars and hints out of our output; errors still show."""
+    """Turn off progress bars, hints and warnings of the libraries; their errors still show."""
     import transformers
     from datasets.utils.logging import disable_progress_bar, set_verbosity_error
 
@@ -33,7 +39,7 @@ def quieten() -> None:
     transformers.logging.disable_progress_bar()
     set_verbosity_error()
     disable_progress_bar()
-    # peft asks transformers by a deprecated name; the user can do nothing about it.
+    # peft uses a deprecated name of transformers; the user can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # A tied layer in modules_to_save is trained and merged as a layer of its own.
     warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings", module="peft")
@@ -43,27 +49,27 @@ def quieten() -> None:
 
 
 def location(settings: Settings) -> str:
-    """Return the folder or hub id that the setting ``model`` means."""
+    """Return the folder or Hugging Face id of the base model."""
     if settings.model == EMBEDDED:
         return str(Path(__file__).parent.parent / "base")
     return settings.model
 
 
 def identity(settings: Settings) -> dict[str, str]:
-    """Return the name of the base model and what pins its weights: a hash or a commit."""
+    """Return the base model's name, and a hash of its weights (a folder) or its commit (the hub).
+
+    Raises:
+        SettingsError: the model was a folder that does not exist any more.
+    """
     folder = Path(location(settings))
     if not folder.is_dir():
-        from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
 
         try:
-            cached = try_to_load_from_cache(
-                settings.model, "config.json", revision=settings.revision or "main"
-            )
+            cached = _cached(settings, "config.json")
         except HFValidationError as error:  # the path of a folder that is gone
             raise SettingsError(f"model {settings.model}: no such folder") from error
-        commit = Path(cached).parent.name if isinstance(cached, str) else ""
-        return {"name": settings.model, "commit": commit}
+        return {"name": settings.model, "commit": Path(cached).parent.name if cached else ""}
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -72,7 +78,43 @@ def identity(settings: Settings) -> dict[str, str]:
     return {"name": settings.model, "sha256": digest.hexdigest()}
 
 
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+def _cached(settings: Settings, name: str) -> str | None:
+    """Return the path of one of the model's files in the hub's cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(settings.model, name, revision=settings.revision or "main")
+    return path if isinstance(path, str) else None
+
+
+def has_local_weights(settings: Settings) -> bool:
+    """Say whether the model's weights are in the package, in a folder, or in the hub's cache."""
+    folder = Path(location(settings))
+    if folder.is_dir():
+        return any(folder.glob("*.safetensors"))
+    names = ("model.safetensors", "model.safetensors.index.json")
+    return any(_cached(settings, name) for name in names)
+
+
+def read_config(settings: Settings) -> PretrainedConfig:
+    """Read the model's config from a folder, from the package, or from the hub.
+
+    Raises:
+        SettingsError: there is none, or it cannot be reached.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            location(settings),
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+        )
+    except Exception as error:  # for a broken file, transformers raises no narrower type
+        raise SettingsError(
+            f"model {settings.model}: its config cannot be read: {_shortened(error)} "
+            f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
+        ) from error
+    return config
 
 
 def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrainedTokenizerBase:
@@ -90,7 +132,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
             revision=None if folder else settings.revision,
             trust_remote_code=settings.trust_remote_code,
         )
-    except Exception as error:  # of a broken file, tokenizers raises nothing narrower
+    except Exception as error:  # for a broken file, tokenizers raises no narrower type
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -98,14 +140,19 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
 
 
 def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> PreTrainedModel:
-    """Load the base model for training: NF4 with double quantisation where ``quantized``.
+    """Load the base model for training.
+
+    Args:
+        settings: name the model and the precision.
+        quantized: whether to quantise the weights (NF4, double quantisation).
+        device: to load it on, if that is a GPU.
 
     Raises:
-        SettingsError: there is no such model, it holds no safetensors, or it does not load.
+        SettingsError: there is no such model, it has no safetensors, or it does not load.
     """
     from transformers import AutoModelForCausalLM
 
-    precision = _DTYPES[pick_precision(settings, device)]
+    precision = DTYPES[pick_precision(settings, device)]
     # Adapters over unquantised float32 weights train well under autocast; fp16 weights do not.
     dtype = torch.float32 if precision == torch.float16 or device.type == "cpu" else precision
     options: dict[str, Any] = {}
@@ -131,10 +178,10 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
 
 
 def _keep_as_quantized(model: PreTrainedModel) -> None:
-    """Keep bitsandbytes from repacking the weights when they are first used in evaluation mode.
+    """Keep bitsandbytes from repacking the weights at their first use in evaluation mode.
 
-    It does so on CPUs with bf16 instructions, and rounds the constants of the quantisation: from
-    the first evaluation on, a training would go on over other weights.
+    On CPUs with bf16 instructions it would, rounding the quantisation constants: after its first
+    evaluation, a training would continue with other weights.
     """
     module: Any
     for module in model.modules():
@@ -143,7 +190,7 @@ def _keep_as_quantized(model: PreTrainedModel) -> None:
 
 
 def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Return QLoRA's quantisation (Dettmers et al. 2023): NF4, the constants quantised too."""
+    """Return the quantisation of QLoRA (Dettmers et al. 2023): NF4 with double quantisation."""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -155,25 +202,24 @@ def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
 
 
 def pick_attention(settings: Settings, device: torch.device) -> str:
-    """Return the attention implementation: FlashAttention where it is installed, else sdpa.
+    """Return the attention implementation: FlashAttention if installed and usable, else sdpa.
 
-    FlashAttention takes no masks, so it cannot read a prompt as a prefix.
+    FlashAttention takes no masks.
     """
     if settings.attention != "auto":
         return settings.attention
     from transformers.utils import is_flash_attn_2_available
 
-    if device.type == "cuda" and is_flash_attn_2_available() and not settings.prefix_lm:
-        return "flash_attention_2"
-    return "sdpa"
+    usable = device.type == "cuda" and not prompt_attention(settings).needs_masks
+    return "flash_attention_2" if usable and is_flash_attn_2_available() else "sdpa"
 
 
 def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedModel:
-    """Load the model that answers: the base, with a run's adapter where one is given.
+    """Load the model for inference: the base, with a run's adapter if one is given.
 
-    Where memory allows (or ``settings.merge`` says so), the quantised weights are dequantised and
-    the adapter is merged into them: the very weights it was trained over, several times faster
-    than dequantising at every step.
+    If memory allows (or ``settings.merge`` says so), the quantised weights are dequantised and the
+    adapter is merged into them. These are exactly the weights it was trained over, and they
+    generate several times faster than weights that are dequantised at every step.
 
     Raises:
         RunError: the adapter does not load.
@@ -192,7 +238,7 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         try:
             model = PeftModel.from_pretrained(model, str(adapter))
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise RunError(f"{adapter}: cannot be loaded: {_in_short(error)}") from error
+            raise RunError(f"{adapter}: cannot be loaded: {_shortened(error)}") from error
         model = model.merge_and_unload() if merging else model
     if merging or not quantized:
         model = model.to(device)
@@ -201,14 +247,14 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
 
 
 def inference_dtype(device: str, precision: str) -> torch.dtype:
-    """Return the type of merged weights on a kind of device."""
-    return torch.float32 if device == "cpu" else _DTYPES[precision]
+    """Return the dtype of merged weights on a type of device."""
+    return torch.float32 if device == "cpu" else DTYPES[precision]
 
 
 def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     """Say whether dequantised weights take under half of the memory that is free."""
     parameters = sum(
-        p.numel() * (2 if p.dtype == torch.uint8 else 1)  # two NF4 weights stand in a byte
+        p.numel() * (2 if p.dtype == torch.uint8 else 1)  # a byte holds two NF4 weights
         for p in model.parameters()
     )
     width = 2 if device.type == "cuda" else 4
@@ -216,50 +262,9 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
 
 
 def _cannot_load(settings: Settings, error: Exception) -> SettingsError:
-    return SettingsError(f"model {settings.model}: cannot be loaded: {_in_short(error)}")
+    return SettingsError(f"model {settings.model}: cannot be loaded: {_shortened(error)}")
 
 
-def _in_short(error: Exception) -> str:
+def _shortened(error: Exception) -> str:
     reason = " ".join(str(error).split())
     return reason if len(reason) <= 300 else reason[:299] + "…"
-
-
-def read_config(settings: Settings) -> PretrainedConfig:
-    """Read a model's config: from a folder, from the package, or from the hub.
-
-    Raises:
-        SettingsError: there is none, or it cannot be reached.
-    """
-    from transformers import AutoConfig
-
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(
-            location(settings),
-            revision=settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-        )
-    except Exception as error:  # of a broken file, transformers raises nothing narrower
-        reason = " ".join(str(error).split())[:200]
-        raise SettingsError(
-            f"model {settings.model}: its config cannot be read: {reason} "
-            f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
-        ) from error
-    return config
-
-
-def weights_at_hand(settings: Settings) -> bool:
-    """Say whether a model's weights are in the package, in a folder, or in the hub's cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    pass
-
-    folder = Path(location(settings))
-    if folder.is_dir():
-        return any(folder.glob("*.safetensors"))
-    names = ("model.safetensors", "model.safetensors.index.json")
-    return any(
-        isinstance(
-            try_to_load_from_cache(settings.model, name, revision=settings.revision or "main"), str
-        )
-        for name in names
-    )

@@ -1,4 +1,4 @@
-"""Out of memory: how it is known, what it leaves to be given back, and what takes less."""
+"""Recognise out-of-memory errors, and release memory after them."""
 
 from __future__ import annotations
 
@@ -6,46 +6,42 @@ import ctypes
 import gc
 from contextlib import suppress
 
-_SIGNS = (
+_MESSAGES = (
     "can't allocate memory",  # DefaultCPUAllocator of torch
     "not enough memory: you tried to allocate",  # the same, on Windows
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "MPS backend out of memory",
 )
-
-
 _M_MMAP_THRESHOLD = -3  # malloc.h
-_LARGE = 128 * 1024
+_MMAP_BYTES = 128 * 1024
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error, or what caused it, is a lack of memory."""
+    """Say whether an error, or its cause, is a lack of memory."""
     import torch
 
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError | torch.OutOfMemoryError):
-            return True
-        if isinstance(cause, RuntimeError) and any(sign in str(cause) for sign in _SIGNS):
-            return True
-        cause = cause.__cause__
-    return False
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Return to the system what a failed attempt held and nothing refers to any more."""
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with suppress(OSError, AttributeError):  # another C library than glibc has no such call
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)  # slower, but it is free at once
-    trim()
+    with suppress(OSError, AttributeError):  # only glibc has this function
+        # Large blocks that are freed go back to the system at once; allocating them is slower.
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+    trim_heap()
 
 
-def trim() -> None:
-    """Return to the system what the C library holds and nothing uses."""
-    with suppress(OSError, AttributeError):  # another one than glibc
+def trim_heap() -> None:
+    """Return free memory of the C library's heap to the system."""
+    with suppress(OSError, AttributeError):  # only glibc has this function
         ctypes.CDLL(None).malloc_trim(0)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..data import IGNORED, Example, Message, Record, Reject
-from ..decoding.grammar import Grammars, Vocabulary
+from ..decoding.grammar import Grammars
+from ..decoding.llguidance_adapter import Vocabulary
 from ..schema.pointers import field_of
 from ..schema.records import read_record, write_record
 from ..tagging.labels import Tags
