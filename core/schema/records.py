@@ -32,7 +32,7 @@ def write_record(record: Record, schema: Schema) -> str:
     Models are trained on this form and generate it: no white space, no exponents, whole numbers
     without a fraction. Keys that the schema does not name come last, in their own order.
     """
-    return _compact(in_schema_order(record, schema, schema))
+    return _compact(_in_schema_order(record, schema, schema))
 
 
 def _compact(value: Any) -> str:
@@ -45,17 +45,17 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+def _in_schema_order(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     """Return ``value`` with the keys of every object in the order of ``properties``."""
     schema = resolve(schema, root)
     if isinstance(value, dict):
         ordered = {key: value[key] for key in schema.get("properties", {}) if key in value} | value
         return {
-            key: in_schema_order(item, property_schema(schema, key), root)
+            key: _in_schema_order(item, property_schema(schema, key), root)
             for key, item in ordered.items()
         }
     if isinstance(value, list):
-        return [in_schema_order(item, schema.get("items", {}), root) for item in value]
+        return [_in_schema_order(item, schema.get("items", {}), root) for item in value]
     return value
 
 

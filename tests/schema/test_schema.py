@@ -14,6 +14,8 @@ from fieldsmith.schema.navigation import (
     field_list,
     field_schema,
     is_verbatim,
+    iter_fields,
+    iter_subschemas,
     types_of,
 )
 from fieldsmith.schema.pointers import field_of, leaves, parse_pointer, pointer_of
@@ -24,7 +26,7 @@ ANY: Schema = {"type": "object"}
 STRING = {"type": "string"}
 NAME = {"type": "string", "x-source": "verbatim"}
 
-# A paper whose parts are said in every way that a schema has: by reference, beside null, nested.
+# A paper described in every way that a schema has: by reference, beside null, nested.
 PAPER: Schema = {
     "type": "object",
     "required": ["title", "authors", "venue"],
@@ -197,7 +199,7 @@ def test_a_field_is_named_without_its_places_in_lists() -> None:
     assert field_of("/relations/3/chemical") == "relations/chemical"
 
 
-# What the schema says about a field
+# The schema of a field
 
 
 @pytest.mark.parametrize(
@@ -254,10 +256,49 @@ def test_true_is_a_schema() -> None:
     assert field_list(schema) == "a, b"
 
 
-# The record that says nothing
+# All subschemas and fields
 
 
-def test_the_empty_record_is_valid_and_says_nothing() -> None:
+def test_each_subschema_is_yielded_with_its_pointer() -> None:
+    schema: Schema = {
+        "properties": {"a/b": {"items": {"not": {}}}, "c": True},
+        "$defs": {"d": {"anyOf": [{}, {"$ref": "#"}]}},
+        "additionalProperties": False,
+        "enum": [{"properties": {"x": {}}}],
+    }
+    assert [pointer for pointer, _part in iter_subschemas(schema)] == [
+        "",
+        "/properties/a~1b",
+        "/properties/a~1b/items",
+        "/properties/a~1b/items/not",
+        "/properties/c",
+        "/$defs/d",
+        "/$defs/d/anyOf/0",
+        "/$defs/d/anyOf/1",
+    ]
+
+
+def test_each_field_is_yielded_with_its_resolved_schema() -> None:
+    fields = list(iter_fields(PAPER))
+    names = ["", "title", "authors", "authors", "authors/name", "authors/age"]
+    assert [name for name, _part in fields][:6] == names
+    assert dict(fields)["authors/name"] == NAME
+
+
+def test_a_schema_inside_itself_is_followed_once_or_to_a_depth() -> None:
+    tree: Schema = {
+        "properties": {"name": STRING, "children": {"type": "array", "items": {"$ref": "#"}}}
+    }
+    once = [name for name, _part in iter_fields(tree)]
+    assert once == ["", "name", "children", "children"]
+    deep = [name for name, _part in iter_fields(tree, 3, recursive=True)]
+    assert deep == [*once, "children/name", "children/children"]
+
+
+# The record without values
+
+
+def test_the_empty_record_is_valid_and_without_values() -> None:
     empty = empty_record(PAPER)
     assert empty == {
         "title": None,

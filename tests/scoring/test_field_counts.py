@@ -132,7 +132,7 @@ def test_counts_are_counts_and_gold_is_full(gold: Record, other: Record, how: st
 
 
 @pytest.mark.parametrize(
-    ("annotation", "told"),
+    ("annotation", "message"),
     [
         ({"x-source": "verbatm"}, "/properties/a: x-source is 'verbatm'; did you mean verbatim"),
         ({"x-score": "levenstein"}, "x-score is 'levenstein'; did you mean levenshtein"),
@@ -144,10 +144,10 @@ def test_counts_are_counts_and_gold_is_full(gold: Record, other: Record, how: st
         ({"x-key": "b"}, "x-key is 'b'"),
     ],
 )
-def test_an_annotation_that_says_nothing_is_told(annotation: Schema, told: str) -> None:
+def test_an_annotation_that_cannot_be_read_is_reported(annotation: Schema, message: str) -> None:
     problem = annotation_problem({"type": "object", "properties": {"a": annotation}})
     assert problem is not None
-    assert told in problem
+    assert message in problem
 
 
 def test_other_peoples_annotations_and_fields_so_named_are_let_be() -> None:

@@ -1,4 +1,4 @@
-"""Where documents are cut: at the largest border in sight, in any language, in linear time."""
+"""Where documents are cut: at the largest boundary in sight, in any language, in linear time."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_without_a_paragraph_it_ends_with_a_sentence() -> None:
     assert windows_of(f"{whole} {whole}", 4 * count(SENTENCE) + 5) == [whole, whole]
 
 
-def test_a_border_that_leaves_too_little_is_passed_over() -> None:
+def test_a_boundary_that_leaves_too_little_is_passed_over() -> None:
     text = f"Short.\n\n{' '.join([WORDS] * 12)}"
     first, *_ = windows_of(text, count(text) // 2)
     assert len(first) > len(text) // 3
@@ -94,10 +94,10 @@ def test_windows_that_share_text_begin_with_a_sentence_if_one_is_near() -> None:
 )
 def test_sentences_end_in_any_language(first: str) -> None:
     text = f"{first} {first} {first}"
-    borders = Boundaries.find(text, (0, len(text)))
+    boundaries = Boundaries.find(text, (0, len(text)))
     ends = [len(first) * number + number - 1 for number in (1, 2)]
-    assert [end for end in borders.ends[-1] if 0 < end < len(text)] == ends
-    assert borders.starts == [0, ends[0] + 1, ends[1] + 1]
+    assert [end for end in boundaries.ends[-1] if 0 < end < len(text)] == ends
+    assert boundaries.starts == [0, ends[0] + 1, ends[1] + 1]
 
 
 def test_the_script_tells_whose_abbreviations_count() -> None:
@@ -146,12 +146,12 @@ parts = st.lists(
 
 
 @given(parts, st.sampled_from(["\n\n", "\n", " ", "\r\n\r\n", ""]))
-def test_borders_rise_and_lie_in_the_text(found: list[str], between: str) -> None:
+def test_boundaries_ascend_and_lie_in_the_text(found: list[str], between: str) -> None:
     text = between.join(found)
     start = min(2, len(text))
-    borders = Boundaries.find(text, (start, len(text)))
-    for level in (*borders.ends, borders.starts):
+    boundaries = Boundaries.find(text, (start, len(text)))
+    for level in (*boundaries.ends, boundaries.starts):
         assert list(level) == sorted(level)
         assert all(start <= at <= len(text) for at in level)
-    for ends in borders.ends:
+    for ends in boundaries.ends:
         assert all(at == start or not text[at - 1].isspace() for at in ends)

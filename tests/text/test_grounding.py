@@ -34,7 +34,7 @@ hard = st.text(HARD, max_size=24)
     [
         ("acid in placid acids, acid", "acid", [0, 22]),
         ("(S)-X and (S)-X", "(S)-X", [0, 10]),
-        ("x(S)-X", "(S)-X", [1]),  # its edge is no letter, so anything may stand before it
+        ("x(S)-X", "(S)-X", [1]),  # its edge is no letter, so anything may come before it
         ("5 mg, 15 mg, 5 mgs", "5 mg", [0]),
         ("a_b b", "b", [4]),
         ("a b a b a", "a b a", [0]),  # none over another
@@ -119,7 +119,7 @@ def test_a_plain_text_is_cut_as_any_other_is(text: str) -> None:
 
 
 def naive(text: str, same: Callable[[str], bool]) -> list[tuple[int, int]]:
-    """Return the spans that stand in a text and are the same, the first of those that overlap."""
+    """Return the word spans of a text that are the same, the first of those that overlap."""
     found: list[tuple[int, int]] = []
     for start in range(len(text)):
         for end in range(start + 1, len(text) + 1):
@@ -180,7 +180,7 @@ def test_a_span_stands_on_borders(text: str, span: tuple[int, int], wanted: bool
         ("Beta-\nblocker: infor-\nmation", "beta-blocker: information", None),
         ("IL–\n6 of 10−20", "IL-6", ["IL–\n6"]),
         ("IL–\n6 of 10−20", "10-20", ["10−20"]),
-        ("1-2", "12", []),  # the hyphen says something
+        ("1-2", "12", []),  # the hyphen has a meaning
         ("x - y", "x-y", []),
         ("pre- and postnatal", "Pre- and postnatal", ["pre- and postnatal"]),
         ("cafe\u0301 CAFÉ", "café", ["cafe\u0301", "CAFÉ"]),
@@ -229,7 +229,7 @@ def test_a_text_reads_like_itself_in_any_form(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value", "wanted"),
     [
-        ("Aspirin or aspirin", "aspirin", ((11, 18),)),  # it stands there: no other is meant
+        ("Aspirin or aspirin", "aspirin", ((11, 18),)),  # it occurs as it is: no other is meant
         ("Aspirin or Aspirin", "aspirin", ((0, 7), (11, 18))),
         ("Folic acid or folic acid", "FOLIC ACID", None),
         ("folic acid", "water", ()),

@@ -47,7 +47,7 @@ def test_an_unknown_step_is_named() -> None:
 @given(st.text(), st.sampled_from([step for step in STEPS if step != "casefold"]))
 def test_a_normal_form_stays_as_it_is(text: str, step: str) -> None:
     once = normalise(text, [step])
-    if step == "dehyphenate" and "\n" in once:  # what is joined may stand before another break
+    if step == "dehyphenate" and "\n" in once:  # what is joined may come before another break
         return
     assert normalise(once, [step]) == once
 
