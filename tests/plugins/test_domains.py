@@ -176,3 +176,8 @@ def test_a_file_of_junk_is_told_and_never_a_crash(
         problems.append(str(error))
     assert problems
     assert all(str(file) in problem and "\n" not in problem for problem in problems), problems
+
+
+def test_the_readme_states_the_prompt(plugin: Plugin) -> None:
+    page = (ROOT / "plugins" / plugin.name / "README.md").read_text(encoding="utf-8")
+    assert f"```text\n{plugin.prompt(Document('one', 'A text.'))[0].content}\n```" in page
