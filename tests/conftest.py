@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,10 @@ from installed_plugins import Site
 from paths import why_missing
 
 if TYPE_CHECKING:
-    from command import Answer
+    from command import Command
     from tiny_model import Trained, Workplace
+
+    from fieldsmith.plugins import Plugin
 
 # Before anything imports the hub's client: no test may depend on what lies outside.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -52,6 +54,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+@pytest.fixture(scope="session")
+def medical() -> Plugin:
+    """The plugin for chemicals and diseases, loaded."""
+    from fieldsmith.plugins import load
+
+    return load("medical_ner")
+
+
 # How long an example takes is no property of the code: other tests may run beside it.
 # The same examples each time, so that a change is judged by what it changes; `make test-slow` looks
 # for new ones.
@@ -83,9 +93,7 @@ def run(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(
-    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
+def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command line in this process: libraries and model stay loaded between commands."""
     from command import Answer
 

@@ -13,6 +13,7 @@ from fieldsmith.files import (
     check_json,
     decode,
     files_in,
+    open_atomically,
     parse_json,
     parse_line,
     read_jsonl,

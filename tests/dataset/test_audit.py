@@ -6,13 +6,13 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audit_reports import assert_balanced, report, row, write
-from command import Answer, extract
+from command import Command, extract
 from invented_plugins import NAMES, example, plugin_of, shipped_prompts
 from paths import BASE, REAL_DATA
 from tiny_model import lines
@@ -26,12 +26,6 @@ from fieldsmith.plugins import Plugin
 from fieldsmith.settings import EMBEDDED, Settings, resolve
 from fieldsmith.task import Task
 from fieldsmith.windows.rows import Rows, build_rows, stream_rows
-
-Command = Callable[..., Answer]
-
-MEDICAL = REAL_DATA / "medical"
-BC5CDR = MEDICAL / "bc5cdr"
-INSTRUCT = MEDICAL / "medical_ner_instruct"
 
 ESCAPE = "\x1b"
 
@@ -299,7 +293,11 @@ def test_a_held_out_split_can_be_looked_at(command: Command, tmp_path: Path) -> 
 def test_the_counts_of_a_published_corpus_add_up(
     command: Command, medical: Plugin, tmp_path: Path
 ) -> None:
-    blocks = (BC5CDR / "CDR_TrainingSet.PubTator.txt").read_text(encoding="utf-8").split("\n\n")
+    blocks = (
+        (REAL_DATA / "medical/bc5cdr/CDR_TrainingSet.PubTator.txt")
+        .read_text(encoding="utf-8")
+        .split("\n\n")
+    )
     file = tmp_path / "corpus.txt"
     file.write_text("\n\n".join(blocks[:60]), encoding="utf-8")
     chat = tmp_path / "chat.jsonl"

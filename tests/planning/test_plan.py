@@ -1,17 +1,16 @@
-"""The plan: what it counts is what training holds, it loads no weights, and says what to change."""
+"""The plan counts what training allocates, loads no weights, and says which settings need less."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command import Answer, extract
+from command import Command, extract
 from installed_plugins import Site
 from tiny_model import Workplace
 from transformers import AutoConfig, LlamaConfig
@@ -19,17 +18,21 @@ from transformers import AutoConfig, LlamaConfig
 from fieldsmith.data import IGNORED
 from fieldsmith.model.devices import pick_device
 from fieldsmith.model.loading import load_base
-from fieldsmith.planning.memory import Asked, Batch, Memory, measure, optimizer_bytes
-from fieldsmith.planning.plan import longest_batch, longest_prompts
+from fieldsmith.planning.batches import (
+    PromptBatch,
+    TrainingBatch,
+    longest_batch,
+    longest_prompts,
+)
+from fieldsmith.planning.memory import Memory, measure
+from fieldsmith.planning.optimizer_memory import optimizer_bytes
 from fieldsmith.settings import Settings
 from fieldsmith.training.schedule import count_steps
 from fieldsmith.windows.rows import Row
 
-Command = Callable[..., Answer]
-
 SETTINGS = Settings(lora_dropout=0.0, activation_checkpointing=False, attention="eager")
-BATCH = Batch(rows=8, length=96, answer=300)
-ASKED = Asked(rows=8, length=64, answer=32)
+BATCH = TrainingBatch(rows=8, length=96, answer=300)
+PROMPTS = PromptBatch(rows=8, length=64, answer=32)
 
 
 def llama(**changes: int) -> LlamaConfig:
@@ -47,18 +50,21 @@ def llama(**changes: int) -> LlamaConfig:
 
 
 def counted(
-    config: Any, settings: Settings = SETTINGS, batch: Batch = BATCH, asked: Asked = ASKED
+    config: Any,
+    settings: Settings = SETTINGS,
+    batch: TrainingBatch = BATCH,
+    prompts: PromptBatch = PROMPTS,
 ) -> Memory:
-    return measure(config, settings, batch, asked, "cpu", "fp32")
+    return measure(config, settings, batch, prompts, "cpu", "fp32")
 
 
 # What is counted
 
 
-def test_the_lasting_terms_are_those_of_the_real_model(workplace: Workplace) -> None:
+def test_the_persistent_terms_are_those_of_the_real_model(workplace: Workplace) -> None:
     settings = replace(SETTINGS, model=str(workplace.model), lora_rank=8)
     config = AutoConfig.from_pretrained(workplace.model)
-    memory = measure(config, settings, BATCH, ASKED, "cpu", "fp32")
+    memory = measure(config, settings, BATCH, PROMPTS, "cpu", "fp32")
     model: Any = load_base(
         replace(settings, precision="fp32"), quantized=True, device=pick_device()
     )
@@ -85,7 +91,7 @@ def test_activations_grow_with_the_batch_and_its_length() -> None:
     assert two.activations == pytest.approx(2 * one.activations, rel=0.02)
     longer = counted(llama(), batch=replace(BATCH, length=192))
     assert longer.activations > 2 * one.activations, "eager attention grows with the square"
-    assert one.lasting == two.lasting == longer.lasting
+    assert one.persistent == two.persistent == longer.persistent
 
 
 def test_the_loss_takes_what_the_answers_take() -> None:
@@ -123,7 +129,7 @@ def test_the_loss_of_the_tags_is_counted() -> None:
 
 def test_answering_takes_a_copy_of_few_weights_and_keys_and_values() -> None:
     model = llama()
-    few, many = (counted(model, asked=replace(ASKED, rows=rows)) for rows in (8, 80))
+    few, many = (counted(model, prompts=replace(PROMPTS, rows=rows)) for rows in (8, 80))
     assert few.copy == pytest.approx(4 * few.parameters, rel=0.01)
     # 64 slots, then 96 in steps of 64; 2 layers of keys and values, 2 heads of 16.
     kept = 128 * 2 * 2 * 2 * 16 * 4
@@ -137,7 +143,7 @@ def test_answering_takes_a_copy_of_few_weights_and_keys_and_values() -> None:
 def test_prompts_that_are_read_a_few_at_a_time_take_the_memory_of_a_few() -> None:
     """Of 8,192 tokens at once one prompt of 4,200 fits, or two of 4,000."""
     model = llama(num_key_value_heads=4, max_position_embeddings=8192)
-    one, two = (counted(model, asked=Asked(2, n, 8)).answering for n in (4200, 4000))
+    one, two = (counted(model, prompts=PromptBatch(2, n, 8)).answering for n in (4200, 4000))
     assert one < two
     scores = 4 * 4000 * 4000 * 4
     assert two > 2 * scores
@@ -179,7 +185,7 @@ def test_a_model_of_billions_is_planned_in_no_memory_for_a_gpu() -> None:
         num_key_value_heads=8,
     )
     settings = Settings(attention="sdpa", batch_size=2)
-    memory = measure(config, settings, Batch(2, 1024, 500), ASKED, "cuda", "bf16")
+    memory = measure(config, settings, TrainingBatch(2, 1024, 500), PROMPTS, "cuda", "bf16")
     assert memory.parameters == 8_030_261_248  # as its model card has it
     linear = memory.parameters - 2 * 128_256 * 4096 - 65 * 4096
     assert memory.quantized == linear // 2
@@ -204,9 +210,9 @@ def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
     answers = [[IGNORED] * 30 + [1] * count for count in (1, 2, 70, 40, 3)]
     rows = [Row([0] * len(labels), labels) for labels in (*answers, [IGNORED] * 127)]
     settings = replace(SETTINGS, batch_size=2, eval_batch_size=4, max_new_tokens=99)
-    assert longest_batch(rows, settings) == Batch(rows=2, length=128, answer=110, lengths=4)
-    assert longest_prompts(rows, settings) == Asked(rows=4, length=127, answer=99)
-    assert longest_prompts(rows[:2], settings) == Asked(rows=2, length=30, answer=99)
+    assert longest_batch(rows, settings) == TrainingBatch(rows=2, length=128, answer=110, lengths=4)
+    assert longest_prompts(rows, settings) == PromptBatch(rows=4, length=127, answer=99)
+    assert longest_prompts(rows[:2], settings) == PromptBatch(rows=2, length=30, answer=99)
     tags = [[7, 8], [7, IGNORED], [9, 9, IGNORED]]
     tagged = [Row(row.input_ids, row.labels, own) for row, own in zip(rows[:3], tags, strict=True)]
     batch = longest_batch(tagged, settings)
@@ -346,8 +352,8 @@ def test_the_terminal_shows_every_term(
     assert answer.code == 0, answer.errors
     for word in (
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",
-        "working space", "runtime", "total of a step", "total while answering", "longest batch",
-        "held-out documents: 64 prompts of up to", "does not fit", "what takes less",
+        "workspace", "runtime", "total of a step", "total of generation", "longest batch",
+        "validation: answers to 64 prompts of up to", "does not fit", "settings that need less",
         "batch_size=8 accumulation=2", "steps of 16 x 1", "time: not measured",
     ):  # fmt: skip
         assert word in answer.output, word

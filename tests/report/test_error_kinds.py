@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldsmith.data import Record, Schema
-from fieldsmith.report.error_kinds import Case, cases
+from fieldsmith.report.error_kinds import Case, classify
 from fieldsmith.text.grounding import ground
 
 SCHEMA: Schema = {
@@ -43,7 +43,7 @@ def kinds(gold: Record, found: Record, text: str = "") -> list[tuple[str, str, i
     ]
     return [
         (case.kind, case.field, len(case.gold), len(case.predicted))
-        for case in cases(gold, found, SCHEMA, places[0], places[1])
+        for case in classify(gold, found, SCHEMA, places[0], places[1])
     ]
 
 
@@ -127,7 +127,7 @@ def test_every_answer_stands_in_one_case(gold: list[str], found: list[str], text
     places = [
         {pointer: it.spans for pointer, it in ground(record, text).items()} for record in records
     ]
-    made = cases(records[0], records[1], SCHEMA, places[0], places[1])
+    made = classify(records[0], records[1], SCHEMA, places[0], places[1])
     for side, names in (("gold", gold), ("predicted", found)):
         pointers = [pointer for case in made for pointer in getattr(case, side)]
         assert len(pointers) == len(set(pointers))

@@ -10,13 +10,12 @@ import shutil
 import struct
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Answer
+from command import Command
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
@@ -29,10 +28,8 @@ from fieldsmith.report.charts import ticks
 from fieldsmith.report.comparison import compare
 from fieldsmith.report.display import visible
 from fieldsmith.report.error_kinds import KINDS
-from fieldsmith.report.scored_run import read_scored
+from fieldsmith.report.scored_run import read_scored_run
 from fieldsmith.scoring.metrics import score
-
-Command = Callable[..., Answer]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 def test_the_counts_that_are_read_again_make_the_stored_scores(trained: Trained) -> None:
-    found = read_scored(trained.run)
+    found = read_scored_run(trained.run)
     assert found.name == "test"
     counts = [document.counts for document in found.documents if document.counts is not None]
     assert len(counts) == 10
@@ -61,7 +58,7 @@ def test_the_terminal_shows_the_tables(made: tuple[Path, Path, Path], command: C
     ours, theirs, data = made
     answer = command("report", ours, "--data", data, "--against", theirs)
     assert answer.code == 0, answer.errors
-    found = read_scored(ours, data=data)
+    found = read_scored_run(ours, data=data)
     for field, row in found.kinds().items():
         cells = [str(row[name]) for name in ("gold", "predicted", *KINDS)]
         pattern = r"\s*│\s*".join(map(re.escape, [field, *cells]))
@@ -81,13 +78,13 @@ def test_a_comparison_says_what_got_better_and_what_got_worse(
     made: tuple[Path, Path, Path],
 ) -> None:
     ours, theirs, data = made
-    sides = read_scored(ours, data=data), read_scored(theirs, data=data)
+    sides = read_scored_run(ours, data=data), read_scored_run(theirs, data=data)
     found = compare(*sides)
     assert found.score.difference.value == pytest.approx(
         sides[0].summary["score"] - sides[1].summary["score"]
     )
     assert found.score.difference.value > 0
-    (change,) = found.better()
+    (change,) = found.changed("better")
     assert change.id == "right"
     assert change.worse == ()
     assert set(change.better) == {
@@ -97,7 +94,7 @@ def test_a_comparison_says_what_got_better_and_what_got_worse(
         ("relations", "chemical: Aspirin; disease: caused", "no longer answered"),
     }
     back = compare(sides[1], sides[0])
-    (change,) = back.worse()
+    (change,) = back.changed("worse")
     assert ("diseases", "rash", "no longer found") in change.worse
     assert ("diseases", "caused", "answered in error") in change.worse
     assert back.score.difference.value == -found.score.difference.value
@@ -180,7 +177,7 @@ def test_json_without_the_data_says_what_is_missing(
     report = told(command, ours, "--split", data.name)
     assert {document["f1"] for document in report["documents"]} == {None}
     assert report["errors"]["chemicals"]["merged"] == 0  # nothing touches without a text
-    assert any("name it by --data" in sentence for sentence in report["missing"])
+    assert any("give its path by --data" in sentence for sentence in report["missing"])
 
 
 def test_json_stands_alone_on_standard_output(
@@ -222,7 +219,7 @@ def written(made: tuple[Path, Path, Path]) -> Path:
     from fieldsmith.report.page import render
 
     ours, theirs, data = made
-    sides = read_scored(ours, data=data), read_scored(theirs, data=data)
+    sides = read_scored_run(ours, data=data), read_scored_run(theirs, data=data)
     file = ours.parent / "report.html"
     file.write_text(render(sides[0], compare(*sides)), encoding="utf-8")
     return file
@@ -311,7 +308,7 @@ def test_documents_with_the_most_errors_are_shown_and_the_rest_is_told(
     file = tmp_path / "new" / "page.html"
     page = page_of(command, file, ours, "--data", data, "--documents", 2)
     names = [name.text_content() for name in page.find_class("name")]
-    found = {it.id: it.errors for it in read_scored(ours, data=data).documents}
+    found = {it.id: it.errors for it in read_scored_run(ours, data=data).documents}
     assert len(names) == 2
     assert min(found[name] for name in names) >= max(
         count for name, count in found.items() if name not in names
@@ -327,12 +324,12 @@ def test_without_the_data_the_page_says_what_is_missing(
 ) -> None:
     ours, theirs, _data = made
     page = page_of(command, tmp_path / "page.html", ours, "--split", "made.jsonl")
-    assert "their data is not at hand" in page.text_content()
+    assert "the data is not available" in page.text_content()
     assert not page.find_class("text")
     assert len(page.xpath("//article")) == len(DOCUMENTS)
     answer = command("report", ours, "--split", "made.jsonl", "--against", theirs)
     assert answer.code == 1
-    assert "name it by --data" in answer.errors
+    assert "give its path by --data" in answer.errors
 
 
 # What is refused
@@ -353,7 +350,7 @@ def test_scores_that_are_not_there_are_refused_with_what_is(run: Path, command: 
     (run / "predictions" / "test.jsonl").unlink()
     assert f"make it by: extract evaluate {run}" in refused(command, run)
     (run / "metrics.json").unlink()
-    assert "metrics.json holds no scores" in refused(command, run)
+    assert "metrics.json has no scores" in refused(command, run)
 
 
 def test_runs_on_other_documents_are_not_compared(

@@ -13,7 +13,7 @@ from tiny_model import Trained
 
 from fieldsmith.report.comparison import compare
 from fieldsmith.report.page import render
-from fieldsmith.report.scored_run import read_scored
+from fieldsmith.report.scored_run import read_scored_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -31,7 +31,7 @@ PATIENCE = 120_000  # milliseconds; other work may run beside the tests
 def file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     ours, theirs, data = two_runs(trained.run, folder)
-    sides = read_scored(ours, data=data), read_scored(theirs, data=data)
+    sides = read_scored_run(ours, data=data), read_scored_run(theirs, data=data)
     file = folder / "report.html"
     file.write_text(render(sides[0], compare(*sides)), encoding="utf-8")
     return file

@@ -23,7 +23,7 @@ def vocabulary() -> Vocabulary:
 
 
 def grammar_of(schema: Schema, text: str = "") -> Grammar:
-    return Grammars(schema, vocabulary()).of(text)
+    return Grammars(schema, vocabulary()).for_text(text)
 
 
 def tokens_of(answer: str) -> list[int]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Answer
+from command import Command
 
 from fieldsmith.settings import resolve
-
-Command = Callable[..., Answer]
 
 
 @pytest.mark.parametrize("name", ["train", "audit", "plan"])

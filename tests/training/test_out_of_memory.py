@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from command import EXTRACT, Answer, extract
+from command import EXTRACT, Answer, Command, extract
 from paths import ROOT
 from small_device import small_device
 from tiny_model import Trained, Workplace, contents, info, lines
@@ -22,8 +22,6 @@ from tiny_model import Trained, Workplace, contents, info, lines
 from fieldsmith.model.out_of_memory import is_out_of_memory
 from fieldsmith.settings import Settings
 from fieldsmith.training.backoff import halved
-
-Command = Callable[..., Answer]
 
 # Runs in the command's process before anything else. The trainer, the model, its weights are real.
 _SMALL_DEVICE = f"""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Answer, Moment, extract
+from command import Command, Moment, extract
 from tiny_model import SETTINGS, Trained, Workplace, contents, info, lines, without_cost
 
 # With SETTINGS an epoch has six steps, and checkpoints stand at 4, 6, 8, 12, 16 and 18. Each line
@@ -156,9 +155,7 @@ def stopped(workplace: Workplace, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_what_a_run_began_with_must_not_change(
-    stopped: Path, command: Callable[..., Answer]
-) -> None:
+def test_what_a_run_began_with_must_not_change(stopped: Path, command: Command) -> None:
     corpus, model = stopped.parent / "corpus", stopped.parent / "model"
     data = (corpus / "train.txt").read_bytes()
     (corpus / "train.txt").write_bytes(data.replace(b"Case 1.", b"Case 0."))
@@ -183,7 +180,7 @@ def test_what_a_run_began_with_must_not_change(
 
 
 def test_a_training_that_has_not_ended_is_not_used(
-    stopped: Path, workplace: Workplace, command: Callable[..., Answer]
+    stopped: Path, workplace: Workplace, command: Command
 ) -> None:
     for arguments in (["evaluate", stopped], ["predict", stopped, workplace.unseen]):
         answer = command(*arguments)
@@ -197,9 +194,7 @@ def test_a_training_that_has_not_ended_is_not_used(
 @pytest.mark.parametrize(
     "option", ["--set=epochs=9", "--data=.", "--allow-leaks", "--model=x", "--preset=embedded"]
 )
-def test_the_settings_of_a_run_cannot_be_changed(
-    run: Path, option: str, command: Callable[..., Answer]
-) -> None:
+def test_the_settings_of_a_run_cannot_be_changed(run: Path, option: str, command: Command) -> None:
     answer = command("train", "--resume", run, option)
     assert answer.code == 2
     assert f"leave out {option.partition('=')[0]}" in answer.errors

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command import Answer, Moment, extract
+from command import Command, Moment, extract
 from safetensors import safe_open
 from tiny_model import SETTINGS, SPLITS, Trained, Workplace, contents, documents, info, lines
 from transformers import (
@@ -30,8 +29,6 @@ from fieldsmith.runs.folder import Run
 from fieldsmith.settings import Settings
 from fieldsmith.training.callbacks import SaveSchedule
 from fieldsmith.training.sampler import LengthGroupedSampler
-
-Command = Callable[..., Answer]
 
 
 def test_one_seed_gives_one_run(workplace: Workplace, trained: Trained, tmp_path: Path) -> None:
@@ -317,7 +314,7 @@ def test_what_the_audit_finds_unsound_is_refused_until_it_is_accepted(
     told = {
         "leaks": "1 of the 1 test document is also in train (d100)",
         "duplicate-ids": "1 row has the id of another row: only the first is read (d3)",
-        "unlearnable": "5.9% of the verbatim leaves do not stand in their text (chemicals 2 of 18)",
+        "unlearnable": "5.9% of the verbatim leaves are not in their text (chemicals 2 of 18)",
     }
     # What the splits tell is refused before a window is made.
     for given, wanted in (
