@@ -1,3 +1,5 @@
+"""Files: how they are read, and written whole or not at all."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Settings: where each comes from, and what is refused."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""Repair of a truncated answer: its complete part becomes a valid record."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Prompts: what the tokens of a conversation are, and what a document cannot forge."""
+
 from __future__ import annotations
 
 import copy

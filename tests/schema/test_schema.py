@@ -1,3 +1,5 @@
+"""Schemas and records: what is read, checked and written."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Calibration: how often values of a confidence are right."""
+
 from __future__ import annotations
 
 import json

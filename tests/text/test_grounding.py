@@ -1,3 +1,5 @@
+"""Grounding: where the values of a record stand in the text."""
+
 from __future__ import annotations
 
 import sys

@@ -1,3 +1,5 @@
+"""Rows: what a model is trained on."""
+
 from __future__ import annotations
 
 import dataclasses

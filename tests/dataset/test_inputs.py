@@ -1,0 +1,152 @@
+"""Inputs to predict on: files, folders and standard input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from invented_plugins import NAMES, example, plugin_of
+from name_lists import PLUGIN, ROW, write
+
+from fieldsmith import Document, InputError, Reject
+from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith.dataset.loading import text_id
+from fieldsmith.plugins import Plugin
+
+
+def inputs(plugin: Plugin, *names: object) -> list[Document | Reject]:
+    return list(read_inputs(plugin, [str(name) for name in names]))
+
+
+def test_inputs_come_in_order_whatever_their_format(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbfplain\r\ntext\r\n")
+    (tmp_path / "c.lst").write_text("names\nAda\n\n")
+    rows = write(tmp_path / "a.jsonl", {"id": "r", "text": "row"}, {"text": "no id"})
+    found = inputs(PLUGIN, tmp_path / "c.lst", tmp_path / "b.txt", rows)
+    assert found == [
+        Document("line 2", "Ada"),
+        Reject(f"{tmp_path / 'c.lst'}:3", "name", "the line is empty"),
+        Document("b.txt", "plain\ntext\n", {"path": "b.txt"}),
+        Document("r", "row"),
+        Document(text_id("no id"), "no id"),
+    ]
+
+
+def test_gold_is_no_matter_where_records_are_asked_for(tmp_path: Path) -> None:
+    rows = write(tmp_path / "a.jsonl", {**ROW, "record": {"names": [1]}})
+    assert inputs(PLUGIN, rows) == [Document("a", "Ada met Bob.")]
+
+
+def test_every_file_of_a_folder_has_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "d.jsonl", ROW)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.txt").write_text("plain")
+    (folder / "binary.txt").write_bytes(b"a\0b")
+    (folder / "broken.jsonl").write_text(json.dumps(ROW) + "\n{")
+    (folder / "empty.jsonl").write_text("")
+    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "names.lst").write_text("names\n")
+    (folder / "paper.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "README.md").write_text("about the data")
+    (folder / ".hidden.txt").write_text("hidden")
+    found = inputs(PLUGIN, folder)
+    assert [(type(row).__name__, row.id) for row in found] == [
+        ("Reject", "binary.txt"),
+        ("Document", "a"),
+        ("Reject", "broken.jsonl"),
+        ("Document", "a"),
+        ("Reject", "empty.jsonl"),
+        ("Reject", "latin.txt"),
+        ("Reject", "names.lst"),
+        ("Reject", "paper.pdf"),
+        ("Document", "sub/a.txt"),
+    ]
+    reasons = [row.reason for row in found if isinstance(row, Reject)]
+    for reason, part in zip(
+        reasons,
+        ["is NUL", "2: not JSON", "is empty", "is not UTF-8", "no document", "in no format"],
+        strict=True,
+    ):
+        assert part in reason
+
+
+def test_a_document_that_cannot_be_written_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.lst").write_text("x")
+    plugin = plugin_of(NAMES, load=lambda _source: [example("half \ud800 of a pair", {})])
+    assert inputs(plugin, tmp_path / "a.lst") == [
+        Reject("one", "", "a text contains half a surrogate pair", "one")
+    ]
+
+
+def test_a_file_that_is_named_and_cannot_be_read_stops(tmp_path: Path) -> None:
+    (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
+    (tmp_path / "binary.txt").write_bytes(b"names\0")
+    for name, reason in [
+        ("gone.txt", "no such file"),
+        ("paper.pdf", "in no format that invented reads"),
+        ("binary.txt", "is NUL"),
+    ]:
+        with pytest.raises(InputError, match=reason):
+            inputs(PLUGIN, tmp_path / name)
+
+
+def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    try:
+        with open(path, "w") as stream:
+            stream.write("text")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    assert inputs(PLUGIN, tmp_path) == [Document("caf?.txt", "text", {"path": "caf?.txt"})]
+
+
+def test_an_empty_text_file_is_a_document(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    assert inputs(PLUGIN, tmp_path / "empty.txt") == [
+        Document("empty.txt", "", {"path": "empty.txt"})
+    ]
+
+
+# Standard input
+
+
+def read_stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> list[Document | Reject]:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    return inputs(PLUGIN, "-")
+
+
+def test_standard_input_is_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_stdin(monkeypatch, "\ufeffAn é.\r\n\nIt {\n".encode()) == [
+        Document("-", "An é.\n\nIt {\n")
+    ]
+
+
+def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b'\n{"id": "a", "text": "b\xe2\x80\xa8c"}\r\n\n{"text": "\\ud800"}\n'
+    assert read_stdin(monkeypatch, data) == [
+        Document("a", "b\u2028c"),
+        Reject("standard input:4", "", "a text contains half a surrogate pair"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "standard input: empty"),
+        (b" \n\n", "standard input: empty"),
+        (b"a\n\xff", "standard input:2: byte 2 is not UTF-8"),
+        (b'{"text": "a"}\n{"text": 1}', 'standard input:2: "text" must be'),
+        (b'{"text": "a"}\nplain', "standard input:2: not JSON"),
+    ],
+)
+def test_standard_input_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, reason: str
+) -> None:
+    with pytest.raises(InputError) as refusal:
+        read_stdin(monkeypatch, data)
+    assert reason in str(refusal.value)
