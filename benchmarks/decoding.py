@@ -286,7 +286,7 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
     class Held(LogitsProcessor):
         def __init__(self) -> None:
             self.matchers = [prompt.grammar.matcher() for prompt in prompts]
-            self.outlines = [JsonState() for _ in prompts]
+            self.states = [JsonState() for _ in prompts]
             self.closing: list[list[int]] = [[] for _ in prompts]  # where a list repeats itself
 
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -310,14 +310,14 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
         def follow(self, scores: torch.Tensor, row: int) -> None:
             vocabulary = prompts[row].grammar.vocabulary
             data = vocabulary.bytes_of(int(scores[row].argmax()))
-            done = self.outlines[row].write(data)
+            done = self.states[row].write(data)
             if done == len(data):
                 return
             closing = vocabulary.tokenize(data[:done] + b"]")
             if self.matchers[row].accepted(closing) < len(closing):
-                self.outlines[row].write(data[done:], repeats=True)
+                self.states[row].write(data[done:], repeats=True)
                 return
-            self.outlines[row].write(b"]")
+            self.states[row].write(b"]")
             self.let(scores, row, closing[:1])
             self.closing[row] = closing[1:]
 

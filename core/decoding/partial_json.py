@@ -1,4 +1,4 @@
-"""An answer that was cut off: the record that comes of what is whole of it."""
+"""Repair truncated JSON: build a valid record from the complete part of an answer."""
 
 from __future__ import annotations
 
@@ -11,47 +11,59 @@ from ..data import Record, Schema
 from ..schema.navigation import property_schema, resolve, types_of
 from ..schema.records import first_problem, read_record, write_record
 
-_DECODER = json.JSONDecoder()
-_NOTHING = object()
-"""Stands for no value at all, where None is one."""
+DECODER = json.JSONDecoder()
+
+_NO_VALUE = object()
+"""Stands for no value at all, since None is one."""
+
+
+def skip_space(text: str, at: int) -> int:
+    """Return the offset of the first character from ``at`` on that is not white space of JSON."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def complete_record(text: str, schema: Schema) -> Record | None:
-    """Return the record of an answer that was cut off, from what is whole of it.
+    """Return the record of a truncated answer.
 
-    The leaf that the cut goes through is dropped, and so is a number at the very end, which might
-    have gone on. What is open is closed: required keys that were not reached are null or empty ([],
-    {}, or "" where the string need not stand in the document). An object or a list that cannot be
-    closed so is dropped with what it holds. Every other leaf stays, at the same JSON Pointer.
+    The leaf at which the text ends is dropped, even a number that looks complete, since it might
+    have continued. Open objects and lists are closed. Required keys that were not reached become
+    null or empty: [], {}, or "" where the string need not be verbatim. An object or a list that
+    cannot be completed so is dropped with its contents. All other leaves keep their JSON Pointer.
 
     Returns:
-        A valid record, its keys in the schema's order; None where none comes of the text, or the
-        text is not the beginning of a JSON object.
+        A valid record, its keys in the schema's order. None if no valid record can be made of the
+        text, or if it is not the beginning of a JSON object.
     """
     try:
-        value = _Beginning(text).closed(schema)
-        return None if value is _NOTHING else read_record(write_record(value, schema), schema)
+        value = _PartialParser(text).completed(schema)
+        return None if value is _NO_VALUE else read_record(write_record(value, schema), schema)
     except ValueError:
         return None
 
 
 def schema_requiring(keys: Iterable[str], schema: Schema) -> Schema:
-    """Return a schema under which a record has these keys of its root, be they null or empty lists.
+    """Return a schema that requires some keys at the root.
 
-    A schema leaves keys optional for gold that does not annotate them, and a model passes over one
-    now and then, with all that stands in the text for it. Where a key could be neither null nor an
-    empty list it stays as optional as it was: nothing has to be invented.
+    A schema leaves keys optional for gold that does not annotate them. A model sometimes skips such
+    a key, with all values that the text has for it.
+
+    Args:
+        keys: those to require. A key that can be neither null nor an empty list stays optional:
+            the model would have to invent a value.
+        schema: of a record.
     """
     required = list(schema.get("required", ()))
-    asked = set(keys) - set(required)
-    for key in filter(asked.__contains__, schema.get("properties", {})):
-        closed = complete_record("{", {**schema, "required": [key]}) or {}
-        if closed.get(key, "") in (None, []):
+    wanted = set(keys) - set(required)
+    for key in filter(wanted.__contains__, schema.get("properties", {})):
+        completed = complete_record("{", {**schema, "required": [key]}) or {}
+        if completed.get(key, "") in (None, []):
             required.append(key)
     return {**schema, "required": required} if required else schema
 
 
-class _CutOffError(Exception):
+class _TruncatedError(Exception):
     """The text ends here."""
 
 
@@ -63,34 +75,34 @@ _UNFINISHED = re.compile(
     )\Z""",
     re.VERBOSE | re.ASCII,
 )
-_DEEPEST = 64
+_MAX_DEPTH = 64
 
 
-class _Beginning:
-    """The beginning of a JSON text, read strictly as far as it goes."""
+class _PartialParser:
+    """Parses a JSON text strictly, as far as it goes."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        # Each container that is open, and its key or index in the one before.
+        # Each open container, with its key or index in the one before.
         self.open: list[tuple[str | int, Any]] = []
 
-    def closed(self, schema: Schema) -> Any:
-        """Return the value with all that is open closed.
+    def completed(self, schema: Schema) -> Any:
+        """Return the value of the text, completed if it is truncated.
 
         Raises:
             ValueError: the text is not the beginning of JSON.
         """
         try:
             value = self._value("")
-        except _CutOffError:
+        except _TruncatedError:
             return self._close(schema)
-        if _skip(self.text, self.at) < len(self.text):
+        if skip_space(self.text, self.at) < len(self.text):
             raise ValueError("more than one value")
         return value
 
     def _close(self, root: Schema) -> Any:
-        """Close what is open, from the inside out; each goes into the one before if it is valid."""
+        """Close open containers from the inside out; a valid one goes into the one before it."""
         if not self.open and self.at < len(self.text):
             raise ValueError("the beginning of a scalar")
         opened = self.open or [("", {})]
@@ -98,10 +110,10 @@ class _Beginning:
         for step, _container in opened[1:]:
             inner = [_inside(schema, step) for schema in schemas[-1]]
             schemas.append(_alternatives(inner, root))
-        value: Any = _NOTHING
+        value: Any = _NO_VALUE
         below: str | int = ""
         for (step, container), alternatives in zip(opened[::-1], schemas[::-1], strict=True):
-            if value is not _NOTHING:
+            if value is not _NO_VALUE:
                 _put(container, below, value)
             value, below = _completed(container, alternatives, root), step
         return value
@@ -109,41 +121,35 @@ class _Beginning:
     def _value(self, step: str | int) -> Any:
         if self._next() not in "{[":
             return self._scalar()
-        if len(self.open) == _DEEPEST:
-            raise ValueError(f"nested deeper than {_DEEPEST} levels")
+        if len(self.open) == _MAX_DEPTH:
+            raise ValueError(f"nested deeper than {_MAX_DEPTH} levels")
         container: dict[str, Any] | list[Any] = {} if self.text[self.at] == "{" else []
         self.open.append((step, container))
         self.at += 1
-        if isinstance(container, dict):
-            self._members(container)
+        closing = "}" if isinstance(container, dict) else "]"
+        if self._next() == closing:
+            self.at += 1
         else:
-            self._items(container)
+            self._members(container, closing)
         self.open.pop()
         return container
 
-    def _members(self, members: dict[str, Any]) -> None:
-        if self._next() == "}":
-            self.at += 1
-            return
+    def _members(self, container: dict[str, Any] | list[Any], closing: str) -> None:
+        """Parse the items of a list, or the members of an object, up to its end."""
         more = True
         while more:
-            if self._next() != '"':
-                raise ValueError("a key is no string")
-            key = self._scalar()
-            if key in members or self._next() != ":":
-                raise ValueError("a key comes twice or has no colon")
-            self.at += 1
-            members[key] = self._value(key)
-            more = self._more("}")
+            key = self._key(container) if isinstance(container, dict) else len(container)
+            _put(container, key, self._value(key))
+            more = self._more(closing)
 
-    def _items(self, items: list[Any]) -> None:
-        if self._next() == "]":
-            self.at += 1
-            return
-        more = True
-        while more:
-            items.append(self._value(len(items)))
-            more = self._more("]")
+    def _key(self, members: dict[str, Any]) -> str:
+        if self._next() != '"':
+            raise ValueError("a key is no string")
+        key: str = self._scalar()
+        if key in members or self._next() != ":":
+            raise ValueError("a key comes twice or has no colon")
+        self.at += 1
+        return key
 
     def _more(self, closing: str) -> bool:
         character = self._next()
@@ -154,14 +160,14 @@ class _Beginning:
 
     def _scalar(self) -> Any:
         if _UNFINISHED.match(self.text, self.at):
-            raise _CutOffError
-        value, self.at = _DECODER.raw_decode(self.text, self.at)
+            raise _TruncatedError
+        value, self.at = DECODER.raw_decode(self.text, self.at)
         return value
 
     def _next(self) -> str:
-        self.at = _skip(self.text, self.at)
+        self.at = skip_space(self.text, self.at)
         if self.at == len(self.text):
-            raise _CutOffError
+            raise _TruncatedError
         return self.text[self.at]
 
 
@@ -177,7 +183,7 @@ def _put(container: Any, step: str | int, value: Any) -> None:
 
 
 def _alternatives(schemas: Iterable[Any], root: Schema, steps: int = 8) -> list[Mapping[str, Any]]:
-    """Return schemas with what they refer to, each followed by its branches."""
+    """Return schemas with their references resolved, each followed by its branches."""
     found: list[Mapping[str, Any]] = []
     for schema in schemas if steps else ():
         whole = resolve(schema, root)
@@ -189,7 +195,7 @@ def _alternatives(schemas: Iterable[Any], root: Schema, steps: int = 8) -> list[
 def _completed(
     value: Any, alternatives: Sequence[Mapping[str, Any]], root: Schema, steps: int = 32
 ) -> Any:
-    """Return an object or list that ends here, with what it still needs, or _NOTHING."""
+    """Return an object or a list with its missing members, or _NO_VALUE."""
     for schema in alternatives:
         whole = value
         if isinstance(value, dict):
@@ -197,38 +203,31 @@ def _completed(
             whole = value | {
                 key: _empty(property_schema(schema, key), root, steps) for key in missing
             }
-            if any(item is _NOTHING for item in whole.values()):
+            if any(item is _NO_VALUE for item in whole.values()):
                 continue
         if first_problem(whole, root, schema) is None:
             return whole
-    return _NOTHING
+    return _NO_VALUE
 
 
 def _empty(schema: Any, root: Schema, steps: int) -> Any:
-    """Return the value that says nothing and is valid, or _NOTHING."""
+    """Return a valid value that is null or empty, or _NO_VALUE."""
     verbatim = resolve(schema, root).get("x-source") == "verbatim"
     for option in _alternatives([schema], root) if steps else ():
         for value in _empty_values(option, root, steps, verbatim=verbatim):
-            if value is not _NOTHING and first_problem(value, root, option) is None:
+            if value is not _NO_VALUE and first_problem(value, root, option) is None:
                 return value
-    return _NOTHING
+    return _NO_VALUE
 
 
 def _empty_values(
     schema: Mapping[str, Any], root: Schema, steps: int, *, verbatim: bool
 ) -> Iterator[Any]:
-    kinds = types_of(schema)
-    if "array" in kinds:
+    types = types_of(schema)
+    if "array" in types:
         yield []
     yield None
-    if "object" in kinds:
+    if "object" in types:
         yield _completed({}, [schema], root, steps - 1)
-    if "string" in kinds and not verbatim and schema.get("x-source") != "verbatim":
+    if "string" in types and not verbatim and schema.get("x-source") != "verbatim":
         yield ""
-
-
-def _skip(text: str, at: int) -> int:
-    """Return the offset after white space."""
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at

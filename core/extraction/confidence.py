@@ -1,4 +1,4 @@
-"""An answer's text: where each leaf of its record stands in it, and how sure the model was."""
+"""Confidence of generated values: the probability that the model gave to each leaf's tokens."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from ..data import Span
+from ..decoding.partial_json import DECODER, skip_space
 from ..schema.pointers import pointer_of
-
-_DECODER = json.JSONDecoder()
 
 
 def leaf_spans(text: str) -> dict[str, Span]:
@@ -21,21 +20,15 @@ def leaf_spans(text: str) -> dict[str, Span]:
     """
     json.loads(text)  # the scanner below relies on a text that parses
     spans: dict[str, Span] = {}
-    _scan(text, _skip(text, 0), (), spans)
+    _scan(text, skip_space(text, 0), (), spans)
     return spans
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
 
 
 def _scan(text: str, at: int, path: tuple[str | int, ...], spans: dict[str, Span]) -> int:
     """Record the leaves of the value at ``at``; return the offset after it."""
     if text[at] in "[{":
         return _scan_container(text, at, path, spans)
-    _value, end = _DECODER.raw_decode(text, at)
+    _value, end = DECODER.raw_decode(text, at)
     quote = 1 if text[at] == '"' else 0
     spans[pointer_of(path)] = (at + quote, end - quote)
     return end
@@ -43,15 +36,15 @@ def _scan(text: str, at: int, path: tuple[str | int, ...], spans: dict[str, Span
 
 def _scan_container(text: str, at: int, path: tuple[str | int, ...], spans: dict[str, Span]) -> int:
     is_object, closing = text[at] == "{", "}" if text[at] == "{" else "]"
-    at, number = _skip(text, at + 1), 0
+    at, number = skip_space(text, at + 1), 0
     while text[at] != closing:
         step: str | int = number
         if is_object:
-            step, after_key = _DECODER.raw_decode(text, at)
-            at = _skip(text, _skip(text, after_key) + 1)
-        at = _skip(text, _scan(text, at, (*path, step), spans))
+            step, after_key = DECODER.raw_decode(text, at)
+            at = skip_space(text, skip_space(text, after_key) + 1)
+        at = skip_space(text, _scan(text, at, (*path, step), spans))
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip_space(text, at + 1)
         number += 1
     return at + 1
 
@@ -62,8 +55,10 @@ def leaf_confidence(text: str, ends: Sequence[int], logprobs: Sequence[float]) -
     The probability of a leaf is the product of those of the tokens that overlap it, the token
     that holds its closing quote included: where a value ends is part of the value.
 
-    ends: for each token, the offset in ``text`` after it, in code points; never falling.
-    logprobs: for each token, the natural logarithm of its probability.
+    Args:
+        text: the answer, which is JSON.
+        ends: for each token, the offset in ``text`` after it, in code points; never falling.
+        logprobs: for each token, the natural logarithm of its probability.
     """
     confidence = {}
     starts = [0, *ends[:-1]]

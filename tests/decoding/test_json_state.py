@@ -20,11 +20,11 @@ from fieldsmith.decoding.json_state import JsonState
         (r'{"a":["x\",\"x\",\"x"]}', None),
     ],
 )
-def test_the_outline_sees_where_a_list_repeats_itself(written: str, followed: str | None) -> None:
-    outline = JsonState()
-    count = outline.write(written.encode())
+def test_the_state_sees_where_a_list_repeats_itself(written: str, followed: str | None) -> None:
+    state = JsonState()
+    count = state.write(written.encode())
     assert written[:count] == (followed or written)
-    assert outline.text.decode() == written[:count]
+    assert state.text.decode() == written[:count]
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def test_the_outline_sees_where_a_list_repeats_itself(written: str, followed: st
         ('{"a":{"b":"x"},"c":', '{"a":{"b":"long"},"c":'),
     ],
 )
-def test_places_are_told_apart_by_keys_and_not_by_contents(one: str, other: str) -> None:
-    assert place_of(one) == place_of(other)
+def test_contexts_differ_by_keys_and_not_by_contents(one: str, other: str) -> None:
+    assert context_of(one) == context_of(other)
 
 
-def test_different_places_are_different() -> None:
+def test_different_contexts_are_different() -> None:
     texts = ["", "{", '{"', '{"a":', '{"a":[', '{"a":["', '{"a":["x","', '{"a":["x"],"b":', '{"b":']
-    assert len({place_of(text) for text in [*texts, '{"a":[],"b":']}) == len(texts) + 1
+    assert len({context_of(text) for text in [*texts, '{"a":[],"b":']}) == len(texts) + 1
 
 
-def place_of(text: str) -> bytes:
-    outline = JsonState()
-    outline.write(text.encode())
-    return outline.place
+def context_of(text: str) -> bytes:
+    state = JsonState()
+    state.write(text.encode())
+    return state.context

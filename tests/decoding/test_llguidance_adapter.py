@@ -63,7 +63,7 @@ def test_no_added_token_can_be_written_be_it_special_or_not() -> None:
         for token in added:
             assert grammar.refusal([*ids[:3], token, *ids[3:]]) is not None
     # What the grammar forces is text too, where the document is nothing but a control token's name.
-    only = Grammars(field(VERBATIM), known).of("<|eot_id|>").matcher()
+    only = Grammars(field(VERBATIM), known).for_text("<|eot_id|>").matcher()
     ids = []
     while not only.ended:
         ids += only.forced() or [int(np.flatnonzero(only.allowed())[0])]

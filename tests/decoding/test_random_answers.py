@@ -114,7 +114,7 @@ def is_grounded(value: Any, schema: Any, root: Schema, text: str, *, told: bool 
 
 def has_no_answer(grammar: Grammar) -> bool:
     """Say whether a field would have to stand in a text that has no span."""
-    return not grammar.text.strip() and not grammar.grammars.rules_of_nothing
+    return not grammar.text.strip() and not grammar.grammars.rules_without_spans
 
 
 def written(matcher: Matcher, source: random.Random) -> list[int]:
