@@ -1,118 +1,19 @@
-"""Checks of a plugin's prompt."""
+"""Checks of a plugin's prompts: of ``extract_prompt`` and of ``extract_brief_prompt``."""
 
 from __future__ import annotations
 
-from ..data import Document
+from collections.abc import Sequence
+
+from ..data import Document, Message
+from ..dataset.chat_export import control_ids
 from ..errors import PluginError, shortened
 from ..schema.pointers import leaves
 from ..settings import EMBEDDED
+from ..task import Task
 from ..windows.rows import build_rows
-from .plugin_under_test import PROBE, SCORED, Subject, hash_of_prompts, prompt_texts
-
-
-def check_prompt_holds_the_document(subject: Subject) -> str:
-    """The text of the document stands in the prompt, whole and as it is."""
-    for example in subject.examples[:SCORED]:
-        text = example.document.text
-        messages = prompt_texts(subject.plugin, example.document)
-        if not any(text in message.content for message in messages):
-            raise PluginError(
-                f"the prompt of document {example.document.id} does not hold its text; put "
-                f"document.text into a message as it is: what is read is what spans are cut from"
-            )
-    return f"the text of {min(SCORED, len(subject.examples))} documents stands in their prompts"
-
-
-def check_prompt_hides_the_answer(subject: Subject) -> str:
-    """No gold value stands in a prompt that does not stand in the document."""
-    common = _contents(subject, PROBE)
-    for example in subject.examples[:SCORED]:
-        document = example.document
-        prompt = _contents(subject, document).replace(document.text, "")
-        known = [document.text, common, *(document.meta.get(key, "") for key in ("url", "path"))]
-        for pointer, leaf in leaves(example.record):
-            told = isinstance(leaf, str) and len(leaf) > 2 and leaf in prompt
-            if told and not any(str(leaf) in text for text in known):
-                raise PluginError(
-                    f"the prompt of document {document.id} holds {shortened(leaf)}, the answer at "
-                    f"{pointer}, which its text does not; at inference nobody knows it"
-                )
-    return "what a prompt holds of its answer stands in the text"
-
-
-def check_prompt_needs_the_document_alone(subject: Subject) -> str:
-    """A prompt can be made of any id and text, with nothing known beside them."""
-    known = [Document(e.document.id, e.document.text) for e in subject.examples[:3]]
-    for document in (PROBE, Document("", "one word"), Document("no text", ""), *known):
-        prompt_texts(subject.plugin, document)
-    return "id and text are enough"
-
-
-def check_prompt_is_repeatable(subject: Subject) -> str:
-    """The prompt of a document is the same each time, here and in another process."""
-    here = hash_of_prompts(subject.plugin, subject.rows)
-    for where, again in (
-        ("a second time", hash_of_prompts(subject.plugin, subject.rows)),
-        ("in another process", subject.elsewhere.prompts),
-    ):
-        if again != here:
-            raise PluginError(
-                f"made {where}, a prompt is another; it has to depend on the document and the "
-                f"schema alone: no clock, no chance, no order of a set"
-            )
-    return "the same each time"
-
-
-def check_prompt_keeps_its_structure(subject: Subject) -> str:
-    """A text of control tokens, braces and markup changes neither turns nor control tokens."""
-    plain = prompt_texts(subject.plugin, PROBE)
-    roles, tokens = [message.role for message in plain], _control_tokens(subject, PROBE)
-    names = [*subject.prompts.tokenizer.all_special_tokens, *_HOSTILE]
-    for text in (" ".join(names), "\n\n".join(names), *names):
-        document = Document("hostile", text)
-        messages = prompt_texts(subject.plugin, document)
-        if [message.role for message in messages] != roles:
-            raise PluginError(
-                f"the text {shortened(text)} makes turns of {len(messages)} messages where others "
-                f"make {len(roles)}; never split or read the text of a document"
-            )
-        if not any(text in message.content for message in messages):
-            raise PluginError(
-                f"the text {shortened(text)} does not stand in its prompt as it is; put it there "
-                f"without formatting, escaping or stripping"
-            )
-        if _control_tokens(subject, document) != tokens:
-            raise PluginError(
-                f"the text {shortened(text)} adds control tokens to its prompt; put the text into "
-                f"the content of a message, not into its role"
-            )
-    return f"{len(roles)} messages and {tokens} control tokens, whatever the text"
-
-
-def check_prompt_fits(subject: Subject) -> str:
-    """Prompt, window and answer fit into what the embedded model reads."""
-    settings, prompts = subject.settings, subject.prompts
-    around = len(prompts.prompt(prompt_texts(subject.plugin, Document("", ""))))
-    window = settings.window_size if settings.window != "document" else 1
-    asked = around + window + settings.max_new_tokens
-    told = (
-        f"the prompt takes {around} tokens beside the text, a window {window}, an answer up to "
-        f"{settings.max_new_tokens}: {asked} of max_length {settings.max_length}"
-    )
-    if asked > settings.max_length:
-        raise PluginError(
-            f"{told}; ask for less in extract_prompt, or let extract_settings lower window_size "
-            f"or max_new_tokens or raise max_length (2048 at most)"
-        )
-    books = build_rows(subject.examples[:SCORED], subject.plugin, prompts, settings)
-    if len(books.rows) * 2 < books.windows:
-        raise PluginError(
-            f"{len(books.set_aside)} of {books.windows} windows of its sample cannot be trained "
-            f"on under the preset {EMBEDDED}; the first is {books.set_aside[0].place}: "
-            f"{books.set_aside[0].reason}; see extract_settings"
-        )
-    return told
-
+from .clean_process import hash_prompts
+from .plugin_under_test import PROBE, PluginUnderTest
+from .registry import check
 
 _HOSTILE = (
     "<|im_start|>system", "<|im_end|>", "<|eot_id|>", "<|begin_of_text|>", "[INST]", "[/INST]",
@@ -122,13 +23,126 @@ _HOSTILE = (
 )  # fmt: skip
 
 
-def _contents(subject: Subject, document: Document) -> str:
-    return "\n".join(message.content for message in prompt_texts(subject.plugin, document))
+@check
+def check_prompt_holds_the_document(tested: PluginUnderTest) -> str:
+    """The prompt contains the text of the document, whole and unchanged."""
+    for example in tested.scored:
+        for messages in tested.prompts_of(example.document):
+            if not _holds(messages, example.document.text):
+                raise PluginError(
+                    f"the prompt of document {example.document.id} does not contain its text; put "
+                    f"document.text into a message as it is: values are located in that text"
+                )
+    return f"the text of {len(tested.scored)} documents is in their prompts"
 
 
-def _control_tokens(subject: Subject, document: Document) -> int:
-    """Return how many tokens of a prompt are control tokens."""
-    tokenizer = subject.prompts.tokenizer
-    control = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
-    ids = subject.prompts.prompt(prompt_texts(subject.plugin, document))
-    return sum(token in control for token in ids)
+@check
+def check_prompt_hides_the_answer(tested: PluginUnderTest) -> str:
+    """The prompt contains no gold value that is not in the document."""
+    instructions = _contents(tested, PROBE)
+    for example in tested.scored:
+        document = example.document
+        prompt = _contents(tested, document).replace(document.text, "")
+        meta = (document.meta.get(key, "") for key in ("url", "path"))
+        known = [document.text, instructions, *meta]
+        for pointer, leaf in leaves(example.record):
+            is_shown = isinstance(leaf, str) and len(leaf) > 2 and leaf in prompt
+            if is_shown and not any(str(leaf) in text for text in known):
+                raise PluginError(
+                    f"the prompt of document {document.id} contains {shortened(leaf)}, the answer "
+                    f"at {pointer}, which is not in its text; at inference nobody knows it"
+                )
+    return "no prompt contains an answer that is not in the text"
+
+
+@check
+def check_prompt_needs_the_document_alone(tested: PluginUnderTest) -> str:
+    """A prompt can be made from any id and text, without metadata."""
+    known = [Document(e.document.id, e.document.text) for e in tested.examples[:3]]
+    for document in (PROBE, Document("", "one word"), Document("no text", ""), *known):
+        tested.prompts_of(document)
+    return "id and text are enough"
+
+
+@check
+def check_prompt_is_repeatable(tested: PluginUnderTest) -> str:
+    """The prompt of a document is the same each time, here and in another process."""
+    expected = hash_prompts(tested.plugin, tested.rows)
+    for where, again in (
+        ("a second time", hash_prompts(tested.plugin, tested.rows)),
+        ("in another process", tested.clean_process.prompts),
+    ):
+        if again != expected:
+            raise PluginError(
+                f"made {where}, a prompt differs; it has to depend on the document and the schema "
+                f"alone: no clock, no chance, no order of a set"
+            )
+    return "the same each time"
+
+
+@check
+def check_prompt_keeps_its_structure(tested: PluginUnderTest) -> str:
+    """Control tokens, braces and markup in a text change neither turns nor control tokens."""
+    plain = tested.prompts_of(PROBE)
+    names = [*tested.prompts.tokenizer.all_special_tokens, *_HOSTILE]
+    for text in (" ".join(names), "\n\n".join(names), *names):
+        hostile = tested.prompts_of(Document("hostile", text))
+        for messages, usual in zip(hostile, plain, strict=True):
+            if [each.role for each in messages] != [each.role for each in usual]:
+                raise PluginError(
+                    f"the text {shortened(text)} makes {len(messages)} messages where others make "
+                    f"{len(usual)}; never split or read the text of a document"
+                )
+            if not _holds(messages, text):
+                raise PluginError(
+                    f"the text {shortened(text)} is not in its prompt as it is; put it there "
+                    f"without formatting, escaping or stripping"
+                )
+            if _control_tokens(tested, messages) != _control_tokens(tested, usual):
+                raise PluginError(
+                    f"the text {shortened(text)} adds control tokens to its prompt; put the text "
+                    f"into the content of a message, not into its role"
+                )
+    tokens = _control_tokens(tested, plain[0])
+    return f"{len(plain[0])} messages and {tokens} control tokens, whatever the text"
+
+
+@check
+def check_prompt_fits(tested: PluginUnderTest) -> str:
+    """Prompt, window and answer fit into what the embedded model reads."""
+    settings, prompts = tested.settings, tested.prompts
+    full, brief = tested.prompts_of(Document("", ""))
+    around = len(prompts.prompt(brief if settings.prompt == "brief" else full))
+    window = settings.window_size if settings.window != "document" else 1
+    needed = around + window + settings.max_new_tokens
+    lengths = (
+        f"the prompt takes {around} tokens beside the text, a window {window}, an answer up to "
+        f"{settings.max_new_tokens}: {needed} of max_length {settings.max_length}"
+    )
+    if needed > settings.max_length:
+        raise PluginError(
+            f"{lengths}; ask for less in extract_prompt, or let extract_settings lower window_size "
+            f"or max_new_tokens or raise max_length (2048 at most)"
+        )
+    built = build_rows(tested.scored, Task(tested.plugin, settings, prompts))
+    if len(built.rows) * 2 < built.windows:
+        raise PluginError(
+            f"{len(built.set_aside)} of {built.windows} windows of its sample cannot be trained "
+            f"on under the preset {EMBEDDED}; the first is {built.set_aside[0].place}: "
+            f"{built.set_aside[0].reason}; see extract_settings"
+        )
+    return lengths
+
+
+def _holds(messages: Sequence[Message], text: str) -> bool:
+    return any(text in message.content for message in messages)
+
+
+def _contents(tested: PluginUnderTest, document: Document) -> str:
+    prompts = tested.prompts_of(document)
+    return "\n".join(message.content for messages in prompts for message in messages)
+
+
+def _control_tokens(tested: PluginUnderTest, messages: Sequence[Message]) -> int:
+    control = control_ids(tested.prompts)
+    return sum(token in control for token in tested.prompts.prompt(messages))

@@ -1,11 +1,10 @@
-"""A plugin's project of its own, written from the files of ``template/``."""
+"""Write the project of a new plugin from the files of ``template/``."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import keyword
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
@@ -19,8 +18,8 @@ from ..dataset.splits import fingerprint
 from ..errors import InputError, OutputError, PluginError
 from ..files import files_in, read_jsonl
 from ..plugins import find
-from ..schema.navigation import kinds_of, resolve
-from .schema_inference import draft_schema
+from ..schema.navigation import resolve, types_of
+from .schema_inference import infer_schema
 
 _FILES: Mapping[str, str] = {
     "pyproject.toml": "pyproject.toml",
@@ -32,10 +31,10 @@ _FILES: Mapping[str, str] = {
     "sample.jsonl": "__MODULE__/sample.jsonl",
     "test_plugin.py": "tests/test___NAME__.py",
 }
-"""Each file of the template, and where it stands in the project."""
+"""Each file of the template, and its path in the project."""
 
 _SAMPLE = 200
-"""How many of the records that a schema is drafted from become the sample."""
+"""How many of the records that the schema is inferred from become the sample."""
 
 _NOT_RECORD = ("id", "text", "url", "path", "split", "mentions")
 _SPLITS = ("train", "train", "train", "validation", "test")
@@ -44,12 +43,13 @@ _SPLITS = ("train", "train", "train", "validation", "test")
 def create(name: str, records: Path | None = None) -> Path:
     """Write a new plugin's project into a folder of its name, whole or not at all; return it.
 
-    name: what the plugin will be called; its module is ``fieldsmith_NAME``.
-    records: JSONL of ``id, text, record`` (or of the record's keys beside ``text``), from which
-        the schema is drafted and which become the sample.
+    Args:
+        name: name of the plugin; its module is ``fieldsmith_NAME``.
+        records: JSONL of ``id, text, record`` (or of the record's keys beside ``text``), from
+            which the schema is inferred and which become the sample.
 
     Raises:
-        PluginError: the name is no Python identifier, or taken.
+        PluginError: the name is not a Python identifier, or is taken.
         OutputError: the folder exists, or cannot be written.
         InputError: the records cannot be read.
     """
@@ -60,23 +60,23 @@ def create(name: str, records: Path | None = None) -> Path:
     own: dict[str, str] = {}
     if records is not None:
         examples = list(_examples(records))
-        schema = draft_schema(examples, f"Records of {name}")
-        rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _sample(examples))
-        own = {"schema.json": json.dumps(schema, ensure_ascii=False, indent=2) + "\n"}
-        own["sample.jsonl"] = rows
+        schema = infer_schema(examples, f"Records of {name}")
+        rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in _sample(examples))
+        own["schema.json"] = json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+        own["sample.jsonl"] = "".join(rows)
     _write(folder, _project(name, own))
     return folder
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a new plugin.
+    """Refuse a name that a new plugin cannot have.
 
     Raises:
-        PluginError: it is no Python identifier in plain letters, or is taken.
+        PluginError: it is not a Python identifier in ASCII letters, or is taken.
     """
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name):
         raise PluginError(
-            f"a plugin cannot be called {name!r}; a Python identifier is wanted, like job_adverts"
+            f"a plugin cannot be called {name!r}; choose a Python identifier, like job_adverts"
         )
     if name.startswith("_") or name.endswith("_"):
         raise PluginError(f"a plugin cannot be called {name!r}; begin and end with a letter")
@@ -98,63 +98,59 @@ def _project(name: str, own: Mapping[str, str]) -> dict[str, str]:
     template = resources.files(__package__) / "template"
     texts = {file: (template / f"{file}.template").read_text(encoding="utf-8") for file in _FILES}
     texts |= own
-    words = {
+    values = {
         "__NAME__": name,
         "__MODULE__": _module(name),
         "__DISTRIBUTION__": _module(name).replace("_", "-"),
         "__VERSION__": __version__,
         "__FIELDS__": "\n".join(_field_rows(json.loads(texts["schema.json"]))),
-        "__SAMPLE__": "these are rows of your records; see that they may be published."
+        "__SAMPLE__": "these are rows of your records; make sure that they may be published."
         if own
-        else "put documents of yours here, in the same form.",
+        else "put your own documents here, in the same form.",
     }
     return {
-        _filled(place, words): text if file in own else _filled(text, words)
-        for (file, place), text in zip(_FILES.items(), texts.values(), strict=True)
+        _filled(path, values): text if file in own else _filled(text, values)
+        for (file, path), text in zip(_FILES.items(), texts.values(), strict=True)
     }
 
 
-def _filled(text: str, words: Mapping[str, str]) -> str:
-    for word, value in words.items():
-        text = text.replace(word, value)
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
     return text
 
 
 def _field_rows(schema: Schema) -> Iterator[str]:
     for name, field in schema.get("properties", {}).items():
-        told = field.get("description") or _described(field, schema)
-        yield f"| `{name}` | {told} |"
+        yield f"| `{name}` | {field.get('description') or _description(field, schema)} |"
 
 
-def _described(field: Any, root: Schema) -> str:
+def _description(field: Any, root: Schema) -> str:
     here = resolve(field, root)
-    kinds = [kind for kind in kinds_of(here) if kind != "null"]
-    if "array" in kinds:
-        return f"a list: {_described(here.get('items', {}), root)}"
-    if "object" in kinds:
+    types = [name for name in types_of(here) if name != "null"]
+    if "array" in types:
+        return f"a list: {_description(here.get('items', {}), root)}"
+    if "object" in types:
         return f"an object of {', '.join(here.get('properties', {}))}"
     if "enum" in here:
         return "one of " + ", ".join(str(value) for value in here["enum"] if value is not None)
-    return f"{here.get('x-source', 'inferred')}, {' or '.join(kinds)}"
+    return f"{here.get('x-source', 'inferred')}, {' or '.join(types)}"
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     """Write files under a temporary name beside their folder, then rename it."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as temporary:
+            project = Path(temporary, "project")
+            for name, text in files.items():
+                path = project / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            project.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-    try:
-        for place, text in files.items():
-            path = temporary / "project" / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        (temporary / "project").rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _examples(records: Path) -> Iterator[Example]:

@@ -35,11 +35,14 @@ def text_runs(window: WindowExample, prompts: PromptFormat) -> list[tuple[str, s
     ]
 
 
+def control_ids(prompts: PromptFormat) -> set[int]:
+    """Return the ids of the tokenizer's control tokens."""
+    return {*prompts.tokenizer.all_special_ids, *prompts.tokenizer.get_added_vocab().values()}
+
+
 def _decoded(ids: Sequence[int], kind: str, prompts: PromptFormat) -> Iterator[tuple[str, str]]:
-    tokenizer = prompts.tokenizer
-    control = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
-    for is_control, run in groupby(ids, control.__contains__):
-        text = tokenizer.decode(
+    for is_control, run in groupby(ids, control_ids(prompts).__contains__):
+        text = prompts.tokenizer.decode(
             list(run), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
         yield str(text), "control" if is_control else kind

@@ -15,13 +15,20 @@ from installed_plugins import GOOD, SAMPLE_FILE, TOY, Site
 from paths import ROOT
 
 from fieldsmith import hookspecs
-from fieldsmith.authoring.checks import CHECKS, HEAVY, Check, check_plugin, name_of, promise_of
+from fieldsmith.authoring.checks import (
+    CHECKS,
+    CheckResult,
+    check_plugin,
+    name_of,
+    promise_of,
+)
+from fieldsmith.authoring.checks_module import HEAVY
 from fieldsmith.hookspecs import PROJECT
 
 PAGE = ROOT / "docs" / "plugins.md"
 
 
-def found(site: Site, old: str = "", new: str = "", **reasons: str) -> dict[str, Check]:
+def found(site: Site, old: str = "", new: str = "", **reasons: str) -> dict[str, CheckResult]:
     """Return the checks of the good plugin, changed in one place, by their names."""
     assert old in GOOD
     site.install("good", GOOD.replace(old, new, 1))
@@ -59,13 +66,13 @@ def test_a_failure_that_is_expected_is_none_and_one_that_passes_is_told(here: Si
     assert checks["sample_is_valid"].state == "expected"
     assert checks["sample_is_valid"].detail.startswith("one row is wrong on purpose (1 of its 4")
     assert checks["ids_are_unique"].state == "fail"
-    assert "passes: expect that no longer" in checks["ids_are_unique"].detail
+    assert "passes: remove the expectation" in checks["ids_are_unique"].detail
 
 
 def test_a_bug_of_ours_is_no_failure_of_a_plugin(
     here: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fieldsmith.authoring.checks_schema._INSIDE", 7)
+    monkeypatch.setattr("fieldsmith.authoring.checks_schema._TYPING", 7)
     here.install("good", GOOD)
     with pytest.raises(TypeError):
         check_plugin("good")

@@ -19,7 +19,7 @@ from fieldsmith import Document, Example, UnknownFormatError, __version__, hooks
 from fieldsmith.authoring import scaffold
 from fieldsmith.authoring.checks import check_plugin
 from fieldsmith.authoring.scaffold import create
-from fieldsmith.authoring.schema_inference import draft_schema
+from fieldsmith.authoring.schema_inference import infer_schema
 from fieldsmith.contract import checked_schema
 from fieldsmith.errors import FieldsmithError, InputError, OutputError, PluginError
 from fieldsmith.schema.records import first_problem
@@ -137,7 +137,7 @@ def test_a_project_from_records_keeps_to_the_contract(here: Site, folder: Path) 
 
 def test_the_draft_of_a_schema() -> None:
     examples = [Example(Document(str(r["id"]), str(r["text"])), r["record"]) for r in RECORDS]  # type: ignore[arg-type]
-    draft = draft_schema(examples, "Bills")
+    draft = infer_schema(examples, "Bills")
     verbatim = {"type": ["string", "null"], "x-source": "verbatim"}
     assert draft["title"] == "Bills"
     assert draft["properties"] == {
@@ -188,13 +188,13 @@ def test_the_draft_of_a_schema() -> None:
 )
 def test_the_draft_of_a_field(values: list[Any], field: dict[str, Any]) -> None:
     examples = [Example(Document("1", "The text."), {"field": value}) for value in values]
-    assert draft_schema(examples, "")["properties"]["field"] == field
+    assert infer_schema(examples, "")["properties"]["field"] == field
 
 
 def test_a_key_is_what_tells_the_objects_of_each_list_apart() -> None:
     def key(*items: dict[str, Any]) -> object:
         example = Example(Document("1", "A text."), {"things": list(items)})
-        return draft_schema([example], "")["properties"]["things"]["items"].get("x-key")
+        return infer_schema([example], "")["properties"]["things"]["items"].get("x-key")
 
     assert key({"size": 1, "name": "a"}, {"size": 2, "name": "b"}) == ["name"]
     assert key({"size": 1, "name": "a"}, {"size": 2, "name": "A"}) == ["size"]
@@ -219,7 +219,7 @@ def test_any_records_fit_the_schema_that_is_drafted_from_them(
     rows: list[tuple[str, dict[str, Any]]],
 ) -> None:
     examples = [Example(Document("1", text), record) for text, record in rows]
-    schema = checked_schema(draft_schema(examples, "Any"), "any")
+    schema = checked_schema(infer_schema(examples, "Any"), "any")
     assert [first_problem(record, schema) for _text, record in rows] == [None] * len(rows)
 
 
@@ -229,11 +229,11 @@ def test_any_records_fit_the_schema_that_is_drafted_from_them(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("job-adverts", "a Python identifier is wanted"),
-        ("class", "a Python identifier is wanted"),
-        ("../shiny", "a Python identifier is wanted"),
-        ("café", "a Python identifier is wanted"),
-        ("", "a Python identifier is wanted"),
+        ("job-adverts", "choose a Python identifier"),
+        ("class", "choose a Python identifier"),
+        ("../shiny", "choose a Python identifier"),
+        ("café", "choose a Python identifier"),
+        ("", "choose a Python identifier"),
         ("_shiny", "begin and end with a letter"),
         ("medical_ner", "a plugin is called 'medical_ner' already (fieldsmith"),
     ],
@@ -272,7 +272,7 @@ def test_a_project_is_whole_or_not_there(folder: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ('{"id": "1", "record": {"a": 1}}', 'records.jsonl:1: "text" is wanted'),
+        ('{"id": "1", "record": {"a": 1}}', 'records.jsonl:1: "text" must be'),
         ('{"text": "one"}', "no row has a record; write one a line"),
         ("[1]", "records.jsonl:1: a JSON object is wanted"),
         ('{"text": "one", "record": ["a"]}', "records.jsonl:1: the record breaks"),
@@ -299,7 +299,7 @@ def test_any_file_of_records_is_read_or_refused(
     folder.mkdir(exist_ok=True)
     (folder / "records.jsonl").write_bytes(content)
     with suppress(FieldsmithError):
-        draft_schema(list(scaffold._examples(folder / "records.jsonl")), "any")
+        infer_schema(list(scaffold._examples(folder / "records.jsonl")), "any")
 
 
 def test_rows_may_be_the_records_themselves(folder: Path) -> None:

@@ -1,0 +1,114 @@
+"""Answers that a plugin's metric is tried on, and the metric's counts of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from ..data import Example, Prediction, Record, Schema
+from ..errors import PluginError
+from ..plugins import Plugin
+from ..schema.navigation import empty_record, property_schema, resolve, types_of
+from ..schema.records import first_problem
+from ..scoring.metrics import DocumentCounts
+from .failures import explained
+
+
+def answers(schema: Schema) -> dict[str, Callable[[Example], Record | None]]:
+    """Return functions that make the "gold", "wrong", "empty" or "none" answer to an example."""
+    return {
+        "gold": lambda example: example.record,
+        "wrong": lambda example: _wrong(example.record, schema, schema, itertools.count(1)),
+        "empty": lambda _example: empty_record(schema),
+        "none": lambda _example: None,
+    }
+
+
+def count_answer(plugin: Plugin, example: Example, record: Record | None) -> DocumentCounts:
+    """Return the metric's counts of an answer.
+
+    Raises:
+        PluginError: it fails, changes its arguments, or counts differently the second time.
+    """
+    what = "an answer" if record is not None else "no answer (record None)"
+    prediction = _prediction(example, record)
+    before = deepcopy((example, prediction))
+    with explained(
+        f"it fails for {what} to document {example.document.id}",
+        "any valid record, and None, has to be counted",
+    ):
+        counts = plugin.metric(example, prediction)
+        again = plugin.metric(example, prediction)
+    if (example, prediction) != before:
+        raise PluginError("it changes the records that it is given; work on a copy")
+    if counts != again:
+        raise PluginError(
+            f"document {example.document.id}: it counts {counts}, then {again}; it has to depend "
+            f"on its arguments alone"
+        )
+    return counts
+
+
+def count_without(plugin: Plugin, example: Example, key: str) -> DocumentCounts:
+    """Return the counts of the full answer if the gold record lacks a key.
+
+    Raises:
+        PluginError: the metric fails.
+    """
+    assert example.record is not None
+    rest = {name: value for name, value in example.record.items() if name != key}
+    mentions = {
+        pointer: spans
+        for pointer, spans in example.mentions.items()
+        if pointer.split("/")[1] != key
+    }
+    with explained(
+        f"it fails where the gold record of document {example.document.id} lacks {key!r}",
+        "an absent key is not annotated: skip what depends on it",
+    ):
+        bare = replace(example, record=rest, mentions=mentions)
+        return plugin.metric(bare, _prediction(example, example.record))
+
+
+def _prediction(example: Example, record: Record | None) -> Prediction:
+    error = None if record is not None else "length: the answer was cut off"
+    return Prediction(example.document, record=record, error=error, windows=(1, 1))
+
+
+def _wrong(value: Any, part: Any, root: Schema, numbers: Iterator[int]) -> Any:
+    """Return a valid value that differs in every leaf for which there is another valid value."""
+    here = resolve(part, root)
+    if isinstance(value, dict):
+        return {
+            key: _wrong(item, property_schema(here, key), root, numbers)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_wrong(item, here.get("items", {}), root, numbers) for item in value]
+    if value is None:
+        return None
+    others = (
+        other
+        for other in _other_leaves(value, here, next(numbers))
+        if other != value and first_problem(other, root, here) is None
+    )
+    return next(others, value)
+
+
+def _other_leaves(value: Any, part: Any, number: int) -> Iterator[Any]:
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield from (value + 1000 + number, value + 1, value - 1, value / 2)
+    elif isinstance(value, str):
+        yield from (
+            f"quite another answer {number}",
+            f"https://other.example/{number}",
+            f"{1200 + number % 700}-01-01",
+        )
+    yield from (each for each in part.get("enum", ()) if each is not None)
+    if "null" in types_of(part):
+        yield None
