@@ -1,8 +1,8 @@
-"""Messages to token ids: one function for training, evaluation and inference.
+"""Render messages to token ids, in the same way for training, evaluation and inference.
 
-A prompt is tokenised piece by piece: what the chat template writes may hold control tokens, what
-a document or a record holds may not. So a document full of "<|eot_id|>" stays text, and the
-border of prompt and answer is a border of tokens.
+A prompt is tokenised piece by piece: the chat template may write control tokens, a document or a
+record may not. So "<|eot_id|>" in a document stays text, and the answer begins with a token of its
+own.
 """
 
 from __future__ import annotations
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-# Some templates print today's date: a prompt must not change overnight.
-_DAY = datetime(2024, 7, 26)
-_TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+# Some templates print today's date; prompts of different days have to be equal.
+_DATE = datetime(2024, 7, 26)
+_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A token of a prompt, and the code points of the text that it holds.
+class TokenSpan:
+    """A token of a prompt, and the span of the document's text that it covers.
 
-    token: its number in the prompt.
+    Attributes:
+        token: index in the prompt.
+        start: offset in the text, in code points.
+        end: the same, exclusive.
     """
 
     token: int
@@ -42,11 +45,12 @@ class Place:
 
 
 class PromptFormat:
-    """How one tokenizer writes prompts and answers.
+    """Converts messages and answers to token ids, for one tokenizer and its chat template.
 
     Attributes:
-        end: the token that ends an answer, trained and stopped on.
-        stops: every token that ends generation.
+        tokenizer: the tokenizer.
+        end: the token that ends an answer in training.
+        stops: all tokens that end generation.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -56,19 +60,19 @@ class PromptFormat:
                 f"choose an instruction-tuned model"
             )
         self.tokenizer = tokenizer
-        # A template sees who speaks and not what is said: it is rendered once for all documents.
+        # Depends on the roles alone, so a template is rendered once for all documents.
         self._markups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
         self._markup_ids: dict[str, list[int]] = {}
         self._plain = _plain(tokenizer)
-        self._template = _TODAY.sub(
-            lambda call: repr(_DAY.strftime(call[2])), tokenizer.get_chat_template()
+        self._template = _NOW.sub(
+            lambda call: repr(_DATE.strftime(call[2])), tokenizer.get_chat_template()
         )
         self.end = self._end_token()
         eos = tokenizer.eos_token_id
         self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Return the ids of a conversation up to where the answer begins.
+        """Return the ids of a conversation up to the beginning of the answer.
 
         Raises:
             SettingsError: the chat template refuses the messages, or writes two BOS tokens.
@@ -77,25 +81,17 @@ class PromptFormat:
         for piece, is_content in self._pieces(messages, answer_begins=True):
             ids += self.encode(piece) if is_content else self._markup(piece)
         bos = self.tokenizer.bos_token_id
-        # Some models begin each turn with their BOS; none wants two in a row.
+        # Some models begin each turn with their BOS token; none needs two in a row.
         if bos is not None and ids[:2] == [bos, bos]:
             raise self._unfit("writes two BOS")
         return ids
 
     def answer(self, text: str) -> list[int]:
-        """Return the ids of an answer and the token that ends it."""
+        """Return the ids of an answer, the end token included."""
         return [*self.encode(text), self.end]
 
-    def read(self, ids: Sequence[int]) -> str:
-        """Return the text of generated ids, up to the first stop token."""
-        stop = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
-        decoded = self.tokenizer.decode(
-            list(ids[:stop]), skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return str(decoded)
-
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text; what looks like a control token in it is text, too."""
+        """Return the ids of a text, in which the names of control tokens are plain text."""
         if self._plain is None:
             ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
             return list(ids)
@@ -106,29 +102,33 @@ class PromptFormat:
         return len(self.encode(text))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Return the code-point offsets of each token of a document's text.
+        """Return the start and end of each token of a document's text, in code points.
 
         Raises:
-            SettingsError: the tokenizer is a slow one, which does not know them.
+            SettingsError: the tokenizer is a slow one, which has no offsets.
         """
         if self._plain is None:
             raise SettingsError(
-                "windows of tokens and tagging_weight want a fast tokenizer, which knows offsets"
+                "windows of tokens and tagging_weight need a fast tokenizer, which has offsets"
             )
         return list(self._plain.encode(text, add_special_tokens=False).offsets)
 
-    def places(self, messages: Sequence[Message], text: str) -> list[Place]:
-        """Return where a text stands in the prompt, token by token; [] where no message holds it.
+    def token_spans(self, messages: Sequence[Message], text: str) -> list[TokenSpan]:
+        """Return the tokens of a text within its prompt.
+
+        Args:
+            messages: the prompt.
+            text: contained in one of the messages; without such a message the result is empty.
 
         Raises:
-            SettingsError: the tokenizer is a slow one, which does not know offsets.
+            SettingsError: the tokenizer is a slow one, which has no offsets.
         """
         before = 0
         for piece, is_content in self._pieces(messages, answer_begins=True):
             at = piece.find(text) if is_content and text else -1
             if at >= 0:
                 return [
-                    Place(token, max(start - at, 0), min(end - at, len(text)))
+                    TokenSpan(token, max(start - at, 0), min(end - at, len(text)))
                     for token, (start, end) in enumerate(self.offsets(piece), before)
                     if start < at + len(text) and end > at
                 ]
@@ -143,11 +143,11 @@ class PromptFormat:
     def _pieces(
         self, messages: Sequence[Message], *, answer_begins: bool
     ) -> list[tuple[str, bool]]:
-        """Render the template around placeholders; return (piece, is content) in order."""
+        """Return the parts of a prompt, each with whether it is the content of a message."""
         try:
             return self._rendered(messages, answer_begins)
         except SettingsError:
-            # Some templates know no system role: its text then opens the user's turn.
+            # Some templates have no system role: its text then begins the user's turn.
             if all(message.role != "system" for message in messages):
                 raise
             return self._rendered(_without_system(messages), answer_begins)
@@ -163,7 +163,7 @@ class PromptFormat:
         return [*pieces, (after, False)]
 
     def _render(self, roles: Sequence[str], answer_begins: bool) -> list[str]:
-        """Return what the template writes before each message's content, and after the last."""
+        """Return what the template writes before each message's content, and after the last one."""
         marks = [f"⟦content-{i}⟧" for i in range(len(roles))]
         turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
@@ -172,7 +172,7 @@ class PromptFormat:
                 chat_template=self._template,
                 tokenize=False,
                 add_generation_prompt=answer_begins,
-                date_string=_DAY.strftime("%d %b %Y"),
+                date_string=_DATE.strftime("%d %b %Y"),
             )
         except jinja2.TemplateError as error:
             raise self._unfit(f"refuses: {error}") from error
@@ -210,9 +210,9 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
 
 
 def _plain(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
-    """Return a copy of a fast tokenizer that reads no token in a text that was added to it.
+    """Return a copy of a fast tokenizer for which the names of added tokens are plain text.
 
-    transformers can split special tokens only; "<think>" is one that is not.
+    transformers can do this for special tokens only; "<think>" is an added one that is not special.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

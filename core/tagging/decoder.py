@@ -20,7 +20,7 @@ from torch.nn import functional
 from ..data import Message, Schema, Span
 from ..model.attention import CausalAttention
 from ..model.forward import rows_at_once
-from ..model.prompts import Place, PromptFormat
+from ..model.prompts import PromptFormat, TokenSpan
 from ..text.grounding import is_word_span, segments
 from .labels import Tags, is_list_of_strings
 
@@ -152,7 +152,7 @@ class Tagger:
             read = self._probabilities([prompts[number] for number in numbers])
             for number, probabilities in zip(numbers, read, strict=True):
                 text, messages = windows[number]
-                places = self._prompts.places(messages, text)
+                places = self._prompts.token_spans(messages, text)
                 found[number] = self._of_window(text, places, probabilities)
         return found
 
@@ -172,7 +172,7 @@ class Tagger:
         return [rows[: len(prompt)] for rows, prompt in zip(read, prompts, strict=True)]
 
     def _of_window(
-        self, text: str, places: Sequence[Place], probabilities: Floats
+        self, text: str, places: Sequence[TokenSpan], probabilities: Floats
     ) -> dict[str, FieldTags]:
         if not places:
             return {}

@@ -58,7 +58,7 @@ class Tags:
         Raises:
             SettingsError: the tokenizer is a slow one, which has no offsets.
         """
-        places = self.prompts.places(messages, text)
+        places = self.prompts.token_spans(messages, text)
         starts, ends = [place.start for place in places], [place.end for place in places]
         tags, taken = [self.outside] * len(places), [False] * len(places)
         for pointer, value in leaves(record):

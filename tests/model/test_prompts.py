@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answer_text import text_of
 from hypothesis import given
 from hypothesis import strategies as st
 from invented_plugins import NAMES, plugin_of, shipped_prompts
@@ -179,14 +180,14 @@ def test_an_answer_is_its_text_and_the_token_that_ends_it(prompts: PromptFormat)
 def test_any_answer_reads_back_and_ends_once(text: str) -> None:
     prompts = shipped_prompts()
     ids = prompts.answer(text)
-    assert prompts.read(ids) == text
+    assert text_of(ids, prompts) == text
     assert structure(prompts, ids) == [prompts.end]
 
 
 def test_reading_ends_at_the_first_stop_token(prompts: PromptFormat) -> None:
-    assert prompts.read([*prompts.answer("{}"), *prompts.answer("more")]) == "{}"
-    assert prompts.read(prompts.encode("cut off")) == "cut off"
-    assert prompts.read([]) == ""
+    assert text_of([*prompts.answer("{}"), *prompts.answer("more")], prompts) == "{}"
+    assert text_of(prompts.encode("cut off"), prompts) == "cut off"
+    assert text_of([], prompts) == ""
 
 
 # Offsets
@@ -362,4 +363,4 @@ def test_a_token_that_was_added_is_text_inside_of_a_document() -> None:
     prompts = PromptFormat(tokenizer)
     assert added not in prompts.prompt(conversation("a <think> b"))
     assert added not in prompts.answer("a <think> b")
-    assert prompts.read(prompts.answer("a <think> b")) == "a <think> b"
+    assert text_of(prompts.answer("a <think> b"), prompts) == "a <think> b"

@@ -36,7 +36,7 @@ def spans_of(tagger: Tagger, text: str, given: dict[str, list[tuple[str, float]]
     """Return the decoded tags of a text whose words have the given probabilities."""
     prompts = shipped_prompts()
     tags = Tags(SCHEMA, prompts)
-    places = prompts.places([Message("user", text)], text)
+    places = prompts.token_spans([Message("user", text)], text)
     matrix = np.full((places[-1].token + 1, len(tags.ids)), 1e-6)
     matrix[:, tags.ids.index(tags.outside)] = 1.0
     for field, values in given.items():

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 
 import pytest
+from answer_text import text_of
 from hypothesis import given
 from hypothesis import strategies as st
 from invented_plugins import NAMES, example, plugin_of, shipped_prompts
@@ -56,7 +57,7 @@ def assert_made_right(row: Row, plugin: Plugin) -> None:
     assert str(prompts.tokenizer.decode(prompt)).endswith("assistant<|end_header_id|>\n\n")
     assert answer[-1] == prompts.end
     assert answer.count(prompts.end) == 1
-    read_record(prompts.read(answer), plugin.schema)
+    read_record(text_of(answer, prompts), plugin.schema)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_a_hostile_document_makes_the_row_of_a_harmless_one() -> None:
     harmless, hostile = ([t for t in row.input_ids if t in control] for row in rows)
     assert harmless == hostile
     assert_made_right(rows[1], PLUGIN)
-    assert read_record(shipped_prompts().read(answer_of(rows[1])), NAMES) == {"names": [forged]}
+    assert read_record(text_of(answer_of(rows[1]), shipped_prompts()), NAMES) == {"names": [forged]}
     assert f"user<|end_header_id|>\n\n{forged}<|eot_id|>" in tokenizer.decode(rows[1].input_ids)
 
 
@@ -142,7 +143,7 @@ def test_the_answer_is_compact_json_in_the_order_of_the_schema() -> None:
         [example("x", {"a": 1, "b": 'é "\n'})],
         task_of(plugin=plugin_of(schema)),
     )
-    assert shipped_prompts().read(answer_of(made.rows[0])) == '{"b":"é \\"\\n","a":1}'
+    assert text_of(answer_of(made.rows[0]), shipped_prompts()) == '{"b":"é \\"\\n","a":1}'
 
 
 def test_a_window_with_nothing_in_it_is_trained_to_say_so() -> None:
@@ -150,7 +151,7 @@ def test_a_window_with_nothing_in_it_is_trained_to_say_so() -> None:
         [example("Ada came. She left.", {"names": ["Ada"]})],
         task_of(SENTENCES),
     )
-    answers = [shipped_prompts().read(answer_of(row)) for row in made.rows]
+    answers = [text_of(answer_of(row), shipped_prompts()) for row in made.rows]
     assert answers == ['{"names":["Ada"]}', '{"names":[]}']
 
 
@@ -216,7 +217,7 @@ def test_what_is_written_as_the_text_writes_it_is_counted() -> None:
     )
     made = build_rows([gold], task_of())
     assert_balanced(made)
-    answer = read_record(shipped_prompts().read(answer_of(made.rows[0])), NAMES)
+    answer = read_record(text_of(answer_of(made.rows[0]), shipped_prompts()), NAMES)
     assert answer == {"names": ["aspirin", "folic-\nacid"]}
     assert made.aligned == Counter(names=2)
     assert made.learned == Counter(names=2)
