@@ -1,8 +1,12 @@
-"""Tensors without content, and the bytes that they would take."""
+"""Count the bytes of tensors without allocating them: fake tensors and a memory tracker.
+
+A fake tensor has a shape and a type, and no content.
+"""
 
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,13 +17,18 @@ _BLOCK, _NESTED_BLOCK = 64, 256
 """Weights that share a constant, and constants that share one (Dettmers et al. 2023)."""
 
 
-class Tally(TorchDispatchMode):
-    """Counts the bytes of all storages that are alive, and the most that were at once."""
+class MemoryTracker(TorchDispatchMode):
+    """Counts the bytes of all storages that tensors hold.
+
+    Attributes:
+        live: bytes held now.
+        peak: most bytes held at once; may be reset.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
-        self.seen: set[int] = set()
+        self._known: set[int] = set()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: Any = (), options: Any = None
@@ -27,27 +36,26 @@ class Tally(TorchDispatchMode):
         result = function(*arguments, **(options or {}))
         for value in tree_leaves(result):
             if isinstance(value, torch.Tensor):
-                self._count(value)
-        self.peak = max(self.peak, self.live + _inside(function, arguments))
+                self._count(value.untyped_storage())
+        self.peak = max(self.peak, self.live + _working_space(function, arguments))
         return result
 
-    def _count(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self.seen:
-            self.seen.add(key)
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key not in self._known:
+            self._known.add(key)
             self.live += size
-            weakref.finalize(storage, self._drop, key, size)
+            weakref.finalize(storage, self._release, key, size)
 
-    def _drop(self, key: int, size: int) -> None:
-        self.seen.discard(key)
+    def _release(self, key: int, size: int) -> None:
+        self._known.discard(key)
         self.live -= size
 
 
-def _inside(function: Any, arguments: Any) -> int:
-    """Return the bytes that an operation takes and gives back before it ends.
+def _working_space(function: Any, arguments: Any) -> int:
+    """Return the bytes that an operation allocates and frees internally.
 
-    bitsandbytes multiplies by 4-bit weights after it has dequantised them, and their constants
+    bitsandbytes dequantises 4-bit weights, and their constants, before it multiplies by them
     (bitsandbytes/backends/default/ops.py), for all but small batches.
     """
     if function is torch.ops.bitsandbytes.gemm_4bit.default:
@@ -56,35 +64,61 @@ def _inside(function: Any, arguments: Any) -> int:
     return 0
 
 
-def materialise(model: Any, sizes: dict[str, int]) -> None:
-    """Give each parameter and buffer of a model a fake tensor as training would hold it."""
+@dataclass
+class WeightBytes:
+    """Bytes of a model's weights.
+
+    Attributes:
+        quantized: weights in 4 bit.
+        constants: the scales of these.
+        plain: other weights that are not trained, and buffers.
+        adapter: weights that are trained.
+    """
+
+    quantized: int = 0
+    constants: int = 0
+    plain: int = 0
+    adapter: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.quantized + self.constants + self.plain + self.adapter
+
+
+def materialise(model: torch.nn.Module) -> WeightBytes:
+    """Replace the parameters and buffers of a model by fake tensors of the types that it trains in.
+
+    To be called under ``FakeTensorMode``; parameters that are shared remain shared.
+    """
     from bitsandbytes.nn import Linear4bit
 
+    sizes = WeightBytes()
     made: dict[int, torch.nn.Parameter] = {}
     for module in model.modules():
-        for name, old in module._parameters.items():
-            if old is None:
-                continue
+        for name, old in [*module.named_parameters(recurse=False, remove_duplicate=False)]:
             if id(old) not in made:
                 four_bits = isinstance(module, Linear4bit) and name == "weight"
-                made[id(old)] = _in_four_bits(old, sizes) if four_bits else _plain(old, sizes)
-            module._parameters[name] = made[id(old)]
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
-                sizes["plain"] += buffer.nbytes
+                made[id(old)] = _four_bit(old, sizes) if four_bits else _plain(old, sizes)
+            setattr(module, name, made[id(old)])
+        for name, buffer in [*module.named_buffers(recurse=False, remove_duplicate=False)]:
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+            sizes.plain += buffer.nbytes
+    return sizes
 
 
-def _plain(old: torch.nn.Parameter, sizes: dict[str, int]) -> torch.nn.Parameter:
+def _plain(old: torch.nn.Parameter, sizes: WeightBytes) -> torch.nn.Parameter:
+    if not old.requires_grad:
+        sizes.plain += old.nbytes
+        return torch.nn.Parameter(torch.empty(old.shape, dtype=old.dtype), requires_grad=False)
     # What is trained is trained in float32, whatever the base weights are.
-    dtype = torch.float32 if old.requires_grad else old.dtype
-    new = torch.nn.Parameter(torch.empty(old.shape, dtype=dtype), requires_grad=old.requires_grad)
-    sizes["adapter" if old.requires_grad else "plain"] += new.nbytes
+    new = torch.nn.Parameter(torch.empty(old.shape, dtype=torch.float32))
+    sizes.adapter += new.nbytes
     return new
 
 
-def _in_four_bits(old: Any, sizes: dict[str, int]) -> torch.nn.Parameter:
-    """Return what bitsandbytes makes of a weight: NF4, with the constants quantised too."""
+def _four_bit(old: Any, sizes: WeightBytes) -> torch.nn.Parameter:
+    """Return a weight as bitsandbytes stores it: NF4, with the constants quantised too."""
     from bitsandbytes.functional import QuantState
 
     count = old.numel()
@@ -112,7 +146,7 @@ def _in_four_bits(old: Any, sizes: dict[str, int]) -> torch.nn.Parameter:
         setattr(new, name, getattr(old, name))
     new.bnb_quantized, new.quant_state = True, state
     constants = (state.absmax, state.code, state.offset, nested.absmax, nested.code)
-    sizes["quantized"] += new.nbytes
-    sizes["constants"] += sum(tensor.nbytes for tensor in constants)
+    sizes.quantized += new.nbytes
+    sizes.constants += sum(tensor.nbytes for tensor in constants)
     made: torch.nn.Parameter = new
     return made

@@ -1,0 +1,73 @@
+"""Build the model of a training on torch's meta device: shapes only, no memory, no weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..model.attention import prompt_attention
+from ..model.loading import DTYPES, pick_attention, quantization
+from ..settings import Settings
+from ..training.qlora import check_modules, lora_config
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+
+def build_trained(
+    config: PretrainedConfig, settings: Settings, device: str, precision: str
+) -> tuple[Any, int]:
+    """Return the model with its adapter, quantised as settings say.
+
+    Returns:
+        The model, and the number of parameters of the base model.
+
+    Raises:
+        SettingsError: settings name modules that the model does not have.
+    """
+    from peft import get_peft_model
+    from transformers.quantizers import AutoHfQuantizer
+
+    # As load_base does it: on a GPU the weights are in bf16 where it computes in bf16.
+    weights = torch.bfloat16 if (device, precision) == ("cuda", "bf16") else torch.float32
+    model = build_plain(config, settings, weights)
+    with torch.device("meta"):
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        if settings.quantize == "nf4":
+            quantizer = AutoHfQuantizer.from_config(quantization(DTYPES[precision]))
+            quantizer.preprocess_model(model, device_map=None)
+            model.is_loaded_in_4bit = True
+        check_modules(model, settings)
+        # DoRA reads the weights as it begins; its vectors are all that it adds to LoRA's memory.
+        adapted: Any = get_peft_model(model, lora_config(replace(settings, dora=False)))
+    prompt_attention(settings).prepare_training(adapted)
+    return adapted, parameters
+
+
+def build_plain(config: PretrainedConfig, settings: Settings, dtype: torch.dtype) -> Any:
+    """Return the model of a config, neither quantised nor adapted."""
+    from transformers import AutoModelForCausalLM
+
+    # FlashAttention does not run on fake tensors; sdpa keeps the same of each layer.
+    if settings.attention == "flash_attention_2":
+        attention = "sdpa"
+    else:
+        attention = pick_attention(settings, torch.device("cpu"))
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(
+            config,
+            dtype=dtype,
+            attn_implementation=attention,
+            trust_remote_code=settings.trust_remote_code,
+        )
+
+
+def stored_numbers(model: Any) -> int:
+    """Return how many numbers the parameters are stored as: two 4-bit weights are one."""
+    from bitsandbytes.nn import Linear4bit
+
+    whole = sum(parameter.numel() for parameter in model.parameters())
+    packed = (m.weight.numel() // 2 for m in model.modules() if isinstance(m, Linear4bit))
+    return int(whole - sum(packed))
