@@ -1,11 +1,11 @@
-"""Memory as ``extract plan`` counts it, beside the measured peaks of training on the CPU.
+"""Compare the memory that ``extract plan`` estimates with measured peaks of training on the CPU.
 
     python -m benchmarks memory
 
 Each case trains a few steps in a process of its own, with random weights, then answers prompts as
-held-out documents are answered. Measured is the highest resident size (VmHWM) of each less the
-resident size before the weights are loaded, twice: where glibc gives blocks back at once
-(MALLOC_MMAP_THRESHOLD_=131072), and as it is.
+held-out documents are answered. The measured value is the peak resident size (VmHWM) of each minus
+the resident size before the weights are loaded. It is measured twice: where glibc returns freed
+blocks at once (MALLOC_MMAP_THRESHOLD_=131072), and with glibc's defaults.
 """
 
 from __future__ import annotations
@@ -25,10 +25,17 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """A model ("" is the embedded one, else width, layers and vocabulary) and its batches.
+    """A model and its batches.
 
-    rows, length: of what is trained on.
-    asked, prompt: prompts that are answered at once, and the tokens of each.
+    Attributes:
+        model: "" for the embedded one, else width, layers and vocabulary of a random one.
+        rows: rows of a training batch.
+        length: tokens of each row.
+        precision: "fp32" or "bf16".
+        attention: the attention implementation.
+        checkpointing: whether activations are checkpointed.
+        prompts: prompts that are answered at once.
+        prompt_length: tokens of each prompt.
     """
 
     model: str
@@ -37,17 +44,17 @@ class Case:
     precision: str
     attention: str = "eager"
     checkpointing: bool = False
-    asked: int = 64
-    prompt: int = 320
+    prompts: int = 64
+    prompt_length: int = 320
 
 
 CASES = (
     Case("", 32, 128, "fp32"),
     Case("", 32, 128, "bf16"),
-    Case("", 8, 512, "fp32", "sdpa", asked=16, prompt=1600),
-    Case("", 32, 256, "fp32", checkpointing=True, asked=16, prompt=1600),
+    Case("", 8, 512, "fp32", "sdpa", prompts=16, prompt_length=1600),
+    Case("", 32, 256, "fp32", checkpointing=True, prompts=16, prompt_length=1600),
     Case("384,8,4096", 8, 256, "fp32"),
-    Case("384,8,4096", 8, 256, "bf16", asked=16, prompt=1600),
+    Case("384,8,4096", 8, 256, "bf16", prompts=16, prompt_length=1600),
     Case("384,8,4096", 8, 512, "fp32", "sdpa", checkpointing=True),
     Case("768,10,16384", 4, 256, "fp32"),
     Case("768,10,16384", 4, 256, "bf16"),
@@ -59,27 +66,28 @@ def main() -> None:
     """Print predicted and measured peaks side by side."""
     print(
         "| parameters | precision | attention | checkpointing | batch | predicted MiB "
-        "| measured MiB | off | as it is MiB | up to MiB |"
+        "| measured MiB | off | glibc's defaults MiB | up to MiB |"
     )
     for case in CASES:
         returned = run(case, {"MALLOC_MMAP_THRESHOLD_": "131072"})
         kept = run(case, {})
         for name, batch in (
             ("step", f"{case.rows} x {case.length}"),
-            ("scoring", f"answering {case.asked} x {case.prompt}"),
+            ("scoring", f"answering {case.prompts} x {case.prompt_length}"),
         ):
             predicted, measured = returned["predicted"][name], returned["measured"][name]
             print(
                 f"| {returned['parameters'] / 1e6:.1f} M | {case.precision} | {case.attention} "
                 f"| {'on' if case.checkpointing else 'off'} | {batch} | {predicted / 2**20:,.0f} "
                 f"| {measured / 2**20:,.0f} | {predicted / measured - 1:+.1%} "
-                f"| {kept['measured'][name] / 2**20:,.0f} | {returned['most'] / 2**20:,.0f} |",
+                f"| {kept['measured'][name] / 2**20:,.0f} "
+                f"| {returned['upper_bound'] / 2**20:,.0f} |",
                 flush=True,
             )
 
 
 def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
-    """Predict and measure a case in a fresh process."""
+    """Estimate and measure a case in a fresh process."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", json.dumps(astuple(case))],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment},
@@ -94,18 +102,20 @@ def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
 
 
 def measure_here(case: Case) -> None:
-    """Train a few steps in this process, answer, then predict; print all as JSON."""
-    from fieldsmith.model.loading import load_tokenizer, quieten
+    """Train a few steps in this process, answer prompts, then estimate; print all as JSON."""
+    from fieldsmith.model.loading import load_tokenizer, quieten, read_config
 
     quieten()
-    import fieldsmith.planning.memory  # what it imports is there before the measuring begins
+    # All modules are imported before the measurement begins.
     from fieldsmith.data import IGNORED
     from fieldsmith.decoding.generate import generate
     from fieldsmith.decoding.llguidance_adapter import Vocabulary
     from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.model.attention import prompt_attention
     from fieldsmith.model.prompts import PromptFormat
-    from fieldsmith.planning.plan import longest_batch, most
+    from fieldsmith.planning.batches import PromptBatch, longest_batch
+    from fieldsmith.planning.estimator import upper_bound
+    from fieldsmith.planning.memory import measure
     from fieldsmith.settings import resolve
     from fieldsmith.training.callbacks import BestAdapter
     from fieldsmith.training.qlora import build_trainer
@@ -120,7 +130,7 @@ def measure_here(case: Case) -> None:
             "activation_checkpointing": case.checkpointing,
             "max_length": 2048,
             "max_steps": STEPS,
-            "eval_batch_size": case.asked,
+            "eval_batch_size": case.prompts,
         }
         settings = resolve("embedded", "", {}, chosen).values
         prompts = PromptFormat(load_tokenizer(settings))
@@ -137,10 +147,10 @@ def measure_here(case: Case) -> None:
         )
         trainer.train()
         measured = {"step": status("VmHWM") - before}
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
         generate(
-            trainer.generation_model(settings),
-            [Prompt(source.choices(range(10, 2000), k=case.prompt), None)] * case.asked,
+            trainer.generation_model(),
+            [Prompt(source.choices(range(10, 2000), k=case.prompt_length), None)] * case.prompts,
             stops=[],
             max_new_tokens=settings.max_new_tokens,
             batch_size=settings.eval_batch_size,
@@ -148,31 +158,35 @@ def measure_here(case: Case) -> None:
             attention=prompt_attention(settings),
         )
         measured["scoring"] = status("VmHWM") - before
-        config = fieldsmith.memory.read_config(settings)
-        batch = longest_batch(rows, settings)
-        asked = fieldsmith.memory.Asked(case.asked, case.prompt, settings.max_new_tokens)
-        memory = fieldsmith.memory.measure(config, settings, batch, asked, "cpu", case.precision)
+        memory = measure(
+            read_config(settings),
+            settings,
+            longest_batch(rows, settings),
+            PromptBatch(case.prompts, case.prompt_length, settings.max_new_tokens),
+            "cpu",
+            case.precision,
+        )
     found = {
         "parameters": memory.parameters,
         "predicted": {"step": memory.step, "scoring": memory.scoring},
-        "most": most(memory, "cpu"),
+        "upper_bound": upper_bound(memory, "cpu"),
         "measured": measured,
     }
     print(json.dumps(found))
 
 
 def write_model(shape: str, folder: Path) -> str:
-    """Write a LLaMA of random weights with the embedded tokenizer; return what to call it."""
+    """Write a LLaMA of random weights with the embedded tokenizer; return its setting."""
     if not shape:
         return "embedded"
     code = "from benchmarks.memory import write_weights; import sys; write_weights(*sys.argv[1:])"
-    # In a process of its own: what it takes is no part of the measured peak.
+    # In a process of its own, so that its memory is not part of the measured peak.
     subprocess.run([sys.executable, "-c", code, shape, str(folder)], check=True)
     return str(folder)
 
 
 def write_weights(shape: str, folder: str) -> None:
-    """Write the model itself."""
+    """Write weights and tokenizer into a folder."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from fieldsmith.model.loading import location
@@ -194,7 +208,7 @@ def write_weights(shape: str, folder: str) -> None:
 
 
 def status(name: str) -> int:
-    """Return a size of this process in bytes, as Linux has it."""
+    """Return a field of /proc/self/status in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 

@@ -32,16 +32,19 @@ def fused_loss(
         softcap: the bound that the model puts on its logits, if any.
     """
     hidden = hidden[torch.arange(count)]
+    weight = head.weight
+    log_probs: torch.Tensor
     if device == "cuda":
-        log_probs, *_ = _LossOnGPU.apply(hidden, head.weight)  # type: ignore[no-untyped-call]
-        return -log_probs.sum()
-    # Of the columns that TRL reserves it touches no more than the vocabulary has.
-    width = min(_VOCABULARY_TILE, len(head.weight))
-    bias = getattr(head, "bias", None)
-    targets = torch.zeros(count, dtype=torch.long)
-    log_probs, *_ = ChunkedLogProbFunction.apply(
-        hidden, head.weight, bias, targets, 1.0, width, softcap, 1.0, _OUTPUTS
-    )
+        on_gpu: Any = _LossOnGPU
+        log_probs, *_ = on_gpu.apply(hidden, weight)
+    else:
+        # Of the columns that TRL reserves it touches no more than the vocabulary has.
+        width = min(_VOCABULARY_TILE, len(weight))
+        targets = torch.zeros(count, dtype=torch.long)
+        bias = getattr(head, "bias", None)
+        log_probs, *_ = ChunkedLogProbFunction.apply(
+            hidden, weight, bias, targets, 1.0, width, softcap, 1.0, _OUTPUTS
+        )
     return -log_probs.sum()
 
 

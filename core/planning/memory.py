@@ -239,7 +239,7 @@ class _Measurement:
         before = self.tracker.peak = self.tracker.live
         with self._autocast():
             loss = self._fused_loss(hidden)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return self.tracker.peak - before
 
     def _step(self) -> tuple[int, int]:
@@ -254,7 +254,7 @@ class _Measurement:
         with self._autocast():
             loss = self._loss(*inputs[:2])
         kept = self.tracker.live - before
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return kept, self.tracker.peak
 
     def _loss(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
