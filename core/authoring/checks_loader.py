@@ -16,7 +16,7 @@ from ..errors import FieldsmithError, InputError, PluginError, shortened
 from ..settings import Settings
 from ..task import Task
 from ..windows.rows import build_rows
-from .clean_process import hash_rows
+from .clean_process import hash_rows, require_same
 from .corrupted_files import BAD_SOURCES, corrupted
 from .failures import SkippedError, explained
 from .plugin_under_test import PluginUnderTest
@@ -55,16 +55,13 @@ def check_sample_is_valid(tested: PluginUnderTest) -> str:
 @check
 def check_loader_is_deterministic(tested: PluginUnderTest) -> str:
     """Reading the sample again, here and in another process, gives the same rows."""
-    expected = hash_rows(tested.rows)
-    for where, again in (
-        ("a second time", hash_rows(tested.plugin.load(None))),
-        ("in another process", tested.clean_process.sample),
-    ):
-        if again != expected:
-            raise PluginError(
-                f"read {where}, its sample gives other rows; sort files and sets, and seed what "
-                f"is drawn"
-            )
+    require_same(
+        "its sample gives other rows",
+        hash_rows(tested.rows),
+        hash_rows(tested.plugin.load(None)),
+        tested.clean_process.sample,
+        advice="sort files and sets, and seed what is drawn",
+    )
     return f"{len(tested.rows)} rows, the same each time"
 
 

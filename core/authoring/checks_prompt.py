@@ -11,7 +11,7 @@ from ..schema.pointers import leaves
 from ..settings import EMBEDDED
 from ..task import Task
 from ..windows.rows import build_rows
-from .clean_process import hash_prompts
+from .clean_process import hash_prompts, require_same
 from .plugin_under_test import PROBE, PluginUnderTest
 from .registry import check
 
@@ -67,16 +67,13 @@ def check_prompt_needs_the_document_alone(tested: PluginUnderTest) -> str:
 @check
 def check_prompt_is_repeatable(tested: PluginUnderTest) -> str:
     """The prompt of a document is the same each time, here and in another process."""
-    expected = hash_prompts(tested.plugin, tested.rows)
-    for where, again in (
-        ("a second time", hash_prompts(tested.plugin, tested.rows)),
-        ("in another process", tested.clean_process.prompts),
-    ):
-        if again != expected:
-            raise PluginError(
-                f"made {where}, a prompt differs; it has to depend on the document and the schema "
-                f"alone: no clock, no chance, no order of a set"
-            )
+    require_same(
+        "a prompt differs",
+        hash_prompts(tested.plugin, tested.rows),
+        hash_prompts(tested.plugin, tested.rows),
+        tested.clean_process.prompts,
+        advice="use the document and the schema alone: no clock, no chance, no order of a set",
+    )
     return "the same each time"
 
 

@@ -103,5 +103,12 @@ def hash_prompts(plugin: Plugin, rows: Iterable[Example | Reject]) -> str:
     return _hash(repr(sorted(repr(list(map(asdict, prompt))) for prompt in prompts)))
 
 
+def require_same(what: str, first: str, second: str, clean: str, advice: str) -> None:
+    """Raise ``PluginError`` if a hash differs the second time or in the clean process."""
+    for where, again in (("a second time", second), ("in another process", clean)):
+        if again != first:
+            raise PluginError(f"{what} {where}; {advice}")
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -75,11 +75,9 @@ def _corrupted_objects(row: Record) -> Iterator[tuple[str, Any]]:
         yield f"without {key!r}", {name: item for name, item in row.items() if name != key}
         for other in _OTHER_VALUES:
             yield f"with {key!r} as {canonical(other)}", {**row, key: other}
-        if isinstance(value, dict):
-            for what, inner in _corrupted_objects(value):
-                yield f"{what} in {key!r}", {**row, key: inner}
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for what, inner in _corrupted_objects(value[0]):
-                yield f"{what} in {key!r}", {**row, key: [inner, *value[1:]]}
+        inner = value[0] if isinstance(value, list) and value else value
+        for what, other in _corrupted_objects(inner) if isinstance(inner, dict) else ():
+            changed = [other, *value[1:]] if isinstance(value, list) else other
+            yield f"{what} in {key!r}", {**row, key: changed}
     for other in (7, "row", []):
         yield f"with {canonical(other)} for a row", other

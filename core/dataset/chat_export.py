@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -29,20 +29,16 @@ def text_runs(window: WindowExample, prompts: PromptFormat) -> list[tuple[str, s
 
     Document text that is spelt like a control token is "prompt", as the model reads it.
     """
-    return [
-        *_decoded(window.prompt, "prompt", prompts),
-        *_decoded(window.answer, "answer", prompts),
-    ]
+    control, runs = control_ids(prompts), []
+    for kind, ids in (("prompt", window.prompt), ("answer", window.answer)):
+        for is_control, run in groupby(ids, control.__contains__):
+            text = prompts.tokenizer.decode(
+                list(run), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+            runs.append((str(text), "control" if is_control else kind))
+    return runs
 
 
 def control_ids(prompts: PromptFormat) -> set[int]:
     """Return the ids of the tokenizer's control tokens."""
     return {*prompts.tokenizer.all_special_ids, *prompts.tokenizer.get_added_vocab().values()}
-
-
-def _decoded(ids: Sequence[int], kind: str, prompts: PromptFormat) -> Iterator[tuple[str, str]]:
-    for is_control, run in groupby(ids, control_ids(prompts).__contains__):
-        text = prompts.tokenizer.decode(
-            list(run), skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        yield str(text), "control" if is_control else kind

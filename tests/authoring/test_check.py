@@ -80,6 +80,7 @@ def test_a_bug_of_ours_is_no_failure_of_a_plugin(
 
 def test_each_check_promises_something_in_a_line() -> None:
     promises = list(map(promise_of, CHECKS))
+    assert len(promises) > 10
     assert all(promise.endswith(".") and len(promise) < 90 for promise in promises)
     assert len(set(promises)) == len(promises)
 

@@ -70,6 +70,7 @@ def failed(site: Site, project: Path) -> list[str]:
     (site.path / package.name).symlink_to(package)
     site.declare(package.name, "1.0", f"[extract.plugins]\n{project.name} = {package.name}\n")
     checks = check_plugin(project.name)
+    assert checks
     return [f"{check.what}: {check.detail}" for check in checks if check.state != "ok"]
 
 

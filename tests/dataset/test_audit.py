@@ -168,7 +168,7 @@ def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
         {"id": "d1", "pointer": "/relations/0/disease", "windows": [], "reason": inner},
     ]
     assert found["every_leaf"] == {"leaves": 4, "learned": 2, "lost": {inner: 2}}
-    told = f"single leaves, those in objects too: 4 = 2 learned + 2 lost; 2 {inner}"
+    told = f"single leaves, including those in objects: 4 = 2 learned + 2 lost; 2 {inner}"
     assert told in command(*source).output
     assert inner in " ".join(command(*source, "--show", "d1").output.split())
 
