@@ -1,8 +1,9 @@
-"""What leaves a record: items that repeat others, leaves that the model is not sure of."""
+"""Filters on a predicted record: duplicate list items, values of low confidence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from ..data import Record, Schema
@@ -13,15 +14,17 @@ from ..schema.records import canonical, first_problem
 T = TypeVar("T")
 
 _NOTHING = object()
-"""Stands for no value at all, where None is one."""
+"""No value at all, where None is a value."""
 
 
 class Filtered(NamedTuple):
-    """A record without some of what it held.
+    """A record without some of its values.
 
-    left_out: how many items or leaves it lost.
-    pointers: JSON Pointer of each leaf that it kept, before -> now: what follows an item that was
-        left out has moved up.
+    Attributes:
+        record: what remains.
+        left_out: how many items or leaves it lost.
+        pointers: JSON Pointer of each leaf that it kept, before -> now: the items after one that
+            was left out have moved up.
     """
 
     record: Record
@@ -29,58 +32,73 @@ class Filtered(NamedTuple):
     pointers: dict[str, str]
 
     def moved(self, values: Mapping[str, T]) -> dict[str, T]:
-        """Return what was known of the leaves that are left, by the pointers that they have now."""
+        """Return the values of the leaves that are left, by their new pointers."""
         return {self.pointers[old]: value for old, value in values.items() if old in self.pointers}
 
 
-_Part = tuple[Any, Any, int]
-"""What remains of a value, the pointers that its leaves had in its shape, and what it lost."""
+@dataclass(frozen=True)
+class _Part:
+    """What remains of a value.
+
+    Attributes:
+        value: the value, or _NOTHING.
+        origins: the same shape, with the pointer that each leaf had in its place.
+        lost: how many items or leaves are gone.
+    """
+
+    value: Any
+    origins: Any
+    lost: int = 0
+
+    def filtered(self) -> Filtered:
+        moved = {str(was): now for now, was in leaves(self.origins) if was is not None}
+        return Filtered(self.value, self.lost, moved)
 
 
 def without_repeats(record: Record) -> Filtered:
-    """Leave out each item of a list that is equal to one before it, in every list.
+    """Leave out each list item that is equal to one before it, in every list.
 
     Items are equal if their canonical JSON is; upper and lower case differ, and so do 1 and 1.0.
-    Of a list that needs some number of items (``minItems``), fewer may remain.
+    A list may end up with fewer items than ``minItems``.
     """
-    value, origins, count = _distinct(record, _pointers(record))
-    return _reduced(value, origins, count)
+    return _distinct(record, _pointers(record)).filtered()
 
 
 def _distinct(value: Any, origins: Any) -> _Part:
     if isinstance(value, dict):
-        parts = {key: _distinct(item, origins[key]) for key, item in value.items()}
-        return _object_of(parts)
+        return _object_of({key: _distinct(item, origins[key]) for key, item in value.items()})
     if not isinstance(value, list):
-        return value, origins, 0
+        return _Part(value, origins)
     kept: dict[str, _Part] = {}
-    count = 0
+    lost = 0
     for item, origin in zip(value, origins, strict=True):
         part = _distinct(item, origin)
-        count += part[2] + (kept.setdefault(canonical(part[0]), part) is not part)
-    return [part[0] for part in kept.values()], [part[1] for part in kept.values()], count
+        lost += part.lost + (kept.setdefault(canonical(part.value), part) is not part)
+    return _list_of(list(kept.values()), lost)
 
 
 def without_unsure(
     record: Record, confidence: Mapping[str, float], threshold: float, schema: Schema
 ) -> Filtered:
-    """Leave out the leaves whose confidence is under a threshold, as far as the schema allows.
+    """Leave out the leaves whose confidence is below a threshold, as far as the schema allows.
 
-    An item leaves its list; a value becomes null where it may be, else its key is left out where
-    that may be, else the object that needs it goes in its place, and counts as one. Where the
-    schema would not have what remains (a list with too few items), all of it stays. Leaves without
-    a confidence stay.
+    An item leaves its list; a value becomes null if that is allowed, else its key is left out if
+    that is allowed, else the object that needs it goes as a whole and counts as one. Where the
+    schema would refuse what remains (a list with too few items), all of it stays. Leaves without a
+    confidence stay.
 
-    record: valid against ``schema``, and so is what is returned.
-    confidence: JSON Pointer of a leaf -> from 0 to 1.
+    Args:
+        record: valid against ``schema``, and so is the result.
+        confidence: JSON Pointer of a leaf -> confidence in [0, 1].
+        threshold: in [0, 1].
+        schema: the schema of a record.
     """
-    value, origins, count = _Doubt(confidence, threshold, schema).part(
-        record, _pointers(record), schema, may_go=False
-    )
-    return _reduced(value, origins, count)
+    keep = _ConfidenceFilter(confidence, threshold, schema)
+    return keep.part(record, _pointers(record), schema, may_go=False).filtered()
 
 
-class _Doubt(NamedTuple):
+@dataclass(frozen=True)
+class _ConfidenceFilter:
     confidence: Mapping[str, float]
     threshold: float
     root: Schema
@@ -90,13 +108,13 @@ class _Doubt(NamedTuple):
         schema = resolve(schema, self.root)
         if not isinstance(value, dict | list):
             is_unsure = value is not None and self.confidence.get(origins, 1.0) < self.threshold
-            return (_NOTHING, None, 1) if is_unsure and may_go else (value, origins, 0)
+            return _Part(_NOTHING, None, 1) if is_unsure and may_go else _Part(value, origins)
         if isinstance(value, dict):
             part = self._object(value, origins, schema, may_go=may_go)
         else:
             part = self._list(value, origins, schema)
-        is_valid = part[0] is _NOTHING or first_problem(part[0], self.root, schema) is None
-        return part if is_valid else (value, origins, 0)
+        is_valid = part.value is _NOTHING or first_problem(part.value, self.root, schema) is None
+        return part if is_valid else _Part(value, origins)
 
     def _object(
         self, value: Record, origins: Any, schema: Mapping[str, Any], *, may_go: bool
@@ -107,9 +125,11 @@ class _Doubt(NamedTuple):
             nullable = "null" in types_of(resolve(inner, self.root))
             optional = key not in schema.get("required", ())
             part = self.part(item, origins[key], inner, may_go=nullable or optional or may_go)
-            if part[0] is _NOTHING and not nullable and not optional:
-                return _NOTHING, None, 1
-            parts[key] = (None, None, part[2]) if part[0] is _NOTHING and nullable else part
+            if part.value is _NOTHING and not nullable and not optional:
+                return _Part(_NOTHING, None, 1)
+            parts[key] = (
+                _Part(None, None, part.lost) if part.value is _NOTHING and nullable else part
+            )
         return _object_of(parts)
 
     def _list(self, value: list[Any], origins: Any, schema: Mapping[str, Any]) -> _Part:
@@ -118,20 +138,24 @@ class _Doubt(NamedTuple):
             self.part(item, origin, items, may_go=True)
             for item, origin in zip(value, origins, strict=True)
         ]
-        kept = [part for part in parts if part[0] is not _NOTHING and not _is_emptied(part)]
-        return [part[0] for part in kept], [part[1] for part in kept], sum(p[2] for p in parts)
+        kept = [part for part in parts if part.value is not _NOTHING and not _is_emptied(part)]
+        return _list_of(kept, sum(part.lost for part in parts))
 
 
 def _is_emptied(part: _Part) -> bool:
-    return part[2] > 0 and all(leaf is None for _pointer, leaf in leaves(part[0]))
+    return part.lost > 0 and all(leaf is None for _pointer, leaf in leaves(part.value))
+
+
+def _list_of(parts: list[_Part], lost: int) -> _Part:
+    return _Part([part.value for part in parts], [part.origins for part in parts], lost)
 
 
 def _object_of(parts: Mapping[str, _Part]) -> _Part:
-    kept = {key: part for key, part in parts.items() if part[0] is not _NOTHING}
-    return (
-        {key: part[0] for key, part in kept.items()},
-        {key: part[1] for key, part in kept.items()},
-        sum(part[2] for part in parts.values()),
+    kept = {key: part for key, part in parts.items() if part.value is not _NOTHING}
+    return _Part(
+        {key: part.value for key, part in kept.items()},
+        {key: part.origins for key, part in kept.items()},
+        sum(part.lost for part in parts.values()),
     )
 
 
@@ -142,8 +166,3 @@ def _pointers(value: Any, path: tuple[str | int, ...] = ()) -> Any:
     if isinstance(value, list):
         return [_pointers(item, (*path, index)) for index, item in enumerate(value)]
     return pointer_of(path)
-
-
-def _reduced(record: Record, origins: Any, count: int) -> Filtered:
-    moved = {str(was): now for now, was in leaves(origins) if was is not None}
-    return Filtered(record, count, moved)
