@@ -1,7 +1,13 @@
-"""The command line ``extract``: parse, call one function, print.
+"""The command line ``extract``.
 
-Commands are imported when they are run, so that ``extract --help`` answers at once. This is the
-one place where an expected error becomes a line on stderr.
+Each command has a module of its name, which parses, calls one function and prints. Modules are
+imported when their command runs, so that ``extract --help`` is fast. Only ``main`` turns an
+expected error into one line on stderr.
+
+- ``options``: options that several commands share, and the training job they describe
+- ``terminal``: safe text, coloured states, consoles and tables
+- ``audit_tables``, ``plan_tables``, ``plugin_tables``, ``report_tables``, ``score_tables``: print
+  results
 """
 
 from __future__ import annotations
@@ -16,24 +22,26 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
+from ..progress import log_to_stderr
+from .terminal import printable
 
 COMMANDS: Mapping[str, str] = {
     "plugins": "List the installed plugins, or show one.",
-    "new": "Write the project of a new plugin.",
-    "check": "Say whether a plugin keeps to its contract.",
-    "audit": "Say what the model will see of a data set.",
-    "plan": "Say what a training will take.",
+    "new": "Create the project of a new plugin.",
+    "check": "Check that a plugin keeps its contract.",
+    "audit": "Check a data set before training.",
+    "plan": "Estimate memory and steps of a training.",
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
-    "report": "Say what a run came to, also as a page.",
-    "predict": "Turn documents into records.",
-    "export": "Write predictions in another format.",
-    "doctor": "Say what will work on this machine.",
+    "report": "Show a run's results (terminal, HTML, PNG, JSON).",
+    "predict": "Extract records from documents.",
+    "export": "Convert a predictions file.",
+    "doctor": "Show what works on this machine.",
 }
-"""Each command with its line in ``extract --help``; the module of the same name holds it."""
+"""Each command with its line in ``extract --help``; the module of the same name defines it."""
 
 INTERRUPTED = 130
-"""What a shell reports for a command that Ctrl-C ended."""
+"""Exit code of a command that was ended by Ctrl-C, as shells report it."""
 
 
 class _Commands(click.Group):
@@ -79,18 +87,19 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    The exit code is 0, or 1 for an expected error, 2 for wrong usage and 130 after Ctrl-C; an
-    error that nobody expected is a bug and keeps its traceback.
+    The exit code is 0, or 1 for an expected error, 2 for wrong usage and 130 after Ctrl-C. An
+    unexpected error is a bug and keeps its traceback.
     """
     sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code = cli.main(arguments, prog_name="extract", standalone_mode=False)
+        with log_to_stderr():
+            code = cli.main(arguments, prog_name="extract", standalone_mode=False)
         sys.stdout.flush()
     except FieldsmithError as error:
-        click.echo(f"extract: error: {printable(str(error))}", err=True)
+        click.echo(f"extract: error: {printable(error)}", err=True)
         return 1
     except click.ClickException as error:
         error.show()
@@ -99,25 +108,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo("extract: interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone, as in `extract plugins | head -1`. Python flushes once more at its
-        # exit: let that go nowhere, or it complains.
+        # The reader closed the pipe, as in `extract plugins | head -1`. Python flushes again at
+        # exit, which would print an error unless standard output leads nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    # click answers with the code of ctx.exit(), and with what a command returns, which is None.
+    # click returns the code of ctx.exit(), or else the command's own return value.
     return code if isinstance(code, int) else 0
-
-
-def printable(text: str, *, keep: str = "") -> str:
-    """Return text that a terminal can show as it stands, control characters escaped.
-
-    A document's text could move the cursor or set the title of the user's terminal.
-
-    keep: control characters that may stand, such as the line breaks of a longer text.
-
-    >>> printable("one line\\n\\x1b[2J")
-    'one line\\\\n\\\\x1b[2J'
-    """
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
-        for char in text
-    )

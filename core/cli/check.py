@@ -1,4 +1,4 @@
-"""``extract check``: whether a plugin keeps to its contract."""
+"""``extract check``: check that a plugin keeps its contract."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ from dataclasses import asdict
 
 import click
 
-from . import printable
+from .options import json_option, with_option
+from .terminal import printable, state
 
-_COLOURS = {"ok": "green", "fail": "red", "expected": "yellow", "skip": "yellow"}
 
-
-class _Listing(click.Command):
-    """A command whose help ends in the list of the checks, read when it is asked for."""
+class _CommandWithChecks(click.Command):
+    """A command whose help ends with the list of checks, imported when it is asked for."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each check with its promise."""
+        """Write each check with what it promises."""
         from ..authoring.checks import CHECKS, name_of, promise_of
 
         with formatter.section("Checks"):
             formatter.write_dl([(name_of(check), promise_of(check)) for check in CHECKS])
 
 
-@click.command(cls=_Listing)
+@click.command(cls=_CommandWithChecks)
 @click.argument("name")
-@click.option(
-    "--with", "with_names", multiple=True, metavar="NAME", help="Wrap the hooks by this plugin too."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.pass_context
-def command(context: click.Context, name: str, with_names: tuple[str, ...], as_json: bool) -> None:
-    """Check that a plugin keeps to its contract: its schema, loader, sample, prompt and metric.
+@with_option
+@json_option
+def command(name: str, wrappers: tuple[str, ...], as_json: bool) -> int:
+    """Check that a plugin keeps its contract: its schema, loader, sample, prompt and metric.
 
-    Exits with 1 if a check fails. No model is loaded. A plugin's own tests run the same checks
-    through fieldsmith.testing.
+    Exits with 1 if a check fails. No model is loaded. fieldsmith.testing runs the same checks in a
+    plugin's own tests.
 
     \b
     Example:
@@ -43,13 +39,12 @@ def command(context: click.Context, name: str, with_names: tuple[str, ...], as_j
     """
     from ..authoring.checks import check_plugin
 
-    checks = check_plugin(name, with_names)
-    kept = all(check.state != "fail" for check in checks)
+    checks = check_plugin(name, wrappers)
+    passed = all(check.state != "fail" for check in checks)
     if as_json:
         rows = [asdict(check) for check in checks]
-        click.echo(json.dumps({"ok": kept, "checks": rows}, indent=2))
+        click.echo(json.dumps({"ok": passed, "checks": rows}, indent=2))
     else:
         for check in checks:
-            state = click.style(f"{check.state:<4}", fg=_COLOURS[check.state])
-            click.echo(f"{state}  {printable(f'{check.what}: {check.detail}')}")
-    context.exit(0 if kept else 1)
+            click.echo(f"{state(check.state)}  {printable(f'{check.what}: {check.detail}')}")
+    return 0 if passed else 1

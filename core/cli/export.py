@@ -1,4 +1,4 @@
-"""``extract export``: predictions as a file of another format."""
+"""``extract export``: convert a predictions file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from .options import PATH
+
 
 @click.command("export")
-@click.argument("predictions", type=click.Path(path_type=Path))
+@click.argument("predictions", type=PATH)
 @click.option(
     "--format",
     "format_name",
@@ -16,17 +18,14 @@ import click
     metavar="NAME",
     help="jsonl, or a format of the plugin.",
 )
-@click.option("--plugin", metavar="NAME", help="Whose records they are. Default: as the lines say.")
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Write to this file. Default: standard output.",
+    "--plugin", metavar="NAME", help="The plugin of the records. Default: the one in the file."
 )
+@click.option("--output", type=PATH, help="Write to this file. Default: standard output.")
 def command(predictions: Path, format_name: str, plugin: str | None, output: Path | None) -> None:
-    """Write what `extract predict` wrote in another format.
+    """Convert a predictions file. Documents without a record are skipped and counted on stderr.
 
-    Documents without a record are left out, and told on stderr. Which formats a plugin has
-    beside jsonl stands in its README.
+    Every plugin has the format jsonl; the README of a plugin lists the others.
 
     \b
     Example:
@@ -39,14 +38,14 @@ def command(predictions: Path, format_name: str, plugin: str | None, output: Pat
 
     if output is not None:
         if output.resolve() == predictions.resolve():
-            raise OutputError(f"{output}: is what is exported; write to another file")
+            raise OutputError(f"{output}: is the input; write to another file")
         require_writable(output.parent)
     exported = export(predictions, format_name, plugin)
     if output is None:
         click.echo(exported.text, nl=False)
     else:
         write_atomically(output, exported.text)
-    told = f"{exported.count} records"
-    if exported.left_out:
-        told += f"; {len(exported.left_out)} documents without one left out"
-    click.echo(f"{output or 'standard output'}: {told}", err=True)
+    summary = f"{exported.count} records"
+    if exported.skipped:
+        summary += f"; {len(exported.skipped)} documents without a record skipped"
+    click.echo(f"{output or 'standard output'}: {summary}", err=True)

@@ -1,4 +1,4 @@
-"""``extract new``: a plugin's project of its own."""
+"""``extract new``: create the project of a new plugin."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from pathlib import Path
 
 import click
 
+from .options import PATH
+
 
 @click.command()
 @click.argument("name")
 @click.option(
     "--from",
     "records",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="JSONL",
-    help="Draft the schema from records, one a line: id, text, record. They become the sample.",
+    help="Infer the schema from records, one per line: id, text, record. They become the sample.",
 )
 def command(name: str, records: Path | None) -> None:
-    """Write the project of a new plugin into a folder called NAME, ready to install.
+    """Create the project of a new plugin in a folder called NAME, ready to install.
 
     It has a schema, a plugin module with the hooks, a sample, tests that run the checks of extract
-    check, a README and a CI file, and passes its own tests as it is.
+    check, a README and a CI file. Its own tests pass from the start.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``extract predict``: documents in, one JSON line each out."""
+"""``extract predict``: extract records from documents, one JSON line each."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from pathlib import Path
 
 import click
 
-from .confidence import min_confidence_option
+from .options import PATH, min_confidence_option, unconstrained_option
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
-    help="Write to this file; the same command goes on where it was killed. "
+    type=PATH,
+    help="Write to this file; the same command resumes after an interruption. "
     "Default: standard output.",
 )
 @min_confidence_option
-@click.option(
-    "--unconstrained",
-    is_flag=True,
-    help="Let the model write what it likes; for comparison only, and each line says so.",
-)
+@unconstrained_option
 def command(
     run: Path,
     inputs: tuple[str, ...],
@@ -32,13 +28,12 @@ def command(
     min_confidence: float | None,
     unconstrained: bool,
 ) -> None:
-    """Turn documents into records, one JSON object a line, in the order of the input.
+    """Extract records from documents: one JSON object per line, in the order of the input.
 
     An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
-    folder of those, or - for standard input. Each line holds id, record (or null and error),
-    spans, confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the
-    share of the document that the model read. Documents are read as they are answered, so there
-    may be any number of them.
+    folder of those, or - for standard input. Each line has id, record (or null and error), spans,
+    confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the share
+    of the document that the model read. Documents are streamed, so there may be any number of them.
 
     \b
     Example:
@@ -49,7 +44,7 @@ def command(
     from ..dataset.inputs import open_inputs
     from ..errors import OutputError
     from ..extraction.extractor import Extractor
-    from ..extraction.prediction_file import PredictionFile, Tally, key_of, predict_lines
+    from ..extraction.prediction_file import LineCounts, PredictionFile, key_of, predict_lines
     from ..model.loading import quieten
     from ..progress import meter
     from ..runs.folder import Run
@@ -63,7 +58,7 @@ def command(
     if min_confidence is None:
         min_confidence = opened.min_confidence()
     options = {"unconstrained": unconstrained, "min_confidence": min_confidence}
-    tally = Tally()
+    counts = LineCounts()
     with open_inputs(plugin_of(opened), inputs) as rows:
         file = PredictionFile(output) if output is not None else None
         extractor = Extractor.load(
@@ -72,16 +67,16 @@ def command(
         skip = file.groups_done(key_of(opened, rows.sha256, options)) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
             groups = predict_lines(
-                extractor, rows, skip=skip, progress=progress.advance, tally=tally
+                extractor, rows, skip=skip, progress=progress.advance, counts=counts
             )
             if file is not None:
                 file.write(groups)
             else:
                 for lines in groups:
-                    sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal has
+                    sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal uses
                     sys.stdout.buffer.flush()
     if output is not None:
-        unread = f", {tally.unread} of documents that were not read whole" if tally.unread else ""
+        unread = f", {counts.unread} of documents that were not read whole" if counts.unread else ""
         click.echo(
-            f"{output}: {rows.count} lines, {tally.lines} of them written now{unread}", err=True
+            f"{output}: {rows.count} lines, {counts.lines} of them written now{unread}", err=True
         )

@@ -1,4 +1,4 @@
-"""``extract report``: what a run came to."""
+"""``extract report``: show a run's results."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 
 import click
 
+from .options import PATH, json_option
+
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN2",
-    help="Another run that was scored on the same documents.",
+    help="Compare with another run that was scored on the same documents.",
 )
 @click.option(
     "--split",
     metavar="NAME",
-    help="Which scores of metrics.json. Default: of --data, or else of the test split.",
+    help="Which scores of metrics.json. Default: those of --data, or else of the test split.",
 )
 @click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Where the documents stand. Default: the run's own data.",
+    "--data", type=PATH, help="The documents that were scored. Default: the run's own data."
 )
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write one HTML page that needs no network.",
+    help="Write one HTML page that works offline.",
 )
 @click.option(
     "--png",
@@ -44,9 +44,9 @@ import click
     default=200,
     show_default=True,
     metavar="N",
-    help="How many documents the page shows, those with the most errors.",
+    help="Number of documents on the page, those with the most errors first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(
     run: Path,
     against: Path | None,
@@ -57,9 +57,9 @@ def command(
     documents: int,
     as_json: bool,
 ) -> None:
-    """Say what a run came to: scores, losses, kinds of errors, calibration, document by document.
+    """Show a run's results: scores, losses, error kinds, calibration and single documents.
 
-    It reads what extract train and extract evaluate stored, and runs no model.
+    Reads what extract train and extract evaluate stored, and runs no model.
 
     \b
     Example:
@@ -70,16 +70,16 @@ def command(
     """
     from ..files import require_writable, write_atomically
     from ..report.comparison import compare
-    from ..report.scored_run import read_scored
+    from ..report.scored_run import read_scored_run
     from .report_tables import print_report
 
     if as_json and (html or png):
-        raise click.UsageError("--json goes without --html and --png")
+        raise click.UsageError("--json excludes --html and --png")
     for folder in (html.parent if html else None, png):
         if folder is not None:
             require_writable(folder)
-    scored = read_scored(run, name=split, data=data)
-    other = read_scored(against, name=split or scored.name, data=data) if against else None
+    scored = read_scored_run(run, name=split, data=data)
+    other = read_scored_run(against, name=split or scored.name, data=data) if against else None
     comparison = compare(scored, other) if other else None
     if html is not None:
         from ..report.page import render

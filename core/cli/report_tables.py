@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from ..report.error_kinds import KINDS
-from . import printable
 from .score_tables import print_calibration, print_scores
+from .terminal import console, printable, table
 
 if TYPE_CHECKING:
-    from ..report.comparison import Change, Comparison
-    from ..report.scored_run import Scored
+    from ..report.comparison import Comparison, DocumentDifference, ValueChange
+    from ..report.scored_run import ScoredRun
 
-_SHOWN = 5  # documents that got better, and that got worse
+_SHOWN = 5  # documents that are better, and that are worse
 
 
-def print_report(scored: Scored, comparison: Comparison | None) -> None:
-    """Print scores, the comparison, losses and scores by step, kinds of errors and calibration."""
-    console = Console(
-        width=None if sys.stdout.isatty() else 100, highlight=False, markup=False, emoji=False
-    )
+def print_report(scored: ScoredRun, comparison: Comparison | None) -> None:
+    """Print scores, comparison, losses and scores by step, error kinds and calibration."""
     print_scores(dict(scored.summary))
     if comparison:
-        _comparison(console, comparison)
-    _steps(console, scored)
-    _kinds(console, scored)
+        _print_comparison(comparison)
+    _print_steps(scored)
+    kinds = table("values by kind", "", "gold", "predicted", *KINDS)
+    for field, row in scored.kinds().items():
+        kinds.add_row(printable(field), *(str(row[kind]) for kind in ("gold", "predicted", *KINDS)))
+    console().print(kinds)
     print_calibration(dict(scored.summary))
     for sentence in scored.missing:
-        console.print(printable(sentence), soft_wrap=True)
+        console().print(printable(sentence), soft_wrap=True)
 
 
-def _comparison(console: Console, comparison: Comparison) -> None:
-    folder = printable(str(comparison.other.run.folder))
-    table = _table(f"against {folder}", "", "here", "there", "difference", "95 % interval", "p")
+def _print_comparison(comparison: Comparison) -> None:
+    title = printable(f"against {comparison.other.run.folder}")
+    made = table(title, "", "here", "there", "difference", "95 % interval", "p")
     for row in (comparison.score, *comparison.fields):
         interval = row.difference
-        table.add_row(
+        made.add_row(
             printable(row.name),
             f"{row.ours:.3f}",
             f"{row.theirs:.3f}",
@@ -47,48 +44,31 @@ def _comparison(console: Console, comparison: Comparison) -> None:
             f"{interval.low:+.3f} to {interval.high:+.3f}",
             f"{row.p_value:.3f}",
         )
-    console.print(table)
-    _changes(console, "better", comparison.better())
-    _changes(console, "worse", comparison.worse())
+    console().print(made)
+    better, worse = comparison.changed("better"), comparison.changed("worse")
+    _print_documents("better", [(document, document.better) for document in better])
+    _print_documents("worse", [(document, document.worse) for document in worse])
 
 
-def _changes(console: Console, word: str, changes: list[Change]) -> None:
-    console.print(f"{len(changes)} documents are {word}{':' if changes else ''}")
-    for change in changes[:_SHOWN]:
-        line = f"  {change.id}: F1 {change.ours:.3f}, {change.theirs:.3f} there"
-        told = [f"{field} {value!r} {what}" for field, value, what in _of(change, word)]
-        console.print(printable(f"{line}; {'; '.join(told)}"), soft_wrap=True)
+def _print_documents(
+    direction: str, documents: Sequence[tuple[DocumentDifference, Sequence[ValueChange]]]
+) -> None:
+    console().print(f"{len(documents)} documents are {direction}{':' if documents else ''}")
+    for document, changes in documents[:_SHOWN]:
+        line = f"  {document.id}: F1 {document.ours:.3f}, {document.theirs:.3f} there; "
+        line += "; ".join(f"{change.field} {change.value!r} {change.what}" for change in changes)
+        console().print(printable(line), soft_wrap=True)
 
 
-def _of(change: Change, word: str) -> tuple[tuple[str, str, str], ...]:
-    return change.better if word == "better" else change.worse
-
-
-def _steps(console: Console, scored: Scored) -> None:
-    """Print a line for each step at which validation was scored, or else the last losses."""
+def _print_steps(scored: ScoredRun) -> None:
+    """Print the steps at which validation was scored, or else those at which losses were logged."""
     rows = scored.steps()
     kept = [row for row in rows if "score" in row or "eval_loss" in row] or rows
     if not kept:
         return
-    table = _table("by step", "step", "loss", "validation loss", "score on validation")
+    made = table("by step", "step", "loss", "validation loss", "score on validation")
     for row in kept:
         values = (row.get(name) for name in ("loss", "eval_loss", "score"))
-        table.add_row(
-            f"{row['step']:g}", *("" if value is None else f"{value:.3f}" for value in values)
-        )
-    console.print(table)
-
-
-def _kinds(console: Console, scored: Scored) -> None:
-    table = _table("answers by kind", "", "gold", "predicted", *KINDS)
-    for field, row in scored.kinds().items():
-        counts = [str(row[kind]) for kind in ("gold", "predicted", *KINDS)]
-        table.add_row(printable(field), *counts)
-    console.print(table)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
-    return table
+        shown = ("" if value is None else f"{value:.3f}" for value in values)
+        made.add_row(f"{row['step']:g}", *shown)
+    console().print(made)

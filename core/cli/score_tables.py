@@ -1,44 +1,43 @@
-"""Scores as a table."""
+"""Scores on the terminal."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
+from .terminal import console, printable, table
+
+_ODDITIES = {
+    "truncated": "answers cut off at the length limit",
+    "repeats": "repeated items left out",
+    "unsure": "values of low confidence left out",
+    "ungrounded": "values that are not in the document left out",
+}
+"""Counts of a summary that are printed where they are not zero."""
+
 
 def print_scores(summary: dict[str, Any]) -> None:
-    """Print the scores of a split: by name precision, recall and F1 with its interval."""
-    from rich.console import Console
-    from rich.table import Table
-
-    null = summary["baselines"]["null"]["metrics"]
-    base = summary["baselines"].get("base")
-    table = Table(title=f"{summary['plugin']}, {summary['split']}", title_justify="left")
-    columns = ["", "precision", "recall", "F1", "95 % interval", "null"]
-    for column in [*columns, "base"] if base else columns:
-        table.add_column(column, justify="left" if not column else "right")
+    """Print precision, recall and F1 with its interval by name, beside the baselines."""
     metrics = summary["metrics"]
-    for name in dict.fromkeys(key.rsplit("/", 1)[0] for key in metrics if "/" in key):
-        f1 = metrics.get(f"{name}/f1")
-        if f1 is None:
-            continue
-        row = [
-            name,
-            _shown(metrics.get(f"{name}/precision")),
-            _shown(metrics.get(f"{name}/recall")),
-            _shown(f1),
+    null, base = summary["baselines"]["null"]["metrics"], summary["baselines"].get("base")
+    columns = ["precision", "recall", "F1", "95 % interval", "null", *(["base"] if base else [])]
+    made = table(printable(f"{summary['plugin']}, {summary['split']}"), "", *columns)
+    for name in [key.removesuffix("/f1") for key in metrics if key.endswith("/f1")]:
+        f1 = metrics[f"{name}/f1"]
+        made.add_row(
+            printable(name),
+            _value(metrics.get(f"{name}/precision")),
+            _value(metrics.get(f"{name}/recall")),
+            _value(f1),
             f"{f1['low']:.3f}-{f1['high']:.3f}",
             f"{null.get(f'{name}/f1', 0.0):.3f}",
-        ]
-        table.add_row(*row, *([_shown(base["metrics"].get(f"{name}/f1"))] if base else []))
-    # Wide enough to be whole in a file or a pipe, where there is no terminal to ask.
-    width = None if sys.stdout.isatty() else 100
-    Console(width=width).print(table)
-    told = _outputs(summary) if "outputs" in summary else _reading(summary)
+            *([_value(base["metrics"].get(f"{name}/f1"))] if base else []),
+        )
+    console().print(made)
+    details = _coverage(summary) if "outputs" in summary else _reading(summary)
     click.echo(
-        f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, {told}"
+        f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, {details}"
     )
     for name, value in metrics.items():
         if name.endswith("/accuracy"):
@@ -52,63 +51,45 @@ def print_scores(summary: dict[str, Any]) -> None:
 
 
 def _reading(summary: dict[str, Any]) -> str:
-    """Say what a run read, and at what cost."""
+    """Return what a run read, what was left out of its records, and the cost."""
     windows = summary["windows"]
+    odd = [f", {summary[name]} {words}" for name, words in _ODDITIES.items() if summary.get(name)]
     return (
-        f"{windows['read']} of {windows['total']} windows read{_oddities(summary)}; "
-        f"{summary['seconds_per_document']:.3f} s a document, "
+        f"{windows['read']} of {windows['total']} windows read{''.join(odd)}"
+        f"{'' if summary['constrained'] else ', unconstrained'}; "
+        f"{summary['seconds_per_document']:.3f} s per document, "
         f"{summary['peak_memory_mb']:.0f} MB at most"
     )
 
 
-def _outputs(summary: dict[str, Any]) -> str:
-    """Say how many documents of the gold another system's outputs answer."""
+def _coverage(summary: dict[str, Any]) -> str:
+    """Return how many gold documents the predictions of another system cover."""
     found = summary["outputs"]
     return (
-        f"{found['answered']} of the gold answered, {found['unreadable']} unreadable, "
-        f"{found['missing']} missing; {found['unknown']} outputs are of no gold document"
+        f"{found['answered']} of the gold predicted, {found['unreadable']} unreadable, "
+        f"{found['missing']} missing; {found['unknown']} predictions match no gold document"
     )
 
 
-def _oddities(summary: dict[str, Any]) -> str:
-    """Say what was not as it should be, where something was not."""
-    told = {
-        "truncated": "answers cut off at the length limit",
-        "repeats": "repeated items left out",
-        "unsure": "leaves left out as unsure",
-        "ungrounded": "leaves that stand in no document left out",
-    }
-    parts = [f", {summary[name]} {words}" for name, words in told.items() if summary.get(name)]
-    return "".join(parts) + ("" if summary["constrained"] else ", unconstrained")
-
-
 def print_calibration(summary: dict[str, Any]) -> None:
-    """Print how far a leaf's confidence can be relied on, and what a threshold would keep."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Print how reliable the confidence of values is, and what a threshold would keep."""
     found = summary.get("calibration")
     if not found or not found["leaves"]:
         return
-    table = Table(title="confidence of the leaves", title_justify="left")
-    for column in ["", "leaves", "mean", "right", "kept from here on", "right of those"]:
-        table.add_column(column, justify="right" if column else "left")
+    columns = ("values", "mean", "right", "kept from here on", "right of those")
+    made = table("confidence of the values", "", *columns)
     kept = {row["threshold"]: row for row in found["coverage"]}
     for row in found["reliability"]:
         from_here = kept[row["low"]]
-        table.add_row(
+        shares = (row["confidence"], row["correct"], from_here["coverage"], from_here["precision"])
+        made.add_row(
             f"{row['low']:.1f}-{row['high']:.1f}",
             str(row["count"]),
-            *(_share(row["confidence"]), _share(row["correct"])),
-            *(_share(from_here["coverage"]), _share(from_here["precision"])),
+            *("" if share is None else f"{share:.3f}" for share in shares),
         )
-    Console(width=None if sys.stdout.isatty() else 100).print(table)
-    click.echo(f"{found['leaves']} leaves, expected calibration error {found['ece']:.3f}")
+    console().print(made)
+    click.echo(f"{found['leaves']} values, expected calibration error {found['ece']:.3f}")
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _shown(interval: dict[str, float] | None) -> str:
+def _value(interval: dict[str, float] | None) -> str:
     return "" if interval is None else f"{interval['value']:.3f}"

@@ -1,4 +1,4 @@
-"""Scores of any system's outputs, without a run: files of records beside the gold."""
+"""Score the predictions of any system, without a run: files of records against the gold."""
 
 from __future__ import annotations
 
@@ -19,58 +19,62 @@ from .evaluate import score_predictions, summarise
 _OF_A_RUN = (
     "windows", "constrained", "truncated", "repeats", "unsure", "ungrounded", "calibration",
 )  # fmt: skip
-"""What is known of answers that were made here, and of no others."""
+"""Keys of a summary that are only known for predictions of a run."""
 
 
-def evaluate_outputs(
+def evaluate_predictions(
     plugin: Plugin,
-    outputs: Path,
+    predictions: Path,
     data: Path,
     *,
     split: str | None = None,
     answered_only: bool = False,
 ) -> dict[str, Any]:
-    """Score what a system wrote, as ``extract evaluate --json`` prints it.
+    """Score the predictions of a system, as ``extract evaluate --json`` prints it.
 
-    A document without a readable, valid record has answered nothing, and counts as such.
+    A document without a readable, valid record counts as one without any value.
 
-    outputs: a file of ``extract predict``, or what the plugin reads; documents are told by id.
-    data: the gold.
-    split: only documents with this official label or none.
-    answered_only: leave out the documents that have no answer.
+    Args:
+        plugin: gives the schema and the metric.
+        predictions: a file of ``extract predict``, or files that the plugin reads; documents are
+            matched by id.
+        data: the gold.
+        split: only documents with this official label or none.
+        answered_only: leave out the documents without a valid record.
 
     Raises:
-        InputError: one of both cannot be read, or no document of the gold is answered.
+        InputError: a file cannot be read, or no gold document has a valid record.
     """
     gold = _gold(plugin, data, split)
-    answers = _answers(plugin, outputs)
-    answered = [name for name in gold if isinstance(answers.get(name), dict)]
+    answers = _answers(plugin, predictions)
+    answered = [id_ for id_ in gold if isinstance(answers.get(id_), dict)]
     if not answered:
+        ids = [next(iter(found), None) for found in (gold, answers)]
+        example = "" if None in ids else f", such as {ids[0]!r} in the gold and {ids[1]!r} here"
         raise InputError(
-            f"{outputs}: answers none of the {len(gold)} documents of {data}; "
-            f"documents are told by their id{_for_instance(gold, answers)}"
+            f"{predictions}: no valid record for any of the {len(gold)} documents of {data}; "
+            f"documents are matched by id{example}"
         )
-    examples = [gold[name] for name in (answered if answered_only else gold)]
-    predictions = [_prediction(example, answers) for example in examples]
-    scored = score_predictions(plugin, examples, predictions)
+    examples = [gold[id_] for id_ in (answered if answered_only else gold)]
+    scored = score_predictions(
+        plugin, examples, (_prediction(example, answers) for example in examples)
+    )
     settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), {}).values
-    summary = summarise(plugin, settings, scored, f"{outputs.name} against {data.name}")
-    for name in _OF_A_RUN:
-        del summary[name]
-    unreadable = {name for name, answer in answers.items() if isinstance(answer, str)}
-    return summary | {
+    summary = summarise(plugin, settings, scored, f"{predictions.name} against {data.name}")
+    unreadable = {id_: answer for id_, answer in answers.items() if isinstance(answer, str)}
+    return {key: value for key, value in summary.items() if key not in _OF_A_RUN} | {
         "outputs": {
             "answered": len(answered),
-            "unreadable": len(unreadable & gold.keys()),
+            "unreadable": len(unreadable.keys() & gold.keys()),
             "missing": len(gold.keys() - answers.keys()),
             "unknown": len(answers.keys() - gold.keys()),
-            "reasons": {name: answers[name] for name in sorted(unreadable)},
+            "reasons": dict(sorted(unreadable.items())),
         }
     }
 
 
 def _gold(plugin: Plugin, data: Path, split: str | None) -> dict[str, Example]:
-    """Return the examples with a record, by id; of two with one id the first."""
+    """Return the examples with a record by id; of several with the same id the first."""
     gold: dict[str, Example] = {}
     for row in read_examples(plugin, data):
         if isinstance(row, Reject) or row.record is None:
@@ -82,17 +86,17 @@ def _gold(plugin: Plugin, data: Path, split: str | None) -> dict[str, Example]:
     return gold
 
 
-def _answers(plugin: Plugin, outputs: Path) -> Mapping[str, Record | str]:
-    """Return the record of each document, or why there is none."""
-    if _is_predictions(outputs):
-        return {
-            line.id: _valid(line.record, plugin)
-            if line.record is not None
-            else line.error or "no record"
-            for line in read_lines(outputs)
-        }
+def _answers(plugin: Plugin, predictions: Path) -> Mapping[str, Record | str]:
+    """Return the record of each document, or the reason why there is none."""
     answers: dict[str, Record | str] = {}
-    for row in read_examples(plugin, outputs):
+    if _is_prediction_file(predictions):
+        for line in read_lines(predictions):
+            answers[line.id] = line.error or "no record"
+            if line.record is not None:
+                problem = first_problem(line.record, plugin.schema)
+                answers[line.id] = line.record if problem is None else _reason(*problem)
+        return answers
+    for row in read_examples(plugin, predictions):
         if isinstance(row, Reject):
             answers[row.id or row.place] = f"{row.field}: {row.reason}" if row.field else row.reason
         elif row.record is not None:
@@ -100,17 +104,16 @@ def _answers(plugin: Plugin, outputs: Path) -> Mapping[str, Record | str]:
     return answers
 
 
-def _is_predictions(outputs: Path) -> bool:
+def _reason(pointer: str, message: str) -> str:
+    return f"{pointer or 'the record'}: {message}"
+
+
+def _is_prediction_file(path: Path) -> bool:
     """Say whether a path is one file of JSONL whose rows have a record and no text."""
-    if files_in(outputs) != [outputs] or outputs.suffix.lower() not in (".jsonl", ".ndjson"):
+    if files_in(path) != [path] or path.suffix.lower() not in (".jsonl", ".ndjson"):
         return False
-    first = next((row for _number, row in read_jsonl(outputs)), {})
+    first = next((row for _number, row in read_jsonl(path)), {})
     return "record" in first and "text" not in first
-
-
-def _valid(record: Record, plugin: Plugin) -> Record | str:
-    problem = first_problem(record, plugin.schema)
-    return record if problem is None else f"{problem[0] or 'the record'}: {problem[1]}"
 
 
 def _prediction(example: Example, answers: Mapping[str, Record | str]) -> Prediction:
@@ -118,8 +121,3 @@ def _prediction(example: Example, answers: Mapping[str, Record | str]) -> Predic
     if isinstance(answer, str):
         return Prediction(example.document, error=answer)
     return Prediction(example.document, record=answer)
-
-
-def _for_instance(gold: Mapping[str, Example], answers: Mapping[str, Record | str]) -> str:
-    names = [next(iter(found), None) for found in (gold, answers)]
-    return "" if None in names else f", such as {names[0]!r} in the gold and {names[1]!r} here"

@@ -1,21 +1,19 @@
-"""A report as one object, for programs."""
+"""Return a report as one JSON object."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .comparison import Change, Comparison, Difference
+from .comparison import Comparison, DocumentDifference, ScoreDifference
 from .error_kinds import KINDS
-from .scored_run import Reviewed, Scored
+from .scored_run import DocumentResult, ScoredRun
 
 
-def report_object(scored: Scored, comparison: Comparison | None = None) -> dict[str, Any]:
-    """Return what the report says, ready for JSON; ``docs/report.md`` lists the keys."""
+def report_object(scored: ScoredRun, comparison: Comparison | None = None) -> dict[str, Any]:
+    """Return the report, ready for JSON; ``docs/report.md`` lists the keys."""
     scores = dict(scored.summary)
     calibration = scores.pop("calibration", None)
-    kinds = scored.kinds()
     return {
         "run": _run(scored),
         "scores": {**scores, "names": list(scored.names)},
@@ -23,7 +21,7 @@ def report_object(scored: Scored, comparison: Comparison | None = None) -> dict[
         "steps": scored.steps(),
         "errors": {
             field: {kind: row[kind] for kind in ("gold", "predicted", *KINDS)}
-            for field, row in kinds.items()
+            for field, row in scored.kinds().items()
         },
         "calibration": calibration,
         "documents": [_document(scored, document) for document in scored.documents],
@@ -31,7 +29,7 @@ def report_object(scored: Scored, comparison: Comparison | None = None) -> dict[
     }
 
 
-def _run(scored: Scored) -> dict[str, Any]:
+def _run(scored: ScoredRun) -> dict[str, Any]:
     info = scored.info
     counts, training = info["counts"], info.get("training", {})
     return {
@@ -50,33 +48,29 @@ def _run(scored: Scored) -> dict[str, Any]:
 def _against(comparison: Comparison) -> dict[str, Any]:
     return {
         "run": str(comparison.other.run.folder),
-        "score": _difference(comparison.score),
-        "fields": {row.name: _difference(row) for row in comparison.fields},
-        "better": [_change(change) for change in comparison.better()],
-        "worse": [_change(change) for change in comparison.worse()],
+        "score": _score_difference(comparison.score),
+        "fields": {row.name: _score_difference(row) for row in comparison.fields},
+        "better": [_document_difference(row) for row in comparison.changed("better")],
+        "worse": [_document_difference(row) for row in comparison.changed("worse")],
     }
 
 
-def _difference(row: Difference) -> dict[str, Any]:
+def _score_difference(row: ScoreDifference) -> dict[str, Any]:
     difference = {**asdict(row.difference), "p_value": row.p_value}
     return {"here": row.ours, "there": row.theirs, "difference": difference}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _document_difference(row: DocumentDifference) -> dict[str, Any]:
     return {
-        "id": change.id,
-        "here": change.ours,
-        "there": change.theirs,
-        "gained": _answers(change.better),
-        "lost": _answers(change.worse),
+        "id": row.id,
+        "here": row.ours,
+        "there": row.theirs,
+        "gained": [change._asdict() for change in row.better],
+        "lost": [change._asdict() for change in row.worse],
     }
 
 
-def _answers(found: Sequence[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"field": field, "value": value, "what": what} for field, value, what in found]
-
-
-def _document(scored: Scored, document: Reviewed) -> dict[str, Any]:
+def _document(scored: ScoredRun, document: DocumentResult) -> dict[str, Any]:
     return {
         "id": document.id,
         "f1": scored.f1(document),

@@ -1,23 +1,20 @@
-"""Values of records as a reader sees them."""
+"""Show values and texts of documents to a reader."""
 
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
 
 from ..data import Record
-from ..schema.pointers import leaves, parse_pointer
+from ..schema.pointers import leaves, value_at
 
 
 def shown(record: Record, pointer: str) -> str:
-    """Return the value at a JSON Pointer in words: of an object, its filled leaves by name.
+    """Return the value at a JSON Pointer as text; of an object, its filled leaves by name.
 
     >>> shown({"lines": [{"item": "salt", "price": 2}]}, "/lines/0")
     'item: salt; price: 2'
     """
-    value: Any = record
-    for part in parse_pointer(pointer):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+    value = value_at(pointer, record)
     if not isinstance(value, dict):
         return _word(value)
     filled = ((inner, leaf) for inner, leaf in leaves(value) if leaf is not None)
@@ -29,23 +26,20 @@ def _word(value: object) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text with every character that a page cannot hold as one that stands for it.
+    """Replace every character that an HTML page cannot contain; offsets stay the same.
 
     Control characters but tab and line feed become their pictures (U+2400 and on), half a
-    surrogate pair the replacement character. Offsets stay as they are.
+    surrogate pair becomes the replacement character.
 
     >>> visible("a\\x00b")
     'a␀b'
     """
-    if text.isprintable():
-        return text
-    return "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:
     code = ord(character)
     if code < 0x20 and character not in "\t\n":
         return chr(0x2400 + code)
-    return (
-        "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") and code >= 0x7F else character
-    )
+    is_broken = code >= 0x7F and unicodedata.category(character) in ("Cc", "Cs")
+    return "\ufffd" if is_broken else character

@@ -1,24 +1,24 @@
-"""What kind of error each answer of a record is: wrong, split, merged, missing or invented.
+"""Classify each value of a record: right, wrong, split, merged, missing or invented.
 
-The classes are those of the Message Understanding Conferences, which set a response beside a key:
+The classes are those of the Message Understanding Conferences, which align a response with a key:
 correct, incorrect, missing and spurious (Chinchor and Sundheim 1993, "MUC-5 Evaluation Metrics").
-Where answers are spans, an incorrect one may still touch what was sought, as in SemEval 2013 task 9
-(Segura-Bedmar, Martínez and Herrero-Zazo 2013, section 4); several that touch the same are told
-apart here as split and merged.
+Where values are spans, an incorrect one may still overlap the gold, as in SemEval 2013 task 9
+(Segura-Bedmar, Martínez and Herrero-Zazo 2013, section 4); several values that overlap the same one
+are distinguished here as split and merged.
 
-An answer is a filled leaf, an item of a list of leaves, or an object of a list by its ``x-key``;
-answers of a list that say the same count once. In this order, each answer being used once:
+A value is a filled leaf, an item of a list of leaves, or an object of a list by its ``x-key``;
+equal values of a list count once. Each value is used once, in this order:
 
-- ``right``: the gold holds it, by the field's ``x-score``; of a text, all of it.
-- ``split``: two or more predictions that touch one place of a gold answer, and not each other.
-- ``merged``: one prediction, one place of which touches two or more gold answers that do not touch
+- ``right``: the gold has it, by the field's ``x-score``; of a text, all of it.
+- ``split``: two or more predictions that overlap one span of a gold value, and not each other.
+- ``merged``: one prediction, one span of which overlaps two or more gold values that do not overlap
   each other.
-- ``wrong``: a scalar with another value; in a list, an answer that touches a gold answer, holds
-  its words or lies in them, or has a Levenshtein similarity of 0.8 or more to it; of an object, one
-  that has a leaf of its key in common with it. The pairs are chosen so that they are most alike.
-- ``missing``: gold that no prediction answers. ``invented``: a prediction that answers no gold.
+- ``wrong``: a scalar with another value; in a list, a value that overlaps a gold value, contains
+  its words or is contained in them, or has a Levenshtein similarity of 0.8 or more to it; an object
+  that shares a leaf of its key. Pairs are chosen so that the sum of similarities is largest.
+- ``missing``: gold without a prediction. ``invented``: a prediction without gold.
 
-So the gold answers are right + wrong + split + missing + those that are merged, and the predicted
+So the gold values are right + wrong + split + missing + those that are merged, and the predicted
 ones right + wrong + merged + invented + the pieces of what is split.
 """
 
@@ -30,27 +30,30 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data import Record, Schema, Span
-from ..schema.navigation import kinds_of, member, resolve
+from ..schema.navigation import property_schema, resolve, types_of
 from ..schema.pointers import pointer_of
 from ..schema.records import canonical
 from ..scoring.matching import LEVENSHTEIN_THRESHOLD, MATCHINGS, best_pairs, levenshtein_similarity
-from ..text.normalization import normalise, normalised
+from ..text.normalization import fold, normalised
 
 Kind = Literal["right", "wrong", "split", "merged", "missing", "invented"]
 
 KINDS: tuple[Kind, ...] = ("right", "wrong", "split", "merged", "missing", "invented")
 ERRORS = KINDS[1:]
 
-Places = Mapping[str, Sequence[Span]]
-"""JSON Pointer of a leaf -> where it stands in the text, left to right, none over another."""
+LeafSpans = Mapping[str, Sequence[Span]]
+"""JSON Pointer of a leaf -> its occurrences in the text, left to right, without overlaps."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Answers that belong together, and what they are.
+    """Gold and predicted values that belong together, and their kind.
 
-    field: as ``field_counts`` calls it, such as ``lines/price``.
-    gold, predicted: JSON Pointers into the two records, of leaves or of a list's objects.
+    Attributes:
+        kind: what they are.
+        field: as ``field_counts`` names it, such as ``lines/price``.
+        gold: JSON Pointers into the gold record, of leaves or of a list's objects.
+        predicted: likewise into the predicted record.
     """
 
     kind: Kind
@@ -59,192 +62,193 @@ class Case:
     predicted: tuple[str, ...] = ()
 
 
-def cases(
+def classify(
     gold: Record,
     predicted: Record | None,
     schema: Schema,
-    gold_places: Places | None = None,
-    predicted_places: Places | None = None,
+    gold_spans: LeafSpans | None = None,
+    predicted_spans: LeafSpans | None = None,
 ) -> list[Case]:
-    """Return what became of every answer of a document, field by field.
+    """Classify every value of a document, field by field.
 
-    A field whose key the gold record lacks is not annotated, and passed over, as is one that is
-    not scored (``x-score: none``).
+    A field whose key the gold record lacks is not annotated and is skipped, as is one that is not
+    scored (``x-score: none``).
 
-    predicted: None where there is no record: everything is missing.
-    gold_places, predicted_places: where leaves stand in the text; without them nothing touches,
-        so that nothing is split or merged.
+    Args:
+        gold: the gold record.
+        predicted: the predicted one; None, where there is none, makes everything missing.
+        schema: the schema of both.
+        gold_spans: where leaves of the gold are in the text; without spans nothing overlaps, so
+            that nothing is split or merged.
+        predicted_spans: likewise for the prediction.
     """
-    walk = _Walk(schema, gold_places or {}, predicted_places or {})
-    ours, theirs = normalised(gold, schema), normalised(predicted or {}, schema)
-    return list(walk.members(ours, theirs, schema, "", ((), ())))
+    ours = _Value(normalised(gold, schema), (), gold_spans or {})
+    theirs = _Value(normalised(predicted or {}, schema), (), predicted_spans or {})
+    return list(_properties(ours, theirs, schema, "", schema))
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """One answer: its pointer, its leaf or the leaves of its key, and its places in the text."""
+class _Value:
+    """A part of a record, its path, and the spans of the record's leaves."""
 
-    pointer: str
-    value: Any
-    places: Sequence[Span] = ()
+    content: Any
+    path: tuple[str | int, ...]
+    leaf_spans: LeafSpans
+
+    def child(self, key: str) -> _Value:
+        return _Value((self.content or {}).get(key), (*self.path, key), self.leaf_spans)
+
+    def items(self) -> list[_Value]:
+        return [
+            _Value(item, (*self.path, index), self.leaf_spans)
+            for index, item in enumerate(self.content or [])
+        ]
 
     @property
-    def words(self) -> str:
-        return _folded(self.value if isinstance(self.value, str) else canonical(self.value))
+    def pointer(self) -> str:
+        return pointer_of(self.path)
+
+    @property
+    def spans(self) -> Sequence[Span]:
+        return self.leaf_spans.get(self.pointer, ())
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else canonical(self.content)
 
 
-_Path = tuple[str | int, ...]
-_Sides = tuple[_Path, _Path]
+_Similarity = Callable[[_Value, _Value], float]
 
 
-@dataclass(frozen=True)
-class _Walk:
-    schema: Schema
-    gold_places: Places
-    predicted_places: Places
-
-    def members(
-        self, gold: Any, predicted: Any, schema: Mapping[str, Any], above: str, at: _Sides
-    ) -> Iterator[Case]:
-        here = resolve(schema, self.schema)
-        for key in here.get("properties", {}):
-            if key in gold:
-                inner = resolve(member(here, key), self.schema)
-                below = ((*at[0], key), (*at[1], key))
-                yield from self._field(gold[key], predicted.get(key), inner, above + key, below)
-
-    def _field(
-        self, gold: Any, predicted: Any, schema: Mapping[str, Any], name: str, at: _Sides
-    ) -> Iterator[Case]:
-        kinds = kinds_of(schema)
-        item = resolve(schema.get("items", {}), self.schema)
-        how = item.get("x-score", schema.get("x-score", "casefold"))
-        if schema.get("x-score") == "none":
-            return
-        if "object" in kinds:
-            yield from self.members(gold or {}, predicted or {}, schema, f"{name}/", at)
-        elif "array" in kinds and "object" in kinds_of(item):
-            yield from self._objects(gold or [], predicted or [], item, name, at)
-        elif "array" in kinds:
-            ours = self._leaves(gold or [], self.gold_places, at[0], how)
-            theirs = self._leaves(predicted or [], self.predicted_places, at[1], how)
-            yield from _list_cases(name, ours, theirs, how)
-        else:
-            yield from _scalar_cases(name, gold, predicted, how, at)
-
-    def _leaves(
-        self, items: Sequence[Any], places: Places, at: _Path, how: str
-    ) -> dict[str, _Answer]:
-        """Return the answers of a list by the form in which equal ones are the same."""
-        found: dict[str, _Answer] = {}
-        for index, value in enumerate(items):
-            pointer = pointer_of((*at, index))
-            written = value if isinstance(value, str) else canonical(value)
-            form = written if how in ("exact", "levenshtein") else _folded(written)
-            found.setdefault(form, _Answer(pointer, written, places.get(pointer, ())))
-        return found
-
-    def _objects(
-        self,
-        gold: Sequence[Record],
-        predicted: Sequence[Record],
-        schema: Mapping[str, Any],
-        name: str,
-        at: _Sides,
-    ) -> Iterator[Case]:
-        properties = schema.get("properties", {})
-        keys = list(schema.get("x-key") or properties)
-        ours, theirs = (
-            _by_key(objects, keys, path)
-            for objects, path in zip((gold, predicted), at, strict=True)
-        )
-        beside = {"properties": {key: properties[key] for key in properties if key not in keys}}
-        for identity in [identity for identity in ours if identity in theirs]:
-            (index, wanted), (number, found) = ours.pop(identity), theirs.pop(identity)
-            yield Case("right", name, (wanted.pointer,), (found.pointer,))
-            below = ((*at[0], index), (*at[1], number))
-            pair = gold[index], predicted[number]
-            yield from self.members(*pair, beside, f"{name}/", below)
-        left = [answer for _index, answer in ours.values()]
-        over = [answer for _index, answer in theirs.values()]
-        yield from _rest(name, left, over, _shared_keys, 1)
+def _case(
+    kind: Kind, field: str, gold: Sequence[_Value] = (), predicted: Sequence[_Value] = ()
+) -> Case:
+    pointers = (tuple(value.pointer for value in side) for side in (gold, predicted))
+    return Case(kind, field, *pointers)
 
 
-def _by_key(
-    objects: Sequence[Record], keys: Sequence[str], at: _Path
-) -> dict[str, tuple[int, _Answer]]:
-    """Return the objects of a list by their key, with their index; the first of those alike."""
-    found: dict[str, tuple[int, _Answer]] = {}
-    for index, item in enumerate(objects):
-        value = [_folded(leaf) if isinstance(leaf, str) else leaf for leaf in map(item.get, keys)]
-        answer = _Answer(pointer_of((*at, index)), value)
-        found.setdefault(canonical(value), (index, answer))
-    return found
-
-
-def _scalar_cases(name: str, gold: Any, predicted: Any, how: str, at: _Sides) -> Iterator[Case]:
-    ours, theirs = (pointer_of(path) for path in at)
-    if gold is None and predicted is None:
-        return
-    if predicted is None:
-        yield Case("missing", name, (ours,))
-    elif gold is None:
-        yield Case("invented", name, (), (theirs,))
-    else:
-        kind: Kind = "right" if _is_same(gold, predicted, how) else "wrong"
-        yield Case(kind, name, (ours,), (theirs,))
-
-
-def _list_cases(
-    name: str, gold: Mapping[str, _Answer], predicted: Mapping[str, _Answer], how: str
+def _properties(
+    gold: _Value, predicted: _Value, schema: Mapping[str, Any], prefix: str, root: Schema
 ) -> Iterator[Case]:
-    for form in gold:
-        if form in predicted:
-            yield Case("right", name, (gold[form].pointer,), (predicted[form].pointer,))
-    left = [answer for form, answer in gold.items() if form not in predicted]
-    over = [answer for form, answer in predicted.items() if form not in gold]
+    here = resolve(schema, root)
+    for key in here.get("properties", {}):
+        if key in (gold.content or {}):
+            inner = resolve(property_schema(here, key), root)
+            sides = gold.child(key), predicted.child(key)
+            yield from _field(*sides, inner, prefix + key, root)
+
+
+def _field(
+    gold: _Value, predicted: _Value, schema: Mapping[str, Any], name: str, root: Schema
+) -> Iterator[Case]:
+    if schema.get("x-score") == "none":
+        return
+    types = types_of(schema)
+    item = resolve(schema.get("items", {}), root)
+    how = item.get("x-score", schema.get("x-score", "casefold"))
+    if "object" in types:
+        yield from _properties(gold, predicted, schema, f"{name}/", root)
+    elif "array" in types and "object" in types_of(item):
+        yield from _objects(gold, predicted, item, name, root)
+    elif "array" in types:
+        yield from _list(gold, predicted, how, name)
+    else:
+        yield from _scalar(gold, predicted, how, name)
+
+
+def _scalar(gold: _Value, predicted: _Value, how: str, name: str) -> Iterator[Case]:
+    if gold.content is None and predicted.content is None:
+        return
+    if predicted.content is None:
+        yield _case("missing", name, [gold])
+    elif gold.content is None:
+        yield _case("invented", name, [], [predicted])
+    else:
+        same = _is_same(gold.content, predicted.content, how)
+        yield _case("right" if same else "wrong", name, [gold], [predicted])
+
+
+def _list(gold: _Value, predicted: _Value, how: str, name: str) -> Iterator[Case]:
+    def form(value: _Value) -> str:
+        return value.text if how in ("exact", "levenshtein") else fold(value.text)
+
+    ours, theirs = _distinct(gold, form), _distinct(predicted, form)
+    for key in ours:
+        if key in theirs:
+            yield _case("right", name, [ours[key]], [theirs[key]])
+    left = [value for key, value in ours.items() if key not in theirs]
+    over = [value for key, value in theirs.items() if key not in ours]
     if how == "levenshtein":
-        pairs = best_pairs(left, over, lambda a, b: _is_same(a.value, b.value, how), 1)
+        pairs = best_pairs(left, over, lambda a, b: _is_same(a.text, b.text, how), 1)
         for wanted, found in pairs:
-            yield Case("right", name, (left[wanted].pointer,), (over[found].pointer,))
+            yield _case("right", name, [left[wanted]], [over[found]])
         left = _without(left, [left[wanted] for wanted, _ in pairs])
         over = _without(over, [over[found] for _, found in pairs])
     for whole in left:
-        pieces = _touching(whole, over)
-        if len(pieces) > 1:
-            yield Case("split", name, (whole.pointer,), tuple(piece.pointer for piece in pieces))
+        if len(pieces := _pieces(whole, over)) > 1:
+            yield _case("split", name, [whole], pieces)
             left, over = _without(left, [whole]), _without(over, pieces)
     for whole in over:
-        pieces = _touching(whole, left)
-        if len(pieces) > 1:
-            yield Case("merged", name, tuple(piece.pointer for piece in pieces), (whole.pointer,))
+        if len(pieces := _pieces(whole, left)) > 1:
+            yield _case("merged", name, pieces, [whole])
             left, over = _without(left, pieces), _without(over, [whole])
-    yield from _rest(name, left, over, _likeness, LEVENSHTEIN_THRESHOLD)
+    yield from _unequal(name, left, over, _similarity, LEVENSHTEIN_THRESHOLD)
 
 
-def _without(answers: Sequence[_Answer], taken: Sequence[_Answer]) -> list[_Answer]:
-    gone = {answer.pointer for answer in taken}
-    return [answer for answer in answers if answer.pointer not in gone]
+def _objects(
+    gold: _Value, predicted: _Value, schema: Mapping[str, Any], name: str, root: Schema
+) -> Iterator[Case]:
+    properties = schema.get("properties", {})
+    keys = list(schema.get("x-key") or properties)
+    others = {"properties": {key: properties[key] for key in properties if key not in keys}}
+
+    def key_of(value: _Value) -> list[Any]:
+        found = map(value.content.get, keys)
+        return [fold(leaf) if isinstance(leaf, str) else leaf for leaf in found]
+
+    def shared_leaves(ours: _Value, theirs: _Value) -> float:
+        return sum(map(_is_shared, key_of(ours), key_of(theirs)))
+
+    ours, theirs = (
+        _distinct(side, lambda value: canonical(key_of(value))) for side in (gold, predicted)
+    )
+    for key in ours:
+        if key in theirs:
+            yield _case("right", name, [ours[key]], [theirs[key]])
+            yield from _properties(ours[key], theirs[key], others, f"{name}/", root)
+    left = [value for key, value in ours.items() if key not in theirs]
+    over = [value for key, value in theirs.items() if key not in ours]
+    yield from _unequal(name, left, over, shared_leaves, 1)
 
 
-def _rest(
+def _distinct(values: _Value, form: Callable[[_Value], str]) -> dict[str, _Value]:
+    """Return the items of a list by their form; of items with equal forms the first."""
+    found: dict[str, _Value] = {}
+    for value in values.items():
+        found.setdefault(form(value), value)
+    return found
+
+
+def _without(values: Sequence[_Value], taken: Sequence[_Value]) -> list[_Value]:
+    pointers = {value.pointer for value in taken}
+    return [value for value in values if value.pointer not in pointers]
+
+
+def _unequal(
     name: str,
-    gold: Sequence[_Answer],
-    predicted: Sequence[_Answer],
-    likeness: Callable[[_Answer, _Answer], float],
+    gold: Sequence[_Value],
+    predicted: Sequence[_Value],
+    similarity: _Similarity,
     threshold: float,
 ) -> Iterator[Case]:
-    """Pair what is alike as wrong; what is left over is missing or invented."""
-    pairs = best_pairs(gold, predicted, likeness, threshold)
+    """Pair similar values as wrong; the rest is missing or invented."""
+    pairs = best_pairs(gold, predicted, similarity, threshold)
     for wanted, found in pairs:
-        yield Case("wrong", name, (gold[wanted].pointer,), (predicted[found].pointer,))
-    answered, used = {wanted for wanted, _ in pairs}, {found for _, found in pairs}
-    for index, answer in enumerate(gold):
-        if index not in answered:
-            yield Case("missing", name, (answer.pointer,))
-    for index, answer in enumerate(predicted):
-        if index not in used:
-            yield Case("invented", name, (), (answer.pointer,))
+        yield _case("wrong", name, [gold[wanted]], [predicted[found]])
+    for value in _without(gold, [gold[wanted] for wanted, _ in pairs]):
+        yield _case("missing", name, [value])
+    for value in _without(predicted, [predicted[found] for _, found in pairs]):
+        yield _case("invented", name, [], [value])
 
 
 def _is_same(gold: Any, predicted: Any, how: str) -> bool:
@@ -254,42 +258,34 @@ def _is_same(gold: Any, predicted: Any, how: str) -> bool:
         return gold == predicted
     if how == "levenshtein":
         return MATCHINGS["levenshtein"](gold, predicted)
-    return _folded(gold) == _folded(predicted)
-
-
-def _folded(text: str) -> str:
-    return normalise(text, ["spaces", "casefold"])
-
-
-def _likeness(gold: _Answer, predicted: _Answer) -> float:
-    """Return how alike two answers are; over 1 if they touch or one holds the other's words."""
-    inside, around = sorted((gold.words, predicted.words), key=len)
-    touches = f" {inside} " in f" {around} " or any(
-        next(_over(span, predicted.places), None) for span in gold.places
-    )
-    return touches + levenshtein_similarity(gold.words, predicted.words)
-
-
-def _shared_keys(gold: _Answer, predicted: _Answer) -> float:
-    """Return how many leaves of their key two objects have in common, or nearly so."""
-    pairs = zip(gold.value, predicted.value, strict=True)
-    return sum(_is_shared(ours, theirs) for ours, theirs in pairs)
+    return fold(gold) == fold(predicted)
 
 
 def _is_shared(ours: Any, theirs: Any) -> bool:
+    """Say whether two leaves of a key are equal, or nearly so."""
     if isinstance(ours, str) and isinstance(theirs, str):
         return levenshtein_similarity(ours, theirs) >= LEVENSHTEIN_THRESHOLD
     return ours is not None and canonical(ours) == canonical(theirs)
 
 
-def _touching(whole: _Answer, others: Sequence[_Answer]) -> list[_Answer]:
-    """Return the most answers that touch one place of ``whole`` and do not touch each other."""
-    best: list[_Answer] = []
-    for place in whole.places:
+def _similarity(gold: _Value, predicted: _Value) -> float:
+    """Return the similarity of two values, over 1 if they overlap or one has the other's words."""
+    ours, theirs = fold(gold.text), fold(predicted.text)
+    inside, around = sorted((ours, theirs), key=len)
+    overlaps = f" {inside} " in f" {around} " or any(
+        next(_overlapping(span, predicted.spans), None) for span in gold.spans
+    )
+    return overlaps + levenshtein_similarity(ours, theirs)
+
+
+def _pieces(whole: _Value, others: Sequence[_Value]) -> list[_Value]:
+    """Return the most values that overlap one span of ``whole`` and do not overlap each other."""
+    best: list[_Value] = []
+    for place in whole.spans:
         found = sorted(
-            (span[1], span[0], index)
+            (end, start, index)
             for index, other in enumerate(others)
-            for span in _over(place, other.places)
+            for start, end in _overlapping(place, other.spans)
         )
         chosen: list[int] = []
         free = 0
@@ -303,7 +299,7 @@ def _touching(whole: _Answer, others: Sequence[_Answer]) -> list[_Answer]:
     return best
 
 
-def _over(place: Span, spans: Sequence[Span]) -> Iterator[Span]:
+def _overlapping(place: Span, spans: Sequence[Span]) -> Iterator[Span]:
     """Yield the spans that have a character in common with ``place``."""
     first = bisect_right(spans, place[0], key=lambda span: span[1])
     for span in spans[first:]:

@@ -1,11 +1,11 @@
-"""What a run folder holds, as far as a report needs it: scores, log, and documents one by one."""
+"""Read a scored run: its scores, its log, and the error kinds of each document."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,29 @@ from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
 from ..evaluation.evaluate import Labelled, score_names
 from ..files import parse_json, read_jsonl
-from ..plugins import Plugin, load
+from ..plugins import Plugin
 from ..runs.folder import Run
+from ..runs.job import plugin_of
 from ..scoring.metrics import precision_recall_f1
 from ..text.grounding import ground
-from .error_kinds import Case, Places, cases
+from .error_kinds import Case, LeafSpans, classify
+
+Points = Sequence[tuple[float, float]]
+"""(x, y) of a line in a plot."""
 
 
 @dataclass(frozen=True)
-class Reviewed:
-    """A document that was scored, and what became of each answer.
+class DocumentResult:
+    """A scored document and the kind of each of its values.
 
-    text: None where the data is not at hand.
-    record: None where ``error`` says why there is none.
-    confidence: JSON Pointer of a predicted leaf -> from 0 to 1.
-    gold_places, predicted_places: JSON Pointer of a leaf -> where it stands in the text.
-    counts: what the plugin's metric made of it; None without the data, which it may read.
-    cases: its answers by kind.
+    Attributes:
+        text: None if the data is not available.
+        record: the prediction; None where ``error`` gives the reason.
+        confidence: JSON Pointer of a predicted leaf -> from 0 to 1.
+        gold_spans: where the leaves of the gold are in the text.
+        predicted_spans: likewise of the prediction.
+        counts: counts of the plugin's metric; None without the data, which it may read.
+        cases: the gold and predicted values by kind.
     """
 
     id: str
@@ -39,26 +45,33 @@ class Reviewed:
     record: Record | None
     error: str
     confidence: Mapping[str, float]
-    gold_places: Places
-    predicted_places: Places
+    gold_spans: LeafSpans
+    predicted_spans: LeafSpans
     counts: dict[str, Counts] | None
     cases: tuple[Case, ...]
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Identifies the document with its gold in another run."""
+        return self.id, str(self.gold)
+
+    @property
     def errors(self) -> int:
-        """The number of answers that are not right."""
+        """Number of cases that are not right."""
         return sum(case.kind != "right" for case in self.cases)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One set of scores of a run, with all that they were made from.
+class ScoredRun:
+    """One entry of a run's metrics.json, with the predictions and data behind it.
 
-    name: what metrics.json calls it.
-    summary: what metrics.json holds of it.
-    names: the metric names that make up the score.
-    log: the lines of log.jsonl.
-    missing: what the report cannot show and why, one sentence each.
+    Attributes:
+        info: content of run.json.
+        name: key of the entry in metrics.json.
+        summary: the entry.
+        names: names of the metrics that make up the score.
+        log: lines of log.jsonl.
+        missing: what the report cannot show and why, one sentence each.
     """
 
     run: Run
@@ -68,13 +81,13 @@ class Scored:
     summary: Mapping[str, Any]
     names: tuple[str, ...]
     log: tuple[Mapping[str, Any], ...]
-    documents: tuple[Reviewed, ...]
+    documents: tuple[DocumentResult, ...]
     missing: tuple[str, ...]
 
-    def f1(self, document: Reviewed) -> float | None:
-        """Return the F1 of one document, all names of the score taken together.
+    def f1(self, document: DocumentResult) -> float | None:
+        """Return the micro F1 of one document over the names of the score.
 
-        1 where there was nothing to find and nothing was found; None without the data.
+        It is 1 if there was nothing to find and nothing was found, and None without the data.
         """
         if document.counts is None:
             return None
@@ -85,16 +98,16 @@ class Scored:
         return precision_recall_f1((matched, predicted, gold))[2]
 
     def steps(self) -> list[dict[str, Any]]:
-        """Return what the log says of each step: its lines of one step joined, in their order."""
+        """Return one dict per logged step, with all lines of that step joined."""
         rows: dict[float, dict[str, Any]] = {}
         for line in self.log:
             rows.setdefault(line["step"], {}).update(line)
         return list(rows.values())
 
     def kinds(self) -> dict[str, Counter[str]]:
-        """Return for each field how many cases there are of each kind, in the schema's order.
+        """Count the cases of each kind by field, in the order of the schema.
 
-        ``gold`` and ``predicted`` count the answers of either side.
+        The keys ``gold`` and ``predicted`` count the values of either side.
         """
         table: dict[str, Counter[str]] = {}
         for document in self.documents:
@@ -106,73 +119,115 @@ class Scored:
         known = list(self.plugin.schema.get("properties", {}))
         return dict(sorted(table.items(), key=lambda row: known.index(row[0].split("/")[0])))
 
+    def intervals(self, suffix: str) -> dict[str, dict[str, float]]:
+        """Return the metrics that end in ``suffix`` by the rest of their name."""
+        metrics = self.summary["metrics"].items()
+        return {key.removesuffix(suffix): it for key, it in metrics if key.endswith(suffix)}
 
-def read_scored(folder: Path, *, name: str | None = None, data: Path | None = None) -> Scored:
-    """Read one set of scores of a run.
+    def losses(self) -> dict[str, Points]:
+        """Return the losses of training and validation by step, as far as they were logged."""
+        return self._logged({"loss": "training", "eval_loss": "validation"})
 
-    name: as metrics.json calls it; None: that of ``data``, or else the test split, or else
-        whichever comes last.
-    data: where the documents stand; None: the run's own data, if they are of it.
+    def validation_scores(self) -> dict[str, Points]:
+        """Return the score of validation and the F1 of its parts by step.
+
+        Where the names of the score are not known, all parts of the log but the averages.
+        """
+        logged = dict.fromkeys(key for row in self.log for key in row if key.startswith("score/"))
+        keys = [f"score/{name}/f1" for name in self.names] or [
+            key for key in logged if key.split("/")[1] not in ("micro", "macro")
+        ]
+        parts = {key: key.split("/", 1)[1].removesuffix("/f1") for key in keys}
+        return self._logged({"score": "score", **parts})
+
+    def reliability(self) -> dict[str, Points]:
+        """Return the share of right leaves by their mean confidence."""
+        rows = (self.summary.get("calibration") or {}).get("reliability", ())
+        points = [(row["confidence"], row["correct"]) for row in rows if row["count"]]
+        return {"leaves": points} if points else {}
+
+    def _logged(self, labels: Mapping[str, str]) -> dict[str, Points]:
+        series = {
+            label: [(row["step"], row[key]) for row in self.log if key in row]
+            for key, label in labels.items()
+        }
+        return {label: points for label, points in series.items() if points}
+
+
+def read_scored_run(
+    folder: Path, *, name: str | None = None, data: Path | None = None
+) -> ScoredRun:
+    """Read one entry of a run's metrics.json with its predictions and its data.
+
+    Args:
+        folder: the run folder.
+        name: key of the entry; None for that of ``data``, or else the test split, or else the last.
+        data: path of the documents; None for the run's own data.
 
     Raises:
         InputError: ``data`` cannot be read.
-        RunError: the run is not complete, was not scored so, or its predictions are of other data.
-        PluginError: the plugin is not installed any more.
+        RunError: the run is not complete, has no such scores, or its predictions are of other data.
+        PluginError: the plugin is no longer installed.
     """
     run = Run.open(folder)
     run.require_complete()
     summaries = run.metrics()
-    name = _chosen(run, summaries, name, data)
+    name = _choose_name(run, summaries, name, data)
     info, rows = run.info(), _predictions(run, name)
-    plugin = load(info["plugin"]["name"], tuple(info["plugin"]["wrappers"]))
-    missing = _not_scored(summaries[name], run)
+    plugin = plugin_of(run)
+    missing = []
+    if "base" not in summaries[name]["baselines"]:
+        missing.append(f"The base model was not scored: extract evaluate {folder} --base does it.")
     examples: Sequence[Example] | None
     try:
         examples = _examples(run, plugin, name, data)
-        _refuse_others(rows, examples, run, name)
+        _require_same_documents(rows, examples, run, name)
     except FieldsmithError as error:
         if data is not None:
             raise
         examples = None
         missing.append(
-            f"The documents' texts, what is split or merged in them, and the F1 of each are not "
-            f"shown, because their data is not at hand ({error}); name it by --data."
+            f"The texts of the documents, their F1, and what is split or merged are not shown, "
+            f"because the data is not available ({error}); give its path by --data."
         )
     documents = tuple(
-        _reviewed(plugin, row, examples[index] if examples is not None else None)
-        for index, row in enumerate(rows)
+        _result(plugin, row, example)
+        for row, example in zip(rows, examples or repeat(None, len(rows)), strict=True)
     )
     counts = [document.counts for document in documents if document.counts is not None]
     names = tuple(_names(run, counts, summaries[name]))
     log = tuple(_log(run))
     if not log:
-        missing.append("Losses and scores by step are not shown: log.jsonl holds none.")
-    return Scored(run, plugin, info, name, summaries[name], names, log, documents, tuple(missing))
+        missing.append("Losses and scores by step are not shown: log.jsonl has none.")
+    return ScoredRun(
+        run, plugin, info, name, summaries[name], names, log, documents, tuple(missing)
+    )
 
 
 def _names(run: Run, counts: Sequence[dict[str, Counts]], summary: Mapping[str, Any]) -> list[str]:
-    """Return the names that make up the score; without counts, those of them that have one."""
+    """Return the names of the metrics that make up the score."""
     settings = run.settings().values
     known = [key.rsplit("/", 1)[0] for key in summary["metrics"] if key.endswith("/precision")]
     rows = counts or [dict.fromkeys((name for name in known if name != "micro"), (0.0, 0.0, 0.0))]
     return score_names(settings, rows)
 
 
-def _chosen(run: Run, summaries: Mapping[str, Any], name: str | None, data: Path | None) -> str:
+def _choose_name(
+    run: Run, summaries: Mapping[str, Any], name: str | None, data: Path | None
+) -> str:
     if not summaries:
         raise RunError(
-            f"{run.folder}: metrics.json holds no scores; make them by: extract evaluate "
-            f"{run.folder}"
+            f"{run.folder}: metrics.json has no scores; make them by: extract evaluate {run.folder}"
         )
     if name is None:
         default = "test" if "test" in summaries else list(summaries)[-1]
         name = default if data is None else data.resolve().name
         if data is not None and name in SPLITS:
-            name += ":all"  # as extract evaluate calls a path that is called like a split
+            name += ":all"  # extract evaluate names a path that is called like a split so
     if name not in summaries:
         raise RunError(
-            f"{run.folder}: metrics.json holds no scores of {name!r}; {did_you_mean(name, summaries)}. "
-            f"Make them by extract evaluate, or choose by --split"
+            f"{run.folder}: metrics.json has no scores of {name!r}; "
+            f"{did_you_mean(name, summaries)}. Make them by extract evaluate, or choose by --split"
         )
     return name
 
@@ -180,19 +235,13 @@ def _chosen(run: Run, summaries: Mapping[str, Any], name: str | None, data: Path
 def _predictions(run: Run, name: str) -> list[Mapping[str, Any]]:
     file = run.folder / "predictions" / f"{name.replace(':', '-')}.jsonl"
     if not file.is_file():
-        raise RunError(f"{file}: is not there; make it by: extract evaluate {run.folder}")
+        raise RunError(f"{file}: no such file; make it by: extract evaluate {run.folder}")
     rows: list[Mapping[str, Any]] = []
     for line, row in read_jsonl(file):
         if not (isinstance(row.get("id"), str) and isinstance(row.get("gold"), dict)):
             raise RunError(f"{file}:{line}: has no id or no gold; make it by extract evaluate")
         rows.append(row)
     return rows
-
-
-def _not_scored(summary: Mapping[str, Any], run: Run) -> list[str]:
-    if "base" in summary["baselines"]:
-        return []
-    return [f"The base model was not scored: extract evaluate {run.folder} --base does it."]
 
 
 def _examples(run: Run, plugin: Plugin, name: str, data: Path | None) -> list[Example]:
@@ -211,56 +260,51 @@ def _examples(run: Run, plugin: Plugin, name: str, data: Path | None) -> list[Ex
     return list(Labelled(plugin, data, split))
 
 
-def _refuse_others(
+def _require_same_documents(
     rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], run: Run, name: str
 ) -> None:
-    """Raise RunError where the predictions are not those of the examples."""
-    ours = [(row["id"], row["gold"]) for row in rows]
-    if ours != [(example.document.id, example.record) for example in examples]:
+    """Raise RunError if the predictions are not those of the examples."""
+    stored = [(row["id"], row["gold"]) for row in rows]
+    if stored != [(example.document.id, example.record) for example in examples]:
         raise RunError(
             f"{run.folder}: the predictions of {name!r} are of other documents; score these by "
             f"extract evaluate"
         )
 
 
-def _reviewed(plugin: Plugin, row: Mapping[str, Any], example: Example | None) -> Reviewed:
+def _result(plugin: Plugin, row: Mapping[str, Any], example: Example | None) -> DocumentResult:
     gold, record = row["gold"], row.get("record")
     text = example.document.text if example else None
-    gold_places = _places(gold, text) | _mentions(example)
-    predicted_places = _places(record or {}, text)
+    gold_spans = _spans(gold, text)
+    if example:  # the mentions of the data say which occurrences are meant
+        gold_spans |= {pointer: _joined(at) for pointer, at in example.mentions.items() if at}
+    predicted_spans = _spans(record or {}, text)
     counts = None
     if example:
         prediction = Prediction(example.document, record=record, error=row.get("error"))
         counts = plugin.metric(example, prediction)
-    found = cases(gold, record, plugin.schema, gold_places, predicted_places)
-    return Reviewed(
+    return DocumentResult(
         id=row["id"],
         text=text,
         gold=gold,
         record=record,
         error=str(row.get("error", "")),
         confidence=row.get("confidence", {}),
-        gold_places=gold_places,
-        predicted_places=predicted_places,
+        gold_spans=gold_spans,
+        predicted_spans=predicted_spans,
         counts=counts,
-        cases=tuple(found),
+        cases=tuple(classify(gold, record, plugin.schema, gold_spans, predicted_spans)),
     )
 
 
-def _places(record: Record, text: str | None) -> dict[str, Sequence[Span]]:
+def _spans(record: Record, text: str | None) -> dict[str, Sequence[Span]]:
     if text is None:
         return {}
-    return {pointer: _apart(found.spans) for pointer, found in ground(record, text).items()}
+    return {pointer: _joined(found.spans) for pointer, found in ground(record, text).items()}
 
 
-def _mentions(example: Example | None) -> dict[str, Sequence[Span]]:
-    """Return the mentions that the data gives: they know which occurrences are meant."""
-    known = example.mentions if example else {}
-    return {pointer: _apart(spans) for pointer, spans in known.items() if spans}
-
-
-def _apart(spans: Iterable[Span]) -> list[Span]:
-    """Return spans left to right, those that lie over another joined with it."""
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans left to right, with those that overlap joined."""
     joined: list[Span] = []
     for start, end in sorted(spans):
         if joined and start < joined[-1][1]:
@@ -276,5 +320,5 @@ def _log(run: Run) -> list[Mapping[str, Any]]:
     lines = run.log_file.read_text(encoding="utf-8").splitlines()
     try:
         return [parse_json(line) for line in lines]
-    except (ValueError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise RunError(f"{run.log_file}: not JSON: {error}") from error

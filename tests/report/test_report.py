@@ -59,6 +59,7 @@ def test_the_terminal_shows_the_tables(made: tuple[Path, Path, Path], command: C
     answer = command("report", ours, "--data", data, "--against", theirs)
     assert answer.code == 0, answer.errors
     found = read_scored_run(ours, data=data)
+    assert found.kinds()
     for field, row in found.kinds().items():
         cells = [str(row[name]) for name in ("gold", "predicted", *KINDS)]
         pattern = r"\s*│\s*".join(map(re.escape, [field, *cells]))

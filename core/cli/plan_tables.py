@@ -1,0 +1,111 @@
+"""A training plan on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .terminal import console, printable, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..planning.memory import Memory
+    from ..planning.plan import Plan
+
+
+def print_plan(plan: Plan) -> None:
+    """Print memory by component, whether it fits, alternatives, steps, time and data issues."""
+    memory, settings, work = plan.memory, plan.settings, plan.work
+    batch, prompts = plan.batch, plan.prompts
+    click.echo(
+        f"{plan.model}: {memory.parameters:,} parameters, {memory.trainable:,} trained, "
+        f"{plan.precision} on {plan.device}"
+    )
+    console().print(_components(memory))
+    now, other = ("on", "off") if settings.activation_checkpointing else ("off", "on")
+    click.echo(
+        f"longest batch: {batch.rows} rows of {batch.length} tokens; activation checkpointing "
+        f"{now} (with it {other}: {_mib(plan.toggled.step)} MiB)"
+    )
+    click.echo(
+        f"the fused loss takes {_mib(memory.loss)} MiB of the workspace "
+        f"(full logits in float32: {_mib(memory.logits)} MiB)"
+    )
+    click.echo(
+        f"validation: answers to {prompts.rows} prompts of up to {prompts.length} tokens at once"
+    )
+    click.echo(_verdict(plan))
+    if plan.savings:
+        console().print(_alternatives(plan))
+        click.echo("or a smaller model: extract plan --model MODEL estimates it")
+    click.echo(
+        f"{work.steps:,} steps of {settings.batch_size} x {settings.accumulation} rows; an epoch "
+        f"has {work.rows:,} rows, {work.tokens:,} tokens, {work.answer_tokens:,} of them with loss"
+    )
+    click.echo(_time(plan))
+    for issue in plan.issues:
+        click.echo(printable(issue.line))
+
+
+def _components(memory: Memory) -> Table:
+    made = table("peak memory", "", "MiB", " ", text=(" ",))
+    for label, size, what in (
+        ("weights in 4 bit", memory.quantized, "half a byte each"),
+        ("quantization constants", memory.constants, "about an eighth of a bit per weight"),
+        ("unquantized weights", memory.plain, "embeddings, norms, head"),
+        ("adapter", memory.adapter, "float32"),
+        ("gradients", memory.gradients, "of the adapter"),
+        ("optimiser", memory.optimizer, "of the adapter"),
+        ("activations", memory.activations, "kept for the backward pass"),
+        ("workspace", memory.working, "temporary tensors at the peak"),
+        ("mapped file", memory.mapped, "the model's; Linux drops it when memory is short"),
+        ("runtime", memory.runtime, "kernels and code, besides the tensors"),
+        ("total of a step", memory.step, ""),
+        ("merged copy", memory.copy, "for generation, if the model is small"),
+        ("generation", memory.answering, "key-value cache, and prompts that are read"),
+        ("total of generation", memory.scoring, "without gradients, activations, workspace"),
+    ):
+        made.add_row(label, _mib(size), what)
+    return made
+
+
+def _verdict(plan: Plan) -> str:
+    total, most = _mib(plan.memory.total), _mib(plan.upper_bound)
+    line = f"{total} MiB"
+    if plan.upper_bound > plan.memory.total:
+        line += f", up to {most} with freed blocks that glibc keeps"
+    if plan.free is None:
+        return f"{line}; the free memory on {plan.device} is unknown (--memory GIB)"
+    line = f"{plan.verdict}: {line}; {_mib(plan.free)} MiB to fit into"
+    if plan.verdict == "tight":
+        line += f"\nMALLOC_MMAP_THRESHOLD_=131072 in the environment limits it to {total}, slower"
+    return line
+
+
+def _alternatives(plan: Plan) -> Table:
+    made = table("settings that need less", "--set", "MiB", "fits", "cost", text=("fits", "cost"))
+    for saving in plan.savings:
+        fits = "" if plan.free is None else "yes" if saving.total <= plan.free else "no"
+        words = " ".join(f"{key}={_yaml(value)}" for key, value in saving.settings.items())
+        made.add_row(words, _mib(saving.total), fits, saving.cost)
+    return made
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _time(plan: Plan) -> str:
+    if plan.probe is None:
+        return f"time: {plan.probe_note}"
+    minutes = plan.probe.seconds / 60
+    return (
+        f"time: about {minutes:,.1f} minutes without scoring, at {plan.probe.seconds_a_step:.2f} s "
+        f"per step (measured over {plan.probe.steps} steps)"
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f}" if size >= 10 * 2**20 else f"{size / 2**20:,.1f}"

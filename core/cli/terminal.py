@@ -1,0 +1,57 @@
+"""Safe text, coloured states and tables for the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_COLOURS = {"ok": "green", "fail": "red", "warn": "yellow", "expected": "yellow", "skip": "yellow"}
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    """Return text that a terminal shows unchanged, with control characters escaped.
+
+    A document's text could otherwise move the cursor or set the title of the user's terminal.
+
+    Args:
+        text: anything that ``str`` turns into text.
+        keep: control characters that are not escaped, such as line breaks of a longer text.
+
+    >>> printable("one line\\n\\x1b[2J")
+    'one line\\\\n\\\\x1b[2J'
+    """
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in str(text)
+    )
+
+
+def state(word: str) -> str:
+    """Return the state of a check in its colour, padded to the width of a column."""
+    return click.style(f"{word:<4}", fg=_COLOURS[word])
+
+
+def console() -> Console:
+    """Return a console on standard output that prints text as it is."""
+    from rich.console import Console
+
+    # Wide enough to be whole in a file or a pipe, where there is no terminal to ask.
+    width = None if sys.stdout.isatty() else 100
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def table(title: str, *columns: str, text: tuple[str, ...] = ()) -> Table:
+    """Return an empty table: the first column and those called ``text`` left, numbers right."""
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left")
+    for number, column in enumerate(columns):
+        is_text = number == 0 or column in text
+        made.add_column(column, justify="left" if is_text else "right", overflow="fold")
+    return made
