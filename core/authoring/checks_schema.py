@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from ..decoding.grammar import closing_problem
+from ..decoding.grammar import completion_problem
 from ..errors import PluginError, SchemaError, did_you_mean
 from ..schema.annotations import ANNOTATIONS
 from ..schema.navigation import iter_subschemas, resolve, types_of
@@ -39,7 +39,7 @@ def check_schema_is_closed(tested: PluginUnderTest) -> str:
 @check
 def check_schema_is_bounded(tested: PluginUnderTest) -> str:
     """An answer cut off at the length limit can be completed to a valid record."""
-    problem = closing_problem(tested.plugin.schema)
+    problem = completion_problem(tested.plugin.schema)
     if problem is not None:
         raise PluginError(problem)
     return "an answer cut off at the length limit can be completed"

@@ -38,7 +38,7 @@ def check_schema(schema: Schema) -> None:
         raise _refused_keyword(rules, problem)
 
 
-def closing_problem(schema: Schema) -> str | None:
+def completion_problem(schema: Schema) -> str | None:
     """Say why a truncated answer could not be completed to a valid record; None if it can."""
     if complete_record("{", schema) is not None:
         return None

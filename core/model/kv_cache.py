@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,8 +45,7 @@ class _Layer(CacheLayerMixin):
 
     def __init__(self, cache: SlotCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        # A weak one: in a reference cycle, the buffers would wait for the garbage collector.
-        self._cache: SlotCache = weakref.proxy(cache)
+        self._cache = cache
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Allocate the buffers of all rows."""
@@ -103,8 +103,10 @@ class SlotCache(Cache):
     """KV cache of a number of rows; ``prepare_write`` sets where the next forward pass writes."""
 
     def __init__(self, rows: int) -> None:
-        super().__init__(layers=[])
-        self._layers: list[_Layer] = self.layers  # type: ignore[assignment]  # all of its layers are these
+        # A weak one: in a reference cycle, the buffers would wait for the garbage collector.
+        make_layer: Any = partial(_Layer, weakref.proxy(self))
+        super().__init__(layer_class_to_replicate=make_layer)
+        self._layers: list[_Layer] = self.layers  # type: ignore[assignment]  # no others
         self.rows = rows
         self.slots = 0
         self.target = _WriteRange()
@@ -135,19 +137,6 @@ class SlotCache(Cache):
             index = rows[:, None], slots
         used = max(start + length for start, length in zip(starts, lengths, strict=True))
         self.target = _WriteRange(first, first + len(starts), max(starts), width, used, index)
-
-    def update(
-        self,
-        key_states: torch.Tensor,
-        value_states: torch.Tensor,
-        layer_idx: int,
-        *_: Any,
-        **__: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write new keys and values of a layer; return all that rows can attend to."""
-        while len(self._layers) <= layer_idx:
-            self._layers.append(_Layer(self))
-        return self._layers[layer_idx].update(key_states, value_states)
 
     def copy(self, source: int, rows: slice, slots: int) -> None:
         """Copy the first slots of a row to other rows."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_extractor import extractor
 
 from fieldsmith import Document, Schema
-from fieldsmith.decoding.grammar import closing_problem
+from fieldsmith.decoding.grammar import completion_problem
 from fieldsmith.extraction.prediction_file import prediction_line
 from fieldsmith.schema.navigation import is_verbatim
 from fieldsmith.schema.pointers import leaves
@@ -121,7 +121,7 @@ def test_what_comes_out_parses_validates_and_stands_where_it_says(
         other = ("the windows together", "a field has to stand in the text")
         if text.strip() and not prediction.error.startswith(other):
             assert prediction.error.startswith("length")
-            assert closing_problem(schema)
+            assert completion_problem(schema)
         return
     assert first_problem(prediction.record, schema) is None
     json.dumps(prediction.record, allow_nan=False)

@@ -320,7 +320,7 @@ def test_what_is_forced_is_certain_and_nothing_else(
 def test_answers_are_records_and_hold_no_control_token(
     model: PreTrainedModel, asked: list[Prompt], prompts: PromptFormat, vocabulary: Vocabulary
 ) -> None:
-    finished = 0
+    finished = found = 0
     for text, answer in zip(TEXTS, answers(model, asked, prompts, limit=400, batch=8), strict=True):
         assert all(map(vocabulary.bytes_of, answer.ids))
         assert answer.text == b"".join(map(vocabulary.bytes_of, answer.ids)).decode()
@@ -329,7 +329,9 @@ def test_answers_are_records_and_hold_no_control_token(
             values = [*record.get("chemicals", ()), *record.get("diseases", ())]
             assert all(value in text for value in values)
             finished += 1
+            found += len(values)
     assert finished > len(TEXTS) / 2
+    assert found
 
 
 @pytest.mark.parametrize("speculate", [True, False])

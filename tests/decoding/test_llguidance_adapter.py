@@ -29,6 +29,7 @@ def test_a_vocabulary_reads_and_writes_as_the_tokenizer_does() -> None:
     prompts, known = shipped_prompts(), vocabulary()
     assert known.size == len(prompts.tokenizer)
     control = set(prompts.tokenizer.get_added_vocab().values())
+    assert control
     assert all(known.bytes_of(token) == b"" for token in [*control, known.size, 10**9])
     for text in ("Aspirin", '{"a":"\\n阿 😀"}', "<|eot_id|> a</s>", " x  y\t"):
         ids = known.tokenize(text.encode())
@@ -79,7 +80,7 @@ def test_tokenizers_that_grammars_cannot_use_are_refused(monkeypatch: pytest.Mon
     words = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
     )
-    with pytest.raises(SettingsError, match="no grammar can be held"):
+    with pytest.raises(SettingsError, match="no grammar can be made"):
         Vocabulary(words, [0])
     tokenizer = shipped_prompts().tokenizer
     monkeypatch.setattr(type(tokenizer), "is_fast", False)
@@ -156,7 +157,7 @@ def test_a_refusal_says_where_the_answer_leaves_the_grammar() -> None:
         '{"names":["acut"]}': "acut",
         '{"names":["acute"]': "not complete",
         "": "not complete",
-        '{"names":["acute"]}}': "cannot go on with '}'",
+        '{"names":["acute"]}}': "the grammar does not allow '}'",
     }
     for answer, wanted in refusals.items():
         refusal = grammar.refusal(tokens_of(answer))

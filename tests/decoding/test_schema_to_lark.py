@@ -13,7 +13,7 @@ from grammars import (
 from invented_plugins import NAMES
 
 from fieldsmith.data import Schema
-from fieldsmith.decoding.grammar import check_schema, closing_problem
+from fieldsmith.decoding.grammar import check_schema, completion_problem
 from fieldsmith.errors import SchemaError
 
 # --- What is refused ---------------------------------------------------------------------------
@@ -186,9 +186,9 @@ def test_annotations_change_nothing() -> None:
     ],
 )
 def test_a_schema_that_cannot_be_closed_is_named(schema: Schema, named: str | None) -> None:
-    problem = closing_problem(schema)
+    problem = completion_problem(schema)
     if named is None:
         assert problem is None
     else:
         assert problem is not None
-        assert f"could not be closed: {named} can be" in problem
+        assert f"could not be completed: {named} can be" in problem

@@ -128,7 +128,7 @@ def test_a_prompt_is_the_templates_own_where_line_breaks_are_pieces_of_their_own
 
 
 def test_the_prompt_of_the_small_model_is_short(prompts: PromptFormat) -> None:
-    messages = load("medical_ner").prompt(DOCUMENT)
+    messages = load("medical_ner").brief_prompt(DOCUMENT)
     overhead = len(prompts.prompt(messages)) - prompts.count(DOCUMENT.text)
     assert 0 < overhead <= 60
 
