@@ -154,7 +154,11 @@ def test_a_distribution_that_is_listed_twice_is_no_duplicate(
     [
         ("def extract_metric(", "def _metric(", "lacks extract_metric|'_metric' is not"),
         ("def extract_prompt(", "def extract_promt(", "'extract_promt'.*mean extract_prompt"),
-        ("def extract_prompt(", "def extract_frobnicate(", "'extract_frobnicate' is not a fieldsmith hook"),
+        (
+            "def extract_prompt(",
+            "def extract_frobnicate(",
+            "'extract_frobnicate' is not a fieldsmith hook",
+        ),
         ("@fieldsmith.hookimpl\ndef extract_load", "def extract_load", "'extract_load' is not mar"),
         (
             "@fieldsmith.hookimpl\ndef extract_load",

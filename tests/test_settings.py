@@ -108,7 +108,8 @@ def test_a_former_name_is_answered_with_the_name_today(old: str, new: str, tmp_p
     preset.write_text(f"{old}: 1\n")
     assert refusal(f"{old}=1") == f"--set {words}"
     assert refusal(preset=str(preset)) == f"preset {preset}: {words}"
-    assert refusal(**{old: 1}) == f"plugin invented: {words}"
+    with pytest.raises(SettingsError, match=f"^plugin invented: {words}$"):
+        resolve(EMBEDDED, "invented", {old: 1}, {})
 
 
 def test_a_setting_that_was_removed_is_refused(tmp_path: Path) -> None:
