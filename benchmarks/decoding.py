@@ -40,7 +40,7 @@ import fieldsmith
 from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
 from fieldsmith.task import Task
 
-from .installing import installed
+from .temporary_plugin import installed
 
 EXTRACT = Path(sysconfig.get_path("scripts")) / "extract"
 

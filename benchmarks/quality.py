@@ -15,7 +15,7 @@ and started again with the same arguments, it goes on where it was: a training f
 checkpoint, a seed that is scored not at all.
 
 The case "unseen" is for the end: a schema that nothing was tried on, over texts that nothing
-answers from, with 200 examples (see `imprints`). Its documents are pieces of the title pages that
+answers from, with 200 examples (see `unseen_schema`). Its documents are pieces of the title pages that
 "arxiv_metadata" reads, other ones than that answers with.
 """
 
@@ -39,10 +39,17 @@ from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.navigation import empty_record
 from fieldsmith.settings import EMBEDDED, Settings, parse_assignments, resolve
 
-from . import dataset_prose, dictionary, imprint_lines, imprints, news_pages, title_pages
-from .installing import installed
-from .published import PUBLISHED, Published
-from .training import Answer, Training, answers_of, scores, shown, table, value_of
+from . import (
+    baseline_datasets,
+    baseline_ner,
+    baseline_news,
+    baseline_title_pages,
+    baseline_unseen_schema,
+    unseen_schema,
+)
+from .cached_training import Answer, Training, answers_of, scores, shown, table, value_of
+from .published_scores import PUBLISHED, Published
+from .temporary_plugin import installed
 
 Baseline = Callable[[Sequence[Example]], Answer]
 """From the training documents to what answers a document."""
@@ -74,12 +81,12 @@ def _of_text(predict: Callable[[str], Record]) -> Baseline:
 
 
 def _dictionary(examples: Sequence[Example]) -> Answer:
-    answer = dictionary.fitted(examples)
+    answer = baseline_ner.fitted(examples)
     return lambda example: answer(example.document)
 
 
 def _metadata(_examples: Sequence[Example]) -> Answer:
-    return lambda example: news_pages.metadata(Path(example.place))
+    return lambda example: baseline_news.metadata(Path(example.place))
 
 
 _NEWS = (
@@ -97,7 +104,7 @@ CASES = {
         "title pages of GROBID's header corpus",
         "arxiv/grobid_header/tei",
         "test",
-        {"first lines and patterns": _of_text(title_pages.predict)},
+        {"first lines and patterns": _of_text(baseline_title_pages.predict)},
         ("title_levenshtein", "authors_levenshtein", "abstract_levenshtein", "doi_levenshtein"),
     ),
     "dcat_datasets": Case(
@@ -105,7 +112,7 @@ CASES = {
         "prose on the datasets of papers, MetaMine's gold",
         "dcat/metamine/gs",
         "test",
-        {"regular expressions": _of_text(dataset_prose.predict)},
+        {"regular expressions": _of_text(baseline_datasets.predict)},
         ("datasets", "title", "creator", "issued", "language", "theme", "keyword", "task"),
     ),
     "medical_ner": Case(
@@ -121,7 +128,7 @@ CASES = {
         "articles of Fundus, laid out as pages",
         "news/fundus/articles.jsonl",
         "test",
-        {"first lines": _of_text(news_pages.predict)},
+        {"first lines": _of_text(baseline_news.predict)},
         _NEWS,
     ),
     "news_html": Case(
@@ -130,19 +137,19 @@ CASES = {
         "news/fundus/articles.jsonl",
         "test",
         {
-            "first lines": _of_text(news_pages.predict),
+            "first lines": _of_text(baseline_news.predict),
             "page metadata, where the labels come from": _metadata,
         },
         _NEWS,
         pages="news/fundus/html",
     ),
     "unseen": Case(
-        imprints.NAME,
+        unseen_schema.NAME,
         "the small print of title pages of GROBID's header corpus, by a plugin of the benchmark's",
         "arxiv/grobid_header/tei",
         "test",
-        {"patterns": _of_text(imprint_lines.predict)},
-        tuple(imprints.FIELDS),
+        {"patterns": _of_text(baseline_unseen_schema.predict)},
+        tuple(unseen_schema.FIELDS),
     ),
 }
 
@@ -186,7 +193,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     except ValueError:
         parser.error(f"--seeds: whole numbers, separated by commas, not {options.seeds!r}")
     require(names, options.data)
-    with installed(imprints.NAME, imprints.__name__):
+    with installed(unseen_schema.NAME, unseen_schema.__name__):
         for name in names:
             measure(name, options.data, options.output, seeds, options.chosen)
     print(options.output / "quality.md")

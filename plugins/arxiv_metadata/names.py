@@ -308,7 +308,8 @@ def _word(text: str, start: int, end: int, before: list[_Token]) -> _Token:
 def _is_letter_mark(word: str, goes_on: bool, before: list[_Token]) -> bool:
     """Say whether one or two small letters, or one of Greek, point to an affiliation.
 
-    goes_on: whether a word follows.
+    Args:
+        goes_on: whether a word follows.
     """
     if not word.islower() or len(word) > 2 or not before:
         return False

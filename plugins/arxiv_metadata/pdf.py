@@ -17,7 +17,9 @@ _NO_CHARACTER = re.compile(r"\(cid:\d+\)|\0")  # a sign that its font gives no c
 def first_pages(path: Path, enough: int) -> str:
     """Return the text of the first pages, form feeds between them.
 
-    enough: characters after which no further page is read; three pages are read at most.
+    Args:
+        path: the file.
+        enough: characters after which no further page is read; three pages are read at most.
 
     Raises:
         InputError: the extra ``pdf`` is not installed, the file is broken or locked, or its first

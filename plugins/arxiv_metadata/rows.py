@@ -80,7 +80,8 @@ def _parsed(text: str, place: str) -> Any:
 def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:
     """Make an example of a row.
 
-    name: the document's id where the row has none.
+    Args:
+        name: the document's id where the row has none.
     """
     if not isinstance(row, dict):
         return Reject(place, "", f"an object is wanted, not {type(row).__name__}")

@@ -41,7 +41,8 @@ _IRI = re.compile(r"(?:[^\s<>\"{}|\\^`%\[\]]|%[0-9A-Fa-f]{2})+")
 def export(records: Mapping[str, Record], name: str) -> str:
     """Return the catalogue of all datasets of some documents, as Turtle or JSON-LD.
 
-    records: the record of each document, by its id.
+    Args:
+        records: the record of each document, by its id.
 
     Raises:
         UnknownFormatError: ``name`` is neither "turtle" nor "jsonld".

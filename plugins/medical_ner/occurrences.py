@@ -29,12 +29,15 @@ def occurrences(name: str, text: str) -> Iterator[Span]:
 
 
 def claimed(names: Iterable[str], text: str) -> dict[str, list[Span]]:
-    """Give each place of the text to one name at most, the longest first, then from the left.
+    """Assign each place of the text to one name at most: to the longest name, then from the left.
 
-    So "hypertension" does not stand for the end of "portal hypertension" where both are named.
+    So "hypertension" does not match the end of "portal hypertension" if both are names.
 
-    names: compared case-folded; of those that differ by case alone, the first is kept.
-    Returns: name -> its spans, in the order given; empty where it has no place of its own.
+    Args:
+        names: compared case-folded; of those that differ by case alone, the first is kept.
+
+    Returns:
+        Each name's spans, in the order given; empty where it has no place of its own.
     """
     distinct: dict[str, str] = {}
     for name in names:

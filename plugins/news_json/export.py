@@ -19,11 +19,12 @@ _QUOTES = "\"'”’»«“)]」』"
 def exported(records: Mapping[str, Record], form: str) -> str:
     """Return records as the text of a file.
 
-    records: by document id.
-    form: "original", the only one.
+    Args:
+        records: by document id.
+        form: "original", the only one.
 
     Raises:
-        UnknownFormatError: another one.
+        UnknownFormatError: ``form`` is something else.
     """
     if form != "original":
         raise UnknownFormatError(f"unknown format {form!r}; known is original")

@@ -109,7 +109,8 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
 def visible_text(tree: Any) -> str:
     """Return the title and the text of a page, a line for each block, without what is hidden.
 
-    tree: the root of the page, as lxml has it.
+    Args:
+        tree: the root of the page, as lxml has it.
     """
     from lxml import etree
 

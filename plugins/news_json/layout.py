@@ -38,7 +38,8 @@ T = TypeVar("T")
 class Article:
     """What is laid out, each text on one line; None where there is none.
 
-    language: its name; the words of an unknown one are English.
+    Attributes:
+        language: its name; the words of an unknown one are English.
     """
 
     id: str

@@ -25,7 +25,8 @@ _DOMAINS = {"uk": "GB"}
 class Metadata:
     """What is said, best source first; nothing in it has been looked up in the text.
 
-    country: where the publisher's address is, or else what the page's domain ends in.
+    Attributes:
+        country: where the publisher's address is, or else what the page's domain ends in.
     """
 
     headlines: list[str]

@@ -14,11 +14,11 @@ import pytest
 from paths import ROOT
 from tiny_model import SETTINGS, Trained, Workplace
 
-from benchmarks import base, copying, imprint_lines, imprints, quality
+from benchmarks import base_models, baseline_unseen_schema, copy_length, quality, unseen_schema
 from benchmarks.__main__ import main
-from benchmarks.installing import installed
-from benchmarks.published import PUBLISHED
-from benchmarks.training import Training, table
+from benchmarks.cached_training import Training, table
+from benchmarks.published_scores import PUBLISHED
+from benchmarks.temporary_plugin import installed
 from fieldsmith import Example, Reject
 from fieldsmith.authoring.checks import CHECKS, check_plugin
 from fieldsmith.dataset.loading import read_splits
@@ -41,12 +41,12 @@ PAGE = """<tei><text><front>
 
 @pytest.fixture
 def unseen() -> Iterator[None]:
-    with installed(imprints.NAME, imprints.__name__):
+    with installed(unseen_schema.NAME, unseen_schema.__name__):
         yield
 
 
 def test_the_plugin_of_the_unseen_case_keeps_to_the_contract(unseen: None) -> None:
-    found = check_plugin(imprints.NAME)
+    found = check_plugin(unseen_schema.NAME)
     assert len(found) == len(CHECKS)
     assert {check.what for check in found if check.state == "skip"} <= {"bad_rows_are_told"}
     assert [check for check in found if check.state == "fail"] == []
@@ -54,11 +54,11 @@ def test_the_plugin_of_the_unseen_case_keeps_to_the_contract(unseen: None) -> No
 
 def test_the_plugin_is_gone_when_the_benchmark_is_over() -> None:
     with pytest.raises(PluginError, match="no plugin is called"):
-        load(imprints.NAME)
+        load(unseen_schema.NAME)
 
 
 def test_a_page_loses_what_others_are_asked_for_and_keeps_the_rest() -> None:
-    example = imprints.page_of(PAGE, "here", "one")
+    example = unseen_schema.page_of(PAGE, "here", "one")
     assert isinstance(example, Example)
     text = example.document.text
     assert text == (
@@ -82,13 +82,13 @@ def test_a_page_loses_what_others_are_asked_for_and_keeps_the_rest() -> None:
 def test_pages_are_split_the_same_way_each_time_and_no_text_stands_twice(
     unseen: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imprints, "TRAINED", 3)
-    monkeypatch.setattr(imprints, "CHOOSING", 1)
+    monkeypatch.setattr(unseen_schema, "TRAINED", 3)
+    monkeypatch.setattr(unseen_schema, "CHOOSING", 1)
     for number in (1, 2, 3, 4, 5, 6, 6):
         name = f"{len(list(tmp_path.iterdir()))}.xml"
         (tmp_path / name).write_text(PAGE.replace("NUMBER", str(number)), encoding="utf-8")
     (tmp_path / "broken.xml").write_text("<tei>", encoding="utf-8")
-    plugin = load(imprints.NAME)
+    plugin = load(unseen_schema.NAME)
     splits, sha256 = read_splits(plugin, tmp_path, allow_leaks=False)
     assert [len(splits.train), len(splits.validation), len(splits.test)] == [3, 1, 2]
     assert len(splits.set_aside) == 2
@@ -96,9 +96,9 @@ def test_pages_are_split_the_same_way_each_time_and_no_text_stands_twice(
 
 
 def test_the_plain_baseline_reads_a_page() -> None:
-    example = imprints.page_of(PAGE.replace(",<lb/> Univ", ", Univ"), "here", "one")
+    example = unseen_schema.page_of(PAGE.replace(",<lb/> Univ", ", Univ"), "here", "one")
     assert not isinstance(example, Reject)
-    found = imprint_lines.predict(example.document.text + "\n© 2007 Okeby Press")
+    found = baseline_unseen_schema.predict(example.document.text + "\n© 2007 Okeby Press")
     assert found["affiliations"] == ["1 Hen House, University of Okeby,"]
     assert found["addresses"] == ["12 Fox Lane, Okeby"]
     assert found["emails"] == ["a.oke@okeby.example"]
@@ -214,6 +214,7 @@ def test_what_is_published_is_of_names_that_the_tables_have() -> None:
     for name, systems in PUBLISHED.items():
         for each in systems:
             assert set(each.f1) <= set(quality.CASES[name].names), each.system
+            assert each.f1
             assert all(0 < value < 1 for value in each.f1.values())
             assert each.source
             assert each.comparable
@@ -244,13 +245,13 @@ def test_strings_to_copy_have_the_tokens_that_they_are_counted_by(workplace: Wor
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(workplace.model)
-    made = list(copying.trials(tokenizer, 1, seed=1))
-    assert [each.tokens for each in made] == list(range(1, copying.LONGEST + 1))
+    made = list(copy_length.trials(tokenizer, 1, seed=1))
+    assert [each.tokens for each in made] == list(range(1, copy_length.LONGEST + 1))
     assert all(
         len(tokenizer(each.text, add_special_tokens=False)["input_ids"]) == each.tokens
         for each in made
     )
-    assert made == list(copying.trials(tokenizer, 1, seed=1))
+    assert made == list(copy_length.trials(tokenizer, 1, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -259,35 +260,36 @@ def test_strings_to_copy_have_the_tokens_that_they_are_counted_by(workplace: Wor
      ('{"text":"a1","more":1}', False)],
 )  # fmt: skip
 def test_a_copy_is_right_only_if_it_is_exact(answer: str, *, expected: bool) -> None:
-    assert copying.right(answer, "a1") is expected
+    assert copy_length.right(answer, "a1") is expected
 
 
 def test_shares_are_by_ten_lengths() -> None:
     outcomes = [(1, True), (10, False), (11, True)]
-    text = copying.shares([(tokens, {"free": exact, "held": True}) for tokens, exact in outcomes])
+    rows = [(tokens, {"free": exact, "held": True}) for tokens, exact in outcomes]
+    text = copy_length.shares(rows)
     assert "| 1-10 | 2 | 0.500 | 1.000 |\n| 11-20 | 1 | 1.000 | 1.000 |" in text
     assert "| all | 3 | 0.667 | 1.000 |" in text
 
 
 def test_the_copying_test_asks_the_model(workplace: Workplace) -> None:
-    text = copying.copying_test(str(workplace.model), 1, seed=1, longest=2)
+    text = copy_length.copying_test(str(workplace.model), 1, seed=1, longest=2)
     assert text.splitlines()[2].startswith("| 1-10 | 2 | ")
 
 
 def test_random_weights_are_those_of_the_seed_and_of_the_same_architecture(tmp_path: Path) -> None:
-    first = Path(base.random_weights(tmp_path / "a" / "random", 1))
-    again = Path(base.random_weights(tmp_path / "b" / "random", 1))
-    other = Path(base.random_weights(tmp_path / "b" / "random", 2))
+    first = Path(base_models.random_weights(tmp_path / "a" / "random", 1))
+    again = Path(base_models.random_weights(tmp_path / "b" / "random", 1))
+    other = Path(base_models.random_weights(tmp_path / "b" / "random", 2))
     weights = [(each / "model.safetensors").read_bytes() for each in (first, again, other)]
     assert weights[0] == weights[1] != weights[2]
-    assert base.same_architecture(first) == str(first.resolve())
+    assert base_models.same_architecture(first) == str(first.resolve())
 
 
 def test_a_model_of_another_architecture_is_refused(workplace: Workplace, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="hidden_size is 64"):
-        base.same_architecture(workplace.model)
+        base_models.same_architecture(workplace.model)
     with pytest.raises(SettingsError, match="no model can be read there"):
-        base.same_architecture(tmp_path)
+        base_models.same_architecture(tmp_path)
 
 
 def test_bases_stand_side_by_side(
@@ -298,11 +300,11 @@ def test_bases_stand_side_by_side(
     case = replace(
         quality.CASES["medical_ner"], path=workplace.corpus.name, split="test", about="tiny"
     )
-    for module in (quality, base):
+    for module in (quality, base_models):
         monkeypatch.setattr(module, "CASES", {"tiny": case})
     chosen = [f"{name}={value}" for name, value in SETTINGS.items()]
     options = Namespace(data=data, output=output, seed=42, minutes=None, chosen=chosen)
-    base._measure("tiny", {base.SHIPPED: str(workplace.model.resolve())}, options)
+    base_models._measure("tiny", {base_models.SHIPPED: str(workplace.model.resolve())}, options)
     found = json.loads((output / "base.json").read_text(encoding="utf-8"))["cases"]["tiny"]
     told = json.loads((trained.run / "metrics.json").read_text(encoding="utf-8"))["test"]
     score = round(told["score"], 4)

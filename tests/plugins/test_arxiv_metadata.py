@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from paths import ROOT
 
 import fieldsmith_arxiv_metadata as arxiv_metadata
-from benchmarks import title_pages
+from benchmarks import baseline_title_pages
 from fieldsmith import Document, Example, Message, Prediction, Record
 from fieldsmith_arxiv_metadata import identifiers, names
 
@@ -327,8 +327,8 @@ def test_a_key_that_is_not_annotated_is_not_counted() -> None:
 
 @cache
 def generator() -> ModuleType:
-    path = ROOT / "tools" / "make_arxiv_sample.py"
-    spec = importlib.util.spec_from_file_location("make_arxiv_sample", path)
+    path = ROOT / "tools" / "samples" / "arxiv_metadata.py"
+    spec = importlib.util.spec_from_file_location("arxiv_metadata_sample", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -387,13 +387,15 @@ def test_the_baseline_reads_what_its_rules_say() -> None:
         "1 Institute of Hens\nAbstract\nFoxes bleed.\nHens do not.\nKeywords: hens\n"
         "doi:10.5555/fox.1 arXiv:1913.00001v2"
     )
-    assert title_pages.predict(text) == {
+    assert baseline_title_pages.predict(text) == {
         "id": "1913.00001v2",
         "title": "Foxes and anticoag-\nulants",
         "authors": ["Ann Oke", "Bo Li2"],
         "abstract": "Foxes bleed.\nHens do not.",
         "doi": "10.5555/fox.1",
     }
-    assert title_pages.predict("") == NOTHING
-    found = title_pages.scores([example for example in sample() if example.split == "test"])
+    assert baseline_title_pages.predict("") == NOTHING
+    found = baseline_title_pages.scores(
+        [example for example in sample() if example.split == "test"]
+    )
     assert 0.5 < found["score"].value < 0.95

@@ -256,7 +256,7 @@ EXAMPLES = [row for row in dcat_datasets.extract_load(None) if isinstance(row, E
 
 
 def test_the_sample_is_what_its_tool_writes() -> None:
-    written = imported(ROOT / "tools" / "make_dcat_sample.py").files()
+    written = imported(ROOT / "tools" / "samples" / "dcat_datasets.py").files()
     assert set(written) == {path.name for path in SAMPLE.iterdir()}
     for name, content in written.items():
         assert (SAMPLE / name).read_bytes() == content.encode()
@@ -272,6 +272,7 @@ def test_the_sample_has_its_splits_and_says_what_it_says() -> None:
     numbers = [len((example.record or {})["datasets"]) for example in EXAMPLES]
     assert set(numbers) == {0, 1, 2, 3}
     assert numbers.count(0) >= 10
+    listed = 0
     for example in EXAMPLES:
         for each in (example.record or {})["datasets"]:
             text = example.document.text.casefold()
@@ -280,6 +281,8 @@ def test_the_sample_has_its_splits_and_says_what_it_says() -> None:
                 assert each[key] is None or each[key] in text
             for key in LISTS:
                 assert all(value.casefold() in text for value in each[key])
+                listed += len(each[key])
+    assert listed > len(EXAMPLES)
 
 
 def test_no_dataset_of_the_sample_stands_in_two_passages() -> None:

@@ -443,6 +443,7 @@ def test_the_published_counts_of_datasets_are_exact(system: str) -> None:
 @pytest.mark.realdata("dcat/metamine")
 def test_all_gold_is_read_once_and_nothing_is_lost() -> None:
     rows = load(METAMINE / "gs")
+    assert len(rows) > 500
     examples = [row for row in rows if isinstance(row, Example)]
     papers = {path.stem for path in (METAMINE / "gs").rglob("*.json")}
     assert {example.document.id for example in examples} == papers

@@ -274,8 +274,8 @@ def test_where_names_stand(name: str, text: str, expected: list[tuple[int, int]]
 
 @cache
 def generator() -> ModuleType:
-    path = ROOT / "tools" / "make_medical_sample.py"
-    spec = importlib.util.spec_from_file_location("make_medical_sample", path)
+    path = ROOT / "tools" / "samples" / "medical_ner.py"
+    spec = importlib.util.spec_from_file_location("medical_ner_sample", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -290,8 +290,8 @@ def test_what_is_exported_is_read_again(tmp_path: Path) -> None:
 
 @cache
 def generator() -> ModuleType:
-    path = ROOT / "tools" / "make_news_sample.py"
-    spec = importlib.util.spec_from_file_location("make_news_sample", path)
+    path = ROOT / "tools" / "samples" / "news_json.py"
+    spec = importlib.util.spec_from_file_location("news_json_sample", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -371,7 +371,7 @@ def test_the_test_documents_tell_stories_of_their_own() -> None:
 
 
 def test_the_plain_baseline_reads_a_plain_page() -> None:
-    from benchmarks.news_pages import LONG, predict
+    from benchmarks.baseline_news import LONG, predict
 
     opening = "A storm tore the roofs off " + "many " * LONG + "homes."
     page = f"Home | News\nStorm over the bay of Vellin\nBy Jane Roe\n{opening}\n© Post"
@@ -390,7 +390,7 @@ def test_the_plain_baseline_reads_a_plain_page() -> None:
 
 @given(st.text())
 def test_the_plain_baseline_answers_any_text_with_a_record(text: str) -> None:
-    from benchmarks.news_pages import predict
+    from benchmarks.baseline_news import predict
 
     validator = Draft202012Validator(SCHEMA)
     record = {key: value or None for key, value in predict(text).items()}

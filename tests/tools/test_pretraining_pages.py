@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 
 import jsonschema
-import pretraining_pages as pages
+import pretraining.pages as pages
 import pytest
-from pretraining_layout import Page, wrapped
-from pretraining_tasks import INSTRUCTION, Example
-from pretraining_text import Corpus, Paper
-from pretraining_values import Maker
+from pretraining.layout import Page, wrapped
+from pretraining.tasks import INSTRUCTION, Example
+from pretraining.tokenizer import Corpus, Paper
+from pretraining.values import Maker
 
 import fieldsmith
 

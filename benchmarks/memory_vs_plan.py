@@ -1,6 +1,6 @@
 """Compare the memory that ``extract plan`` estimates with measured peaks of training on the CPU.
 
-    python -m benchmarks memory
+    python -m benchmarks memory_vs_plan
 
 Each case trains a few steps in a process of its own, with random weights, then answers prompts as
 held-out documents are answered. The measured value is the peak resident size (VmHWM) of each minus

@@ -17,7 +17,7 @@ def installed(name: str, module: str) -> Iterator[None]:
     """Let this process and those it starts find a module of this repository as a plugin.
 
     name: what the plugin is called.
-    module: the module with its hooks, such as ``benchmarks.imprints``.
+    module: the module with its hooks, such as ``benchmarks.unseen_schema``.
     """
     before = os.environ.get("PYTHONPATH")
     distribution = name.replace("_", "-")

@@ -1,6 +1,6 @@
 """Write the sample of arxiv_metadata: invented title pages as JSON lists, always the same bytes.
 
-    python tools/make_arxiv_sample.py [FOLDER]
+    python tools/samples/arxiv_metadata.py [FOLDER]
 
 FOLDER is plugins/arxiv_metadata/sample unless another one is given. Subjects, persons, places and
 institutes are made up from syllables; arXiv ids have months that no year has, and DOIs the prefix
@@ -20,7 +20,7 @@ from pathlib import Path
 
 SEED = 20261121
 SIZES = {"train": 240, "validation": 30, "test": 40}
-FOLDER = Path(__file__).parent.parent / "plugins" / "arxiv_metadata" / "sample"
+FOLDER = Path(__file__).parents[2] / "plugins" / "arxiv_metadata" / "sample"
 
 _ONSETS = "b br d dr f fl g gr h k kl l m n p pr r s st t tr v w z".split()
 _VOWELS = "a e i o u ai ea io".split()

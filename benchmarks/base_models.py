@@ -1,8 +1,8 @@
 """What the base model that ships is worth: equal fine-tuning of it and of two others.
 
-    python -m benchmarks base --data DATA [--copying FOLDER] [--only CASE]... [--seed 42]
+    python -m benchmarks base_models --data DATA [--copying FOLDER] [--only CASE]... [--seed 42]
                               [--minutes M] [--set key=value]... [--output runs/base]
-    python -m benchmarks base --copying-test [--model FOLDER] [--strings 10] [--seed 42]
+    python -m benchmarks base_models --copying-test [--model FOLDER] [--strings 10] [--seed 42]
 
 For each domain (--only: for a case of `quality`), three models of one architecture, with one
 tokenizer, are fine-tuned with the same settings, seed and number of steps, and answer the same
@@ -37,11 +37,11 @@ from fieldsmith.model.loading import identity, location
 from fieldsmith.runs.folder import Run
 from fieldsmith.settings import EMBEDDED, Settings
 
-from . import imprints
-from .copying import copying_test
-from .installing import installed
+from . import unseen_schema
+from .cached_training import Training, answers_of, scores, shown, table, value_of
+from .copy_length import copying_test
 from .quality import CASES, described, prepared, require
-from .training import Training, answers_of, scores, shown, table, value_of
+from .temporary_plugin import installed
 
 SHIPPED, RANDOM, COPYING = "shipped", "random weights", "copying"
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     Raises:
         FieldsmithError: data or a model is missing, a setting does not fit, or a training failed.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks base")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks base_models")
     parser.add_argument("--data", type=Path, help="the folder of the data sets")
     parser.add_argument("--copying", type=Path, help="a model that copies and no more")
     parser.add_argument("--only", action="append", choices=sorted(CASES), default=[])
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     bases = {SHIPPED: EMBEDDED, RANDOM: random_weights(options.output / "random", options.seed)}
     if options.copying:
         bases[COPYING] = same_architecture(options.copying)
-    with installed(imprints.NAME, imprints.__name__):
+    with installed(unseen_schema.NAME, unseen_schema.__name__):
         for name in names:
             _measure(name, bases, options)
     print(options.output / "base.md")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from pretraining_layout import Page, cased, up_to, wrapped
-from pretraining_tasks import distinct
-from pretraining_values import SUBJECTS, Maker
+from .layout import Page, cased, up_to, wrapped
+from .tasks import distinct
+from .values import SUBJECTS, Maker
 
 _MARKS = {"1": "123456789", "¹": "¹²³⁴⁵⁶⁷⁸⁹", "a": "abcdefghi", "*": "*†‡§¶#∗⋆∥"}
 

@@ -1,6 +1,6 @@
 """Write the sample of news_json: invented articles as article JSONL, always the same bytes.
 
-    python tools/make_news_sample.py [FOLDER]
+    python tools/samples/news_json.py [FOLDER]
 
 FOLDER is plugins/news_json/sample unless another one is given. Every place, person, paper and
 insurer is made up from syllables, addresses end in ``.example``, and nothing here happened. The
@@ -20,7 +20,7 @@ from typing import Any
 
 SEED = 20260211
 SIZES = {"train": 240, "validation": 30, "test": 50}
-FOLDER = Path(__file__).parent.parent / "plugins" / "news_json" / "sample"
+FOLDER = Path(__file__).parents[2] / "plugins" / "news_json" / "sample"
 
 LONG = 0.4
 """Share of the English articles that are long: 320 tokens of the embedded model and more."""

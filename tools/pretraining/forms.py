@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pretraining_layout import Page
-from pretraining_values import LANGUAGES, NOISE, ROLES, Maker
+from .layout import Page
+from .values import LANGUAGES, NOISE, ROLES, Maker
 
 Draw = Callable[[Maker], str]
 

@@ -1,6 +1,6 @@
 """A plain baseline for named entities: the strings of the training documents, looked up.
 
-    python benchmarks/dictionary.py TRAIN TEST
+    python benchmarks/baseline_ner.py TRAIN TEST
 
 TRAIN and TEST are files or folders that the plugin medical_ner reads. Each string that is a
 chemical (or disease) of a training document is found in a test document on word borders, case

@@ -10,10 +10,11 @@ from random import Random
 from typing import Any
 
 import torch
-from pretraining_lexicon import Lexicon
-from pretraining_pages import page_example
-from pretraining_tasks import Example, extraction_example
-from pretraining_text import (
+from tokenizers import Tokenizer
+
+from .pages import page_example
+from .tasks import Example, extraction_example
+from .tokenizer import (
     BEGIN,
     END,
     END_HEADER,
@@ -24,7 +25,7 @@ from pretraining_text import (
     Corpus,
     sentences,
 )
-from tokenizers import Tokenizer
+from .wordnet import Lexicon
 
 KINDS = ("copy", "extraction", "language")
 

@@ -1,6 +1,6 @@
 """How long ``extract --help`` takes, beside Python importing click.
 
-    python -m benchmarks start_up
+    python -m benchmarks startup_time
 
 Both are timed in turns, as whole processes; the ratio of the medians is what counts.
 """

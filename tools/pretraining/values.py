@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from pretraining_tasks import distinct
-from pretraining_text import Corpus, Paper, sentences
+from .tasks import distinct
+from .tokenizer import Corpus, Paper, sentences
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Make the small base model that ships in the package.
 
-    python tools/pretrain_base.py --text DIR --out core/base --minutes 60 --seed 0
+    python -m tools.pretraining --text DIR --out core/base --minutes 60 --seed 0
 
 First the model learns to copy (random tokens, repeated from another start), because extraction is
 copying and a model of this size learns it from nothing else. Then it reads a mixture of self-made
@@ -27,11 +27,16 @@ from random import Random
 from typing import Any
 
 import torch
-from pretraining_lexicon import Lexicon
-from pretraining_pages import page_example
-from pretraining_rows import KINDS, Batch, Encoder, Sources, copying_batch, mixed_batch
-from pretraining_tasks import INSTRUCTION, extraction_example, passage
-from pretraining_text import (
+from tokenizers import Tokenizer
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from .batches import KINDS, Batch, Encoder, Sources, copying_batch, mixed_batch
+from .pages import page_example
+from .tasks import INSTRUCTION, extraction_example, passage
+from .tokenizer import (
     BEGIN,
     END_OF_TURN,
     PAD,
@@ -40,11 +45,7 @@ from pretraining_text import (
     spaced_variants,
     train_tokenizer,
 )
-from tokenizers import Tokenizer
-from torch import distributed
-from torch.multiprocessing.spawn import spawn
-from torch.nn import functional
-from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from .wordnet import Lexicon
 
 WIDTH, FEED_FORWARD, LAYERS, HEADS = 256, 704, 4, 4
 VOCABULARY, SPACED = 4096, 1280

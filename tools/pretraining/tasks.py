@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from pretraining_lexicon import Lexicon
-from pretraining_text import Corpus, Paper, sentences
+from .tokenizer import Corpus, Paper, sentences
+from .wordnet import Lexicon
 
 INSTRUCTION = "Extract as JSON: "
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pretraining_layout import Page, up_to, wrapped
-from pretraining_tasks import distinct
-from pretraining_text import sentences
-from pretraining_values import Maker
+from .layout import Page, up_to, wrapped
+from .tasks import distinct
+from .tokenizer import sentences
+from .values import Maker
 
 _HEADINGS = (
     "Introduction,Methods,Results,Discussion,Conclusion,Background,Related work,Experiments,"

@@ -1,6 +1,6 @@
 """How long a string of random characters the embedded model copies, before any fine-tuning.
 
-    python -m benchmarks base --copying-test [--model FOLDER] [--strings 10] [--seed 42]
+    python -m benchmarks base_models --copying-test [--model FOLDER] [--strings 10] [--seed 42]
 
 The document is the string; the prompt asks for one field, as a plugin's would. Answers are greedy,
 on the weights as they are (float32, not quantised): "free" ones are held to nothing, "held" ones to
@@ -22,7 +22,7 @@ import fieldsmith
 from fieldsmith import Message, Schema
 from fieldsmith.settings import EMBEDDED, resolve
 
-from .training import table
+from .cached_training import table
 
 LONGEST = 100
 BUCKET = 10

@@ -1,6 +1,6 @@
 """Write the sample of dcat_datasets: invented passages about invented datasets.
 
-    python tools/make_dcat_sample.py [FOLDER]
+    python tools/samples/dcat_datasets.py [FOLDER]
 
 Always the same bytes. Every dataset, person and address is made up from syllables, and no dataset
 stands in two passages. What a record holds stands in its text, in one of five layouts; what is
@@ -20,7 +20,7 @@ from pathlib import Path
 
 SEED = 20240917
 SIZES = {"train": 120, "validation": 20, "test": 20}
-FOLDER = Path(__file__).parents[1] / "plugins" / "dcat_datasets" / "sample"
+FOLDER = Path(__file__).parents[2] / "plugins" / "dcat_datasets" / "sample"
 
 STARTS = "Bra Del Fen Gor Hal Jor Kel Lum Mor Nev Or Pel Quo Ras Sel Tor Ul Vel Wes Yar Zin".split()
 MIDDLES = "ba da di go la li ma mi no ra ri so ta ti va vo".split()

@@ -1,6 +1,6 @@
 """A plain baseline for title pages: first lines, headings and regular expressions; no training.
 
-    python -m benchmarks.title_pages --data PATH
+    python -m benchmarks.baseline_title_pages --data PATH
 
 PATH is whatever the plugin arxiv_metadata reads, with labels; without it the test documents of the
 bundled sample. The title is the first lines up to a line that reads like names, the authors are

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pretraining_layout import Page, wrapped
-from pretraining_tasks import distinct
-from pretraining_text import sentences
-from pretraining_values import LANGUAGES, Maker
+from .layout import Page, wrapped
+from .tasks import distinct
+from .tokenizer import sentences
+from .values import LANGUAGES, Maker
 
 _LICENCES = (
     "CC BY 4.0|CC BY-SA 3.0|CC0|MIT|Apache 2.0|GPL-3.0|CC BY-NC 4.0|ODbL|public domain|"

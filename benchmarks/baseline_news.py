@@ -1,6 +1,6 @@
 """Plain baselines for pages of news: their first lines, and for HTML their metadata.
 
-    python -m benchmarks.news_pages --data PATH
+    python -m benchmarks.baseline_news --data PATH
 
 PATH is what the plugin news_json reads. First lines: the headline is the first line that is neither
 address nor menu, the opening the first long line, the author what follows "By" (in several
@@ -144,7 +144,7 @@ def _scores(examples: Sequence[Example], answer: Callable[[Example], Record]) ->
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the F1 of each name and the score, for each baseline."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.news_pages")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.baseline_news")
     parser.add_argument("--data", type=Path, required=True, help="what news_json reads")
     data: Path = parser.parse_args(arguments).data
     rows = load("news_json").load(data)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from pretraining_text import sentences
-from pretraining_values import Maker
+from .tokenizer import sentences
+from .values import Maker
 
 
 @dataclass(frozen=True)

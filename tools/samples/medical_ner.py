@@ -1,6 +1,6 @@
 """Write the sample of medical_ner: invented abstracts in PubTator format, always the same bytes.
 
-    python tools/make_medical_sample.py [FOLDER]
+    python tools/samples/medical_ner.py [FOLDER]
 
 FOLDER is plugins/medical_ner/sample unless another one is given. Every drug, disease, gene and
 hospital is made up from syllables, so nothing here is true, and no name stands in two documents:
@@ -20,7 +20,7 @@ from typing import TypeVar
 
 SEED = 20260117
 SIZES = {"train": 200, "validation": 40, "test": 60}
-FOLDER = Path(__file__).parent.parent / "plugins" / "medical_ner" / "sample"
+FOLDER = Path(__file__).parents[2] / "plugins" / "medical_ner" / "sample"
 
 HELD_OUT_SHARE = 0.65
 """How often a sentence of a test document is from a template that is kept for the test set."""

@@ -19,15 +19,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from pretraining_datasets import dataset_page
-from pretraining_forms import form_page
-from pretraining_layout import Page
-from pretraining_news import news_page
-from pretraining_passages import passage_page
-from pretraining_tasks import INSTRUCTION, Example
-from pretraining_text import Corpus
-from pretraining_titles import title_page
-from pretraining_values import Maker
+from .datasets import dataset_page
+from .forms import form_page
+from .layout import Page
+from .news import news_page
+from .passages import passage_page
+from .tasks import INSTRUCTION, Example
+from .titles import title_page
+from .tokenizer import Corpus
+from .values import Maker
 
 BY_SCHEMA = "Extract as JSON that follows this schema: "
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pretraining_layout import Page, cased, up_to, wrapped
-from pretraining_tasks import distinct
-from pretraining_values import DAYS, LANGUAGES, NOISE, ROLES, Maker
+from .layout import Page, cased, up_to, wrapped
+from .tasks import distinct
+from .values import DAYS, LANGUAGES, NOISE, ROLES, Maker
 
 _SECTIONS = (
     "World,Politics,Business,Sport,Culture,Science,Health,Technology,Local,Opinion,Weather,Travel,"

@@ -1,6 +1,6 @@
 """A plain baseline for dcat_datasets: regular expressions; and the scores of other systems' files.
 
-    python -m benchmarks.dataset_prose --data PAIRS [--outputs FOLDER]...
+    python -m benchmarks.baseline_datasets --data PAIRS [--outputs FOLDER]...
 
 PAIRS is what the plugin reads with text, such as MetaMine's gold; FOLDER holds a system's
 ``paper_N.json``. A title is what stands in quotes or before "dataset", "corpus" or "benchmark",
@@ -76,7 +76,7 @@ def _described(title: str, after: str) -> dict[str, object]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print F1 of the baseline, and of each system whose files are given."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dataset_prose")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.baseline_datasets")
     parser.add_argument("--data", type=Path, required=True, help="gold with text")
     parser.add_argument(
         "--outputs", type=Path, action="append", default=[], help="a system's files"

@@ -1,0 +1,1 @@
+"""Pretraining of the base model that ships in the package: ``python -m tools.pretraining``."""
