@@ -15,6 +15,7 @@ is how the labels of HTML are made, too.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import re
 from collections import Counter
@@ -81,10 +82,11 @@ def metadata(path: Path) -> Record:
     from trafilatura import extract_metadata
 
     from fieldsmith_news_json import names
-    from fieldsmith_news_json.html_pages import opened
 
-    with opened(path) as stream:
-        found = extract_metadata(stream.read().decode("utf-8", "replace"))
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    found = extract_metadata(data.decode("utf-8", "replace"))
     given = found.as_dict() if found else {}
     url = given.get("url")
     author = given.get("author")

@@ -15,8 +15,8 @@ and started again with the same arguments, it goes on where it was: a training f
 checkpoint, a seed that is scored not at all.
 
 The case "unseen" is for the end: a schema that nothing was tried on, over texts that nothing
-answers from, with 200 examples (see `unseen_schema`). Its documents are pieces of the title pages that
-"arxiv_metadata" reads, other ones than that answers with.
+answers from, with 200 examples (see `unseen_schema`). Its documents are pieces of the title pages
+that "arxiv_metadata" reads, other ones than that answers with.
 """
 
 from __future__ import annotations
