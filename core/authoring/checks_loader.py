@@ -88,7 +88,7 @@ def check_ids_are_unique(tested: PluginUnderTest) -> str:
     if repeated:
         raise PluginError(
             f"{len(repeated)} ids of its sample are repeated, the first is {repeated[0]!r}; add to "
-            f"the id what tells the rows apart, such as the file's name"
+            f"the id what makes the row unique, such as the file's name"
         )
     return f"{len(ids)} documents, {len(ids)} ids"
 

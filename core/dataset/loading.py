@@ -69,7 +69,7 @@ def jsonl_examples(source: Path) -> Iterator[Example | Reject]:
     """Yield the examples of JSONL rows of ``id, text, record``: a loader for data in that form.
 
     Args:
-        source: a file, or a folder in which the names of files and folders tell the split.
+        source: a file, or a folder whose files' names, or their folders', give the split.
 
     Raises:
         InputError: nothing is at ``source``, or a line is not such a row.

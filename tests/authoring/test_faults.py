@@ -109,7 +109,7 @@ FAULTS = [
     Fault("list of rows", LOAD, LOAD.replace("rows(SAMPLE", "list(rows(SAMPLE").replace(
           '"sample")', '"sample"))'), "loader_is_lazy", "yield each row as it is read"),
     Fault("one id for all", '"{name}-{number}"', '"{name}"', "ids_are_unique",
-          "what tells the rows apart", alone=False),
+          "what makes the row unique", alone=False),
     Fault("no ids", 'Document(f"{name}-{number}",', 'Document("",', "ids_are_unique",
           "make one of what names the row", alone=False),
     Fault("missing file in silence", "    for path in fieldsmith.files_in(source):\n",
