@@ -143,7 +143,7 @@ def test_a_text_that_has_nothing_to_copy_is_an_error_of_its_own_where_something_
         [Document("mark", " \u0301"), Document("word", "aspirin")]
     )
     assert lone.record is None
-    assert lone.error == "a field has to stand in the text, and nothing in it can"
+    assert lone.error == "a field must be filled from the text, and nothing in the text can fill it"
     assert other.record == {"name": "aspirin"}
 
 
