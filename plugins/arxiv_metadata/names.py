@@ -306,10 +306,9 @@ def _word(text: str, start: int, end: int, before: list[_Token]) -> _Token:
 
 
 def _is_letter_mark(word: str, goes_on: bool, before: list[_Token]) -> bool:
-    """Say whether one or two small letters, or one of Greek, point to an affiliation.
+    """Whether one or two small letters, or a Greek one, mark an affiliation.
 
-    Args:
-        goes_on: whether a word follows.
+    ``goes_on`` says whether a word follows.
     """
     if not word.islower() or len(word) > 2 or not before:
         return False

@@ -64,7 +64,7 @@ def _decoded(line: bytes, place: str) -> str:
     try:
         return line.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{place}: no UTF-8; convert the file (iconv -t utf-8)") from error
+        raise InputError(f"{place}: not UTF-8; convert the file (iconv -t utf-8)") from error
 
 
 def _parsed(text: str, place: str) -> Any:
@@ -78,11 +78,7 @@ def _parsed(text: str, place: str) -> Any:
 
 
 def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:
-    """Make an example of a row.
-
-    Args:
-        name: the document's id where the row has none.
-    """
+    """Make an example of a row; ``name`` is the document's id where the row has none."""
     if not isinstance(row, dict):
         return Reject(place, "", f"an object is wanted, not {type(row).__name__}")
     given = row.get("id")

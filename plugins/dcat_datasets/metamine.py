@@ -85,7 +85,7 @@ def archived(path: Path) -> Iterator[Example | Reject]:
                 place, paper = f"{path}:{member.name}", _paper(name.name)
                 text = _text(archive, member)
                 if text is None:
-                    yield Reject(place, "", "unreadable: too large, or no UTF-8 text", member.name)
+                    yield Reject(place, "", "unreadable: too large, or not UTF-8 text", member.name)
                     continue
                 halves.setdefault(str(name.with_name(paper)), {})[name.suffix] = text
                 if len(halves[str(name.with_name(paper))]) == len(SUFFIXES):

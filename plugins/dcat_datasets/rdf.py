@@ -43,9 +43,10 @@ def export(records: Mapping[str, Record], name: str) -> str:
 
     Args:
         records: the record of each document, by its id.
+        name: "turtle" or "jsonld".
 
     Raises:
-        UnknownFormatError: ``name`` is neither "turtle" nor "jsonld".
+        UnknownFormatError: ``name`` is another format.
         InputError: rdflib is not installed.
     """
     if name not in FORMATS:

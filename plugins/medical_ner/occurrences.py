@@ -35,6 +35,7 @@ def claimed(names: Iterable[str], text: str) -> dict[str, list[Span]]:
 
     Args:
         names: compared case-folded; of those that differ by case alone, the first is kept.
+        text: the document's text.
 
     Returns:
         Each name's spans, in the order given; empty where it has no place of its own.

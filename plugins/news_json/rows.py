@@ -45,7 +45,7 @@ def parsed(line: bytes, place: str) -> Row | Reject:
     try:
         row = json.loads(line.decode())
     except UnicodeDecodeError:
-        return Reject(place, "", "no UTF-8; convert the file (iconv -f latin1 -t utf-8)")
+        return Reject(place, "", "not UTF-8; convert the file (iconv -f latin1 -t utf-8)")
     except (ValueError, RecursionError) as error:
         return Reject(place, "", f"broken JSON: {error}; each line must be one object")
     return row if isinstance(row, dict) else _no_object(place, row)
