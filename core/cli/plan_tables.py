@@ -53,8 +53,8 @@ def _components(memory: Memory) -> Table:
     made = table("peak memory", "", "MiB", " ", text=(" ",))
     for label, size, what in (
         ("weights in 4 bit", memory.quantized, "half a byte each"),
-        ("quantization constants", memory.constants, "about an eighth of a bit per weight"),
-        ("unquantized weights", memory.plain, "embeddings, norms, head"),
+        ("quantisation constants", memory.constants, "about an eighth of a bit per weight"),
+        ("unquantised weights", memory.plain, "embeddings, norms, head"),
         ("adapter", memory.adapter, "float32"),
         ("gradients", memory.gradients, "of the adapter"),
         ("optimiser", memory.optimizer, "of the adapter"),
