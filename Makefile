@@ -13,9 +13,10 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 DECLARED := setup.cfg pyproject.toml constraints.txt
 USER := $(VENV)/.installed
 DEVELOPER := $(VENV)/.installed-for-developers
+DOCS := $(VENV)/.installed-for-docs
 
 .DELETE_ON_ERROR:
-.PHONY: .types help train test lint format test-slow test-gpu bench constraints clean
+.PHONY: .types help train test lint format test-slow test-gpu docs bench constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -44,6 +45,9 @@ test-slow: $(DEVELOPER) ## run the tests that take minutes, and look for new exa
 test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
 
+docs: $(DOCS) ## build the site of the docs in build/site; a broken link fails
+	$(BIN)/sphinx-build -W --keep-going -q -b html -c docs -d build/doctrees . build/site
+
 bench: $(DEVELOPER) ## measure
 	$(BIN)/python -m benchmarks
 
@@ -51,7 +55,7 @@ bench: $(DEVELOPER) ## measure
 constraints: ## pin the newest versions that setup.cfg allows
 	rm -rf $(VENV)
 	$(MAKE) $(BIN)/python
-	$(BIN)/pip install -e '.[test,dev]'
+	$(BIN)/pip install -e '.[test,dev,docs]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
@@ -66,6 +70,10 @@ $(USER): $(BIN)/python $(DECLARED)
 $(DEVELOPER): $(BIN)/python $(DECLARED)
 	$(BIN)/pip install -c constraints.txt -e '.[test,dev]'
 	@touch $@ $(USER)
+
+$(DOCS): $(BIN)/python $(DECLARED)
+	$(BIN)/pip install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
