@@ -17,7 +17,7 @@ from fieldsmith.extraction.prediction_file import prediction_line
 from fieldsmith.schema.navigation import is_verbatim
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.schema.records import first_problem
-from fieldsmith.tagging import decoder as spotting
+from fieldsmith.tagging import ensemble
 
 if TYPE_CHECKING:
     pass
@@ -113,12 +113,12 @@ def test_what_comes_out_parses_validates_and_stands_where_it_says(
     schema: Schema, text: str, limit: int, tags: bool
 ) -> None:
     # The tags of random weights are likely of nothing: whatever they say is let in.
-    with patch.object(spotting, "_LIKELY", 0.0):
+    with patch.object(ensemble, "LIKELY", 0.0):
         asked = extractor(schema, limit, tags=tags, known=text)
         prediction = asked.predict([Document("one", text)])[0]
     if prediction.record is None:
         assert prediction.error
-        other = ("the windows together", "a field has to stand in the text")
+        other = ("the windows together", "a field must be filled from the text")
         if text.strip() and not prediction.error.startswith(other):
             assert prediction.error.startswith("length")
             assert completion_problem(schema)

@@ -66,7 +66,7 @@ def asked(prompts: PromptFormat, vocabulary: Vocabulary) -> list[Prompt]:
     plugin = load("medical_ner")
     grammars = Grammars(plugin.schema, vocabulary)
     return [
-        Prompt(prompts.prompt(plugin.prompt(Document("", text))), grammars.for_text(text))
+        Prompt(prompts.prompt(plugin.brief_prompt(Document("", text))), grammars.for_text(text))
         for text in TEXTS
     ]
 
