@@ -72,6 +72,7 @@ def test_an_evaluation_answers_as_a_prediction_does(
     assert command("evaluate", run, "--data", data).code == 0
     predicted = command("predict", run, data).output.splitlines()
     scored = lines(run / "predictions" / "rashes.txt.jsonl")
+    assert len(scored) == GROUP + 3
     assert all(row.pop("gold") for row in scored)
     assert scored == [json.loads(line) for line in predicted]
 

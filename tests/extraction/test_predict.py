@@ -190,6 +190,7 @@ def test_unsure_leaves_are_left_out_and_counted(
     whole = predicted(command, trained.run, workplace.unseen, "--min-confidence", "0")
     sure = predicted(command, trained.run, workplace.unseen, "--min-confidence", "0.9")
     assert any("unsure" in row for row in sure)
+    assert any(row["confidence"] for row in sure)
     for before, after in zip(whole, sure, strict=True):
         assert all(value >= 0.9 for value in after["confidence"].values())
         assert after["status"].keys() == after["confidence"].keys()

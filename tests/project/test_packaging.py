@@ -85,6 +85,7 @@ def test_every_plugin_is_an_entry_point() -> None:
     pairs = (line.split("=") for line in lines("options.entry_points", "extract.plugins"))
     declared = {name.strip(): target.strip() for name, target in pairs}
     names = {name for name in import_names().values() if name != "fieldsmith"}
+    assert declared
     assert declared == {name.removeprefix("fieldsmith_"): name for name in names}
 
 
@@ -94,6 +95,7 @@ def test_constraints_pin_what_is_declared_within_its_range() -> None:
         re.sub(r"[-_.]+", "-", pin.name).lower(): pin
         for pin in (Requirement(line) for line in text.splitlines() if not line.startswith("#"))
     }
+    assert requirements()
     for requirement in requirements():
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         if name == "setuptools":  # pip does not list what it brings itself
@@ -140,14 +142,21 @@ def imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
+def modules(folder: Path) -> list[Path]:
+    """Return the Python files of a folder, of which there are some."""
+    found = list(folder.rglob("*.py"))
+    assert found, folder
+    return found
+
+
 @pytest.mark.parametrize("folder", ["core", "plugins", "tests", "tools", "benchmarks"])
 def test_a_folder_s_name_is_no_import_name(folder: str) -> None:
-    for path in (ROOT / folder).rglob("*.py"):
+    for path in modules(ROOT / folder):
         assert not {"core", "plugins", "tests"} & imported(path), path
 
 
 def test_the_core_names_no_domain() -> None:
-    for path in (ROOT / "core").rglob("*.py"):
+    for path in modules(ROOT / "core"):
         assert not [name for name in imported(path) if name.startswith("fieldsmith_")], path
 
 
@@ -157,7 +166,7 @@ def test_what_the_code_imports_is_declared() -> None:
     other_names = {"pyyaml": "yaml", "pdfminer_six": "pdfminer"}
     declared |= {name for project, name in other_names.items() if project in declared}
     for folder in import_names():
-        for path in folder.rglob("*.py"):
+        for path in modules(folder):
             foreign = imported(path) - set(sys.stdlib_module_names) - ours
             # Optional: looked for, and used where it is there.
             assert foreign - {"flash_attn"} <= declared, path

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from pretraining_tasks import ASKED
+from pretraining.tasks import ASKED
 
 CLOSED, MEASURED = "11597317", "0704.0191"
 """A CRAFT article under no open licence, and an arXiv record that the framework is measured on."""

@@ -118,11 +118,13 @@ def rows_of(weight: float, copies: int = 0) -> tuple[Rows, Settings]:
 
 
 def test_rows_and_their_copies_hold_tags_where_they_are_wanted() -> None:
-    rows, _ = rows_of(1.0, copies=1)
+    rows, plain = rows_of(1.0, copies=1)[0], rows_of(0.0, copies=1)[0]
+    assert rows.trained
+    assert len(rows.trained) == len(plain.trained)
     for row in rows.trained:
         assert len(row.tags) == row.labels.count(IGNORED) > 0
         assert len(set(row.tags)) > 3
-    assert all(row.tags == [] for row in rows_of(0.0, copies=1)[0].trained)
+    assert all(row.tags == [] for row in plain.trained)
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])

@@ -80,6 +80,7 @@ def test_the_head_reads_what_carries_loss(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_batch_without_labels_teaches_nothing() -> None:
     output, gradients = learn(adapted(compact=True), batch(labelled=False))
     assert float(output.loss.detach()) == 0
+    assert gradients
     assert all(gradient is None or not gradient.any() for gradient in gradients.values())
 
 

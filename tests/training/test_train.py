@@ -357,7 +357,9 @@ def test_a_run_on_data_that_was_accepted_goes_on(
         assert command("train", "--resume", run, flag).code == 2
     answer = command("train", "--resume", run)
     assert answer.code == 0, answer.errors
-    assert all(finding["accepted"] for finding in info(run)["findings"])
+    findings = info(run)["findings"]
+    assert findings
+    assert all(finding["accepted"] for finding in findings)
 
     # A run that began before such data was refused is gone on with too.
     known = info(run)
