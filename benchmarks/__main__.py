@@ -9,7 +9,7 @@ from itertools import takewhile
 from fieldsmith.errors import FieldsmithError
 
 BENCHMARKS = ("audit", "decoding", "memory_vs_plan", "startup_time", "training_speed")
-WITH_DATA = ("base_models", "quality", "streaming")
+WITH_DATA = ("base_models", "quality", "seen_names", "streaming")
 """Benchmarks that need data from elsewhere, or hours: run only if named."""
 
 

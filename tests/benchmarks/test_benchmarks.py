@@ -14,7 +14,14 @@ import pytest
 from paths import ROOT
 from tiny_model import SETTINGS, Trained, Workplace
 
-from benchmarks import base_models, baseline_unseen_schema, copy_length, quality, unseen_schema
+from benchmarks import (
+    base_models,
+    baseline_unseen_schema,
+    copy_length,
+    quality,
+    seen_names,
+    unseen_schema,
+)
 from benchmarks.__main__ import main
 from benchmarks.cached_training import Training, table
 from benchmarks.published_scores import PUBLISHED
@@ -24,6 +31,7 @@ from fieldsmith.authoring.checks import CHECKS, check_plugin
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.errors import InputError, PluginError, RunError, SettingsError
 from fieldsmith.plugins import load
+from fieldsmith.tagging.gazetteer import Counted, FieldNames, Gazetteer
 
 PAGE = """<tei><text><front>
   <docTitle><titlePart>Foxes and hens<lb/></titlePart></docTitle>
@@ -312,3 +320,17 @@ def test_bases_stand_side_by_side(
     text = (output / "base.md").read_text(encoding="utf-8")
     assert "| F1 | shipped | null | dictionary of the training set |" in text
     assert f"| score | {score:.3f} | 0.000 | " in text
+
+
+def test_names_are_scored_apart_by_whether_training_has_them() -> None:
+    gold = {"names": ["Zinc Oxide", "iron", "gold"], "other": ["x"]}
+    record = {"names": ["zinc  oxide", "lead", "tin", "gold"]}
+    seen = {"names": {"zinc oxide", "iron", "tin"}, "absent": {"x"}}
+    assert seen_names.counted(gold, record, seen) == {
+        "names, seen": (1.0, 2.0, 2.0),
+        "names, unseen": (1.0, 2.0, 1.0),
+    }
+    known = FieldNames({form: Counted(1, 1) for form in seen["names"]} | {"gold": Counted(0, 3)})
+    text = seen_names.listed([{"gold": gold, "record": record}], Gazetteer({"names": known}))
+    assert "| names, seen | 2 | 0.500 | 0.500 | 0.500 |" in text
+    assert "| names, unseen | 1 | 0.500 | 1.000 | 0.667 |" in text
