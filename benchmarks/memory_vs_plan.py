@@ -89,7 +89,7 @@ def main() -> None:
 def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
     """Estimate and measure a case in a fresh process."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", json.dumps(astuple(case))],
+        [sys.executable, "-m", "benchmarks.memory_vs_plan", json.dumps(astuple(case))],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment},
         capture_output=True,
         text=True,
@@ -179,7 +179,8 @@ def write_model(shape: str, folder: Path) -> str:
     """Write a LLaMA of random weights with the embedded tokenizer; return its setting."""
     if not shape:
         return "embedded"
-    code = "from benchmarks.memory import write_weights; import sys; write_weights(*sys.argv[1:])"
+    module = "benchmarks.memory_vs_plan"
+    code = f"import sys, {module} as module; module.write_weights(*sys.argv[1:])"
     # In a process of its own, so that its memory is not part of the measured peak.
     subprocess.run([sys.executable, "-c", code, shape, str(folder)], check=True)
     return str(folder)
