@@ -21,7 +21,7 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..model.attention import CAUSAL, CausalAttention
+from ..model.attention import CAUSAL, PromptAttention
 from ..model.forward import ForwardInput, ForwardPass, NextTokens, generation_mode, rows_at_once
 from .llguidance_adapter import Matcher, Vocabulary
 from .sequence import AnswerSequence, DecodingStats, Generated, Prompt, SequenceOptions
@@ -48,7 +48,7 @@ def generate(
     max_new_tokens: int,
     batch_size: int,
     vocabulary: Vocabulary | None = None,
-    attention: CausalAttention = CAUSAL,
+    attention: PromptAttention = CAUSAL,
     speculate: bool = True,
     stats: DecodingStats | None = None,
     progress: Callable[[int], object] = lambda _count: None,

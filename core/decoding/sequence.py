@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import GrammarError
-from ..model.attention import CausalAttention
+from ..model.attention import PromptAttention
 from ..model.forward import ForwardInput, NextTokens
 from .grammar import Grammar
 from .json_state import JsonState
@@ -106,7 +106,7 @@ class SequenceOptions:
 
     stops: frozenset[int]
     limit: int
-    attention: CausalAttention
+    attention: PromptAttention
     speculate: bool
     vocabulary: Vocabulary | None
     ngrams: NgramTable

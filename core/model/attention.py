@@ -5,7 +5,7 @@ Decided here, once, by the setting ``prefix_lm``; everything else asks the strat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..settings import Settings
 
@@ -14,26 +14,27 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class CausalAttention:
-    """Each token attends to itself and to the tokens before it, as any decoder is trained."""
+class PromptAttention(Protocol):
+    """What the rest of the package asks of a strategy."""
 
-    needs_masks = False
-    """Whether training needs attention masks that are not causal; FlashAttention takes none."""
+    @property
+    def needs_masks(self) -> bool:
+        """Whether training needs attention masks that are not causal; FlashAttention takes none."""
 
-    shares_keys = True
-    """Whether prompts that begin with the same tokens have the same keys and values for these."""
+    @property
+    def shares_keys(self) -> bool:
+        """Whether equal first tokens of prompts have equal keys and values."""
 
-    def bidirectional(self, _prompt_length: int) -> int:
+    def bidirectional(self, prompt_length: int) -> int:
         """Return how many tokens at the beginning of a prompt attend to each other."""
-        return 0
 
-    def prompt_mask(self, attention_mask: torch.Tensor, _model: PreTrainedModel) -> torch.Tensor:
+    def prompt_mask(self, attention_mask: torch.Tensor, model: PreTrainedModel) -> torch.Tensor:
         """Return the mask to read prompts with.
 
         Args:
             attention_mask: rows × tokens, 0 where there is padding.
+            model: decides the form of the mask.
         """
-        return attention_mask
 
     def prepare_training(self, model: PreTrainedModel) -> None:
         """Let the model attend so whenever it is given labels.
@@ -43,10 +44,28 @@ class CausalAttention:
         """
 
 
+class CausalAttention:
+    """Each token attends to itself and to the tokens before it, as in any decoder."""
+
+    needs_masks = False
+    shares_keys = True
+
+    def bidirectional(self, prompt_length: int) -> int:
+        """Return 0."""
+        return 0
+
+    def prompt_mask(self, attention_mask: torch.Tensor, model: PreTrainedModel) -> torch.Tensor:
+        """Return the mask as it is: causal models add the rest."""
+        return attention_mask
+
+    def prepare_training(self, model: PreTrainedModel) -> None:
+        """Leave the model as it is."""
+
+
 CAUSAL = CausalAttention()
 
 
-def prompt_attention(settings: Settings) -> CausalAttention:
+def prompt_attention(settings: Settings) -> PromptAttention:
     """Return the strategy that the settings choose."""
     if not settings.prefix_lm:
         return CAUSAL

@@ -12,7 +12,6 @@ import torch
 
 from ..data import IGNORED
 from ..errors import SettingsError
-from .attention import CausalAttention
 from .masks import as_attention_mask, sliding_window
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def prefix_mask(attention_mask: torch.Tensor, labels: torch.Tensor) -> torch.Ten
     return (visible & attention_mask.bool()[:, None, :])[:, None]
 
 
-class PrefixAttention(CausalAttention):
+class PrefixAttention:
     """The tokens of a prompt attend to each other, those of the answer to what precedes them."""
 
     needs_masks = True

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from ..data import Message, Schema, Span
-from ..model.attention import CausalAttention
+from ..model.attention import PromptAttention
 from ..model.forward import rows_at_once
 from ..model.prompts import PromptFormat, TokenSpan
 from ..text.grounding import is_word_span, segments
@@ -112,7 +112,7 @@ class Tagger:
         schema: Schema,
         prompts: PromptFormat,
         *,
-        attention: CausalAttention,
+        attention: PromptAttention,
     ) -> None:
         """Prepare the tags of a schema.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..data import Record, Schema, Span
-from ..model.attention import CausalAttention
+from ..model.attention import PromptAttention
 from ..model.prompts import PromptFormat
 from ..schema.pointers import pointer_of
 from ..schema.records import first_problem
@@ -89,7 +89,7 @@ class Ensemble:
 
     @staticmethod
     def of_model(
-        model: PreTrainedModel, schema: Schema, prompts: PromptFormat, attention: CausalAttention
+        model: PreTrainedModel, schema: Schema, prompts: PromptFormat, attention: PromptAttention
     ) -> Ensemble:
         """Return the ensemble of a model, without a gazetteer.
 
