@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -217,27 +218,34 @@ def evaluate_run(
         raise InputError(f"{where} holds no document with a record to score")
     if not constrained:
         name += ":unconstrained"
-    extractor = Extractor.load(run.folder, constrained=constrained, min_confidence=min_confidence)
+    load = partial(
+        Extractor.load, run.folder, constrained=constrained, min_confidence=min_confidence
+    )
+    extractor = load()
     summary, ours = _scored(extractor, examples, count, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
     if leaks:
         summary["trained_on"] = len(leaks)
     if base:
-        untuned = Extractor.load(
-            run.folder,
-            adapter=False,
-            constrained=constrained,
-            min_confidence=min_confidence,
-        )
-        beside, theirs = _scored(untuned, examples, count, "base", None)
         names = score_names(extractor.task.settings, ours)
-        difference, p_value = paired_difference(ours, theirs, names)
-        summary["baselines"]["base"] = {
-            **{name: beside[name] for name in ("score", "metrics", "valid")},
-            "difference": {**asdict(difference), "p_value": p_value},
-        }
+        summary["baselines"]["base"] = _base_scores(load(adapter=False), examples, ours, names)
     run.write_metrics(name, summary)
     return summary
+
+
+def _base_scores(
+    untuned: Extractor,
+    examples: Iterable[Example],
+    ours: Sequence[dict[str, Counts]],
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return the scores of the base model, and how much the adapter scores above it."""
+    beside, theirs = _scored(untuned, examples, len(ours), "base", None)
+    difference, p_value = paired_difference(ours, theirs, names)
+    return {
+        **{name: beside[name] for name in ("score", "metrics", "valid")},
+        "difference": {**asdict(difference), "p_value": p_value},
+    }
 
 
 def _name_of(data: Path, split: str | None) -> str:

@@ -54,10 +54,8 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from ..model.attention import prompt_attention
     from ..model.devices import pick_device
     from ..model.loading import load_base
-    from .completion_loss import project_answers_alone
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
 
@@ -86,21 +84,27 @@ def build_trainer(
         **options,
     )
     trainer.remove_callback(PrinterCallback)
-    assert trainer.model is not None
+    _prepare_adapted(trainer, settings)
+    return trainer
+
+
+def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
+    """Set attention, loss and number formats of the model that the trainer has adapted."""
+    from ..model.attention import prompt_attention
+    from .completion_loss import project_answers_alone
+
     adapted: Any = trainer.model
     prompt_attention(settings).prepare_training(adapted)
-    project_answers_alone(adapted)  # after it, for the prefix is told by the labels
-    adapters: Any = adapted.peft_config
-    for config in adapters.values():
+    project_answers_alone(adapted)  # after it, because it finds the prompt by the labels
+    for config in adapted.peft_config.values():
         # A set is written in another order by each process.
         config.target_modules = sorted(config.target_modules)
     if not trainer.is_fsdp_enabled:
         # SFTTrainer casts adapters over 4-bit weights to bf16, where small updates are lost to
         # rounding, while resuming loads them as float32.
-        for parameter in trainer.model.parameters():
+        for parameter in adapted.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
-    return trainer
 
 
 def _columns(row: Row) -> dict[str, list[int]]:
