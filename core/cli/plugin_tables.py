@@ -39,7 +39,7 @@ def _remark(row: dict[str, str]) -> str:
 
 
 def print_plugin(details: dict[str, Any]) -> None:
-    """Print a plugin's description, schema and settings, its sample and the prompt of that."""
+    """Print a plugin's description, schema and settings, its sample and the prompts for it."""
     wrapped = "".join(f", wrapped by {name}" for name in details["wrappers"])
     title = f"{details['name']} ({details['distribution']} {details['version']}{wrapped})"
     sections = {
@@ -53,7 +53,8 @@ def print_plugin(details: dict[str, Any]) -> None:
         document = details["sample"]["document"]
         sections[f"Sample: document {document['id']}"] = document["text"]
         sections["Sample: its record"] = _pretty(details["sample"]["record"])
-        sections |= {f"Prompt: {part['role']}": part["content"] for part in details["prompt"]}
+        for name, key in (("Prompt", "prompt"), ("Brief prompt", "brief_prompt")):
+            sections |= {f"{name}: {part['role']}": part["content"] for part in details[key]}
     click.echo(
         "\n".join(
             f"{click.style(printable(heading), bold=True)}\n{printable(body, keep=_LAYOUT)}\n"

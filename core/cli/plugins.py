@@ -1,4 +1,4 @@
-"""``extract plugins``: list the installed plugins; show one's schema, prompt and sample."""
+"""``extract plugins``: list the installed plugins; show one's schema, prompts and sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .plugin_tables import print_plugin, print_plugins
 @with_option
 @json_option
 def command(name: str | None, wrappers: tuple[str, ...], as_json: bool) -> None:
-    """List the installed plugins; or show the schema, the prompt and a sample of one.
+    """List the installed plugins; or show the schema, the prompts and a sample of one.
 
     \b
     Example:
@@ -51,7 +51,8 @@ def _row(entry: Installed) -> dict[str, str]:
 
 def _details(plugin: Plugin) -> dict[str, Any]:
     example = next((row for row in plugin.load(None) if isinstance(row, Example)), None)
-    messages = plugin.prompt(example.document) if example else []
+    prompt = plugin.prompt(example.document) if example else []
+    brief_prompt = plugin.brief_prompt(example.document) if example else []
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
@@ -60,6 +61,7 @@ def _details(plugin: Plugin) -> dict[str, Any]:
         "wrappers": list(plugin.wrappers),
         "schema": plugin.schema,
         "sample": asdict(example) if example else None,
-        "prompt": [asdict(message) for message in messages],
+        "prompt": [asdict(message) for message in prompt],
+        "brief_prompt": [asdict(message) for message in brief_prompt],
         "settings": plugin.settings(EMBEDDED),
     }

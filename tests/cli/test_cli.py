@@ -161,6 +161,13 @@ def test_a_plugin_is_shown_with_its_prompt(site: Site) -> None:
 def test_our_plugin_s_sample_can_be_shown(site: Site) -> None:
     shown = json.loads(site.extract("plugins", "medical_ner", "--json").stdout)
     assert shown["sample"]["document"]["text"] in shown["prompt"][-1]["content"]
+    assert [part["content"] for part in shown["brief_prompt"]] == [
+        "Extract as JSON: chemicals[], diseases[], relations[]{chemical, disease}",
+        shown["sample"]["document"]["text"],
+    ]
+    page = site.extract("plugins", "medical_ner").stdout
+    assert "\nPrompt: system\n" in page
+    assert "\nBrief prompt: system\n" in page
     assert shown["settings"]
 
 
