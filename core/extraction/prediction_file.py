@@ -147,7 +147,7 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def _encoded(line: dict[str, Any]) -> bytes:
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
-    # Half a surrogate pair, as in a file's name that is no UTF-8, becomes the escape of JSON.
+    # Half a surrogate pair, as in a file's name that is not UTF-8, becomes the escape of JSON.
     return text.encode("utf-8", "backslashreplace")
 
 

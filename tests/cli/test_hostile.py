@@ -286,7 +286,7 @@ def test_an_adapter_that_is_damaged(run: Path, command: Command, content: bytes 
 
 def test_a_run_that_is_not_there(tmp_path: Path, command: Command) -> None:
     line = only_line(command("evaluate", tmp_path / "missing"))
-    assert "missing: no run folder" in line
+    assert "missing: not a run folder" in line
     assert not (tmp_path / "missing").exists()
 
 

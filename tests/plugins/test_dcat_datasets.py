@@ -318,7 +318,7 @@ def test_titles_come_back_in_other_spellings_before_and_after() -> None:
 
 
 def test_the_baseline_finds_what_stands_plainly() -> None:
-    predict = imported(ROOT / "benchmarks" / "dataset_prose.py").predict
+    predict = imported(ROOT / "benchmarks" / "baseline_datasets.py").predict
     text = (
         "We train on the Orlan Speech Archive (OSA), made in 2016 from Finnish and Dutch calls, "
         "see https://orlan.example/osa. The OSA corpus is small; the “Velmar 2” dataset is not."

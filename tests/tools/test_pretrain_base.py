@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 import torch
+from paths import ROOT
 from pretraining.pages import page_example
 from pretraining.tokenizer import Paper, read_corpora, train_tokenizer
 from safetensors.torch import load_file
-from paths import ROOT
 from tiny_sources import UNREAD, write_kinds, write_text
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
