@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,7 +125,7 @@ class Tagger:
         """
         from peft import PeftModel
 
-        answering: Any = model  # an adapter that is not merged stands around it
+        answering: Any = model  # PEFT wraps it if the adapter is not merged
         is_adapted = isinstance(answering, PeftModel)
         self._model = answering.get_base_model() if is_adapted else answering
         self._attention = attention
@@ -152,8 +153,8 @@ class Tagger:
             read = self._probabilities([prompts[number] for number in numbers])
             for number, probabilities in zip(numbers, read, strict=True):
                 text, messages = windows[number]
-                places = self._prompts.token_spans(messages, text)
-                found[number] = self._of_window(text, places, probabilities)
+                tokens = self._prompts.token_spans(messages, text)
+                found[number] = self._decoded(text, tokens, probabilities)
         return found
 
     def _probabilities(self, prompts: Sequence[Sequence[int]]) -> list[Floats]:
@@ -171,14 +172,21 @@ class Tagger:
         read: Floats = scores.cpu().numpy()
         return [rows[: len(prompt)] for rows, prompt in zip(read, prompts, strict=True)]
 
-    def _of_window(
-        self, text: str, places: Sequence[TokenSpan], probabilities: Floats
+    def _decoded(
+        self, text: str, tokens: Sequence[TokenSpan], probabilities: Floats
     ) -> dict[str, FieldTags]:
-        if not places:
+        """Return the tags of a text, decoded field by field.
+
+        Args:
+            text: the window's text.
+            tokens: its tokens in the prompt.
+            probabilities: of each tag at each token of the prompt, shape (tokens, tags).
+        """
+        if not tokens:
             return {}
-        starts, ends = [place.start for place in places], [place.end for place in places]
-        rows = probabilities[[place.token for place in places]]
-        borders = _borders(text)
+        starts, ends = [token.start for token in tokens], [token.end for token in tokens]
+        rows = probabilities[[token.token for token in tokens]]
+        boundaries = _boundaries(text)
         found: dict[str, FieldTags] = {}
         for field in (*self._lists, *self._strings):
             begins, inside = self._tags.by_field[field]
@@ -190,7 +198,7 @@ class Tagger:
             spans = []
             for first, last in runs:
                 run = starts[first], ends[last]
-                span = _whole(text, borders, *run)
+                span = _whole_words(text, boundaries, *run)
                 if is_word_span(text, span):
                     sure = tags.confidence(run) if is_list else tags.mean(first, last)
                     spans.append(TaggedSpan(span, sure))
@@ -207,22 +215,21 @@ def _logarithm(probabilities: Floats) -> list[float]:
 def _runs(tags: FieldTags) -> list[tuple[int, int]]:
     """Return the first and last token of each value, on the likeliest path through a text.
 
-    Outside, at the beginning of a value or inside of one: one can only go inside from a value that
-    has begun (Viterbi 1967, "Error bounds for convolutional codes and an asymptotically optimum
-    decoding algorithm").
+    The states are outside, begin and inside; inside follows only begin or inside (Viterbi 1967,
+    "Error bounds for convolutional codes and an asymptotically optimum decoding algorithm").
     """
     out, within = 0.0, -math.inf  # the best paths that end outside, and within a value
     steps = []
-    for begins, goes_on, outside in tags.logarithms():
+    for begins, continues, outside in tags.logarithms():
         before = max(out, within)
-        steps.append((within > out, before + begins > within + goes_on))
-        out, within = before + outside, max(before + begins, within + goes_on)
+        steps.append((within > out, before + begins > within + continues))
+        out, within = before + outside, max(before + begins, within + continues)
     runs: list[tuple[int, int]] = []
     is_within, last = within > out, len(steps) - 1
-    for place, (was_within, begun) in reversed(list(enumerate(steps))):
+    for token, (was_within, begun) in reversed(list(enumerate(steps))):
         if not is_within or begun:
-            runs += [(place, last)] if is_within else []
-            is_within, last = was_within, place - 1
+            runs += [(token, last)] if is_within else []
+            is_within, last = was_within, token - 1
     return runs[::-1]
 
 
@@ -233,28 +240,25 @@ def _best_run(tags: FieldTags) -> list[tuple[int, int]]:
     one pass (Kadane's algorithm: Bentley 1984, "Programming pearls: algorithm design techniques").
     """
     best, total, start = (0.0, -1, -1), -math.inf, 0
-    for place, (begins, goes_on, outside) in enumerate(tags.logarithms()):
-        if begins >= total + goes_on:
-            total, start = begins - outside, place
+    for token, (begins, continues, outside) in enumerate(tags.logarithms()):
+        if begins >= total + continues:
+            total, start = begins - outside, token
         else:
-            total += goes_on - outside
+            total += continues - outside
         if total > best[0]:
-            best = total, start, place
+            best = total, start, token
     return [best[1:]] if best[1] >= 0 else []
 
 
-def _borders(text: str) -> list[int]:
-    """Return where a value may begin or end."""
-    borders = [0]
-    for chunk in segments(text):
-        borders.append(borders[-1] + len(chunk))
-    return borders
+def _boundaries(text: str) -> list[int]:
+    """Return the offsets at which a value may begin or end."""
+    return [0, *accumulate(map(len, segments(text)))]
 
 
-def _whole(text: str, borders: Sequence[int], start: int, end: int) -> Span:
-    """Return a span with the rest of its words, and without white space at its ends."""
-    start = borders[bisect_right(borders, start) - 1]
-    end = borders[bisect_left(borders, end)]
+def _whole_words(text: str, boundaries: Sequence[int], start: int, end: int) -> Span:
+    """Extend a span to whole words, and strip white space at its ends."""
+    start = boundaries[bisect_right(boundaries, start) - 1]
+    end = boundaries[bisect_left(boundaries, end)]
     while start < end and text[start].isspace():
         start += 1
     while start < end and text[end - 1].isspace():

@@ -47,7 +47,7 @@ def spans_of(tagger: Tagger, text: str, given: dict[str, list[tuple[str, float]]
             for number, place in enumerate(own):
                 matrix[place.token, begins if number == 0 else inside] = sure
                 matrix[place.token, tags.ids.index(tags.outside)] = 1 - sure
-    return tagger._of_window(text, places, matrix)
+    return tagger._decoded(text, places, matrix)
 
 
 def texts(spots: Sequence[TaggedSpan]) -> list[tuple[str, float]]:
