@@ -206,7 +206,7 @@ def test_an_answer_that_the_grammar_refuses_is_set_aside() -> None:
     assert len(made.rows) == 1
     (reject,) = made.set_aside
     assert (reject.place, reject.field) == ("one, window 1 of 1", "")
-    assert reject.reason.startswith("no answer can hold what remains of the record: ")
+    assert reject.reason.startswith("the grammar refuses what remains of the record: ")
     assert "last week" in reject.reason
     assert {lost.field for lost in made.lost} == {"/day", "/tags/names/0"}
 
