@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from ..data import IGNORED
 from ..settings import Settings
+from ..training.qlora import PAD_MULTIPLE
 from ..training.schedule import count_steps
 from ..windows.rows import Row
-
-_PADDING = 32
-"""Rows are padded to a multiple of so many tokens; see ``qlora.training_arguments``."""
 
 
 @dataclass(frozen=True)
@@ -117,4 +115,4 @@ def _answer_length(row: Row) -> int:
 
 
 def _padded(length: int) -> int:
-    return -(-length // _PADDING) * _PADDING
+    return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
 
 
+PAD_MULTIPLE = 32
+"""Rows are padded to a multiple of this many tokens: each shape of a batch costs memory."""
+
+
 def build_trainer(
     folder: Path,
     settings: Settings,
@@ -192,7 +196,7 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         gradient_checkpointing=False,  # the older name of the same, on by default
         max_length=None,  # rows are checked already; what is too long was set aside, not cut
         packing=False,
-        pad_to_multiple_of=32,  # few shapes of batches: each costs kernels made and memory kept
+        pad_to_multiple_of=PAD_MULTIPLE,
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=device.type == "cuda",
         ddp_find_unused_parameters=False,  # every adapter is used in every step
