@@ -47,7 +47,7 @@ def extract_schema() -> Schema:
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Give the rules, then the fields as the schema describes them, then the text."""
+    """Return the rules, the fields with the descriptions of the schema, and the text."""
     fields = fieldsmith.describe_fields(schema)
     return [
         Message("system", _RULES),
@@ -57,13 +57,13 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
 
 @hookimpl
 def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Name the fields, which is enough for the embedded model."""
+    """Return a prompt that only names the fields, which is enough for the embedded model."""
     return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl
 def extract_load(source: Path | None) -> Iterable[Example | Reject]:
-    """Read PubTator, BioC XML or instruct JSONL, told apart by content; None is the sample.
+    """Read PubTator, BioC XML or instruct JSONL, recognised by content; None is the sample.
 
     Raises:
         InputError: there is nothing at ``source``, or a file breaks the rules of its format.
@@ -74,16 +74,16 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 @hookimpl
 def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
-    """Count by sets of strings, by relations, and by mentions where offsets are known."""
+    """Count distinct strings, relations, and mentions where offsets are known."""
     return metric.counts(example, prediction)
 
 
 @hookimpl
 def extract_settings(preset: str) -> dict[str, object]:
-    """Let the small embedded model read sentences; a large one reads the abstract as a whole.
+    """Use sentence windows for the small embedded model, whole abstracts for large models.
 
-    What the small one learns of a name's surroundings it learns from copies with other names: two
-    epochs over each window and two copies of it.
+    The small model learns the context of a name from augmented copies with other names: two
+    epochs over each window and its two copies.
     """
     score = {"score": ["chemicals", "diseases", "relations"]}
     if preset != "embedded":

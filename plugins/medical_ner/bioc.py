@@ -1,4 +1,4 @@
-"""BioC XML: a collection of documents, their passages and the annotations inside these.
+"""Read BioC XML: a collection of documents with passages and annotations.
 
 ::
 
@@ -10,9 +10,9 @@
         <infon key="Chemical">D008012</infon><infon key="Disease">D006323</infon></relation>
     </document>
 
-A composite mention ("renal and hepatic failure") stands as a whole and, beside that, as its
+A composite mention ("renal and hepatic failure") is annotated as a whole and also as its
 individual parts, which may be discontinuous ("renal … failure"). A record can only hold contiguous
-text, so the whole is the mention, and the parts do no more than add their concepts to it.
+text, so the whole is the mention, and the parts only add their concepts to it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fieldsmith import InputError
 
 from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
 
-_LINE = "its line"  # as an attribute of each element: a blank cannot stand in a name from a file
+_LINE = "its line"  # an attribute of each element; the blank keeps it apart from names in files
 _CHUNK_BYTES = 1 << 16
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _CONCEPT_KEYS = ("MESH", "OMIM", "identifier")
@@ -38,17 +38,18 @@ def documents(path: Path) -> Iterator[Annotated]:
     """Yield the documents of a BioC file, holding one of them in memory at a time.
 
     Raises:
-        InputError: the file is no well-formed XML, declares entities, or lacks what a document,
-            passage or annotation must have; names the file and the line.
+        InputError: the file is not well-formed XML, declares entities, or lacks a part that a
+            document, passage or annotation must have; names the file and the line.
     """
     for element in _document_elements(path):
         yield _document(element, path)
 
 
 def _document_elements(path: Path) -> Iterator[Element]:
-    """Yield each ``<document>``, its elements carrying their lines.
+    """Yield each ``<document>``; its elements have their line numbers as an attribute.
 
-    Entities are refused: they can blow up in memory, and a DTD is not fetched to resolve them.
+    Entities are refused: they can expand to fill the memory, and no DTD is fetched to resolve
+    them.
     """
     parser = expat.ParserCreate()
     builder: TreeBuilder | None = None
@@ -115,7 +116,7 @@ def _document(element: Element, path: Path) -> Annotated:
 
 
 def _mentions(passage: Element, text: str, start: int, path: Path) -> Iterator[Mention]:
-    """Yield the mentions of a passage whose text begins at ``start`` of the document's."""
+    """Yield the mentions of a passage whose text begins at offset ``start`` of the document."""
     offset = _number(_text_of(passage, "offset", path), passage, path)
     composites: list[Mention] = []
     parts: list[Mention] = []
@@ -140,7 +141,7 @@ def _mentions(passage: Element, text: str, start: int, path: Path) -> Iterator[M
 
 
 def _composed(composites: Sequence[Mention], parts: Sequence[Mention]) -> Iterator[Mention]:
-    """Yield each composite with its parts' concepts, then the parts that stand in no composite."""
+    """Yield each composite with the concepts of its parts, then parts outside of composites."""
     left = list(parts)
     for whole in composites:
         inside = [part for part in left if whole.start <= part.start and part.end <= whole.end]

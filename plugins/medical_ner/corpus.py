@@ -1,4 +1,4 @@
-"""From annotated spans and concept relations, as corpora give them, to an Example."""
+"""Convert the annotated spans and concept relations of a corpus to examples."""
 
 from __future__ import annotations
 
@@ -21,17 +21,24 @@ FIELD_OF_TYPE = {
     "Modifier": "diseases",
 }
 
-PASSED_OVER = frozenset(
+IGNORED_TYPES = frozenset(
     "CellLine Chromosome DNAMutation Gene Mutation ProteinMutation SNP Species".split()
 )
-"""Types that PubTator's taggers give besides; the record has no field for them."""
+"""Other types of PubTator's taggers, which the record has no field for."""
 
 NO_CONCEPT = ("", "-", "-1")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A span of a document's text, its type, and the concepts that it names (often one)."""
+    """An annotated span of a document's text.
+
+    Attributes:
+        start: offset of the first character.
+        end: offset behind the last character.
+        type: the type as the corpus writes it, such as "Chemical".
+        concepts: ids of the concepts that it names, often one.
+    """
 
     start: int
     end: int
@@ -41,7 +48,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Relation:
-    """A chemical's concept and that of a disease which it induces; ``place`` is "file:line"."""
+    """The concept ids of a chemical and of a disease that it induces; ``place`` is "file:line"."""
 
     chemical: str
     disease: str
@@ -64,8 +71,13 @@ def examples(
 ) -> Iterator[Example]:
     """Yield an Example for each document of a file.
 
-    What a file annotates is told by the types that occur in it, so a document without any
-    annotation has empty lists in an annotated file, and no record in one that has none at all.
+    The annotated fields are inferred from the mention types in the file. So a document without
+    annotations gets empty lists if its file has annotations, and no record if the file has none.
+
+    Args:
+        documents: reads the documents of a file; called twice.
+        path: the file.
+        split: the split that the examples belong to, if the source says so.
 
     Raises:
         InputError: the file breaks the rules of its format.
@@ -78,7 +90,7 @@ def examples(
 
 
 def annotated_fields(document: Annotated) -> tuple[str, ...]:
-    """Return the record's keys that the types of a document's annotations speak for."""
+    """Return the fields of the record that a document's annotation types belong to."""
     types = {mention.type for mention in document.mentions}
     if document.relations or types & {"Chemical", "Disease"}:
         return ("chemicals", "diseases", "relations")
@@ -86,7 +98,7 @@ def annotated_fields(document: Annotated) -> tuple[str, ...]:
 
 
 def concepts_of(identifiers: str) -> tuple[str, ...]:
-    """Return the concepts of an identifier column: prefixes, spaces and "none" taken away.
+    """Return the concept ids of an identifier column, without prefixes, spaces and "no concept".
 
     >>> concepts_of("MESH:D003110 | OMIM:114500+-1")
     ('D003110', '114500')
@@ -97,21 +109,31 @@ def concepts_of(identifiers: str) -> tuple[str, ...]:
 
 
 def check_type(name: str, place: str) -> bool:
-    """Return whether a mention's type has a field in the record.
+    """Return whether the record has a field for a mention type.
+
+    Args:
+        name: the type as the corpus writes it.
+        place: "file:line", for the message.
 
     Raises:
-        InputError: the type is neither one of ours nor one of PubTator's others.
+        InputError: the type is unknown.
     """
     if name in FIELD_OF_TYPE:
         return True
-    if name in PASSED_OVER:
+    if name in IGNORED_TYPES:
         return False
     known = ", ".join(FIELD_OF_TYPE)
     raise InputError(f"{place}: unknown mention type {name[:40]!r}; known are {known}")
 
 
 def check_span(text: str, span: Span, surface: str, place: str) -> None:
-    """Check that ``surface`` is the text of ``span``; blanks at its ends are let pass (NCBI).
+    """Check that a mention is the text at its offsets, ignoring blanks at its ends (NCBI has some).
+
+    Args:
+        text: the text that the offsets count in.
+        span: start and end of the mention.
+        surface: the mention as the corpus writes it.
+        place: "file:line", for the message.
 
     Raises:
         InputError: the span is empty, ends outside the text, or holds something else.
@@ -139,7 +161,7 @@ def _example(document: Annotated, fields: tuple[str, ...], split: str | None) ->
     for field in fields:
         read = _relations if field == "relations" else _names
         record[field], found = read(document, field)
-        # Of an empty list, the list's own pointer says that its mentions are known: none.
+        # For an empty list, the list's own pointer says that its mentions are known: none.
         mentions.update(found or {f"/{field}": ()})
     text = Document(document.id, document.text)
     return Example(text, record if fields else None, mentions, split, document.place)
@@ -150,7 +172,7 @@ Field = tuple[list[Any], dict[str, tuple[Span, ...]]]
 
 
 def _names(document: Annotated, field: str) -> Field:
-    """Return the distinct names of a field, in order of the text, as they first stand there."""
+    """Return the distinct names of a field as they first occur in the text, in that order."""
     names: dict[str, str] = {}
     spans: dict[str, list[Span]] = {}
     for mention in _in_order(document, field):
@@ -163,10 +185,10 @@ def _names(document: Annotated, field: str) -> Field:
 
 
 def _relations(document: Annotated, field: str) -> Field:
-    """Return each relation under the first names of its concepts, and all mentions of these.
+    """Return the relations, each with the first names of its concepts and all their mentions.
 
-    Two relations get the same names where a composite mention comes first for both ("renal and
-    hepatic failure"): they become one, which all mentions of both stand for.
+    Two relations get the same names if a composite mention ("renal and hepatic failure") is the
+    first mention of both: they are merged into one, with the mentions of both.
     """
     chemicals = _spans_by_concept(document, "chemicals")
     diseases = _spans_by_concept(document, "diseases")

@@ -1,4 +1,4 @@
-"""The formats that medical_ner reads, told apart by content."""
+"""The formats that medical_ner reads, recognised by content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(source: Path) -> Iterator[Example | Reject]:
     formats = (
         Format("PubTator", _is_pubtator, _corpus(pubtator.documents)),
         Format("BioC XML", _is_bioc, _corpus(bioc.documents)),
-        # The three prompts of an abstract may stand in three files, so these are read together.
+        # The three prompts of an abstract may be in three files, so these are read together.
         Format("instruct JSONL", _is_instruct, postpone),
     )
     return chain(read_formats(source, formats, stop_at_errors=True), instruct.examples(prompts))

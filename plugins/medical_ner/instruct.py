@@ -1,4 +1,4 @@
-"""Instruct JSONL: three prompts for each abstract, each answered by a list of items.
+"""Read instruct JSONL: three prompts for each abstract, each answered by a list of items.
 
 ::
 
@@ -8,9 +8,9 @@
 
 The other two ask for ``diseases`` and for ``influences between the chemicals and diseases``, and
 the last is answered by ``- Chemical lidocaine influences disease asystole`` or, in later versions,
-``- lidocaine | asystole``. One document is made of the three, or of those that there are: a field
-that nobody asks for is not annotated. Splits of such data were made by prompt, so that one abstract
-stands in several of them: it is yielded once for each split, for the leak check to find.
+``- lidocaine | asystole``. The prompts of one abstract become one document; a field without a
+prompt is not annotated. Such data was split by prompt, so one abstract may occur in several splits:
+it is yielded once for each split, so that the check for leaks finds it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
 
-from .occurrences import Span, claimed, occurrences
+from .occurrences import Span, longest_occurrences, occurrences
 
 _PROMPT = re.compile(
     r"The following article [^\n]*list only of the (chemicals|diseases|influences)\b[^\n]*"
@@ -38,7 +38,7 @@ _PAIR = re.compile(r"(.+?) \| (.+)")
 
 @dataclass(frozen=True)
 class _Row:
-    """One prompt: the field that it asks for, of which abstract, and the items of its answer."""
+    """One prompt: its abstract, the field that it asks for, and the items of the answer."""
 
     field: str
     abstract: str
@@ -50,12 +50,12 @@ class _Row:
 def examples(files: Iterable[SourceFile]) -> Iterator[Example | Reject]:
     """Yield the abstracts of all files, in order of first occurrence, once for each split.
 
-    A record has the keys that its abstract has prompts for, in whatever split. A row whose prompt
-    or answer has not the shape above, and an abstract with two answers to one prompt, become a
+    A record has the fields that its abstract has prompts for, in any split. A row whose prompt or
+    answer does not have the form above, and an abstract with two answers to one prompt, become a
     Reject.
 
     Raises:
-        InputError: a row is no JSON object with the strings ``prompt`` and ``completion``.
+        InputError: a row is not a JSON object with the strings ``prompt`` and ``completion``.
     """
     rows_by_abstract: dict[str, list[_Row]] = {}
     for file in files:
@@ -142,7 +142,7 @@ def _record(
         if field not in answers:
             continue
         record[field] = _names(text, answers[field])
-        for number, spans in enumerate(claimed(record[field], text).values()):
+        for number, spans in enumerate(longest_occurrences(record[field], text).values()):
             if spans:
                 mentions[f"/{field}/{number}"] = tuple(spans)
     if "relations" not in answers:
@@ -161,7 +161,7 @@ def _record(
 
 
 def _names(text: str, items: Iterable[str]) -> list[str]:
-    """Return the distinct names in order of the text, those that are not in it last."""
+    """Return the distinct names in the order of the text; names that are not in it come last."""
     distinct: dict[str, str] = {}
     for item in items:
         distinct.setdefault(item.casefold(), _as_in(text, item))

@@ -1,4 +1,4 @@
-"""What is counted for one document: names as sets, mentions by their offsets, relations."""
+"""The metric: counts of distinct names, of mentions by offsets, and of relations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fieldsmith import Counts, Example, Prediction, Record, set_counts
 
-from .occurrences import Span, claimed
+from .occurrences import Span, longest_occurrences
 
 Pair = tuple[str, str]
 """A relation's chemical and disease, case-folded."""
@@ -15,15 +15,15 @@ NAMED = ("chemicals", "diseases")
 
 
 def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
-    """Return (matched, predicted, gold) by name, for each key that the gold record has.
+    """Return (matched, predicted, gold) by name, for each field that the gold record has.
 
     - ``chemicals``, ``diseases``: sets of case-folded strings.
     - ``chemicals_mentions``, ``diseases_mentions``: sets of spans, where offsets are known.
-      A predicted string stands for each of its whole-word occurrences.
-    - ``relations``: a predicted pair is right if both of its ends are names of the gold pair's
-      concepts, be it the names that the record gives or others that the document uses.
+      Each whole-word occurrence of a predicted string counts as a predicted mention.
+    - ``relations``: a predicted pair is right if its ends are names of the gold pair's concepts:
+      the names in the gold record or any other name that the document uses for the concept.
 
-    A key that the gold record does not have is not annotated, so nothing is counted for it.
+    A field that the gold record does not have is not annotated, so nothing is counted for it.
     """
     gold = example.record or {}
     predicted = prediction.record or {}
@@ -40,7 +40,7 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
 
 
 def _knows_mentions(example: Example, field: str) -> bool:
-    """Say whether the field's offsets are known; a list without any has a pointer of its own."""
+    """Return whether the field's offsets are known; an empty list has a pointer of its own."""
     return any(pointer.split("/")[1] == field for pointer in example.mentions)
 
 
@@ -51,15 +51,15 @@ def _mention_counts(example: Example, field: str, names: Iterable[str]) -> Count
         if pointer.startswith(f"/{field}/")
         for start, end in spans
     }
-    spans_by_name = claimed(names, example.document.text)
+    spans_by_name = longest_occurrences(names, example.document.text)
     predicted: set[Span] = {span for spans in spans_by_name.values() for span in spans}
     return (float(len(gold & predicted)), float(len(predicted)), float(len(gold)))
 
 
 def _relation_counts(example: Example, predicted: Record) -> Counts:
-    """Count distinct gold relations; all predictions that match the same ones count as these.
+    """Count relations; several predictions that match the same gold relation count once.
 
-    Otherwise two right names for one relation would make a wrong prediction out of one of them.
+    Otherwise a second right name for a relation would count as a wrong prediction.
     """
     numbers = range(len(_relations(example.record)))
     gold = [_names_of_relation(example, number) for number in numbers]
@@ -83,7 +83,7 @@ def _pair(relation: dict[str, str]) -> Pair:
 
 
 def _folded(name: str) -> str:
-    # As set_counts does it: a line break inside a name makes no other name of it.
+    # As in set_counts: a line break inside a name does not make it another name.
     return " ".join(name.casefold().split())
 
 

@@ -1,6 +1,6 @@
-"""Where a name stands in a text as a whole word, case ignored.
+"""Find names in a text as whole words, ignoring case.
 
-Names are sought with the case-insensitive matching of ``re``, not in a case-folded copy of the
+Names are searched with the case-insensitive matching of ``re``, not in a case-folded copy of the
 text: folding changes lengths ("ß" becomes "ss", "İ" two code points), and offsets must stay right.
 """
 
@@ -13,12 +13,14 @@ Span = tuple[int, int]
 
 
 def occurrences(name: str, text: str) -> Iterator[Span]:
-    """Yield every whole-word occurrence of ``name``, from left to right; they may overlap.
+    """Yield the span of every whole-word occurrence of a name, from left to right.
+
+    Occurrences may overlap.
 
     >>> list(occurrences("ras", "Ras and k-ras, but not mitral or rash"))
     [(0, 3), (10, 13)]
     """
-    # Only between two word characters is a border inside a word: "[3H]-naloxone" may follow one.
+    # A word boundary is needed only at a word character: "[3H]-naloxone" may follow one.
     before = r"(?<!\w)" if re.match(r"\w", name) else ""
     after = r"(?!\w)" if re.search(r"\w\Z", name) else ""
     pattern = re.compile(before + re.escape(name) + after, re.IGNORECASE)
@@ -28,17 +30,17 @@ def occurrences(name: str, text: str) -> Iterator[Span]:
         found = pattern.search(text, found.start() + 1)
 
 
-def claimed(names: Iterable[str], text: str) -> dict[str, list[Span]]:
-    """Assign each place of the text to one name at most: to the longest name, then from the left.
+def longest_occurrences(names: Iterable[str], text: str) -> dict[str, list[Span]]:
+    """Return the spans of names that do not overlap: longer names first, then from the left.
 
     So "hypertension" does not match the end of "portal hypertension" if both are names.
 
     Args:
-        names: compared case-folded; of those that differ by case alone, the first is kept.
+        names: compared case-folded; of names that differ only in case, the first is kept.
         text: the document's text.
 
     Returns:
-        Each name's spans, in the order given; empty where it has no place of its own.
+        The spans of each name, in the order given; empty if longer names cover all of them.
     """
     distinct: dict[str, str] = {}
     for name in names:

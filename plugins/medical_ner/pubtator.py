@@ -1,4 +1,4 @@
-"""PubTator: title and abstract lines, then tab-separated mentions and relations.
+"""Read PubTator: title and abstract lines, then tab-separated mentions and relations.
 
 ::
 
@@ -9,7 +9,7 @@
     354896<TAB>CID<TAB>D008012<TAB>D006323
 
 A mention of several concepts joins their ids with ``|`` (some copies with ``+``) and may name its
-parts in a seventh column, which are no contiguous text and so are not read.
+parts in a seventh column, which is not read because the parts are not contiguous text.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from fieldsmith import InputError
 
 from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
 
-# The id has no blank, so a line of a table that happens to hold "|t|" is no title.
+# An id has no blank, so a line of a table that happens to contain "|t|" is not a title.
 _TEXT_LINE = re.compile(r"([^\s|]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
 class _Block:
-    """The document that is being read, as far as it has been read."""
+    """The document that is being read."""
 
     id: str
     title: str
@@ -70,7 +70,7 @@ def documents(path: Path) -> Iterator[Annotated]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file without their ends, one by one: it may hold millions of documents.
+    """Yield the lines of a file one by one, without line ends: it may hold millions of documents.
 
     Raises:
         InputError: the file cannot be opened, or a line is not UTF-8 or holds NUL.
@@ -116,7 +116,7 @@ def _add_annotation(block: _Block, line: str, place: str) -> None:
     columns = line.split("\t")
     _check_document(block, columns[0].strip(), place)
     if block.abstract is None:
-        raise InputError(f"{place}: annotations must stand below the abstract line ({block.id}|a|)")
+        raise InputError(f"{place}: annotations must come after the abstract line ({block.id}|a|)")
     if len(columns) == 4 and columns[1] == "CID":
         chemical, disease = (_one_concept(column, place) for column in columns[2:])
         block.relations.append(Relation(chemical, disease, place))
@@ -147,6 +147,6 @@ def _one_concept(column: str, place: str) -> str:
 def _check_document(block: _Block, identifier: str, place: str) -> None:
     if identifier != block.id:
         raise InputError(
-            f"{place}: a line of document {identifier[:40]!r} stands under document {block.id}; "
+            f"{place}: a line of document {identifier[:40]!r} is below document {block.id}; "
             f"put it below its own title line"
         )

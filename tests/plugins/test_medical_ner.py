@@ -20,7 +20,7 @@ from paths import ROOT
 
 import fieldsmith_medical_ner as medical_ner
 from fieldsmith import Document, Example, Message, Prediction, Record, field_list
-from fieldsmith_medical_ner.occurrences import claimed, occurrences
+from fieldsmith_medical_ner.occurrences import longest_occurrences, occurrences
 
 SAMPLE = ROOT / "plugins" / "medical_ner" / "sample"
 SCHEMA = medical_ner.extract_schema()
@@ -86,7 +86,7 @@ def test_the_schema_is_one_and_nobody_shares_it() -> None:
         ({"relations": [{"chemical": "x", "disease": "y", "score": 1}]}, False),
     ],
 )
-def test_what_the_schema_lets_pass(record: Record, valid: bool) -> None:
+def test_records_that_the_schema_allows(record: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(record) == valid
 
 
@@ -107,7 +107,7 @@ def test_settings() -> None:
     assert small == {"window": "sentences", "augment_copies": 2, "epochs": 2, **score}
 
 
-def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:
+def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     lines = (medical_ner.__doc__ or "").split("\n")
     data = [re.sub(r" {2,}", "\t", line.strip()) for line in lines if "8701013" in line]
     source = tmp_path / "famotidine.txt"
@@ -148,7 +148,7 @@ def test_names_are_sets_of_folded_strings() -> None:
     assert counts(record)["diseases"] == (1, 1, 3)
 
 
-def test_a_string_stands_for_each_of_its_occurrences() -> None:
+def test_each_occurrence_of_a_string_is_a_mention() -> None:
     assert counts({"chemicals": ["velmol"]})["chemicals_mentions"] == (2, 2, 4)
     # Alone, "tarvitis" also claims the end of "portal tarvitis", which is another mention.
     assert counts({"diseases": ["tarvitis"]})["diseases_mentions"] == (1, 2, 3)
@@ -229,7 +229,7 @@ def test_counts_keep_their_bounds(text: str, gold: Record, predicted: Record) ->
     spans = {
         f"/{field}/{number}": found
         for field in ("chemicals", "diseases")
-        for number, found in enumerate(claimed(gold[field], text).values())
+        for number, found in enumerate(longest_occurrences(gold[field], text).values())
         if found
     }
     example = Example(Document("1", text), gold, spans)
@@ -248,8 +248,8 @@ def test_occurrences_are_whole_words_at_true_offsets(name: str, text: str) -> No
 
 
 @given(names=st.lists(WORDS), text=TEXTS)
-def test_no_place_is_claimed_twice(names: list[str], text: str) -> None:
-    spans = [span for found in claimed(names, text).values() for span in found]
+def test_longest_occurrences_do_not_overlap(names: list[str], text: str) -> None:
+    spans = [span for found in longest_occurrences(names, text).values() for span in found]
     taken = Counter(at for start, end in spans for at in range(start, end))
     assert all(number == 1 for number in taken.values())
 
@@ -265,7 +265,7 @@ def test_no_place_is_claimed_twice(names: list[str], text: str) -> None:
         (" ", "x y", []),
     ],
 )
-def test_where_names_stand(name: str, text: str, expected: list[tuple[int, int]]) -> None:
+def test_occurrences_of_names(name: str, text: str, expected: list[tuple[int, int]]) -> None:
     assert list(occurrences(name, text)) == expected
 
 
@@ -319,7 +319,7 @@ def test_the_sample_is_valid_and_its_gold_scores_full_marks() -> None:
         assert all(matched == found == gold for matched, found, gold in scored.values()), example
 
 
-def test_no_name_of_a_test_document_stands_in_another_document() -> None:
+def test_no_name_of_a_test_document_is_in_another_document() -> None:
     documents = [example for found in sample().values() for example in found]
     names = Counter(name.casefold() for example in documents for name in names_in(example))
     assert max(names.values()) == 1

@@ -66,7 +66,7 @@ BIOC = f"""<?xml version='1.0' encoding='UTF-8'?><!DOCTYPE collection SYSTEM 'Bi
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder whose name tells no split; pytest's own begin with "test"."""
+    """A folder whose name is not that of a split; pytest's own begin with "test"."""
     path = tmp_path / "corpus"
     path.mkdir()
     return path
@@ -189,7 +189,7 @@ def test_documents_without_annotations(folder: Path) -> None:
     assert second.record
 
 
-def test_types_of_other_taggers_are_passed_over(folder: Path) -> None:
+def test_types_of_other_taggers_are_ignored(folder: Path) -> None:
     more = PUBTATOR + "7\t0\t5\tRenal\tGene\t1956\n7\t0\t5\tRenal\tSpecies\t9606\n"
     assert only(folder, more) == only(folder, PUBTATOR)
 
@@ -205,14 +205,14 @@ def test_types_of_other_taggers_are_passed_over(folder: Path) -> None:
         ("76\t87\ttarvic", "76\t²\ttarvic", 8, "neither a mention"),
         ("\tChemical\t-1", "", 8, "4 columns"),
         ("7\t76\t87", "7 76 87", 8, "a line of document '7 76 87'"),
-        ("7\t76\t87", "8\t76\t87", 8, "document '8' stands under document 7"),
+        ("7\t76\t87", "8\t76\t87", 8, "document '8' is below document 7"),
         ("\tChemical\t-1", "\tChemcial\t-1", 8, "unknown mention type 'Chemcial'; known are"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1", 9, "3 columns"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1\t-1", 9, "joins one chemical and one disease"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1\tD9", 9, "names disease 'D9', which no mention"),
         ("7\tCID\tC1\tD1", "7\tCID\tD1\tC1", 9, "names chemical 'D1', which no mention"),
-        (f"7|a|{ABSTRACT}\n", "", 2, "below the abstract line"),
-        ("7|t|", "6|t|", 2, "document '7' stands under document 6"),
+        (f"7|a|{ABSTRACT}\n", "", 2, "after the abstract line"),
+        ("7|t|", "6|t|", 2, "document '7' is below document 6"),
         (f"7|t|{TITLE}\n", "", 1, "must begin with a title line"),
         ("7\tCID\tC1\tD2\n", "7\tCID\tC1\tD2\n8|t|cut", 11, "document 8 has no abstract line"),
         (f"7|a|{ABSTRACT}\n", f"7|a|{ABSTRACT}\n7|a|x\n", 3, "second abstract"),
@@ -411,7 +411,7 @@ def test_answers_about_influences(folder: Path, answer: str, expected: object) -
     assert (example.record or {})["relations"] == expected
 
 
-def test_an_abstract_stands_once_in_each_split_that_has_a_prompt_of_it(folder: Path) -> None:
+def test_an_abstract_is_once_in_each_split_that_has_a_prompt_of_it(folder: Path) -> None:
     chemicals, diseases, relations = THREE
     written(folder, jsonl(chemicals, diseases, chemicals), "train_run.jsonl")
     written(folder, jsonl(relations), "test_run.jsonl")
@@ -486,7 +486,7 @@ def test_broken_instruct(folder: Path, line: str, says: str) -> None:
 
 @pytest.mark.parametrize("name", ["x.xml", "x.jsonl", "x", "x.txt"])
 @pytest.mark.parametrize("text", [PUBTATOR, "\n \n" + PUBTATOR, BIOC.strip(), jsonl(*THREE)])
-def test_the_content_tells_the_format(folder: Path, name: str, text: str) -> None:
+def test_the_format_is_recognised_by_content(folder: Path, name: str, text: str) -> None:
     assert len(examples(written(folder, text, name))) == 1
 
 
@@ -595,6 +595,6 @@ def test_instruct_splits_of_the_model_project(
 
 
 @pytest.mark.realdata("medical/bc5cdr")
-def test_the_files_of_a_folder_tell_the_official_splits() -> None:
+def test_official_splits_come_from_file_names() -> None:
     splits = Counter(example.split for example in examples(DATA / "bc5cdr"))
     assert splits == {"train": 1000, "validation": 1000}  # PubTator and BioC of 500 documents each
