@@ -5,7 +5,7 @@ One paper of MetaMine: ``paper_7.json``, as a language model wrote it ::
     [{"dcterms:creator": ["Ilka Marrow"], "dcterms:title": "TROVEL corpus", "dcterms:issued": "",
       "dcterms:language": ["English"], "dcat:theme": "NLP", "dcterms:landingPage": ""}]
 
-beside ``paper_7_thinking.txt``, the prose that speaks of these datasets, and its record, mended::
+beside ``paper_7_thinking.txt``, the prose about these datasets, and its record after repair::
 
     {"datasets": [{"dcterms:title": "TROVEL corpus", "dcterms:creator": ["Ilka Marrow"],
                    "dcterms:issued": null, "dcterms:language": "English",
@@ -55,7 +55,7 @@ def extract_schema() -> Schema:
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Give the rules, then the fields as the schema describes them, then the text."""
+    """Return the rules, the fields with the descriptions of the schema, and the text."""
     fields = fieldsmith.describe_fields(schema)
     return [
         Message("system", _RULES),
@@ -65,7 +65,7 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
 
 @hookimpl
 def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Name the fields, which is enough for the embedded model."""
+    """Return a prompt that only names the fields, which is enough for the embedded model."""
     return fieldsmith.ask_for_fields(document, schema)
 
 
@@ -88,27 +88,28 @@ def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> 
 
 @hookimpl
 def extract_settings(preset: str) -> dict[str, object]:
-    """Let the small embedded model read runs of tokens; a large one reads the document whole.
+    """Use token windows for the small embedded model, whole documents for large models.
 
-    Its windows are long: of one that holds no dataset it learns to answer none. Rows this long cost
-    half with sdpa on a CPU, and a batch is small, since they are few.
+    The windows are long, because a small model learns to answer nothing from windows without a
+    dataset. Rows of this length take half the time with sdpa on a CPU; batches are small because
+    there are few rows.
     """
     score = {"score": ["datasets", "values"]}
     if preset == "embedded":
         window = {"window": "tokens", "window_size": 640, "window_overlap": 32}
         rows = {"attention": "sdpa", "batch_size": 4, "eval_batch_size": 16, "epochs": 3}
         return {**window, **rows, "max_length": 2048, "max_new_tokens": 768, **score}
-    if preset == "llama-3.2-3b-30k":  # whole papers: its own length stands
+    if preset == "llama-3.2-3b-30k":  # whole papers: keep the max_length of the preset
         return {"window": "document", "max_new_tokens": 3072, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
 
 
 @hookimpl
 def extract_export(records: Mapping[str, Record], format: str) -> str:
-    """Write the records of some documents as one DCAT catalogue: "turtle" or "jsonld".
+    """Return the records of some documents as one DCAT catalogue in "turtle" or "jsonld".
 
     Raises:
-        UnknownFormatError: another format.
+        UnknownFormatError: ``format`` is neither of these.
         InputError: rdflib is not installed.
     """
     from . import rdf

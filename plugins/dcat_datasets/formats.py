@@ -1,4 +1,4 @@
-"""The formats that dcat_datasets reads: archives and parquet told by content, JSON by name."""
+"""The formats that dcat_datasets reads: archives and parquet by content, JSON by file name."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .mending import datasets
 def read(source: Path) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder, each paper once; see ``fieldsmith.read_formats``.
 
-    Pairs of files are read before archives. A paper that was read before becomes a Reject:
-    MetaMine annotates some under several topics, each time differently.
+    Pairs of files are read before archives. A second annotation of a paper becomes a Reject:
+    MetaMine annotates some papers under several topics, each time differently.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a single file and unreadable.
@@ -41,7 +41,7 @@ def _once(rows: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
 
 
 def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
-    """Yield the rows of JSONL of ``id, text, record``, as the bundled sample is written."""
+    """Yield the examples of JSONL of ``id, text, record``, the format of the bundled sample."""
     for number, line in enumerate(read_text(file.path).split("\n"), start=1):
         place = f"{file.path}:{number}"
         if not line.strip():
@@ -50,8 +50,8 @@ def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
             row = json.loads(line)
             document = Document(str(row["id"]), row["text"])
             if not isinstance(document.text, str):
-                raise TypeError("text is no string")
-            items, _mended = datasets(json.dumps(row["record"]))
+                raise TypeError("text is not a string")
+            items, _repairs = datasets(json.dumps(row["record"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             yield Reject(place, "", f"unreadable: id, text and record are wanted ({error!r})")
             continue

@@ -1,4 +1,4 @@
-"""Names of languages to codes of ISO 639-1, for those that datasets are in."""
+"""ISO 639-1 codes of the languages that datasets are in, by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ for _entry in _NAMES.replace("\n", " ").split(";"):
 
 
 def codes(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (code, name) of each language that a text lists; the code is "" where none is known.
+    """Yield (code, name) of each language in a text; the code is "" if the name is unknown.
 
     >>> list(codes("English, en and Klingon"))
     [('en', 'English'), ('en', 'en'), ('', 'Klingon')]

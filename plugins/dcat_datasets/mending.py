@@ -1,4 +1,4 @@
-"""From what a language model wrote to a list of datasets; what had to be mended is counted."""
+"""Repair the answer of a language model: parse it to a list of datasets and count the repairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Dataset = dict[str, Any]
-"""An object of the record's list ``datasets``: valid against the schema of its items."""
+"""An item of the record's list ``datasets``, valid against the schema."""
 
 KEYS = (
     "dcterms:title", "dcterms:creator", "dcterms:issued", "dcterms:language", "dcterms:identifier",
@@ -26,7 +26,7 @@ _OPENING = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
 
 
 def _plain(name: str) -> str:
-    """Return the local name of a key, but for case, signs and a plural's s."""
+    """Return the local name of a key without case, punctuation and a plural's s."""
     local = re.split(r"[:/#]", name)[-1]
     return "".join(filter(str.isalnum, local.casefold())).removesuffix("s")
 
@@ -35,58 +35,65 @@ _KEYS = {_plain(key): key for key in KEYS}
 
 
 class UnreadableError(ValueError):
-    """A text holds no list of datasets, or half of one; says why."""
+    """An answer that contains no complete list of datasets; the message says why."""
 
 
 def datasets(answer: str) -> tuple[list[Dataset], Counter[str]]:
-    """Read a model's answer, or a file of gold.
+    """Parse the answer of a model, or a file of gold.
+
+    Args:
+        answer: JSON, which other text or a code fence may surround.
 
     Returns:
-        The datasets, and how often each kind of thing was mended.
+        The datasets, and how often each kind of repair was made.
 
     Raises:
-        UnreadableError: no JSON, broken or cut off JSON, or JSON that lists no datasets. An
-            answer that was cut off is never read up to where it breaks.
+        UnreadableError: no JSON, broken or truncated JSON, or JSON that is not a list of datasets.
+            A truncated answer is never read in part.
     """
-    mended: Counter[str] = Counter()
-    items = _items(_json(answer, mended), mended)
-    read = [item for each in items for item in _dataset(each, mended)]
-    return read, +mended  # without what was counted 0 times
+    repairs: Counter[str] = Counter()
+    items = _items(_json(answer, repairs), repairs)
+    read = [item for each in items for item in _dataset(each, repairs)]
+    return read, +repairs  # unary plus drops counts of 0
 
 
 def dataset(given: Dataset) -> Dataset:
-    """Return a dataset as the schema wants it, of values as a source holds them."""
+    """Return a dataset that is valid against the schema, from values as a source writes them."""
     (only,) = _dataset(given, Counter())
     return only
 
 
-def answered(answer: str) -> Any:
-    """Return the JSON of an answer; raises UnreadableError as ``datasets`` does."""
+def parse_json(answer: str) -> Any:
+    """Return the JSON value of an answer.
+
+    Raises:
+        UnreadableError: there is no JSON, or it is broken or truncated.
+    """
     return _json(answer, Counter())
 
 
-def told(mended: Counter[str]) -> str:
-    """Return counts in a line, in alphabetical order: ``code fence 1, list for a string 2``."""
-    return ", ".join(f"{what} {count}" for what, count in sorted(mended.items()))
+def summary(repairs: Counter[str]) -> str:
+    """Return the counts on one line, sorted by name: ``code fence 1, list for a string 2``."""
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(repairs.items()))
 
 
-def _json(answer: str, mended: Counter[str]) -> Any:
+def _json(answer: str, repairs: Counter[str]) -> Any:
     text = answer.removeprefix("\ufeff").strip()
     if not text.startswith(_BRACKETS) and (thought := _THINKING.match(text)):
-        mended["thinking before the JSON"] += 1
+        repairs["thinking before the JSON"] += 1
         text = text[thought.end() :].strip()
     if text.startswith("<think>"):
         raise UnreadableError("cut off before the JSON: the thinking has no end")
     if not text.startswith(_BRACKETS):
         if fenced := _FENCE.search(text):
-            mended["code fence"] += 1
+            repairs["code fence"] += 1
             text = fenced[1].strip()
         elif opening := _OPENING.search(text):
-            mended["text around the JSON"] += 1
+            repairs["text around the JSON"] += 1
             text = text[opening.end() :]
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        mended["a key twice"] += len(pairs) - len(dict(pairs))
+        repairs["a key twice"] += len(pairs) - len(dict(pairs))
         return dict(pairs)
 
     try:
@@ -96,11 +103,11 @@ def _json(answer: str, mended: Counter[str]) -> Any:
     except ValueError as error:
         reason = str(error) if text else "empty"
         raise UnreadableError(f"no JSON, or cut off: {reason}") from None
-    mended["text after the JSON"] += bool(text[end:].strip())
+    repairs["text after the JSON"] += bool(text[end:].strip())
     return value
 
 
-def _items(value: Any, mended: Counter[str]) -> list[Any]:
+def _items(value: Any, repairs: Counter[str]) -> list[Any]:
     if isinstance(value, dict) and list(value) == ["datasets"]:
         value = value["datasets"]
     if isinstance(value, list):
@@ -108,22 +115,22 @@ def _items(value: Any, mended: Counter[str]) -> list[Any]:
     if not isinstance(value, dict):
         raise UnreadableError(f"a list of datasets is wanted, not {type(value).__name__}")
     if any(_plain(key) in _KEYS for key in value):
-        mended["one object for a list"] += 1
+        repairs["one object for a list"] += 1
         return [value]
     lists = [inner for inner in value.values() if isinstance(inner, list)]
     if len(lists) == len(value) == 1 and all(isinstance(item, dict) for item in lists[0]):
-        mended["a list inside an object"] += 1
+        repairs["a list inside an object"] += 1
         return lists[0]
     raise UnreadableError("a list of datasets is wanted; none of the object's keys is known")
 
 
-def _dataset(item: Any, mended: Counter[str]) -> Iterator[Dataset]:
-    """Yield the dataset that an item of the list stands for; none if it stands for none."""
+def _dataset(item: Any, repairs: Counter[str]) -> Iterator[Dataset]:
+    """Yield the dataset of a list item; nothing if the item is not a dataset."""
     if isinstance(item, str) and item.strip():
-        mended["a title for an object"] += 1
+        repairs["a title for an object"] += 1
         item = {"dcterms:title": item}
     if not isinstance(item, dict):
-        mended["an item that is no object"] += 1
+        repairs["an item that is no object"] += 1
         return
     given = {key: value for key, value in item.items() if key in KEYS}
     for name, value in item.items():
@@ -131,35 +138,35 @@ def _dataset(item: Any, mended: Counter[str]) -> Iterator[Dataset]:
         if key == name:
             continue
         if key is None or key in given:
-            mended["an unknown key"] += 1
+            repairs["an unknown key"] += 1
         else:
-            mended["a wrong key"] += 1
+            repairs["a wrong key"] += 1
             given[key] = value
     if not given:
-        mended["an object without known keys"] += 1
+        repairs["an object without known keys"] += 1
         return
-    mended["a missing key"] += len(_KEYS) - len(given)
-    given.setdefault("dcterms:title", None)  # the one key that the schema asks for
+    repairs["a missing key"] += len(_KEYS) - len(given)
+    given.setdefault("dcterms:title", None)  # the only key that the schema requires
     yield {
-        key: (_list if key in LISTS else _scalar)(given[key], mended)
+        key: (_list if key in LISTS else _scalar)(given[key], repairs)
         for key in KEYS
         if key in given
     }
 
 
-def _scalar(value: Any, mended: Counter[str]) -> str | None:
+def _scalar(value: Any, repairs: Counter[str]) -> str | None:
     if isinstance(value, list | dict):
-        mended[f"{_KIND[type(value)]} for a string"] += 1
+        repairs[f"{_KIND[type(value)]} for a string"] += 1
     elif not isinstance(value, str | None):
-        mended["a number for a string"] += 1
+        repairs["a number for a string"] += 1
     return ", ".join(_texts(value)) or None
 
 
-def _list(value: Any, mended: Counter[str]) -> list[str]:
+def _list(value: Any, repairs: Counter[str]) -> list[str]:
     if not isinstance(value, list):
-        mended[f"{_KIND.get(type(value), 'a number')} for a list"] += 1
+        repairs[f"{_KIND.get(type(value), 'a number')} for a list"] += 1
     elif not all(isinstance(item, str) for item in value):
-        mended["an item that is no string"] += 1
+        repairs["an item that is no string"] += 1
     return list(_texts(value))
 
 
@@ -167,7 +174,7 @@ _KIND = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the strings and numbers inside a value, trimmed; blank ones and null are none."""
+    """Yield the strings and numbers inside a value, trimmed, without blank ones and null."""
     if isinstance(value, dict):
         value = [inner for key, inner in value.items() if not key.startswith("@type")]
     if isinstance(value, list):
@@ -178,5 +185,5 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _whole(text: str) -> str:
-    """Return a text that can be written as UTF-8: JSON can escape half a surrogate pair."""
+    """Return a text that can be encoded as UTF-8: JSON can escape half a surrogate pair."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""MetaMine's pairs: ``paper_7.json`` and the text beside it, in folders or in a .tar.gz.
+"""Read MetaMine's pairs: ``paper_7.json`` and the text beside it, in folders or in a .tar.gz.
 
 The text is ``paper_7.txt`` or else ``paper_7_thinking.txt``; without one, as in a folder of a
 system's outputs, it is empty. A text without JSON is a document without a record.
@@ -14,35 +14,42 @@ from pathlib import Path, PurePosixPath
 
 from fieldsmith import Document, Example, InputError, Reject, SourceFile, read_text
 
-from .mending import UnreadableError, datasets, told
+from .mending import UnreadableError, datasets, summary
 
 SUFFIXES = (".json", ".txt")
 
-_TEXTS = (".txt", "_thinking.txt")  # the paper itself, where it is there, or what is said of it
+_TEXTS = (".txt", "_thinking.txt")  # the paper itself if present, else prose about it
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 _LARGEST = 16 << 20
-"""Bytes of an archive's member that are read: a text of a paper has some 100,000."""
+"""Size limit of an archive's member in bytes: the text of a paper has some 100,000."""
 
 
 def example(
     paper: str, answer: str | None, text: str, place: str, split: str | None
 ) -> Example | Reject:
-    """Make an example of a paper's JSON and text; a Reject where the JSON cannot be read.
+    """Return the example of a paper's JSON and text, or a Reject if the JSON cannot be read.
 
-    What was mended is told in the document's ``meta``, as counts: ``{"mended": "a wrong key 1"}``.
+    Repairs are counted in the document's ``meta``: ``{"mended": "a wrong key 1"}``.
+
+    Args:
+        paper: the paper's name, which becomes the document's id.
+        answer: the JSON; None for a document without a record.
+        text: the text, which may be empty.
+        place: the file, and the member of an archive, for messages.
+        split: the split that the example belongs to, if the source says so.
     """
     if answer is None:
         return Example(Document(paper, text), None, {}, split, place)
     try:
-        items, mended = datasets(answer)
+        items, repairs = datasets(answer)
     except UnreadableError as error:
         return Reject(place, "", f"unreadable: {error}", paper)
-    meta = {"mended": told(mended)} if mended else {}
+    meta = {"mended": summary(repairs)} if repairs else {}
     return Example(Document(paper, text, meta), {"datasets": items}, {}, split, place)
 
 
 def is_half(file: SourceFile) -> bool:
-    """Whether a file is half of a pair; a text alone is plain text, which the core reads."""
+    """Return whether a file is half of a pair; a single text file is left to the core."""
     return file.path.suffix == ".json" or (file.path.suffix == ".txt" and not file.is_alone)
 
 
@@ -70,10 +77,10 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
 
 
 def archived(path: Path) -> Iterator[Example | Reject]:
-    """Yield the papers of a .tar.gz, read member by member in its order; nothing is extracted.
+    """Yield the papers of a .tar.gz, read member by member; nothing is extracted to disk.
 
     Raises:
-        InputError: it is no such archive, or broken.
+        InputError: the file is not such an archive, or it is broken.
     """
     halves: dict[str, dict[str, str]] = {}
     try:

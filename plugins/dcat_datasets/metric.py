@@ -1,4 +1,4 @@
-"""What is counted for one paper: datasets matched by title, then the fields of matched pairs."""
+"""The metric: datasets matched one to one by title, then the fields of matched pairs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FIELDS: Mapping[str, str] = {
     "format": "dcterms:format",
     "task": "mls:task",
 }
-"""Name of a score -> the key that it is of; descriptions are not scored."""
+"""Name of a score -> key of a dataset; descriptions are not scored."""
 
 AGREEING = ("issued", "language", "identifier", "landingPage", "hasVersion", "format")
-"""Fields whose agreement is counted, too: both have none, or both have the same."""
+"""Fields whose agreement is also counted: both sides have the same value, or both have none."""
 
 Dataset = Mapping[str, Any]
 
@@ -37,9 +37,9 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
     """Return (matched, predicted, gold) by name.
 
     - ``datasets``: datasets, matched one to one by title.
-    - a field's name: its values in matched pairs; a field that both leave empty counts nothing.
-    - ``FIELD_agreed``: matched pairs that agree in the field; both empty is agreement, too.
-    - ``values``: the values of all fields in all datasets, right only in a matched pair.
+    - a field's name: its values in matched pairs; nothing is counted if both sides are empty.
+    - ``FIELD_agreed``: matched pairs that agree in the field; if both are empty, they agree.
+    - ``values``: the values of all fields in all datasets; right only in a matched pair.
 
     A key that a gold dataset does not have is not annotated: nothing is counted for it.
     """
@@ -58,8 +58,8 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
             result[f"{name}_agreed"] = (float(agreed), float(len(both)), float(len(both)))
     right, found_in_pairs, _gold_in_pairs = _summed(result[name] for name in annotated)
     others = set(range(len(predicted))) - {p for _g, p in pairs}
-    found_elsewhere = _size([predicted[p] for p in others], annotated)
-    result["values"] = (right, found_in_pairs + found_elsewhere, _size(gold, annotated))
+    found_unmatched = _size([predicted[p] for p in others], annotated)
+    result["values"] = (right, found_in_pairs + found_unmatched, _size(gold, annotated))
     return result
 
 
@@ -73,7 +73,7 @@ def _similarity(gold: Dataset, predicted: Dataset) -> float:
 
 
 def _is_annotated(key: str, gold: Sequence[Dataset]) -> bool:
-    """Say whether the source knows the field; where it lists no dataset, it knows of none."""
+    """Return whether the source annotates a field; an empty list annotates all of them."""
     return not gold or any(key in dataset for dataset in gold)
 
 
@@ -94,20 +94,20 @@ def _summed(counts: Iterable[Counts]) -> Counts:
 
 
 def _values(name: str, dataset: Dataset) -> frozenset[str]:
-    """Return a dataset's values for a field, in the form that is compared; a scalar is one."""
+    """Return the normalised values of a field as a set; a scalar is a single value."""
     given = dataset.get(FIELDS[name])
     form = _FORMS.get(name, _words)
     return frozenset(filter(None, map(form, given if isinstance(given, list) else [given or ""])))
 
 
 def _words(text: str) -> str:
-    """Return a text without regard to case, punctuation and white space between words."""
+    """Return the case-folded words of a text, without punctuation, joined by single spaces."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(re.findall(r"[^\W_]+", folded)) or folded.strip()
 
 
 def _parts(text: str) -> str:
-    """Return what a text lists, in alphabetical order: languages are the same in any order."""
+    """Return the parts of a list in a text, sorted: the order of languages does not count."""
     return ", ".join(sorted(filter(None, map(_words, re.split(r"[,;/&]|\band\b", text)))))
 
 
@@ -124,7 +124,7 @@ def _address(text: str) -> str:
 
 
 def _identifier(text: str) -> str:
-    """Return an identifier without what says which kind it is of: ``arXiv:``, ``doi.org/``."""
+    """Return an identifier without a prefix that names its kind: ``arXiv:``, ``doi.org/``."""
     return re.sub(
         r"^(?:dx\.)?(?:doi\.org/|doi:|arxiv\.org/(?:abs|pdf)/|arxiv:)\s*", "", _address(text)
     )

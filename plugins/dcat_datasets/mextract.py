@@ -1,4 +1,4 @@
-"""MeXtract's parquet: a paper's text and what a schema of MOLE says of the dataset it introduces.
+"""Read MeXtract's parquet: texts of papers, and the dataset of each in a schema of MOLE.
 
 A row's ``chat`` holds three messages: instructions, a schema with the text of the paper, and the
 answer as JSON: ``{"Name": "ANETAC", "Year": 2019, "Form": "text", …}``.
@@ -12,7 +12,7 @@ from typing import Any
 
 from fieldsmith import Document, Example, InputError, Record, Reject
 
-from .mending import Dataset, UnreadableError, answered, dataset
+from .mending import Dataset, UnreadableError, dataset, parse_json
 
 _LANGUAGES = {"ar": "Arabic", "en": "English", "fr": "French", "jp": "Japanese", "ru": "Russian"}
 _FORMS = {"text": "Text", "audio": "Audio", "images": "Image", "videos": "Video"}
@@ -26,7 +26,7 @@ def examples(path: Path, split: str | None) -> Iterator[Example | Reject]:
     A row without text or with a broken answer, and one that describes a model, becomes a Reject.
 
     Raises:
-        InputError: the file is no parquet, has no column ``chat``, or pyarrow is missing.
+        InputError: the file is not parquet, has no column ``chat``, or pyarrow is missing.
     """
     for number, row in enumerate(_rows(path), start=1):
         place = f"{path}:{number}"
@@ -41,10 +41,10 @@ def examples(path: Path, split: str | None) -> Iterator[Example | Reject]:
 
 
 def record_of(answer: Mapping[str, Any]) -> Record:
-    """Map an answer of MOLE's schemas to DCAT; what has no counterpart is absent.
+    """Return the DCAT record of an answer in a schema of MOLE, without unknown keys.
 
     Raises:
-        UnreadableError: it describes a model, or has no name.
+        UnreadableError: the answer describes a model, or has no name.
     """
     if "Num_Parameters" in answer:
         raise UnreadableError("it describes a model and no dataset")
@@ -75,12 +75,12 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text_and_answer(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    said = {turn.get("role"): turn.get("content") or "" for turn in row.get("chat") or ()}
-    _schema, found, rest = said.get("user", "").partition(_BEFORE)
+    turns = {turn.get("role"): turn.get("content") or "" for turn in row.get("chat") or ()}
+    _schema, found, rest = turns.get("user", "").partition(_BEFORE)
     text = rest.rpartition(_AFTER)[0].strip() if _AFTER in rest else rest.strip()
     if not found or not text:
         raise UnreadableError(f'the user\'s turn has no text behind "{_BEFORE}"')
-    answer = answered(said.get("assistant", ""))
+    answer = parse_json(turns.get("assistant", ""))
     if not isinstance(answer, dict):
         raise UnreadableError("an object is wanted as the answer")
     return text, answer

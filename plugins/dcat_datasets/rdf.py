@@ -1,7 +1,7 @@
-"""Records as a DCAT 3 catalogue in RDF; the same records give the same bytes.
+"""Export records as a DCAT 3 catalogue in RDF, deterministically.
 
-Every IRI that is made is a UUID of version 5 (RFC 9562) of what it stands for: of a document's id,
-of that and a title. So no character of a record can break one, and exporting again gives the same.
+Generated IRIs are version 5 UUIDs (RFC 9562) of the resource's key, such as a document's id and a
+title. So no character of a record can make an IRI invalid, and each export gives the same IRIs.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ UNTITLED = "[untitled]"
 _OURS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:fieldsmith:dcat_datasets")
 _MLS = "http://www.w3.org/ns/mls#"
 _LANGUAGE = "http://id.loc.gov/vocabulary/iso639-1/"
-# XML, and so many a tool, can write no other control characters; halves of surrogates stand alone.
+# Characters that XML, and so many tools, cannot write: control characters, lone surrogates.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-# What RFC 3987 lets stand in an IRI, with every % that of an escape.
+# Characters that RFC 3987 allows in an IRI; each % must begin an escape.
 _IRI = re.compile(r"(?:[^\s<>\"{}|\\^`%\[\]]|%[0-9A-Fa-f]{2})+")
 
 
 def export(records: Mapping[str, Record], name: str) -> str:
-    """Return the catalogue of all datasets of some documents, as Turtle or JSON-LD.
+    """Return a catalogue of all datasets in some records as Turtle or JSON-LD.
 
     Args:
-        records: the record of each document, by its id.
+        records: the records, by document id.
         name: "turtle" or "jsonld".
 
     Raises:
@@ -63,7 +63,7 @@ def export(records: Mapping[str, Record], name: str) -> str:
 
 
 class _Catalogue:
-    """The graph of a catalogue; no node is blank, since those have other names each time."""
+    """The graph of a catalogue, without blank nodes: their names change from run to run."""
 
     def __init__(self, records: Mapping[str, Record]) -> None:
         from rdflib import Graph, Namespace
@@ -77,8 +77,8 @@ class _Catalogue:
         self.catalogue = _iri("catalogue", *sorted(records))
         self._is_a(self.catalogue, DCAT.Catalog)
         self._say(self.catalogue, DCTERMS.title, "Datasets that papers use or introduce")
-        told = f"Extracted from {len(records)} documents."
-        self._say(self.catalogue, DCTERMS.description, told)
+        description = f"Extracted from {len(records)} documents."
+        self._say(self.catalogue, DCTERMS.description, description)
         for document, record in records.items():
             for dataset, title, iri in _named(document, record.get("datasets") or ()):
                 self._dataset(dataset, title, iri, document)
@@ -133,7 +133,7 @@ class _Catalogue:
         from rdflib.namespace import SKOS
 
         concept = _iri("theme", label.casefold())
-        # Two spellings of one concept: it has the one that comes first.
+        # Of two spellings of a concept, the first one becomes its label.
         if (concept, None, None) not in self.graph:
             self._is_a(concept, SKOS.Concept)
             self._say(concept, SKOS.prefLabel, label)
@@ -160,18 +160,18 @@ class _Catalogue:
 def _named(
     document: str, datasets: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Mapping[str, Any], str, URIRef]]:
-    """Yield each dataset with its title and IRI; those of one title in a document are numbered."""
+    """Yield each dataset with its title and IRI; repeated titles in a document are numbered."""
     times: dict[str, int] = {}
     for dataset in datasets:
         title = (dataset.get("dcterms:title") or "").strip() or UNTITLED
-        # Case, signs and words such as "dataset" make no other IRI.
+        # Case, punctuation and words such as "dataset" do not change the IRI.
         form = forms(title)[0]
         times[form] = times.get(form, 0) + 1
         yield dataset, title, _iri("dataset", document, form, str(times[form]))
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text is one absolute IRI of the web, such as a browser opens without harm."""
+    """Return whether a text is one absolute http, https or ftp IRI that is safe to open."""
     text = text.strip()
     try:
         parts = urlsplit(text)
@@ -179,14 +179,14 @@ def is_address(text: str) -> bool:
         parts.port  # noqa: B018 - raises where it is no number
     except ValueError:
         return False
-    # RFC 3987, 4.1: no control characters, and none that turn the direction of writing.
+    # RFC 3987, 4.1: no control characters, and none that change the writing direction.
     is_plain = all(unicodedata.category(character)[0] not in "CZ" for character in text)
     is_web = parts.scheme in ("http", "https", "ftp") and bool(host)
     return is_web and is_plain and bool(_IRI.fullmatch(text))
 
 
 def _iri(*parts: str) -> URIRef:
-    """Return the IRI of what parts name; JSON keeps them apart, whatever they hold."""
+    """Return the IRI of a key of several parts; JSON separates them unambiguously."""
     from rdflib import URIRef
 
     return URIRef(uuid.uuid5(_OURS, json.dumps(parts)).urn)
@@ -199,7 +199,7 @@ def _literal(text: str) -> Literal:
 
 
 def _date(text: str) -> Literal:
-    """Return a year, a month or a day with its type, anything else as it stands."""
+    """Return a year, month or date as a typed literal, any other text as a plain one."""
     from rdflib import Literal
     from rdflib.namespace import XSD
 
@@ -214,7 +214,7 @@ def _date(text: str) -> Literal:
 
 
 def _json_ld(graph: Graph) -> str:
-    """Return the graph as expanded JSON-LD under a context of prefixes, all of it sorted."""
+    """Return the graph as sorted JSON-LD with a context of prefixes."""
     context = {prefix: str(iri) for prefix, iri in sorted(graph.namespaces())}
     written = json.loads(graph.serialize(format="json-ld", context=context))
     ordered = _sorted({"@context": context, "@graph": written.get("@graph", [])})

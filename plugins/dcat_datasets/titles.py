@@ -1,8 +1,8 @@
-"""How alike two titles of datasets are, whatever they look like.
+"""Similarity of the titles of datasets.
 
-One thing is written ``PAWS``, ``the PAWS dataset``, ``PAWS-X``'s neighbour ``Paraphrase Adversaries
-from Word Scrambling (PAWS)``: with an acronym in brackets or for it, with a word that says no more
-than that it is a dataset, in other case, with or without hyphens.
+The title of a dataset has several spellings, such as ``PAWS``, ``the PAWS dataset`` and
+``Paraphrase Adversaries from Word Scrambling (PAWS)``: with or without an acronym, a word such as
+"dataset", or hyphens, and in other case.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 import fieldsmith
 
 THRESHOLD = 0.8
-"""Titles of at least this similarity may be of one dataset."""
+"""Titles below this similarity are never matched."""
 
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _BEFORE = frozenset(["the", "a", "an", "our"])
@@ -24,9 +24,9 @@ _AFTER = frozenset(
 
 
 def similarity(a: str, b: str) -> float:
-    """Return how alike two titles are, in [0, 1]: that of their most similar forms.
+    """Return the similarity of two titles in [0, 1]: that of their most similar forms.
 
-    Forms that have numbers, but not the same ones, are not alike at all: CIFAR-10 is not CIFAR-100.
+    Forms with different numbers have similarity 0: CIFAR-10 is not CIFAR-100.
     """
     return max((_alike(x, y) for x in forms(a) for y in forms(b)), default=0.0)
 
@@ -40,7 +40,7 @@ def _alike(a: str, b: str) -> float:
 
 @lru_cache(maxsize=4096)
 def forms(title: str) -> tuple[str, ...]:
-    """Return a title's forms, letters and digits only: as a whole, without brackets, an acronym.
+    """Return the normalised forms of a title: the whole, without brackets, and its acronym.
 
     >>> forms("Word Scrambling Pairs (WSP) dataset")
     ('wordscramblingpairswsp', 'wordscramblingpairs', 'wsp')
@@ -53,7 +53,7 @@ def forms(title: str) -> tuple[str, ...]:
 
 
 def _core(name: str) -> str:
-    """Return a name's letters and digits, without words that only say what it is."""
+    """Return a name's letters and digits, without articles and words such as "dataset"."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     words = re.findall(r"[^\W_]+", folded)
     while len(words) > 1 and words[0] in _BEFORE:
@@ -64,7 +64,7 @@ def _core(name: str) -> str:
 
 
 def _abbreviates(short: str, long: str) -> bool:
-    """Say whether a word's letters stand in order in a longer name, from its first one on.
+    """Return whether a word is an abbreviation: its letters occur in order in a longer name.
 
     After Schwartz and Hearst 2003, "A Simple Algorithm for Identifying Abbreviation Definitions
     in Biomedical Text".

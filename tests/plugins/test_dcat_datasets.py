@@ -72,7 +72,7 @@ def test_the_schema_is_one_and_nobody_shares_it() -> None:
         ({"datasets": None}, False),
     ],
 )
-def test_what_the_schema_lets_pass(given: Record, valid: bool) -> None:
+def test_records_that_the_schema_allows(given: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(given) == valid
 
 
@@ -91,7 +91,7 @@ def test_settings(preset: str, window: str) -> None:
     assert settings["score"] == ["datasets", "values"]
 
 
-def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:
+def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     _head, answer, expected = (dcat_datasets.__doc__ or "").split("::")
     source = tmp_path / "paper_7.json"
     source.write_text(answer.partition("beside")[0], encoding="utf-8")
@@ -285,7 +285,7 @@ def test_the_sample_has_its_splits_and_says_what_it_says() -> None:
     assert listed > len(EXAMPLES)
 
 
-def test_no_dataset_of_the_sample_stands_in_two_passages() -> None:
+def test_no_dataset_of_the_sample_is_in_two_passages() -> None:
     titles = [each["dcterms:title"] for e in EXAMPLES for each in (e.record or {})["datasets"]]
     assert len(set(titles)) == len(titles)
 
@@ -317,7 +317,7 @@ def test_titles_come_back_in_other_spellings_before_and_after() -> None:
 # --- The baseline ---------------------------------------------------------------------------------
 
 
-def test_the_baseline_finds_what_stands_plainly() -> None:
+def test_the_baseline_finds_plain_mentions() -> None:
     predict = imported(ROOT / "benchmarks" / "baseline_datasets.py").predict
     text = (
         "We train on the Orlan Speech Archive (OSA), made in 2016 from Finnish and Dutch calls, "

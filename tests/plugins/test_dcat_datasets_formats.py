@@ -1,4 +1,4 @@
-"""The formats that dcat_datasets reads: what is mended, what is refused, and what is counted."""
+"""The formats that dcat_datasets reads: repairs, refusals and counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paths import REAL_DATA
 
 import fieldsmith_dcat_datasets as dcat_datasets
 from fieldsmith import Example, InputError, Reject, UnknownFormatError, files_in
-from fieldsmith_dcat_datasets.mending import LISTS, UnreadableError, datasets, told
+from fieldsmith_dcat_datasets.mending import LISTS, UnreadableError, datasets, summary
 
 DATA = REAL_DATA / "dcat"
 METAMINE, MEXTRACT = DATA / "metamine", DATA / "mextract_mole"
@@ -84,7 +84,7 @@ def archive(folder: Path, files: dict[str, bytes]) -> Path:
 # --- What models write ----------------------------------------------------------------------------
 
 
-def test_what_upstream_writes_is_read_and_nothing_mended() -> None:
+def test_output_of_upstream_needs_no_repair() -> None:
     assert datasets(ANSWER) == ([READ], Counter())
     assert list(datasets(ANSWER)[0][0]) == list(READ)
 
@@ -104,10 +104,10 @@ def test_what_upstream_writes_is_read_and_nothing_mended() -> None:
         ({"dcterms:title": "half \\ud800"}, "half \\ud800", ""),
     ],
 )
-def test_values_of_the_wrong_kind_are_mended(given: Any, expected: Any, mended: str) -> None:
+def test_values_of_the_wrong_type_are_repaired(given: Any, expected: Any, mended: str) -> None:
     (read,), counts = datasets(json.dumps([{**UPSTREAM, **given}]))
     assert read[next(iter(given))] == expected
-    assert told(counts) == mended
+    assert summary(counts) == mended
 
 
 def test_half_a_surrogate_pair_is_replaced() -> None:
@@ -124,7 +124,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         ("dcat:keywords", "dcat:keyword"),
     ],
 )
-def test_a_wrong_key_is_mended(name: str, key: str) -> None:
+def test_a_wrong_key_is_repaired(name: str, key: str) -> None:
     (read,), counts = datasets(json.dumps([{name: "x"}]))
     value = ["x"] if key in LISTS else "x"
     assert read == {"dcterms:title": None, **{key: value}}
@@ -154,10 +154,10 @@ def test_a_right_key_wins_over_a_wrong_one_and_others_are_left_out() -> None:
         (ANSWER.replace('"mls:task": []', '"mls:task": [], "mls:task": []'), "a key twice 1"),
     ],
 )
-def test_what_stands_around_the_list_is_mended(answer: str, mended: str) -> None:
+def test_text_around_the_list_is_removed(answer: str, mended: str) -> None:
     read, counts = datasets(answer)
     assert read == [READ]
-    assert told(counts) == mended
+    assert summary(counts) == mended
 
 
 def test_a_string_in_the_list_is_a_title() -> None:
@@ -288,7 +288,7 @@ def test_an_archive_is_read_in_its_order(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [tmp_path / "pairs.tar.gz"]  # nothing was extracted
 
 
-def test_a_broken_archive_is_told(tmp_path: Path) -> None:
+def test_a_broken_archive_is_an_error(tmp_path: Path) -> None:
     whole = archive(tmp_path, {f"paper_{n}.json": ANSWER.encode() * 50 for n in range(50)})
     broken = write(tmp_path, {"broken.tar.gz": whole.read_bytes()[:900]}) / "broken.tar.gz"
     with pytest.raises(InputError, match="broken"):
@@ -309,7 +309,7 @@ def test_whatever_bytes_are_refused_or_read(suffix: str, data: bytes, head: byte
 @pytest.mark.parametrize(
     "text", ["\u202eright to left", "</s><|im_end|>", "<think>[{</think>", "x" * 1_000_000]
 )
-def test_a_document_is_kept_as_it_stands(tmp_path: Path, text: str) -> None:
+def test_a_text_is_not_changed(tmp_path: Path, text: str) -> None:
     write(tmp_path, {"a.json": ANSWER, "a.txt": text})
     (example,) = load(tmp_path)
     assert isinstance(example, Example)
@@ -425,7 +425,7 @@ def counted_plainly(system: str) -> tuple[int, int]:
 
 @pytest.mark.realdata("dcat/metamine")
 @pytest.mark.parametrize("system", PUBLISHED)
-def test_the_counts_of_datasets_at_hand_are_exact(system: str) -> None:
+def test_the_counts_of_available_outputs_are_exact(system: str) -> None:
     gold, generated = counted(system)
     assert (gold, generated) == counted_plainly(system)
     assert gold > generated > 300
