@@ -10,7 +10,7 @@ One paper of a JSON list (the text is cut to the first page)::
       "article_text": "arXiv:cs/9809018v2\\nFoxes and anticoagulants\\nAnn-Mari van der Oke 1,* and
 Bo Li2\\n1 Hen House, Okeby\\nAbstract. Foxes bleed for longer than hens do.\\n1 Introduction"}]
 
-and its record, in which the id and the names read as the text has them::
+and its record, with the id and the names as the text writes them::
 
     {"id": "cs/9809018v2", "title": "Foxes and anticoagulants",
      "authors": ["Ann-Mari van der Oke", "Bo Li2"],
@@ -50,7 +50,7 @@ def extract_schema() -> Schema:
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Give the rules, then the fields as the schema describes them, then the text."""
+    """Return the rules, the fields with the descriptions of the schema, and the text."""
     fields = fieldsmith.describe_fields(schema)
     return [
         Message("system", _RULES),
@@ -60,17 +60,17 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
 
 @hookimpl
 def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Name the fields, which is enough for the embedded model."""
+    """Return a prompt that only names the fields, which is enough for the embedded model."""
     return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl
 def extract_load(source: Path | None) -> Iterable[Example | Reject]:
-    """Read JSON with texts, TEI, text or PDF, told apart by content; None is the sample.
+    """Read JSON with texts, TEI, text or PDF, recognised by content; None is the sample.
 
     Raises:
         InputError: there is nothing at ``source``, a file breaks the rules of its format, or a
-            snapshot of arXiv stands alone.
+            snapshot of arXiv comes without texts.
         UnknownFormatError: ``source`` is a file in none of these formats.
     """
     return formats.read(_HERE / "sample" if source is None else source)
@@ -78,24 +78,24 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 @hookimpl
 def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
-    """Count each field by GROBID's four matchings, authors as a set of clean names."""
+    """Count each field by GROBID's four matchings, authors as a set of normalised names."""
     return metric.counts(example, prediction, schema)
 
 
 @hookimpl
 def extract_settings(preset: str) -> dict[str, object]:
-    """Read the first page as a whole; the small embedded model cuts those of over 1,200 tokens.
+    """Use the first page as one window; the small embedded model uses windows of 1,200 tokens.
 
-    Its context holds no more beside an abstract and the names. The score is macro F1 by
-    Levenshtein.
+    Its context has no room for more beside an answer with an abstract and the names. The score is
+    macro F1 by Levenshtein.
     """
     settings: dict[str, object] = {
         "window": "document",
         "score": [f"{key}_levenshtein" for key in metric.MATCHED],
     }
     if preset == "embedded":
-        # Rows this long cost half with sdpa on a CPU, and much memory where many are answered at
-        # once; the preset's own are short. Titles still got better after five epochs.
+        # Rows of this length take half the time with sdpa on a CPU, and much memory in large
+        # evaluation batches; the preset is made for short rows. Titles improve beyond five epochs.
         rows = {"attention": "sdpa", "batch_size": 2, "eval_batch_size": 16, "epochs": 8}
         window = {"window": "tokens", "window_size": 1200, "window_overlap": 256}
         settings |= {**window, "max_length": 2048, "max_new_tokens": 768, **rows}

@@ -1,4 +1,4 @@
-"""The formats that arxiv_metadata reads, told apart by content."""
+"""The formats that arxiv_metadata reads, recognised by content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import pages, rows, snapshot, tei
 def read(source: Path) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
 
-    Snapshots of arXiv in a folder label the text files and PDFs there by their ids.
+    An arXiv snapshot in a folder labels the text files and PDFs there by their ids.
 
     Raises:
         InputError: there is nothing at ``source``, it is a file that breaks the rules of its

@@ -1,7 +1,7 @@
-"""Identifiers of arXiv and DOIs: where they stand in a text, and their normal forms.
+"""Find and normalise arXiv ids and DOIs.
 
 An id is new ("0704.0191", "2104.06608v2") or old ("cs/9809018", "math.GT/0309136v1"). On a page it
-reads "arXiv:0704.0191v2 [hep-ph]"; a record holds "0704.0191v2", as it stands there.
+is "arXiv:0704.0191v2 [hep-ph]"; a record holds "0704.0191v2", as printed there.
 (arXiv, "Understanding the arXiv identifier"; DOI Handbook, section 3.)
 """
 
@@ -22,7 +22,7 @@ _ARCHIVES = (
 _OLD = rf"(?P<archive>{_ARCHIVES})(?:\.[A-Za-z-]{{2,8}})?/(?P<number>\d{{7}})"
 _NEW = r"\d{4}\.\d{4,5}"
 _ID = re.compile(rf"(?:{_OLD}|(?P<new>{_NEW}))(?P<version>v\d{{1,3}})?", re.IGNORECASE)
-# Without "arXiv" before it, a new id cannot be told from any other number ("1200.5000").
+# Without "arXiv" before it, a new id looks like any other number ("1200.5000").
 _ID_IN_TEXT = re.compile(
     rf"(?:(?<![\w/.-])(?:{_OLD})|(?:arxiv\s*:\s*|arxiv\.org/(?:abs|pdf)/){_NEW})(?:v\d{{1,3}})?(?!\w)",
     re.IGNORECASE,
@@ -32,14 +32,14 @@ _BEFORE_ID = re.compile(
     re.IGNORECASE,
 )
 
-# A DOI may hold anything; these characters are what Crossref's own pattern lets pass.
+# A DOI may contain any character; these are the ones that Crossref's own pattern allows.
 _DOI_IN_TEXT = re.compile(r"(?<![\w.])10\.\d{4,9}/[-._;()/:<>\[\]#+\w]{1,500}", re.IGNORECASE)
 _BEFORE_DOI = re.compile(
     r"(?:https?://)?(?:dx\.)?doi\.org/|doi\s*[:=]?\s*|https?://[\w.-]+/(?:doi/)?(?=10\.)",
     re.IGNORECASE,
 )
 _LONGEST = 2000
-"""Characters from which on a text is no identifier, and is not looked at as one."""
+"""Length in characters from which a text is not parsed as an identifier."""
 _AFTER_DOI = ".,;:'\"’”*†‡"
 _BRACKETS = {")": "(", "]": "[", ">": "<"}
 
@@ -47,7 +47,7 @@ _BRACKETS = {")": "(", "]": "[", ">": "<"}
 def normal_id(text: str) -> str:
     """Return the id of an arXiv paper without prefix, subject class and version, in lower case.
 
-    What is no such id comes back in lower case without white space.
+    A text that is not an arXiv id is returned in lower case without white space.
 
     >>> normal_id("https://arxiv.org/abs/math.GT/0309136v2")
     'math/0309136'
@@ -62,7 +62,7 @@ def normal_id(text: str) -> str:
 
 
 def normal_doi(text: str) -> str:
-    """Return a DOI without prefix, white space and punctuation behind it, in lower case.
+    """Return a DOI in lower case, without prefix, white space and trailing punctuation.
 
     >>> normal_doi("DOI: https://doi.org/10.1371/JOURNAL. pone.0210125.")
     '10.1371/journal.pone.0210125'
@@ -72,7 +72,7 @@ def normal_doi(text: str) -> str:
 
 
 def ids(text: str) -> Iterator[Span]:
-    """Yield where ids stand in a text, without "arXiv:" before them, with their version."""
+    """Yield the span of each arXiv id in a text: with its version, without "arXiv:"."""
     for found in _ID_IN_TEXT.finditer(text):
         inside = _ID.search(text, found.start(), found.end())
         if inside:
@@ -80,28 +80,35 @@ def ids(text: str) -> Iterator[Span]:
 
 
 def dois(text: str) -> Iterator[Span]:
-    """Yield where DOIs stand in a text, without what is before them and punctuation behind."""
+    """Yield the span of each DOI in a text, without prefix and trailing punctuation."""
     for found in _DOI_IN_TEXT.finditer(text):
         start = found.start()
         yield start, start + len(_trimmed(found[0]))
 
 
-def standing(
+def occurrences(
     value: str,
     text: str,
     find: Callable[[str], Iterator[Span]],
     normal: Callable[[str], str],
 ) -> list[Span]:
-    """Return where an identifier stands in a text, in whatever writing."""
+    """Return the spans of an identifier in a text, in any spelling.
+
+    Args:
+        value: the identifier.
+        text: the text to search.
+        find: yields the spans of all identifiers of the kind: ``ids`` or ``dois``.
+        normal: returns the normal form of one: ``normal_id`` or ``normal_doi``.
+    """
     wanted = normal(value)
     return [(start, end) for start, end in find(text) if normal(text[start:end]) == wanted]
 
 
 def id_of_file(name: str) -> str | None:
-    """Return the normal id that a file's name without its suffix tells; None if it tells none.
+    """Return the normalised arXiv id in a file's name without suffix; None if there is none.
 
-    An old id's slash cannot stand in a name: "hep-th_9901001", "hep-th9901001" and a folder
-    "hep-th/9901001" are read.
+    A file name cannot contain the slash of an old id: "hep-th_9901001", "hep-th9901001" and a
+    folder "hep-th/9901001" are recognised.
     """
     bare = _without(_BEFORE_ID, name)
     slashed = re.sub(rf"({_ARCHIVES})(\.[A-Za-z-]{{2,8}})?[_+-]?(?=\d{{7}})", r"\1/", bare, count=1)
@@ -114,14 +121,14 @@ def _normal(found: re.Match[str]) -> str:
 
 
 def _without(prefix: re.Pattern[str], text: str) -> str:
-    """Take a prefix away, as often as it is there ("DOI: https://doi.org/…")."""
+    """Return a text without a prefix, which may be repeated ("DOI: https://doi.org/…")."""
     while (found := prefix.match(text)) and found.end():
         text = text[found.end() :]
     return text
 
 
 def _trimmed(doi: str) -> str:
-    """Return a DOI without closing punctuation that is none of its own."""
+    """Return a DOI without trailing punctuation that is not part of it."""
     while doi and (
         doi[-1] in _AFTER_DOI
         or (doi[-1] in _BRACKETS and doi.count(doi[-1]) > doi.count(_BRACKETS[doi[-1]]))

@@ -1,4 +1,4 @@
-"""What is counted for one document: texts by GROBID's four matchings, authors as a set."""
+"""The metric: counts of each field by GROBID's four matchings, of authors as a set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ MATCHED = ("id", "title", "authors", "abstract", "doi")
 
 
 def counts(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
-    """Return (matched, predicted, gold) for each key that the gold record has, four times each.
+    """Return (matched, predicted, gold) for each field of the gold record by four matchings.
 
-    ``KEY_strict``, ``KEY_soft``, ``KEY_levenshtein``, ``KEY_ratcliff``. Both sides are written
-    alike first: words broken at a line's end made whole, names split and cleaned, identifiers in
-    their normal form. An identifier is right or wrong under each of the four, as with GROBID,
-    which compares nothing but texts by their similarity.
+    The names are ``KEY_strict``, ``KEY_soft``, ``KEY_levenshtein`` and ``KEY_ratcliff``. Both sides
+    are normalised first: hyphenated line breaks are joined, names are split and cleaned,
+    identifiers get their normal form. Identifiers are compared for equality under all four
+    matchings, as GROBID does.
     """
     gold = fieldsmith.normalised(example.record or {}, schema)
     predicted = fieldsmith.normalised(prediction.record or {}, schema)

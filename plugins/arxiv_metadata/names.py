@@ -1,4 +1,4 @@
-"""Names of persons in a by-line: where each begins and ends, and how it reads without marks.
+"""Split by-lines into the names of persons, and normalise names.
 
 ::
 
@@ -8,9 +8,9 @@
 has three persons: "Ann-Mari van der Oke", "Bo Li" and "J. C. A. Santos".
 
 A name ends at a comma, a semicolon, "and", a mark that points to an affiliation or a footnote, or
-the end of a line that holds a whole name. What is no name (marks, degrees, ORCIDs, addresses of
-mail, what stands in brackets) is passed over. A by-line that separates names by spaces alone
-("Ann Oke Bo Li") cannot be told apart, and comes back as one.
+the end of a line that holds a whole name. Everything else (marks, degrees, ORCIDs, mail addresses,
+text in brackets) is ignored. Names that only spaces separate ("Ann Oke Bo Li") cannot be split, and
+are returned as one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_NAME = re.compile(
 )
 _HYPHENS = "-\u00ad\u2010\u2011\u2012\u2013\u2212"
 _INSIDE_WORD = "'’ʼ`´·" + _HYPHENS
-_BROKEN_WORD = re.compile(r"[^\S\n]*\n\s*(?=[^\W\d_])")  # what follows a hyphen at a line's end
+_BROKEN_WORD = re.compile(r"[^\S\n]*\n\s*(?=[^\W\d_])")  # the line break after a hyphen
 _NEXT_WORD = re.compile(r"\s+[^\W\d_]")
 _SEPARATORS = frozenset(",;|&•/،、，；")
 _AND = frozenset("and und et och og with by и та і و ja".split())
@@ -60,7 +60,7 @@ _GLUED_ORCID = re.compile(r"(?<=[^\W\d_A-Z])i?ID$")
 
 @dataclass(frozen=True)
 class _Token:
-    """A piece of a by-line: a word of a name, a mark, or what separates two names."""
+    """A token of a by-line: a word of a name, a mark, a separator of names, or a line end."""
 
     kind: str  # "word", "mark", "separator", "line"
     text: str
@@ -69,9 +69,10 @@ class _Token:
 
 
 def persons(byline: str) -> list[Span]:
-    """Return the span of each person's name, in order.
+    """Return the span of each person's name in a by-line, in order.
 
-    A digit that is glued to a name is inside its span: a span ends where a word ends.
+    A digit that follows a name without a space is inside its span, because spans end at word
+    boundaries.
 
     >>> byline = "Bo Li1,*, J. van der Oke and Ann Mo"
     >>> [byline[start:end] for start, end in persons(byline)]
@@ -81,7 +82,7 @@ def persons(byline: str) -> list[Span]:
 
 
 def split(text: str) -> list[str]:
-    """Return the names of the persons in a text, clean: marks and degrees away, single spaces.
+    """Return the persons in a by-line by clean names: no marks and degrees, single spaces.
 
     >>> split("VAN DEN OKE2, Jr. and Zoë  Mo-\\nreno †")
     ['VAN DEN OKE', 'Zoë Moreno']
@@ -90,7 +91,7 @@ def split(text: str) -> list[str]:
 
 
 def clean_all(authors: Iterable[str]) -> list[str]:
-    """Return the clean names of a list of authors, in which an entry may hold several.
+    """Return the clean names of a list of authors, whose entries may hold several names.
 
     An entry of the form "Oke, Ann" is one person, Ann Oke.
     """
@@ -98,21 +99,21 @@ def clean_all(authors: Iterable[str]) -> list[str]:
     for author in authors:
         turned = re.fullmatch(r"([^,;&]+),\s*([^\s,;&]+)", author.strip())
         ordered = f"{turned[2]} {turned[1]}" if turned and _is_one_name(turned[1]) else author
-        # An entry without a letter that could be a name is an answer all the same, and wrong.
+        # An entry without a name is kept, so that it counts as a wrong answer.
         names += split(ordered) or [" ".join(author.split())]
     return names
 
 
 def key(name: str) -> str:
-    """Return what is equal for two writings of a clean name: its letters, in lower case."""
+    """Return the letters of a clean name in lower case, to compare two spellings."""
     return "".join(c for c in name.casefold() if unicodedata.category(c)[0] in "LM")
 
 
 def same_person(name: str, other: str) -> bool:
-    """Say whether two clean names may be one person's: one surname, and first names that agree.
+    """Return whether two clean names may be of one person: same surname, compatible first names.
 
-    First names agree where one is the other's initials, or leaves some out: "Stephen Fenner" and
-    "S. A. Fenner", not "Sue Fenner".
+    First names are compatible if one has initials of the other or leaves some out: "Stephen
+    Fenner" and "S. A. Fenner", but not "Sue Fenner".
     """
     if key(name) == key(other):
         return True
@@ -125,13 +126,13 @@ def same_person(name: str, other: str) -> bool:
 
 
 def _first_names(words: list[str]) -> list[str]:
-    """Return first names one by one: "J.-P." is two."""
+    """Return the keys of first names, one by one: "J.-P." is two."""
     parts = re.split(rf"[{_HYPHENS}.\s]+", " ".join(words))
     return [key(part) for part in parts if key(part)]
 
 
 def _is_one_name(surname: str) -> bool:
-    """Say whether the first half of "Oke, Ann" can be a surname: one word, or particles before."""
+    """Return whether a text can be a surname: one word, maybe with particles before it."""
     *before, last = surname.split() or [""]
     return bool(last) and all(word.lower() in _PARTICLES for word in before)
 
@@ -149,13 +150,13 @@ def _names(byline: str) -> list[list[_Token]]:
 
 
 def _runs(tokens: list[_Token]) -> Iterator[list[_Token]]:
-    """Yield the words between two borders of names."""
+    """Yield the words between two boundaries of names; a run may be empty."""
     run: list[_Token] = []
     for number, token in enumerate(tokens):
         if token.kind == "word":
             run.append(token)
         elif token.kind == "separator" or (
-            # A mark or a line's end may also stand inside of a name that goes on.
+            # A mark or a line's end may also be inside of a name that continues.
             _is_whole(run) and (token.kind == "mark" or _is_whole(_line(tokens, number + 1)))
         ):
             yield run
@@ -164,7 +165,7 @@ def _runs(tokens: list[_Token]) -> Iterator[list[_Token]]:
 
 
 def _line(tokens: list[_Token], first: int) -> list[_Token]:
-    """Return the words from a token on that come before anything else."""
+    """Return the consecutive words from a token on."""
     last = first
     while last < len(tokens) and tokens[last].kind == "word":
         last += 1
@@ -172,7 +173,7 @@ def _line(tokens: list[_Token], first: int) -> list[_Token]:
 
 
 def _is_whole(words: list[_Token]) -> bool:
-    """Say whether words can be a name: a first name and a surname, no particle at the border."""
+    """Return whether words can be a name: first name and surname, no particle at either end."""
     if len(words) < 2:
         return bool(words) and _is_unspaced(words[0].text)
     inside = words[0].text not in _PARTICLES and words[-1].text not in _PARTICLES
@@ -180,13 +181,13 @@ def _is_whole(words: list[_Token]) -> bool:
 
 
 def _is_unspaced(word: str) -> bool:
-    """Say whether a word is of a script that writes whole names without a space."""
+    """Return whether a word is in a script that writes names without spaces."""
     name = unicodedata.name(word[0], "")
     return len(word) > 1 and name.startswith(("CJK", "HANGUL", "HIRAGANA", "KATAKANA"))
 
 
 def _is_initial(word: str) -> bool:
-    """Say whether a word is initials: "J.", "J.-P.", "JP" is none."""
+    """Return whether a word is initials: "J." and "J.-P." are, "JP" is not."""
     letters = [c for c in word if unicodedata.category(c)[0] == "L"]
     return len(letters) == 1 or bool(re.fullmatch(r"(?:[^\W\d_]\.-?)+", word))
 
@@ -202,10 +203,10 @@ def _bare(word: str) -> str:
 
 
 def _without_degrees(run: list[_Token]) -> list[_Token]:
-    """Return a name without titles before it, degrees after it, and nothing of degrees alone."""
+    """Return a name without titles and degrees; empty if there is nothing else."""
     words = list(run)
     if all(_bare(word.text) in _DEGREES | _SUFFIXES | _TITLES for word in words):
-        # "Ma" and "Ba" are names as well as degrees, but not in this form.
+        # "Ma" and "Ba" are names as well as degrees; their spelling decides.
         return [] if any(_is_degree(word.text) for word in words) or len(words) != 1 else words
     while words and (_bare(words[0].text) in _TITLES | _NEVER_A_NAME):
         words.pop(0)
@@ -220,7 +221,7 @@ def _without_degrees(run: list[_Token]) -> list[_Token]:
 
 
 def _without_point(word: _Token) -> _Token:
-    """Return the last word of a name without the point that ends a sentence: "Ohta."."""
+    """Return the last word of a name without the full stop of a sentence: "Ohta."."""
     if word.text.endswith(".") and len(word.text) > 3 and "." not in word.text[:-1]:
         return replace(word, text=word.text[:-1], end=word.end - 1)
     return word
@@ -233,7 +234,7 @@ def _is_degree(word: str) -> bool:
 
 
 def _written(words: list[_Token]) -> str:
-    """Return a name as one writes it: first names first, single spaces."""
+    """Return a name with first names first and single spaces."""
     texts = [_GLUED_ORCID.sub("", word.text) for word in words]
     if len(words) > 1 and not _is_initial(texts[0]) and _is_initials(words[1:]):
         texts = [*texts[1:], texts[0]]  # "Oke, A. B." and "Oke A. B."
@@ -241,7 +242,7 @@ def _written(words: list[_Token]) -> str:
 
 
 def _span(words: list[_Token], byline: str) -> Span:
-    """Return where a name stands, with digits that are glued to its end."""
+    """Return the span of a name, with digits that follow it without a space."""
     start, end = words[0].start, words[-1].end
     while end < len(byline) and (byline[end].isalnum() or byline[end] == "_"):
         end += 1
@@ -270,9 +271,10 @@ def _tokens(byline: str) -> list[_Token]:
 
 
 def _word_end(text: str, at: int) -> int:
-    """Return where the word that begins at ``at`` ends; ``at`` if none does.
+    """Return the end of the word that begins at ``at``; ``at`` if no word begins there.
 
-    Letters with their marks, apostrophes and hyphens between them, points behind them.
+    A word is letters with combining marks, apostrophes and hyphens between, and full stops after
+    them.
     """
     end = at
     while end < len(text):
@@ -293,7 +295,7 @@ def _word_end(text: str, at: int) -> int:
 
 
 def _word(text: str, start: int, end: int, before: list[_Token]) -> _Token:
-    """Return the token of a word: of a name, a mark ("a" in "Ann Oke a"), or "and"."""
+    """Return the token of a word: a word of a name, a mark ("a" in "Ann Oke a"), or "and"."""
     word = text[start:end]
     bare = word.rstrip(".").lower()
     if (bare in _AND and before and (word.islower() or word.isupper())) or (
@@ -305,15 +307,12 @@ def _word(text: str, start: int, end: int, before: list[_Token]) -> _Token:
     return _Token("word", word, start, end)
 
 
-def _is_letter_mark(word: str, goes_on: bool, before: list[_Token]) -> bool:
-    """Whether one or two small letters, or a Greek one, mark an affiliation.
-
-    ``goes_on`` says whether a word follows.
-    """
+def _is_letter_mark(word: str, word_follows: bool, before: list[_Token]) -> bool:
+    """Return whether one or two small letters, or a Greek one, mark an affiliation."""
     if not word.islower() or len(word) > 2 or not before:
         return False
     if len(word) == 1 and unicodedata.name(word, "").startswith("GREEK"):
         return True
     if word in _JOINS_TWO_NAMES:
-        return not goes_on or before[-1].kind != "word"
-    return (word not in _PARTICLES or not goes_on) and word.isascii()
+        return not word_follows or before[-1].kind != "word"
+    return (word not in _PARTICLES or not word_follows) and word.isascii()

@@ -1,4 +1,4 @@
-"""The title page: how much of a paper's text is the document, and text files as pages."""
+"""The title page: cut a text to its first page, and read it from text files and PDFs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from fieldsmith import InputError, SourceFile, read_text
 
 PAGE_CHARACTERS = 3000
-"""Of a text, this much is read, cut at a word: what the small embedded model can take in.
+"""Largest length of a page in characters: as much as the small embedded model can read.
 
-Of 513 title pages (the header corpus of GROBID) it holds the abstract of 95 %;
-half of them have less than 1,800 characters in all.
+It contains the abstract of 95 % of 513 title pages (GROBID's header corpus); half of them have less
+than 1,800 characters in all.
 """
 
 _COVER_CHARACTERS = 600
-"""A page with less than this is a cover: the next one is read too."""
+"""A page with fewer characters is a cover: the next one is read too."""
 
 _WORD_END = re.compile(r"\s")
 
 
 def first_page(text: str) -> str:
-    """Return the first pages of a text, at most ``PAGE_CHARACTERS``.
+    """Return the first page of a text, with any cover before it: at most ``PAGE_CHARACTERS``.
 
-    A page ends at a form feed. The text is cut there if what is before it is a page, and at the
-    last white space before the limit otherwise.
+    A page ends at a form feed; a page that is too long is cut at the last white space before the
+    limit.
     """
     pages: list[str] = []
     for page in _pages(text[: 2 * PAGE_CHARACTERS]):
@@ -46,7 +46,7 @@ def read_page(file: SourceFile) -> str:
     """Return the first page of a text file or PDF.
 
     Raises:
-        InputError: it cannot be read, or holds no text.
+        InputError: the file cannot be read, or contains no text.
     """
     if _is_pdf(file):
         from . import pdf
@@ -59,7 +59,7 @@ def read_page(file: SourceFile) -> str:
 
 
 def is_page(file: SourceFile) -> bool:
-    """Whether a file is a PDF or a plain text."""
+    """Return whether a file is a PDF or plain text."""
     return _is_pdf(file) or file.path.suffix.lower() in (".txt", ".text")
 
 

@@ -1,4 +1,4 @@
-"""The text of a PDF's first pages, by pdfminer.six, whose layout analysis reads columns."""
+"""Read the text of a PDF's first pages with pdfminer.six, whose layout analysis knows columns."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 from fieldsmith import InputError
 
 _PAGES = 3
-_NO_CHARACTER = re.compile(r"\(cid:\d+\)|\0")  # a sign that its font gives no character for
+_NO_CHARACTER = re.compile(r"\(cid:\d+\)|\0")  # a glyph without a character
 
 
 def first_pages(path: Path, enough: int) -> str:
-    """Return the text of the first pages, form feeds between them.
+    """Return the text of the first pages, with form feeds between them.
 
     Args:
         path: the file.
-        enough: characters after which no further page is read; three pages are read at most.
+        enough: number of characters after which no further page is read; at most three pages are
+            read.
 
     Raises:
-        InputError: the extra ``pdf`` is not installed, the file is broken or locked, or its first
-            pages are pictures without text.
+        InputError: the extra ``pdf`` is not installed, the file is broken or encrypted, or its
+            first pages are images without text.
     """
     try:
         from pdfminer.high_level import extract_pages
@@ -31,14 +32,14 @@ def first_pages(path: Path, enough: int) -> str:
     except ImportError as error:
         reason = "reading PDF needs the extra `pdf`: pip install 'fieldsmith[pdf]'"
         raise InputError(f"{path}: {reason}") from error
-    logging.getLogger("pdfminer").setLevel(logging.ERROR)  # it warns of what it makes the best of
+    logging.getLogger("pdfminer").setLevel(logging.ERROR)  # it warns about faults that it repairs
     pages: list[str] = []
     try:
         for layout in extract_pages(path, maxpages=_PAGES, laparams=LAParams()):
             pages.append(_NO_CHARACTER.sub("", "\n".join(_lines(layout))))
             if sum(map(len, pages)) >= enough:
                 break
-    # A broken PDF makes the parser fail in any way that Python knows.
+    # On a broken PDF the parser may raise any exception.
     except Exception as error:
         what = type(error).__name__
         raise InputError(
@@ -54,9 +55,9 @@ def first_pages(path: Path, enough: int) -> str:
 
 
 def _lines(layout: Iterable[Any]) -> Iterator[str]:
-    """Yield the lines of a page in reading order, and at the end what runs up its margin.
+    """Yield the lines of a page in reading order, and vertical text (arXiv's stamp) at the end.
 
-    Sidewards text (the stamp of arXiv) would come letter by letter.
+    pdfminer.six would return vertical text letter by letter.
     """
     from pdfminer.layout import LTChar, LTTextBox
 
@@ -75,7 +76,7 @@ def _lines(layout: Iterable[Any]) -> Iterator[str]:
 
 
 def _upwards(characters: list[Any]) -> str:
-    """Return characters that are read from the bottom to the top, column by column."""
+    """Return the text of rotated characters, read from the bottom up, column by column."""
     text, last = "", None
     for item in sorted(characters, key=lambda item: (round(item.x0 / 4), item.y0)):
         if last is not None and item.y0 - last.y1 > 0.15 * item.size:

@@ -1,12 +1,12 @@
-"""Rows of papers with their text: one JSON list, or one object a line.
+"""Read papers with their texts from JSON: one list, or one object per line.
 
 ::
 
     [{"id": "0704.0191", "title": "Foxes", "authors": ["Ann Oke", "Bo Li"],
       "abstract": "Foxes bleed.", "doi": null, "article_text": "Foxes\\nAnn Oke ..."}]
 
-``authors`` may be one string. A key that is absent is not annotated; null, "" and [] say that there
-is none.
+``authors`` may be one string. An absent key is not annotated; null, "" and [] mean that the paper
+has no value.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ TEXT = "article_text"
 _LONGEST_NAME = 200
 
 Row = tuple[str, Any]
-"""Where a row stands ("papers.json: item 3", "papers.jsonl:3"), and what it holds."""
+"""The place of a row ("papers.json: item 3", "papers.jsonl:3"), and its value."""
 
 
 def examples(file: SourceFile) -> Iterator[Example | Reject]:
-    """Yield the examples of a file; a row that is none becomes a Reject.
+    """Yield the examples of a file; an invalid row becomes a Reject.
 
     Raises:
-        InputError: the file is no JSON.
+        InputError: the file is not JSON.
     """
     for number, (place, row) in enumerate(json_rows(file.path), start=1):
         yield _example(row, place, file.split, f"{file.path.stem}-{number}")
 
 
 def json_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a JSON list or of JSONL, whose lines are read one by one.
+    """Yield the rows of a JSON list or of JSONL; JSONL is read line by line.
 
     Raises:
-        InputError: the file is no JSON; names the line.
+        InputError: the file is not JSON; names the line.
     """
     with path.open("rb") as stream:
         is_list = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
@@ -78,7 +78,7 @@ def _parsed(text: str, place: str) -> Any:
 
 
 def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:
-    """Make an example of a row; ``name`` is the document's id where the row has none."""
+    """Return the example of a row; ``name`` is the document's id if the row has none."""
     if not isinstance(row, dict):
         return Reject(place, "", f"an object is wanted, not {type(row).__name__}")
     given = row.get("id")
@@ -97,12 +97,16 @@ def _example(row: Any, place: str, split: str | None, name: str) -> Example | Re
 
 
 def record_of(fields: dict[str, Any], text: str) -> Record | None:
-    """Return the record that a row's fields make; None if it has no field at all.
+    """Return the record of a row's fields; None if it has no fields.
 
-    Identifiers, and names that digits are glued to, are written as they stand in the text.
+    Identifiers, and names that digits follow without a space, are written as in the text.
+
+    Args:
+        fields: the annotated fields, by the keys of the record.
+        text: the document's text.
 
     Raises:
-        ValueError: a field is of the wrong type; holds its name and what is wrong.
+        ValueError: a field has the wrong type; its arguments are the field and the reason.
     """
     record: Record = {}
     for key in FIELDS:
@@ -116,7 +120,7 @@ def record_of(fields: dict[str, Any], text: str) -> Record | None:
         record["authors"] = [_with_digits(name, text) for name in record["authors"]]
     for key, (find, normal) in _IDENTIFIERS.items():
         if record.get(key):
-            spans = identifiers.standing(record[key], text, find, normal)
+            spans = identifiers.occurrences(record[key], text, find, normal)
             record[key] = text[slice(*spans[0])] if spans else record[key]
     return record or None
 
@@ -136,7 +140,7 @@ def _string(key: str, value: Any) -> str | None:
 
 
 def _with_digits(name: str, text: str) -> str:
-    """Return a name with the digits that are glued to it in the text: no span ends in a word."""
+    """Return a name with the digits after it in the text, so that it ends at a word boundary."""
     if len(name) > _LONGEST_NAME or not all(word in text for word in name.split()):
         return name
     words = r"\s+".join(map(re.escape, name.split()))
@@ -147,7 +151,7 @@ def _with_digits(name: str, text: str) -> str:
 
 
 def _authors(value: Any) -> list[str]:
-    """Return the authors of a list, or of one string that names them all."""
+    """Return the authors of a list, or of one string with all names."""
     if isinstance(value, str):
         return list(dict.fromkeys(value[start:end] for start, end in names.persons(value)))
     if value is not None and not (

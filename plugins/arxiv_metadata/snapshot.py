@@ -1,4 +1,4 @@
-"""The public snapshot of arXiv's metadata: JSONL without texts, which labels documents by their id.
+"""Read the public snapshot of arXiv's metadata: JSONL that labels other files by arXiv id.
 
 ::
 
@@ -28,16 +28,19 @@ Labels = Mapping[str, dict[str, Any]]
 
 
 def is_snapshot(file: SourceFile) -> bool:
-    """Whether a file is JSONL of labels, without texts."""
+    """Return whether a file is JSONL of labels without texts."""
     line = file.first_line if file.head.startswith(b"{") and not is_page(file) else b""
     return b'"abstract"' in line and b'"authors' in line and b'"article_text"' not in line
 
 
 def labels(files: Sequence[SourceFile]) -> Labels:
-    """Return the rows of snapshots, read line by line, that label the pages among some files.
+    """Return the snapshot rows of the text files and PDFs among some files, by normal id.
+
+    Args:
+        files: files of any format; snapshots among them are read line by line.
 
     Raises:
-        InputError: a line is no JSON, or there is a snapshot and no page.
+        InputError: a line is not JSON, or there is a snapshot and no text file or PDF.
     """
     snapshots = [file.path for file in files if is_snapshot(file)]
     pages = [file.path for file in files if is_page(file)]
@@ -55,14 +58,18 @@ def labels(files: Sequence[SourceFile]) -> Labels:
 
 
 def _id_of(path: Path) -> str | None:
-    """Return the id of arXiv that a file's name tells, or its folder and its name."""
+    """Return the arXiv id in a file's name, or in the name of its folder and its name."""
     name = path.name.removesuffix(path.suffix) if not path.suffix[1:].isdigit() else path.name
     inside = f"{path.parent.name}/{name}"
     return identifiers.id_of_file(name) or identifiers.id_of_file(inside)
 
 
 def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
-    """Yield the one document of a text file or PDF, with its labels if the snapshot has them.
+    """Yield the document of a text file or PDF, with a record if the snapshot has its id.
+
+    Args:
+        file: the text file or PDF.
+        labels: rows of the snapshot, by normal id.
 
     Raises:
         InputError: the file cannot be read, or holds no text.
@@ -80,14 +87,14 @@ def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
 
 
 def _fields(row: dict[str, Any], text: str) -> dict[str, Any]:
-    """Return the fields of a row as a page may hold them.
+    """Return the fields of a row that the page can contain.
 
-    Most pages show neither id nor DOI, which the snapshot has all the same: what the page does not
-    show is none. Title and abstract are wrapped by the snapshot, not by the page.
+    The snapshot has an id and a DOI that most pages do not show: these become None. Line breaks in
+    title and abstract come from the snapshot, not from the page.
     """
     identifier, doi = str(row["id"]), row.get("doi")
-    on_page = identifiers.standing(identifier, text, identifiers.ids, identifiers.normal_id)
-    doi_on_page = isinstance(doi, str) and identifiers.standing(
+    on_page = identifiers.occurrences(identifier, text, identifiers.ids, identifiers.normal_id)
+    doi_on_page = isinstance(doi, str) and identifiers.occurrences(
         doi, text, identifiers.dois, identifiers.normal_doi
     )
     return {
@@ -104,7 +111,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _authors(row: dict[str, Any]) -> Any:
-    """Return the authors in Unicode, first names first; ``authors`` has TeX's accents."""
+    """Return the authors in Unicode, first names first; ``authors`` has TeX accents."""
     parsed = row.get("authors_parsed")
     if not isinstance(parsed, list):
         return row.get("authors")

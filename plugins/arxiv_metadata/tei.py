@@ -1,4 +1,4 @@
-"""GROBID's training files for headers: TEI whose text is the title page, and whose tags are gold.
+"""Read GROBID's training files for headers: TEI of a title page, with tags as gold annotation.
 
 ::
 
@@ -9,8 +9,8 @@
       <idno>arXiv:0704.0191v2 [q-bio.TO]</idno> <idno>doi: 10.1234/fox.1</idno>
     </front></text></tei>
 
-All text below ``<front>`` is the page. ``<lb/>`` ends a line; other white space is XML's layout and
-reads as one space. Words broken at a line's end stay broken, in the text and in the gold.
+All text below ``<front>`` is the page. ``<lb/>`` ends a line; other white space is only layout of
+the XML and becomes one space. Hyphenated line breaks are kept in the text and in the gold.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*$")
 
 @dataclass
 class _Page:
-    """The text of a header while it is read, and where what is tagged stands in it."""
+    """The text of a header that is being read, and the spans of its tagged elements."""
 
     parts: list[str] = field(default_factory=list)
     length: int = 0
@@ -56,7 +56,7 @@ class _Page:
             self.gap = ""
 
     def read(self, element: Element) -> None:
-        """Add an element with all that is below it."""
+        """Add the text of an element and of all elements below it."""
         name = _name(element)
         if name == "lb":
             self.gap = "\n"
@@ -74,10 +74,10 @@ class _Page:
 
 
 def examples(file: SourceFile) -> Iterator[Example | Reject]:
-    """Yield the one example of a file: its page, with the places of all gold.
+    """Yield the example of a file: its page, and a record with the offsets of all values.
 
     Raises:
-        InputError: the file is no well-formed XML, declares entities, or has no ``<front>``.
+        InputError: the file is not well-formed XML, declares entities, or has no ``<front>``.
     """
     front = _front(file.path)
     page = _Page()
@@ -88,13 +88,13 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
         return
     record, mentions = _gold(whole, page.tagged)
     text = first_page(whole)
-    # What does not fit the page stays in the record, without a place; the core lists it.
+    # A value beyond the end of the page stays in the record without offsets; the core lists it.
     inside = {
         pointer: spans
         for pointer, spans in mentions.items()
         if all(end <= len(text) for _, end in spans)
     }
-    # GROBID calls each of its files NAME.training.header.tei.xml, which tells no split.
+    # GROBID names each file NAME.training.header.tei.xml: "training" there is not a split.
     split = file.split_of_folder
     yield Example(Document(file.name, text), record, inside, split, str(file.path))
 
@@ -102,7 +102,7 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
 def _front(path: Path) -> Element:
     """Parse a file and return its ``<front>``.
 
-    Entities are refused: they can blow up in memory, and nothing is fetched to resolve them.
+    Entities are refused: they can expand to fill the memory, and no DTD is fetched.
     """
     parser, builder = expat.ParserCreate(), TreeBuilder()
 
@@ -147,10 +147,10 @@ def _name(element: Element) -> str:
 
 
 def _gold(text: str, tagged: dict[str, list[Span]]) -> tuple[Record, dict[str, list[Span]]]:
-    """Return the record of a page and the places of its leaves.
+    """Return the record of a page, and the spans of its values by JSON Pointer.
 
-    An identifier that stands in the page but in no ``<idno>`` is not annotated, so that its key
-    is absent. Keys are in the order of the schema.
+    If an identifier is on the page but not in an ``<idno>``, it is not annotated, and its key is
+    absent. Keys are in the order of the schema.
     """
     record: Record = {}
     mentions: dict[str, list[Span]] = {}
@@ -170,7 +170,7 @@ def _gold(text: str, tagged: dict[str, list[Span]]) -> tuple[Record, dict[str, l
         mentions[f"/authors/{number}"] = spans
     pieces = [_without_heading(text, s) for s in _stripped(text, tagged.get("div/abstract", ()))]
     if _is_split(text, pieces):
-        # Something stands between its halves, so that no span holds it.
+        # Other text is between its halves, so that no span contains it.
         record["abstract"] = "\n".join(text[start:end] for start, end in pieces[:2])
     else:
         put("abstract", pieces[:1])
@@ -180,7 +180,7 @@ def _gold(text: str, tagged: dict[str, list[Span]]) -> tuple[Record, dict[str, l
 
 
 def _stripped(text: str, spans: Sequence[Span]) -> list[Span]:
-    """Return spans without white space at their ends, and without those that are empty."""
+    """Return spans without white space at their ends, leaving out empty ones."""
     found = []
     for start, end in spans:
         inside = text[start:end]
@@ -192,12 +192,12 @@ def _stripped(text: str, spans: Sequence[Span]) -> list[Span]:
 
 
 def _id(text: str, idnos: Sequence[Span]) -> list[Span]:
-    """Return where the first id of arXiv in the ``<idno>`` elements stands, and its repeats."""
+    """Return the spans of the first arXiv id in the ``<idno>`` elements."""
     return _first(text, idnos, identifiers.ids, identifiers.normal_id)
 
 
 def _doi(text: str, idnos: Sequence[Span]) -> list[Span]:
-    """Return where the first DOI stands; inside of an ``<idno>`` white space may break it."""
+    """Return the spans of the first DOI, which white space in an ``<idno>`` may break."""
     for start, end in idnos:
         found = _BROKEN_DOI.search(text, start, end)
         others = _OTHER_IDENTIFIERS.search(text, start, end)
@@ -216,20 +216,20 @@ def _first(
     for start, end in idnos:
         for inside in find(text[start:end]):
             span = (start + inside[0], start + inside[1])
-            others = identifiers.standing(text[slice(*span)], text, find, normal)
+            others = identifiers.occurrences(text[slice(*span)], text, find, normal)
             return [span, *(other for other in others if other != span)]
     return []
 
 
 def _authors(text: str, bylines: Sequence[Span]) -> list[list[Span]]:
-    """Return each author's places: by-lines may name the same one again, in full or short."""
+    """Return the spans of each author: several by-lines may name one, in full or abbreviated."""
     found: list[tuple[str, list[Span]]] = []
     for byline_start, byline_end in bylines:
         known = len(found)
         for start, end in names.persons(text[byline_start:byline_end]):
             span = (byline_start + start, byline_start + end)
             name = " ".join(names.split(text[slice(*span)]))
-            before = found[:known]  # two of one by-line are two, however alike
+            before = found[:known]  # two names in one by-line are two persons
             same = next((s for other, s in before if names.same_person(name, other)), None)
             if same is None:
                 found.append((name, [span]))
@@ -244,5 +244,5 @@ def _without_heading(text: str, span: Span) -> Span:
 
 
 def _is_split(text: str, pieces: Sequence[Span]) -> bool:
-    """Say whether an abstract goes on after something else; a second one is another language's."""
+    """Return whether other text interrupts the abstract; else the second one is a translation."""
     return len(pieces) > 1 and not _SENTENCE_END.search(text[slice(*pieces[0])])

@@ -64,7 +64,7 @@ def test_the_schema_is_one_and_nobody_shares_it() -> None:
         ({"year": 2019}, False),
     ],
 )
-def test_what_the_schema_lets_pass(record: Record, valid: bool) -> None:
+def test_records_that_the_schema_allows(record: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(record) == valid
 
 
@@ -83,7 +83,7 @@ def test_settings() -> None:
     assert (small["window"], small["score"], small["max_length"]) == ("tokens", score, 2048)
 
 
-def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:
+def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     _, data, record = (arxiv_metadata.__doc__ or "").split("::\n")
     source = tmp_path / "papers.json"
     # Its lines are broken to fit, inside of strings, too.
@@ -236,7 +236,7 @@ def test_normal_dois(text: str, normal: str) -> None:
     assert identifiers.normal_doi(normal) == normal
 
 
-def test_where_identifiers_stand() -> None:
+def test_identifiers_in_a_text() -> None:
     text = (
         "arXiv:0704.0191v2 [hep-ph] (doi:10.5555/a(6)7), hep-th/9901001v1; not 1200.5000 nor "
         "1.10.5555/x, but https://arxiv.org/abs/2104.06608. https://doi.org/10.5555/b.c."

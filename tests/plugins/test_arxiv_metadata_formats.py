@@ -109,7 +109,7 @@ def test_nothing_is_added(text: str) -> None:
 # --- Rows with texts ------------------------------------------------------------------------------
 
 
-def test_a_list_and_lines_say_the_same(tmp_path: Path) -> None:
+def test_a_list_and_lines_give_the_same_examples(tmp_path: Path) -> None:
     listed = written(tmp_path, "papers.json", as_list(ROW))
     lines = written(tmp_path, "papers.jsonl", [ROW])
     (example,), (other,) = examples(listed), examples(lines)
@@ -267,7 +267,7 @@ def test_tei_by_hand(tmp_path: Path) -> None:
     assert texts["/title"] == ["Foxes & anticoag-\nulants"]
 
 
-def test_tei_tells_its_split_by_the_folder_alone(tmp_path: Path) -> None:
+def test_tei_takes_its_split_from_the_folder_alone(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     for name in ("a.training.header.tei.xml", "dev/b.training.header.tei.xml"):
         written(tmp_path, name, TEI)
@@ -311,7 +311,7 @@ def test_tei_beyond_the_page_keeps_its_gold_without_a_place(tmp_path: Path) -> N
 
 
 @pytest.mark.realdata("arxiv/grobid_header")
-def test_real_tei_is_read_and_its_gold_stands_in_the_text() -> None:
+def test_real_tei_is_read_and_its_gold_is_in_the_text() -> None:
     found: Counter[str] = Counter()
     for example in examples(DATA / "grobid_header" / "tei"):
         record, text = example.record or {}, example.document.text
@@ -445,7 +445,7 @@ def test_a_pdf_is_read_column_by_column(tmp_path: Path) -> None:
     assert lines[21] == "arXiv:1913.00001v2 [q-bio.TO]"
 
 
-def test_a_scan_is_told(tmp_path: Path) -> None:
+def test_a_scan_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("pdfminer")
     path = written(tmp_path, "scan.pdf", pdf_of("0 0 612 792 re f"))
     with pytest.raises(InputError, match=r"hold no text \(a scan\?\); add a text layer with OCR"):
