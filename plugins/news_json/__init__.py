@@ -1,6 +1,6 @@
-"""What a page of news says of itself: country, headline, author, source, how it begins.
+"""Country, headline, author, source, opening and other metadata of news pages.
 
-One row of article JSONL, which is laid out as a page::
+One row of article JSONL, which is converted to the text of a page::
 
     {"title": "Storm over Vellin", "authors": ["Jane Roe", "Ann Oke"], "site_name": "Vellin Post",
      "country": "Ireland", "lang": "en-IE", "url": "https://vellin.example/storm",
@@ -60,7 +60,7 @@ def extract_schema() -> Schema:
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Give the rules, then the fields as the schema describes them, then the text."""
+    """Return the rules, the fields with the descriptions of the schema, and the text."""
     fields = fieldsmith.describe_fields(schema)
     return [
         Message("system", _RULES),
@@ -70,13 +70,13 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
 
 @hookimpl
 def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Name the fields, which is enough for the embedded model."""
+    """Return a prompt that only names the fields, which is enough for the embedded model."""
     return fieldsmith.ask_for_fields(document, schema)
 
 
 @hookimpl
 def extract_load(source: Path | None) -> Iterable[Example | Reject]:
-    """Read HTML, article JSONL or instruct JSON, told apart by content; None is the sample.
+    """Read HTML, article JSONL or instruct JSON, recognised by content; None is the sample.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
@@ -87,19 +87,20 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 @hookimpl
 def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
-    """Count each field by equality and by likeness, and what is filled at all."""
+    """Count each field by equality and by similarity, and the filled fields."""
     return metric.counts(example, prediction)
 
 
 @hookimpl
 def extract_settings(preset: str) -> dict[str, object]:
-    """Let a large model read a page as a whole if it fits, the small embedded one in windows."""
+    """Use token windows: large ones, which most pages fit, for large models, else small ones."""
     score = list(metric.SCORE)
     if preset != "embedded":
         room = {"window_size": 3072, "window_overlap": 256, "max_length": 4096}
         return {"window": "tokens", **room, "score": score}
-    # Most of what is asked for stands in the first 1,200 tokens, and windows that hold none of it
-    # teach to answer nothing. Rows this long cost half with sdpa on a CPU: few at once.
+    # Most values are in the first 1,200 tokens, and a small model learns to answer nothing from
+    # windows without values. Rows of this length take half the time with sdpa on a CPU, in small
+    # batches.
     window = {"window": "tokens", "window_size": 1200, "window_overlap": 64}
     rows = {"attention": "sdpa", "batch_size": 2, "eval_batch_size": 16}
     return {**window, **rows, "max_length": 2048, "max_new_tokens": 512, "score": score}
@@ -107,7 +108,7 @@ def extract_settings(preset: str) -> dict[str, object]:
 
 @hookimpl
 def extract_export(records: Mapping[str, Record], format: str) -> str:
-    """Return records as the original has them: a JSON object a line, with ellipses.
+    """Return records in the original format: one JSON object per line, with ellipses.
 
     Raises:
         UnknownFormatError: ``format`` is not "original".

@@ -1,4 +1,4 @@
-"""Article rows: paragraphs, and beside them what a page says of itself.
+"""Read article rows: paragraphs and the metadata of the article.
 
 ::
 
@@ -7,9 +7,9 @@
      "url": "https://vellin.example/storm", "summary": ["Roofs are off."],
      "paragraphs": ["A storm came over the bay on Monday.", "Nobody was hurt."]}
 
-The paragraphs hold neither title nor author, so the row is laid out as a page (``layout``). A key
-that is missing, or an empty language or country, says nothing; ``null`` and an empty list of
-authors say that there is none.
+The paragraphs contain neither title nor author, so the row is converted to a page (``layout``). A
+missing key, or an empty language or country, is not annotated; ``null`` and an empty list of
+authors mean that there is none.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .snippets import digest, one_line, uncut
 
 
 class _Fault(ValueError):
-    """A value of a row that cannot be read; (key, reason)."""
+    """An invalid value of a row; its arguments are the key and the reason."""
 
 
 def is_row(row: Row) -> bool:
-    """Say whether a row is one of this format."""
+    """Return whether a row has this format."""
     return "paragraphs" in row
 
 
@@ -48,7 +48,7 @@ def example(row: Row, place: str, split: str | None) -> Example | Reject:
 
 
 def _id(row: Row) -> str:
-    """Return the row's own id, or one that its address and its text stand for."""
+    """Return the row's own id, or a hash of its address and text."""
     given = row.get("id")
     if isinstance(given, str | int) and not isinstance(given, bool) and given != "":
         return str(given)
@@ -69,7 +69,7 @@ def _record(row: Row) -> Record:
         "Source": _text(row, "site_name") or _text(row, "publisher"),
         "URL": _text(row, "url"),
     }
-    said = {
+    annotated = {
         "Country": bool(found["Country"]),
         "Headline": "title" in row,
         "Hit Sentence": "hit_sentence" in row,
@@ -77,7 +77,7 @@ def _record(row: Row) -> Record:
         "Language": bool(language),
         "Source": "site_name" in row or "publisher" in row,
     }
-    return {key: value for key, value in found.items() if said.get(key, True)}
+    return {key: value for key, value in found.items() if annotated.get(key, True)}
 
 
 def _article(row: Row, record: Record, document_id: str) -> layout.Article:
@@ -99,7 +99,7 @@ def _paragraphs(row: Row) -> list[str]:
     """Return the standfirst, if there is one, and the paragraphs.
 
     Raises:
-        _Fault: there is none.
+        _Fault: there is no text.
     """
     found = [*_texts(row, "summary")[:1], *_texts(row, "paragraphs")]
     if not found:
@@ -108,7 +108,7 @@ def _paragraphs(row: Row) -> list[str]:
 
 
 def _name(row: Row, named: Callable[[str], str | None], *keys: str) -> str | None:
-    """Return the name of what the first filled key says; None where none is filled."""
+    """Return the canonical name for the first non-empty key; None if all are empty."""
     given = next(((key, text) for key in keys if (text := _text(row, key))), None)
     if given is None:
         return None

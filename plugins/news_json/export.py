@@ -1,4 +1,4 @@
-"""Records in the form of the original: one JSON object a line, snippets with their ellipses."""
+"""Export records in the original format: one JSON object per line, snippets with ellipses."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fieldsmith import Record, UnknownFormatError
 from .instruct import CUT, KEYS
 
 _OPENING = 140
-"""Characters after which the original cuts an opening, at the end of a word."""
+"""Length in characters at which the original cuts an opening, at the end of a word."""
 
 _FULL_STOPS = tuple(".!?。！？؟।;")
 _QUOTES = "\"'”’»«“)]」』"
 
 
 def exported(records: Mapping[str, Record], form: str) -> str:
-    """Return records as the text of a file.
+    """Return records as the text of a file in the original format.
 
     Args:
-        records: by document id.
-        form: "original", the only one.
+        records: the records, by document id.
+        form: name of the format; only "original" is known.
 
     Raises:
         UnknownFormatError: ``form`` is something else.
@@ -40,10 +40,11 @@ def _original(record: Record) -> Record:
 
 
 def _snippet(record: Record, key: str) -> str | None:
-    """Return a snippet with "..." where it is cut.
+    """Return a snippet with "..." at the ends where it is cut.
 
-    It is cut at its end unless a sentence ends there; an opening of more than ``_OPENING``
-    characters is cut here. A hit is cut at its beginning unless the opening begins with it.
+    A snippet counts as cut at its end unless a sentence ends there, and a hit as cut at its
+    beginning unless the opening begins with it. An opening of more than ``_OPENING`` characters is
+    cut here.
     """
     text: str | None = record.get(key)
     if not text:

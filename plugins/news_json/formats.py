@@ -1,4 +1,4 @@
-"""The formats that news_json reads, told apart by content."""
+"""The formats that news_json reads, recognised by content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(source: Path) -> Iterator[Example | Reject]:
 
 
 def _once(found: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
-    """Set aside what has an id that is taken; in another split it stays, for the leak check."""
+    """Reject repeated ids within a split; across splits they are kept for the leak check."""
     taken = set()
     for row in found:
         if isinstance(row, Example):
@@ -58,7 +58,7 @@ def _examples(file: SourceFile) -> Iterator[Example | Reject]:
         elif instruct.is_row(row):
             yield instruct.example(row, place, file.split)
         else:
-            yield Reject(place, "", 'it has neither "paragraphs" (article) nor "instruction"')
+            yield Reject(place, "", 'the row has neither "paragraphs" (article) nor "instruction"')
 
 
 _FORMATS = (

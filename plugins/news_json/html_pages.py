@@ -1,4 +1,4 @@
-"""Pages of HTML: the text that a reader sees, and what the page's metadata says of it.
+"""Read HTML pages: the visible text, and labels from the page's metadata.
 
 ::
 
@@ -7,9 +7,9 @@
     <script type="application/ld+json">{"@type": "NewsArticle", "headline": "Sturm über Vellin",
      "author": {"name": "Jane Roe"}}</script></head> <body>…
 
-A label is taken from the metadata only where the text bears it out: headline, author, source and
-opening have to stand in it; country and language are inferred. A key that the metadata does not
-speak of, or speaks of in other words than the page, is absent: neither trained nor scored.
+A label is taken from the metadata only if the text confirms it: headline, author, source and
+opening must occur in it; country and language are inferred. A key that the metadata does not have,
+or has in other words than the page, is absent: neither trained nor scored.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
 from . import metadata
 from .instruct import KEYS, addressed
-from .snippets import one_line, standing
+from .snippets import find_in_text, one_line
 
 _LARGEST = 1 << 26
-"""Bytes of a page, unpacked: 64 MiB."""
+"""Size limit of a decompressed page in bytes: 64 MiB."""
 
 _HEAD_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
@@ -45,16 +45,18 @@ _INLINE = frozenset(
     "small span strike strong sub sup time tt u var wbr".split()
 )
 _LONG = 40
-"""Characters of a paragraph; what is shorter is a place, a date or a caption."""
+"""Least length of an opening in characters; shorter lines are places, dates or captions."""
 
 _JOINERS = frozenset("and und et y e i en och og a ve και и і & + / | ; , · •".split())
 
 
 def unpacked_head(file: SourceFile) -> bytes:
-    """Return how a page begins, in UTF-8 or a code of single bytes, without white space in front.
+    """Return the beginning of a page, decompressed, without white space in front.
+
+    UTF-16 is converted to UTF-8.
 
     Raises:
-        InputError: the file is packed by gzip and broken.
+        InputError: the file is compressed by gzip and broken.
     """
     is_packed = file.head.startswith(_GZIP)
     head = _read(file, _HEAD_BYTES) if is_packed else file.head
@@ -64,10 +66,10 @@ def unpacked_head(file: SourceFile) -> bytes:
 
 
 def _read(file: SourceFile, size: int) -> bytes:
-    """Read the first bytes of a file, which may be packed by gzip.
+    """Read the first bytes of a file, which may be compressed by gzip.
 
     Raises:
-        InputError: it cannot be read or unpacked.
+        InputError: the file cannot be read or decompressed.
     """
     try:
         opened = gzip.open if file.head.startswith(_GZIP) else open
@@ -79,10 +81,10 @@ def _read(file: SourceFile, size: int) -> bytes:
 
 
 def examples(file: SourceFile) -> Iterator[Example | Reject]:
-    """Yield the example of a file with a page; the file's name is its id.
+    """Yield the example of an HTML file; the file's name is its id.
 
     Raises:
-        InputError: the file cannot be read, or what reads HTML is not installed.
+        InputError: the file cannot be read, or trafilatura is not installed.
     """
     path, name = file.path, file.name
     data = _read(file, _LARGEST + 1)
@@ -93,7 +95,7 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
     if tree is None:
         yield Reject(str(path), "", "nothing in it can be read as HTML", name)
         return
-    known = metadata.of(tree)
+    known = metadata.read_metadata(tree)
     text = visible_text(tree)
     if not text:
         reason = "the page shows no text (is it filled in by a script?)"
@@ -107,10 +109,10 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
 
 
 def visible_text(tree: Any) -> str:
-    """Return the title and the text of a page, a line for each block, without what is hidden.
+    """Return the title and the visible text of a page, one line per block.
 
     Args:
-        tree: the root of the page, as lxml has it.
+        tree: the root element (lxml).
     """
     from lxml import etree
 
@@ -131,7 +133,7 @@ def visible_text(tree: Any) -> str:
 
 
 def _flowing(text: str | None) -> str:
-    """Return a text as a browser lets it flow: where its source breaks lines means nothing."""
+    """Return a text with runs of white space as one space: line breaks of HTML have no meaning."""
     return re.sub(r"\s+", " ", text or "")
 
 
@@ -153,7 +155,7 @@ def _is_hidden(element: Any) -> bool:
 
 
 def _paragraphs(tree: Any) -> list[str]:
-    """Return the paragraphs of what the extractor takes for the article."""
+    """Return the paragraphs of the article that trafilatura extracts."""
     from trafilatura import extract
 
     found = extract(copy.deepcopy(tree), include_comments=False, include_tables=False)
@@ -169,25 +171,25 @@ def _record(known: metadata.Metadata, text: str, paragraphs: list[str]) -> Recor
         "Opening Text": _opening(text, known, paragraphs),
         "Source": _first(text, known.sites),
     }
-    # Without an address in it the page has none; without an author it may have one all the same.
-    said: Record = {key: value for key, value in found.items() if value} | {"URL": known.url}
-    return {key: said[key] for key in KEYS if key in said}
+    # A page without an address has none; a missing author is only not annotated.
+    annotated: Record = {key: value for key, value in found.items() if value} | {"URL": known.url}
+    return {key: annotated[key] for key in KEYS if key in annotated}
 
 
 def _first(text: str, candidates: Iterable[str]) -> str | None:
-    """Return the first candidate that stands in the text, as it stands there."""
-    return next((found for given in candidates if (found := standing(text, given))), None)
+    """Return the first candidate that occurs in the text, as written there."""
+    return next((found for given in candidates if (found := find_in_text(text, given))), None)
 
 
 def _headline(text: str, candidates: list[str]) -> str | None:
-    """Return a headline that is a line of its own, or else one that stands in the text."""
-    found = [one for given in candidates if (one := standing(text, given))]
+    """Return the first headline that is a line of its own, or else one that is in the text."""
+    found = [one for given in candidates if (one := find_in_text(text, given))]
     lines = text.split("\n")
     return next((one for one in found if one in lines), found[0] if found else None)
 
 
 def _opening(text: str, known: metadata.Metadata, paragraphs: list[str]) -> str | None:
-    """Return the description, or else the first long paragraph that is no headline."""
+    """Return the description, or else the first long paragraph that is not a headline."""
     headlines = {title.casefold() for title in known.headlines}
     long = (
         line
@@ -198,14 +200,14 @@ def _opening(text: str, known: metadata.Metadata, paragraphs: list[str]) -> str 
 
 
 def _by_line(text: str, authors: list[str]) -> str | None:
-    """Return the authors as they stand side by side, or else the first, if it stands there."""
-    found = [one for name in authors if (one := standing(text, name))]
+    """Return the part of the text that lists all authors, or else the first author in it."""
+    found = [one for name in authors if (one := find_in_text(text, name))]
     together = _side_by_side(text, found) if len(found) == len(authors) else None
     return together or _first(text, authors[:1])
 
 
 def _side_by_side(text: str, names: list[str]) -> str | None:
-    """Return the piece of a line that is the names and what joins them, if there is one."""
+    """Return the part of a line with all names and only joining words between, or None."""
     for line in text.split("\n") if names[1:] else ():
         places = [(line.find(name), name) for name in names]
         if min(places)[0] < 0:

@@ -1,12 +1,12 @@
-"""The original instruct rows: a page's text, and a record that was written by Python's ``repr``.
+"""Read the original instruct rows: a page's text, and a record written by Python's ``repr``.
 
 ::
 
     {"instruction": " No ferry to Vellin on Monday  Skip to content News Weather ...",
      "output": "{'Country': 'Ireland', 'Hit Sentence': '... waited at the quay ...', ...}"}
 
-The output may also be the record itself, or real JSON. A row that has the record's keys and no
-page is what ``extract export --format original`` writes: it is read as a record without text.
+The output may also be the record itself, or JSON. A row with the record's keys and no page, as
+``extract export --format original`` writes it, is read as a record without text.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ KEYS = (
     "Language", "Opening Text", "Source", "URL",
 )  # fmt: skip
 CUT = ("Hit Sentence", "Opening Text")
-"""The snippets, which the original cuts and marks with an ellipsis."""
+"""The snippet fields, which the original cuts and marks with an ellipsis."""
 
 _NAMED = {"Country": names.country, "Language": names.language}
 
 _LONGEST_ANSWER = 100_000
-"""Characters of an answer that is read as Python; one has some hundreds."""
+"""Length limit of an answer in characters; usual answers have some hundreds."""
 
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _FLAT = re.compile(r"\{(?:[\s:,]|None)*\}")
 
 
 def is_row(row: Row) -> bool:
-    """Say whether a row is one of this format."""
+    """Return whether a row has this format."""
     return "instruction" in row or any(key in row for key in KEYS)
 
 
@@ -49,7 +49,7 @@ def example(row: Row, place: str, split: str | None) -> Example | Reject:
     has_id = isinstance(given, str | int) and not isinstance(given, bool) and given != ""
     if "instruction" not in row:
         if not has_id:
-            return Reject(place, "id", "a record without its page needs an id to be known by")
+            return Reject(place, "id", "a record without its page needs an id")
         return _example(str(given), "", row, place, split)
     page, output = row["instruction"], row.get("output")
     if not isinstance(page, str) or not page.strip():
@@ -64,7 +64,7 @@ def example(row: Row, place: str, split: str | None) -> Example | Reject:
 
 
 def addressed(text: str, url: str | None) -> str:
-    """Return a page's text under the line that gives its address: the model can only copy it."""
+    """Return a page's text below a line with its address, for the model to copy."""
     return f"URL: {url}\n{text}" if url else text
 
 
@@ -81,7 +81,7 @@ def _example(
 
 
 def _answer(output: object) -> Row | str:
-    """Return the record of an answer, or what is wrong with it."""
+    """Return the record of an answer, or the reason why it is invalid."""
     if isinstance(output, str):
         try:
             output = _read(output)
@@ -91,10 +91,9 @@ def _answer(output: object) -> Row | str:
 
 
 def _read(answer: str) -> object:
-    """Read JSON, or the literal of a flat dict of strings. Nothing is evaluated.
+    """Parse JSON, or the Python literal of a flat dict of strings. Nothing is evaluated.
 
-    Python's own reader of literals can be brought down by one that is nested deeply: it gets to
-    see nothing that is nested.
+    A deeply nested literal can crash Python's parser, so nested ones are refused before.
     """
     answer = answer.strip()
     if len(answer) > _LONGEST_ANSWER:
@@ -105,12 +104,12 @@ def _read(answer: str) -> object:
         if not _FLAT.fullmatch(_STRING.sub("", answer)):
             raise ValueError("not a flat dict of strings and None") from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a string's odd escapes are not this user's to mend
+        warnings.simplefilter("ignore")  # about invalid escapes, which the user cannot repair
         return ast.literal_eval(answer)
 
 
 def _record(answer: Row) -> Record | tuple[str, str]:
-    """Return a record's values as ours has them, or the field that is at fault and why."""
+    """Return the normalised record of an answer, or the invalid field and the reason."""
     record: Record = {}
     for key in KEYS:
         if key not in answer:

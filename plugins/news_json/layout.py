@@ -1,10 +1,10 @@
-"""An article laid out as a page, by one rule: what stands where is told by a hash of its id.
+"""Convert articles to the text of pages, in layouts that depend on a hash of the id.
 
-The parts of a page come in this order; each choice is made by ``SEED``, the article's id and the
-choice's own name, so that it is the same wherever the article stands in its source, and independent
-of the other choices.
+The parts of a page come in this order. Each choice is made by a hash of ``SEED``, the article's id
+and the name of the choice, so it does not depend on the article's position in its source, nor on
+the other choices.
 
-1. ``URL: …``, where the article has an address.
+1. ``URL: …``, if the article has an address.
 2. The name of the site, on a line of its own or as ``HEADLINE | SITE`` (choice "site").
 3. A menu of the article's language, on one line or on several ("menu", "menu form").
 4. The by-line ("author place": before the headline).
@@ -36,10 +36,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Article:
-    """What is laid out, each text on one line; None where there is none.
+    """The parts of an article, each text on one line; None for a missing part.
 
     Attributes:
-        language: its name; the words of an unknown one are English.
+        paragraphs: the opening and the other paragraphs; at least one.
+        author: the by-line, without its "By".
+        language: name of the language; an unknown one gets English menus.
     """
 
     id: str
@@ -54,14 +56,14 @@ class Article:
 
 
 def joined(authors: Sequence[str], language: str | None) -> str:
-    """Return several names as a by-line of the language has them: ``A, B and C``."""
+    """Return names joined as in a by-line of the language: ``A, B and C``."""
     last: str = _words(language)["and"]
     comma = last if last[0] in "、," else ", "
     return last.join([comma.join(authors[:-1]), authors[-1]] if authors[1:] else authors)
 
 
 def page(article: Article) -> str:
-    """Return the page's text."""
+    """Return the text of an article's page."""
     words = _words(article.language)
     site = _chosen(article, "site", ("above", "above", "tab", "by-line", "foot", "foot"))
     place = _chosen(article, "author place", ("before", "after", "after", "opening", "end"))
@@ -89,7 +91,7 @@ def page(article: Article) -> str:
 
 
 def _by_line(article: Article, site: str) -> str | None:
-    """Return the line that names the author, the date or the site; None where there is none."""
+    """Return the line with author, date and site; None if it has none of them."""
     wording = _chosen(article, "by", _words(article.language)["by"])
     date = article.date if _chosen(article, "date", (True, False)) else None
     parts = (
@@ -115,7 +117,7 @@ def _menu(article: Article, kind: str) -> list[str]:
 
 
 def _several(article: Article, kind: str, number: int) -> list[str]:
-    """Return so many words of the article's language, from a place on that is chosen."""
+    """Return some words of the article's language, from a chosen position on."""
     words: list[str] = _words(article.language)[kind]
     first = _chosen(article, f"{kind} first", range(len(words)))
     return (words[first:] + words[:first])[:number]

@@ -1,4 +1,4 @@
-"""What a page of HTML says of itself: JSON-LD, Open Graph, ``<html lang>`` and ``<link>``."""
+"""Read the metadata of HTML pages: JSON-LD, Open Graph, ``<html lang>`` and ``<link>``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .snippets import one_line
 
 _ARTICLE = re.compile(r"(?i)article|posting|report|review")
 
-# Domains of countries that are used for what they sound like, and one that is no country's.
+# Country domains that are mostly used for other purposes, and one that is not a country's.
 _NO_COUNTRY = frozenset("ai am cc co eu fm gg io la ly me nu su to tv ws".split())
 _DOMAINS = {"uk": "GB"}
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is said, best source first; nothing in it has been looked up in the text.
+    """The metadata of a page, from the best source first, not yet compared with the text.
 
     Attributes:
-        country: where the publisher's address is, or else what the page's domain ends in.
+        country: the country of the publisher's address, or else of the page's domain.
     """
 
     headlines: list[str]
@@ -38,8 +38,12 @@ class Metadata:
     url: str | None
 
 
-def of(tree: Any) -> Metadata:
-    """Return what a page says of itself; ``tree`` is its root, as lxml has it."""
+def read_metadata(tree: Any) -> Metadata:
+    """Return the metadata of a page.
+
+    Args:
+        tree: the root element (lxml).
+    """
     meta = _meta(tree)
     objects = list(_objects(tree))
     articles = [one for one in objects if _is_article(one)]
@@ -78,14 +82,14 @@ def _meta(tree: Any) -> dict[str, list[str]]:
 
 
 def _objects(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the page's JSON-LD, those of a graph or list one by one."""
+    """Yield the objects of the page's JSON-LD, and those in a graph or list."""
     for script in tree.iter("script"):
         if "ld+json" not in (script.get("type") or ""):
             continue
         try:
             waiting = deque([json.loads(script.text or "", strict=False)])
         except (ValueError, RecursionError):
-            continue  # a page's fault, which its other metadata may make up for
+            continue  # invalid JSON-LD: other metadata may have the values
         while waiting:
             value = waiting.popleft()
             if isinstance(value, list):
@@ -108,7 +112,7 @@ def _values(objects: list[dict[str, Any]], key: str) -> list[Any]:
 
 
 def _strings(values: list[Any]) -> list[str]:
-    """Return the distinct strings of values, or the names of those that are objects."""
+    """Return the distinct strings of values; of an object, its name."""
     named = (value.get("name") if isinstance(value, dict) else value for value in values)
     found = (one_line(_plain(text)) for name in named for text in _listed(name) if text)
     return list(dict.fromkeys(text for text in found if text))
@@ -119,7 +123,7 @@ def _plain(value: Any) -> str:
 
 
 def _authors(articles: list[dict[str, Any]], meta: dict[str, list[str]]) -> list[str]:
-    """Return the names of the first source that gives some."""
+    """Return the names of the first source that has any."""
     sources = [_values(articles[:1], "author"), *(meta.get(name, []) for name in _AUTHOR_NAMES)]
     for source in sources:
         found = [name for name in _strings(source) if not _is_address(name)]
@@ -129,7 +133,7 @@ def _authors(articles: list[dict[str, Any]], meta: dict[str, list[str]]) -> list
 
 
 def _is_address(name: str) -> bool:
-    """Say whether a name is none, but an address or a number."""
+    """Return whether a name is an address or has no letters."""
     return "://" in name or "@" in name or not any(map(str.isalpha, name))
 
 
@@ -137,7 +141,7 @@ _AUTHOR_NAMES = ("author", "article:author", "parsely-author", "dc.creator", "dc
 
 
 def _without_site(title: str, sites: list[str]) -> list[str]:
-    """Return a title without the site's name, and without what stands behind its last bar."""
+    """Return a title without the site's name, and also the part before its last bar."""
     for site in sites:
         title = re.sub(rf"\s+[|–—·-]\s+{re.escape(site)}$", "", title)
     head, bar, _rest = title.rpartition(" | ")

@@ -1,4 +1,4 @@
-"""What is counted for one document: each field by equality and by likeness, and the record."""
+"""The metric: counts of each field by equality and similarity, and of valid records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .snippets import one_line
 Same = Callable[[str, str], bool]
 
 INFERRED = ("Country", "Language")
-"""From closed lists: nearly right is wrong."""
+"""Fields with closed lists of values, compared only by equality."""
 
 SCORE = (
     "country_exact", "headline_levenshtein", "hit_sentence_levenshtein", "influencer_levenshtein",
@@ -22,16 +22,16 @@ SCORE = (
 
 
 def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
-    """Return (matched, predicted, gold) by name, for each key that the gold record has.
+    """Return (matched, predicted, gold) by name, for each field that the gold record has.
 
-    - ``FIELD_exact``: equal but for white space.
-    - ``FIELD_levenshtein``, of the spans: equal, case and white space aside, but for a fifth of
-      the longer one's characters.
-    - ``complete``: matched are the fields that both fill, with whatever; its recall is the share
-      of what there is that was answered.
+    - ``FIELD_exact``: equal without regard to white space.
+    - ``FIELD_levenshtein``, only of spans: without regard to case and white space, at most a fifth
+      of the longer value's characters differ.
+    - ``complete``: the fields that both records fill, with any value; its recall is the share of
+      the gold fields that were answered.
     - ``valid``: whether there is a valid record; its recall is the share of documents.
 
-    A key that the gold record does not have is not annotated, so nothing is counted for it.
+    A field that the gold record does not have is not annotated, so nothing is counted for it.
     """
     gold = example.record or {}
     predicted = prediction.record or {}

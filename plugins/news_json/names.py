@@ -1,4 +1,4 @@
-"""Countries and languages under one name each, whatever code or name a source gives."""
+"""Canonical names of countries and languages, by the codes and names that sources use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FILE = Path(__file__).parent / "names.json"
 
 
 def country(given: str) -> str | None:
-    """Return the name of a country by its code (ISO 3166-1, two or three letters) or a name.
+    """Return the canonical name of a country for a code (ISO 3166-1) or a name of it.
 
     >>> country("de"), country("USA"), country("Korea (the Republic of)"), country("Atlantis")
     ('Germany', 'United States', 'South Korea', None)
@@ -20,7 +20,7 @@ def country(given: str) -> str | None:
 
 
 def language(given: str) -> str | None:
-    """Return the name of a language by its tag (BCP 47, ISO 639) or a name.
+    """Return the canonical name of a language for a tag (BCP 47, ISO 639) or a name of it.
 
     >>> language("en-US"), language("nb"), language("Deutsch"), language("tlh")
     ('English', 'Norwegian', 'German', None)
@@ -32,7 +32,7 @@ def language(given: str) -> str | None:
 
 @functools.cache
 def _names(kind: str) -> dict[str, str]:
-    """Return the one name of every spelling, folded."""
+    """Return the canonical name by normalised spelling."""
     spellings: dict[str, list[str]] = json.loads(_FILE.read_text(encoding="utf-8"))[kind]
     found = {_folded(name): name for name in spellings}
     for name, others in spellings.items():
@@ -41,7 +41,7 @@ def _names(kind: str) -> dict[str, str]:
 
 
 def _folded(name: str) -> str:
-    """Return a name without case, accents, punctuation and the article."""
+    """Return a name without case, accents, punctuation and "the"."""
     plain = name.casefold().replace("(the)", " ").replace("&", " and ").removeprefix("the ")
     letters = (
         character if character.isalnum() else " "

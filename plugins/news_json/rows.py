@@ -1,4 +1,4 @@
-"""JSON files as rows: a list of objects, one object, or one object a line."""
+"""Read the rows of JSON files: a list of objects, one object, or one object per line."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fieldsmith import InputError, Reject, read_text
 Row = dict[str, Any]
 
 _TRIED = 100
-"""Lines that are tried before a file counts as one JSON text."""
+"""Number of lines without an object after which a file is read as one JSON text."""
 
 
 def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
-    """Yield the place and the object of each row; what is no object comes as a Reject.
+    """Yield the place and the object of each row; a row that is not an object is a Reject.
 
-    One object a line is read lazily, anything else as a whole.
+    A file with one object per line is read lazily, any other as a whole.
 
     Raises:
-        InputError: the file cannot be read, or is one JSON text and broken.
+        InputError: the file cannot be read, or it is one broken JSON text.
     """
     if _is_lines(path):
         yield from _lines(path)
@@ -32,16 +32,16 @@ def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno}"
-        raise InputError(f"{place}: broken JSON: {error.msg}; mend the file") from error
+        raise InputError(f"{place}: broken JSON: {error.msg}; repair the file") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: broken JSON: {error}; mend the file") from error
+        raise InputError(f"{path}: broken JSON: {error}; repair the file") from error
     for number, row in enumerate(value if isinstance(value, list) else [value], start=1):
         place = f"{path}: row {number}"
         yield place, row if isinstance(row, dict) else _no_object(place, row)
 
 
 def parsed(line: bytes, place: str) -> Row | Reject:
-    """Return the object of a line of JSONL, or a Reject that says why there is none."""
+    """Return the object of a line of JSONL, or a Reject with the reason."""
     try:
         row = json.loads(line.decode())
     except UnicodeDecodeError:
@@ -52,7 +52,7 @@ def parsed(line: bytes, place: str) -> Row | Reject:
 
 
 def _is_lines(path: Path) -> bool:
-    """Say whether a file has one object a line, be it that the first ones are broken."""
+    """Return whether a file has one object per line; the first lines may be broken."""
     filled = (line for line in _bytes(path) if line.strip())
     for line in itertools.islice(filled, _TRIED):
         if line.lstrip().startswith(b"["):

@@ -1,4 +1,4 @@
-"""Pieces of a page's text: without the ellipses at their ends, and as the page writes them."""
+"""Normalise snippets of a page: remove ellipses, and find the snippet in the page's text."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, its runs of white space as single spaces."""
+    """Return a text with each run of white space as a single space."""
     return " ".join(text.split())
 
 
 def digest(text: str) -> str:
-    """Return hex digits that stand for a text, whatever JSON has spelt in it."""
+    """Return the SHA-256 of a text in hex; lone surrogates from JSON are allowed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def uncut(snippet: str) -> str:
-    """Return a snippet without the ellipses that say where it was cut.
+    """Return a snippet without the ellipses at its ends.
 
     >>> uncut("... a record of 2.803 points ...")
     'a record of 2.803 points'
     """
-    for _end in range(2):  # backwards, then forwards again: a match at the beginning is linear
+    for _end in range(2):  # reversed for the end: a match at the beginning takes linear time
         snippet = snippet[::-1]
         snippet = snippet[_prefix(snippet) :]
     return snippet
@@ -42,11 +42,11 @@ def _prefix(text: str) -> int:
     return found.end() if found else 0
 
 
-def standing(text: str, value: str) -> str | None:
-    """Return a value as a text writes it, or None where it does not.
+def find_in_text(text: str, value: str) -> str | None:
+    """Return a value as a text writes it, or None if it is not in the text.
 
-    White space, case and the kinds of quotes and dashes may differ; it must begin and end at the
-    border of a word.
+    White space, case and the kinds of quotes and dashes may differ. The match must begin and end
+    at word boundaries.
     """
     folded, places = _folded(text)
     sought = _folded(value)[0].strip()
@@ -61,7 +61,7 @@ def standing(text: str, value: str) -> str | None:
 
 @functools.lru_cache(maxsize=2)
 def _folded(text: str) -> tuple[str, array[int]]:
-    """Return a text in which what may differ is the same, and where each character is from."""
+    """Return a text in normal form, and the offset of each of its characters in the original."""
     kept: list[str] = []
     places = array("q")
     for at, character in enumerate(text):
@@ -74,6 +74,6 @@ def _folded(text: str) -> tuple[str, array[int]]:
 
 
 def _joined(text: str, at: int) -> bool:
-    """Say whether an offset is inside a word."""
+    """Return whether an offset is inside of a word."""
     pair = text[at - 1 : at + 1] if at else ""
     return len(pair) == 2 and pair.isalnum() and not _UNSPACED.search(pair)

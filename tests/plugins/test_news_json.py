@@ -84,7 +84,7 @@ def test_the_schema_has_the_keys_in_their_order_and_nobody_shares_it() -> None:
         ({"Date": "today"}, False),
     ],
 )
-def test_what_the_schema_lets_pass(record: Record, valid: bool) -> None:
+def test_records_that_the_schema_allows(record: Record, valid: bool) -> None:
     assert Draft202012Validator(SCHEMA).is_valid(record) == valid
 
 
@@ -102,7 +102,7 @@ def test_settings(preset: str, size: int) -> None:
     assert "headline_levenshtein" in settings["score"]  # type: ignore[operator]
 
 
-def test_the_example_in_the_docstring_is_read_as_it_says(tmp_path: Path) -> None:
+def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     row, record = (
         json.loads(block.split("\n\n")[1]) for block in (news_json.__doc__ or "").split("::")[1:]
     )
@@ -272,7 +272,7 @@ def test_export_marks_where_snippets_are_cut(
     assert (row["Hit Sentence"], row["Opening Text"]) == (hit, opening)
 
 
-def test_an_unknown_format_is_told_the_known_one() -> None:
+def test_an_unknown_format_names_the_known_one() -> None:
     with pytest.raises(UnknownFormatError, match="original"):
         news_json.extract_export({}, "turtle")
 
@@ -316,7 +316,7 @@ def test_the_sample_is_what_its_tool_makes() -> None:
         assert (SAMPLE / name).read_bytes() == content.encode(), f"run the tool: {name} differs"
 
 
-def test_the_sample_is_valid_and_every_span_stands_in_its_text() -> None:
+def test_the_sample_is_valid_and_every_span_is_in_its_text() -> None:
     sizes = {split: len(found) for split, found in sample().items()}
     assert sizes == {"train": 240, "validation": 30, "test": 50}
     validator = Draft202012Validator(SCHEMA)
@@ -345,7 +345,7 @@ def test_the_sample_is_varied() -> None:
     assert sum(len(example.document.text) > 1_200 for example in documents) >= 15
 
 
-def test_by_lines_stand_before_and_after_the_headline_and_at_the_end() -> None:
+def test_by_lines_are_before_and_after_the_headline_and_at_the_end() -> None:
     places: Counter[str] = Counter()
     for example in (example for found in sample().values() for example in found):
         record = example.record or {}
@@ -359,7 +359,7 @@ def test_by_lines_stand_before_and_after_the_headline_and_at_the_end() -> None:
     assert len(places) == 3
 
 
-def test_the_test_documents_tell_stories_of_their_own() -> None:
+def test_the_test_documents_have_stories_of_their_own() -> None:
     def stories(split: str) -> set[str]:
         found = (example.record or {} for example in sample()[split])
         return {"".join(c for c in record["Headline"] if not c.isdigit()) for record in found}

@@ -54,7 +54,7 @@ PAGE_TEXT = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder whose name tells no split; pytest's own begin with "test"."""
+    """A folder whose name is not that of a split; pytest's own begin with "test"."""
     path = tmp_path / "corpus"
     path.mkdir()
     return path
@@ -309,7 +309,7 @@ PAGE = f"""<!DOCTYPE html><html lang="en-IE"><head><title>Storm | Vellin Post</t
 </p></body></html>"""
 
 
-def test_a_page_tells_its_split_by_the_folder_alone(tmp_path: Path) -> None:
+def test_a_page_takes_its_split_from_the_folder_alone(tmp_path: Path) -> None:
     (tmp_path / "test").mkdir()
     for name in ("the-driving-test.html", "test/storm.html"):
         written(tmp_path, PAGE, name)
@@ -370,7 +370,7 @@ def test_packed_and_otherwise_encoded_pages_are_the_same(folder: Path) -> None:
         ("https://vellin.example/storm", "javascript:alert(1)", "URL", None),
     ],
 )  # fmt: skip
-def test_a_label_has_to_be_borne_out(
+def test_a_label_must_be_in_the_text(
     folder: Path, old: str, new: str, key: str, value: str | None
 ) -> None:
     assert old in PAGE
@@ -428,7 +428,7 @@ def test_without_the_extra_a_line_says_what_to_install(
         loaded(written(folder, PAGE, "storm.html"))
 
 
-def test_a_packed_file_that_is_too_large_or_broken_is_told(
+def test_a_packed_file_that_is_too_large_or_broken_is_rejected(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trafilatura")
@@ -492,7 +492,7 @@ def test_a_first_line_that_is_broken_costs_itself_alone(folder: Path) -> None:
         ('[{"paragraphs": ' + "[" * 100_000, InputError),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_in_a_line(
+def test_a_file_that_cannot_be_read_is_one_line(
     folder: Path, content: str | bytes, error: type[Exception]
 ) -> None:
     path = written(folder, content, "x.json")
@@ -501,7 +501,7 @@ def test_a_file_that_cannot_be_read_is_told_in_a_line(
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_is_told_too(folder: Path) -> None:
+def test_a_missing_source_is_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         loaded(folder / "nowhere")
 
@@ -545,7 +545,7 @@ def test_any_bytes_are_read_or_refused_as_expected(tmp_path: Path, data: bytes) 
 
 
 @pytest.mark.realdata("news/fundus")
-def test_every_article_is_read_and_its_record_stands_in_its_page() -> None:
+def test_every_article_is_read_and_its_record_is_in_its_page() -> None:
     found = loaded(DATA / "fundus" / "articles.jsonl")
     assert len(found) == 193
     filled: Counter[str] = Counter()
@@ -562,7 +562,7 @@ def test_every_article_is_read_and_its_record_stands_in_its_page() -> None:
 
 
 @pytest.mark.realdata("news/fundus")
-def test_every_page_is_read_and_its_labels_stand_in_it() -> None:
+def test_every_page_is_read_and_its_labels_are_in_it() -> None:
     pytest.importorskip("trafilatura")
     found = loaded(DATA / "fundus" / "html")
     assert len(found) == 40

@@ -1,4 +1,4 @@
-"""Snippets of a page: ellipses go, and what is left stands in the page."""
+"""Snippets of a page: ellipses are removed, and the rest is found in the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldsmith_news_json.snippets import standing, uncut
+from fieldsmith_news_json.snippets import find_in_text, uncut
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_ellipses_at_the_ends_go(snippet: str, plain: str) -> None:
     ],
     ids=lambda text: str(text)[:20],
 )
-def test_where_a_value_stands(text: str, value: str, found: str | None) -> None:
-    assert standing(text, value) == found
+def test_find_in_text(text: str, value: str, found: str | None) -> None:
+    assert find_in_text(text, value) == found
 
 
 @given(st.text(), st.text())
-def test_what_stands_is_a_piece_of_the_text(text: str, value: str) -> None:
-    found = standing(text, value)
+def test_what_is_found_is_a_piece_of_the_text(text: str, value: str) -> None:
+    found = find_in_text(text, value)
     assert found is None or found in text
