@@ -165,7 +165,7 @@ def split_of(path: Path, source: Path, *, folder_alone: bool = False) -> str | N
         source: the folder that the user named, or the file itself.
         folder_alone: the file is one document and named after it: only its folder counts.
 
-    >>> split_of(Path("corpus/CDR_DevelopmentSet.PubTator.txt"), Path("corpus"))
+    >>> split_of(Path("corpus/Names_DevelopmentSet.txt"), Path("corpus"))
     'validation'
     """
     if path == source:

@@ -156,7 +156,7 @@ class LarkRules:
         for alone in ("$ref", "anyOf"):
             beside = [k for k in node.keywords if k in (ABOVE_VERBATIM | _VERBATIM) - {alone}]
             if alone in node.keywords and beside:
-                raise node.error(alone, f"stands beside {beside[0]}; write that within it")
+                raise node.error(alone, f"is beside {beside[0]}; write that inside it")
         options = [*node.target(), *node.branches("anyOf")]
         if options:
             return [self._rule(option) for option in options if self._has_value(option)]

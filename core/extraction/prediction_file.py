@@ -139,7 +139,7 @@ def read_lines(path: Path) -> Iterator[Line]:
             )
         if identifier in first:
             raise InputError(
-                f"{path}:{number}: the id {identifier!r} stands in line {first[identifier]} too"
+                f"{path}:{number}: the id {identifier!r} is already in line {first[identifier]}"
             )
         first[identifier] = number
         yield Line(identifier, record, str(row.get("error", "")), str(row.get("plugin", "")))

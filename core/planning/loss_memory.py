@@ -2,7 +2,7 @@
 
 The loss projects hidden states to the vocabulary in tiles (trl/kernels/chunked_logprob.py) and
 never holds whole logits. Without Triton the same code runs here, on fake tensors; its kernels for
-GPUs do not, so an operation that allocates what they allocate stands for them.
+GPUs do not, so an operation that allocates the same replaces them.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class ScoreDifference:
 
 
 class ValueChange(NamedTuple):
-    """What happened to a value, such as ``("diseases", "rash", "no longer found")``."""
+    """What happened to a value, such as ``("names", "Ada", "no longer found")``."""
 
     field: str
     value: str

@@ -107,7 +107,7 @@ def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:
         ([{"id": "z", "record": record([], [])}], "such as 'a' in the gold and 'z' here"),
         ([{"id": 1, "record": record([], [])}], "theirs.jsonl:1: a line of predictions has a"),
         ([{"id": "a", "record": []}], "theirs.jsonl:1: a line of predictions has"),
-        ([{"id": "a", "record": None}] * 2, "theirs.jsonl:2: the id 'a' stands in line 1 too"),
+        ([{"id": "a", "record": None}] * 2, "theirs.jsonl:2: the id 'a' is already in line 1"),
     ],
 )
 def test_what_cannot_be_scored_is_one_line(
