@@ -1,1 +1,1 @@
-"""Measurements that can be made again: ``python -m benchmarks NAME``."""
+"""Reproducible measurements: ``python -m benchmarks NAME``."""

@@ -1,4 +1,4 @@
-"""How long ``extract audit`` takes over many documents, and the most memory that it holds.
+"""Measure the time and peak memory of ``extract audit`` on many documents.
 
     python -m benchmarks.audit [--documents 100000] [--words 60] [--window document]
 
@@ -52,7 +52,7 @@ def documents(count: int, words: int, seed: int = 0) -> Iterator[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took; seconds of the processor say it on a machine that others use too."""
+    """Time and memory of a command; processor seconds do not depend on other processes."""
 
     seconds: float
     processor_seconds: float
@@ -61,7 +61,7 @@ class Cost:
 
 
 def measure(command: Sequence[str | Path]) -> Cost:
-    """Run a command and return what it took."""
+    """Run a command and return its cost."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)
@@ -73,7 +73,7 @@ def measure(command: Sequence[str | Path]) -> Cost:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print what the command takes."""
+    """Print the cost of the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit")
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--words", type=int, default=60)

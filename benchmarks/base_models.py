@@ -1,4 +1,4 @@
-"""What the base model that ships is worth: equal fine-tuning of it and of two others.
+"""Compare the shipped base model with two others by equal fine-tuning.
 
     python -m benchmarks base_models --data DATA [--copying FOLDER] [--only CASE]... [--seed 42]
                               [--minutes M] [--set key=value]... [--output runs/base]
@@ -7,8 +7,8 @@
 For each domain (--only: for a case of `quality`), three models of one architecture, with one
 tokenizer, are fine-tuned with the same settings, seed and number of steps, and answer the same
 documents: the one that ships, one of random weights (made from the seed, in the output folder),
-and, where --copying names it, one that has learned to copy random tokens and no more. The first
-stage of the tool makes that, with the tokenizer that it finds in its --checkpoint::
+and, if --copying names one, a model that has only learned to copy random tokens. The first stage of
+the pretraining tool makes that, with the tokenizer that it finds in its --checkpoint::
 
     mkdir copying-state && cp core/base/tokenizer.json copying-state/
     python tools/pretrain_base.py --text DATA --out copying --minutes 60 --copying-only
@@ -16,7 +16,7 @@ stage of the tool makes that, with the tokenizer that it finds in its --checkpoi
 
 With --minutes a training has as many steps as the shipped model makes in that time, by the speed
 that `extract plan` measures, for all three. `base.json` and `base.md` in the output folder hold the
-scores; started again with the same arguments, it goes on where it was.
+scores; started again with the same arguments, the benchmark resumes.
 
 --copying-test asks the model, before any fine-tuning, to copy strings of random characters.
 """
@@ -220,7 +220,7 @@ def _add(output: Path, name: str, entry: Mapping[str, Any]) -> None:
 
 
 def section(name: str, entry: Mapping[str, Any]) -> str:
-    """Return what base.md says of a case."""
+    """Return the section of a case in base.md."""
     columns = {
         **{base: found["scores"] for base, found in entry["bases"].items()},
         **entry["baselines"],
@@ -230,11 +230,11 @@ def section(name: str, entry: Mapping[str, Any]) -> str:
         for metric in entry["names"]
     ]
     documents = entry["documents"]
-    told = ", ".join(entry["set"])
+    chosen = ", ".join(entry["set"])
     steps = ", ".join(
         f"{base} {found['training']['steps']}" for base, found in entry["bases"].items()
     )
     return (
         f"## {name}\n\n{documents['train']} documents trained on, {documents['scored']} scored; "
-        f"{told}; steps: {steps}.\n\n{table(['F1', *columns], rows)}"
+        f"{chosen}; steps: {steps}.\n\n{table(['F1', *columns], rows)}"
     )

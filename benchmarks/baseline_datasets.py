@@ -1,4 +1,4 @@
-"""A plain baseline for dcat_datasets: regular expressions; and the scores of other systems' files.
+"""Score a baseline of regular expressions for dcat_datasets, and the files of other systems.
 
     python -m benchmarks.baseline_datasets --data PAIRS [--outputs FOLDER]...
 
@@ -105,8 +105,8 @@ def _print(head: str, counts: Iterable[Mapping[str, Counts]]) -> None:
         if f"{name}/f1" in scores:
             rates = [scores[f"{name}/{rate}"].value for rate in ("precision", "recall")]
             f1 = scores[f"{name}/f1"]
-            told = f"{f1.value:.3f} ({f1.low:.3f} to {f1.high:.3f})"
-            print(f"  {name:20} P {rates[0]:.3f}  R {rates[1]:.3f}  F1 {told}")
+            shown = f"{f1.value:.3f} ({f1.low:.3f} to {f1.high:.3f})"
+            print(f"  {name:20} P {rates[0]:.3f}  R {rates[1]:.3f}  F1 {shown}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plain baseline for named entities: the strings of the training documents, looked up.
+"""Score a dictionary baseline for named entities: the strings of the training documents.
 
     python benchmarks/baseline_ner.py TRAIN TEST
 
@@ -29,7 +29,7 @@ def pattern_of(examples: Iterable[Example], field: str) -> re.Pattern[str]:
 
 
 def fitted(examples: Sequence[Example]) -> Callable[[Document], Record]:
-    """Return what answers a document by the strings of the examples."""
+    """Return a function that answers a document by the strings of the examples."""
     patterns = {field: pattern_of(examples, field) for field in FIELDS}
 
     def predict(document: Document) -> Record:

@@ -1,4 +1,4 @@
-"""Plain baselines for pages of news: their first lines, and for HTML their metadata.
+"""Score baselines for news pages: their first lines, and the metadata of HTML.
 
     python -m benchmarks.baseline_news --data PATH
 

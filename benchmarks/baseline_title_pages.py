@@ -1,4 +1,4 @@
-"""A plain baseline for title pages: first lines, headings and regular expressions; no training.
+"""Score a baseline for title pages: first lines, headings, regular expressions; no training.
 
     python -m benchmarks.baseline_title_pages --data PATH
 

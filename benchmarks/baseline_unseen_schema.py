@@ -1,4 +1,4 @@
-"""A plain baseline for the small print of first pages: patterns, and words that institutes have.
+"""A baseline for the small print of first pages: patterns and typical words of institutes.
 
 A line that holds "University" or the like is an affiliation up to the last such word's comma, and
 what follows on it, or on the next line where that one ends in nothing else, is its address.

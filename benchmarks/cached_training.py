@@ -1,4 +1,4 @@
-"""One training of a benchmark: made, gone on with where it was killed, never made twice."""
+"""Trainings of benchmarks: cached by their settings, and resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ Answer = Callable[[Example], Record | None]
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained, and where.
+    """A training job and its run folder.
 
-    data_hash: the sha256 of the examples in ``data``, as ``read_splits`` returns it.
-    chosen: settings as ``--set`` takes them.
+    Attributes:
+        data_hash: the sha256 of the examples in ``data``, as ``read_splits`` returns it.
+        chosen: settings as ``--set`` takes them.
     """
 
     plugin: Plugin
@@ -40,7 +41,7 @@ class Training:
 
     @property
     def settings(self) -> Resolved:
-        """The settings that it has to have. Raises SettingsError."""
+        """The settings of the training. Raises SettingsError."""
         own = self.plugin.settings(EMBEDDED)
         return resolve(EMBEDDED, self.plugin.name, own, parse_assignments(self.chosen))
 
@@ -51,11 +52,11 @@ class Training:
 
     @property
     def clock(self) -> Path:
-        """The file in which ``benchmarks.timed`` notes how long it took."""
+        """The file in which ``benchmarks.timed_training`` stores the seconds."""
         return self.folder.with_name(f"{self.folder.name}.clock.jsonl")
 
     def make(self) -> None:
-        """Train and score; go on with a run that was interrupted, leave one that is whole.
+        """Train and score; resume an interrupted run, and skip a complete one.
 
         Raises:
             RunError: there is a run made otherwise, or the training failed.

@@ -1,11 +1,11 @@
-"""How long a string of random characters the embedded model copies, before any fine-tuning.
+"""Measure the length of random strings that the embedded model copies before fine-tuning.
 
     python -m benchmarks base_models --copying-test [--model FOLDER] [--strings 10] [--seed 42]
 
 The document is the string; the prompt asks for one field, as a plugin's would. Answers are greedy,
-on the weights as they are (float32, not quantised): "free" ones are held to nothing, "held" ones to
-the grammar of schema and document, as by ``extract predict``. An answer is right if it is an object
-with exactly that string as its only value; how the field's name is spelled does not count.
+with the original weights (float32, not quantised): "free" ones are unconstrained, "held" ones are
+constrained by the grammar of schema and document, as in ``extract predict``. An answer is right if
+it is an object with exactly that string as its only value; the name of the field does not count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST = 100
 BUCKET = 10
 
 CHARACTERS = string.ascii_letters + string.digits + ".,;:!?()+-=/%&#@*<>_~"
-"""What a string is made of; neither white space nor what JSON writes otherwise."""
+"""Characters of the strings: no white space, and none that JSON escapes."""
 
 FIELD = "text"
 SCHEMA: Schema = {
@@ -47,7 +47,7 @@ class Trial:
 
 
 def trials(tokenizer: Any, strings: int, seed: int) -> Iterator[Trial]:
-    """Yield so many strings for each number of tokens, from 1 to LONGEST."""
+    """Yield some strings for each number of tokens from 1 to LONGEST."""
     source = random.Random(seed)
     for tokens in range(1, LONGEST + 1):
         for _ in range(strings):
@@ -77,7 +77,9 @@ def right(answer: str, text: str) -> bool:
 def shares(outcomes: Sequence[tuple[int, Mapping[str, bool]]]) -> str:
     """Return a table: of each ten lengths, what share of the strings was copied exactly.
 
-    outcomes: the number of tokens, and whether the copy was exact by way of decoding; at least one.
+    Args:
+        outcomes: for each string, its number of tokens and whether the copy was exact, by decoding
+            mode; at least one.
     """
     by_length: dict[str, list[Mapping[str, bool]]] = {}
     for tokens, exact in outcomes:
@@ -95,8 +97,11 @@ def shares(outcomes: Sequence[tuple[int, Mapping[str, bool]]]) -> str:
 def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) -> str:
     """Return the table of ``shares`` for a base model.
 
-    model: what the setting ``model`` takes.
-    strings: for each number of tokens.
+    Args:
+        model: a value of the setting ``model``.
+        strings: number of strings for each number of tokens.
+        seed: seed of the random strings.
+        longest: largest number of tokens.
 
     Raises:
         SettingsError: the model does not load.

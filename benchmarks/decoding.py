@@ -153,7 +153,7 @@ def made_up_pages(source: random.Random) -> Iterator[tuple[str, dict[str, str]]]
 
 @dataclass
 class Side:
-    """One way to answer: what it is called, what it does, and the seconds it took in each round."""
+    """A way to answer: its name, its function, and the seconds of each round."""
 
     name: str
     answer: Callable[[], list[tuple[int, ...]]]
@@ -175,7 +175,7 @@ def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, ob
 
 
 def load(run: Path, *, merged: bool = True) -> Any:
-    """Load a run's model and what it takes to ask it."""
+    """Load a run as an extractor."""
     from fieldsmith.extraction.extractor import Extractor
     from fieldsmith.model.loading import load_for_inference, load_tokenizer
     from fieldsmith.model.prompts import PromptFormat
@@ -214,7 +214,7 @@ def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
 
 
 def ours(extractor: Any, prompts: Sequence[Any], batch: int, stats: Any) -> Side:
-    """Return our side."""
+    """Return the side of this package."""
     from fieldsmith.decoding.generate import generate
 
     def answer() -> list[tuple[int, ...]]:
@@ -232,7 +232,7 @@ def ours(extractor: Any, prompts: Sequence[Any], batch: int, stats: Any) -> Side
 
 
 def theirs(extractor: Any, prompts: Sequence[Any], batch: int, *, held: bool = True) -> Side:
-    """Return the side of transformers, held to the grammars or free."""
+    """Return the side of transformers, constrained by the grammars or not."""
 
     def answer() -> list[tuple[int, ...]]:
         found: list[tuple[int, ...]] = [()] * len(prompts)
@@ -277,7 +277,7 @@ def generated(extractor: Any, prompts: Sequence[Any], *, held: bool) -> list[tup
 
 
 def processor(prompts: Sequence[Any], start: int) -> Any:
-    """Return a logits processor that holds rows to their grammars, a mask for each token."""
+    """Return a logits processor that masks each token by the grammar of its row."""
     import torch
     from transformers.generation.logits_process import LogitsProcessor
 
@@ -325,7 +325,7 @@ def processor(prompts: Sequence[Any], start: int) -> Any:
 
 
 def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
-    """Print what both sides take for some documents, and what ours does with its steps."""
+    """Print the speed of both sides on some documents, and statistics of our decoding."""
     from fieldsmith.decoding.sequence import DecodingStats
 
     prompts = asked(extractor, documents)
@@ -359,13 +359,14 @@ def compare(extractor: Any, documents: Sequence[Document], rounds: int) -> None:
             a == b for a, b in zip(answers["ours", batch], answers["held", batch], strict=True)
         )
         print(
-            f"  batch {batch}: {same} of {len(prompts)} windows have the same answer; {told(stats)}"
+            f"  batch {batch}: {same} of {len(prompts)} windows have the same answer; "
+            f"{summary(stats)}"
         )
         assert same >= ALIKE * len(prompts), "the sides do not answer alike"
 
 
-def told(stats: Any) -> str:
-    """Return what a stats says."""
+def summary(stats: Any) -> str:
+    """Return the statistics of decoding as one line."""
     share = (stats.grammar_seconds + stats.compile_seconds) / stats.total_seconds
     return (
         f"{stats.tokens / stats.steps:.2f} tokens a model step; of the tokens "
@@ -376,7 +377,7 @@ def told(stats: Any) -> str:
 
 
 def grammars(extractor: Any, documents: Sequence[Document]) -> None:
-    """Print what masks and grammars cost."""
+    """Print the time of masks and grammars."""
     from fieldsmith.decoding.sequence import DecodingStats, Prompt
 
     texts = [document.text for document in documents]
@@ -388,7 +389,7 @@ def grammars(extractor: Any, documents: Sequence[Document]) -> None:
         stats = DecodingStats()
         side = ours(extractor, prompts, 1, stats)
         answers = side.answer()
-        print(f"  a document of {WORDS} words, {name}: {told(stats)}")
+        print(f"  a document of {WORDS} words, {name}: {summary(stats)}")
     matcher = grammar.matcher()
     masks = []
     for token in answers[0]:

@@ -1,4 +1,4 @@
-"""What others published, with what it was measured on and how far ours can be compared with it."""
+"""Published scores of other systems, their conditions, and how comparable ours are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """The numbers of one system.
+    """The published scores of one system.
 
-    f1: by the names that our tables have, from 0 to 1.
-    measured: documents, split and metric.
-    source: where it stands.
-    comparable: what differs from our measurement, or that nothing does.
+    Attributes:
+        f1: F1 from 0 to 1, by the names in our tables.
+        measured: documents, split and metric.
+        source: the publication.
+        comparable: differences to our measurement, or that there are none.
     """
 
     system: str

@@ -52,19 +52,20 @@ from .published_scores import PUBLISHED, Published
 from .temporary_plugin import installed
 
 Baseline = Callable[[Sequence[Example]], Answer]
-"""From the training documents to what answers a document."""
+"""Fits a baseline to the training documents, and returns its answering function."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A domain's real data.
+    """The real data of a domain.
 
-    about: what the documents are, and what is scored.
-    path: below DATA, what is trained on.
-    split: which of its documents are scored; of validation, those that did not choose the epoch.
-    baselines: by name.
-    names: of the metric, that the table has.
-    pages: below DATA, what is scored in place of a split of ``path``.
+    Attributes:
+        about: the documents, and what is scored, in a few words.
+        path: path below DATA of the data to train on.
+        split: the split that is scored; of validation, documents that did not choose the epoch.
+        baselines: the baselines, by name.
+        names: names of the metric that the table shows.
+        pages: path below DATA of documents to score instead of a split of ``path``.
     """
 
     plugin: str
@@ -156,9 +157,10 @@ CASES = {
 
 @dataclass(frozen=True)
 class Data:
-    """What a case trains on and scores.
+    """The documents that a case trains on and scores.
 
-    left_out: documents of the scored split that chose the epoch.
+    Attributes:
+        left_out: number of documents of the scored split that chose the epoch.
     """
 
     source: Path
@@ -256,7 +258,7 @@ def measure(
 def prepared(
     name: str, data: Path, output: Path, chosen: Sequence[str]
 ) -> tuple[Plugin, Data, Settings]:
-    """Return what a case is trained by, on and with.
+    """Return the plugin, the data and the settings of a case.
 
     Raises:
         FieldsmithError: the data cannot be read, or a setting does not fit.
@@ -272,7 +274,7 @@ def prepared(
 
 
 def _source(case: Case, data: Path, beside: Path) -> Path:
-    """Return what is trained on: of articles whose pages are scored, the others.
+    """Return the training documents: articles without those whose pages are scored.
 
     These are written into the folder ``beside``, nine of ten for training.
     """
@@ -370,9 +372,9 @@ def _add(output: Path, name: str, entry: dict[str, Any], training: Training) -> 
 
 
 def summary(entry: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return by name of the metric the mean over the seeds, how they spread, and the extremes.
+    """Return mean, spread and extremes over the seeds, by name of the metric.
 
-    spread: the standard deviation of the seeds (n - 1); None of a single one.
+    The spread is the standard deviation (n - 1); it is None for a single seed.
     """
     result: dict[str, dict[str, float | None]] = {}
     for name in entry["names"]:
@@ -389,7 +391,7 @@ def summary(entry: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
 
 
 def section(name: str, entry: Mapping[str, Any]) -> str:
-    """Return what quality.md says of a case."""
+    """Return the section of a case in quality.md."""
     documents, seeds, columns = entry["documents"], entry["seeds"], entry["baselines"]
     rows = []
     for metric in entry["names"]:

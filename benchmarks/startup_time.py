@@ -1,8 +1,8 @@
-"""How long ``extract --help`` takes, beside Python importing click.
+"""Measure the start-up time of ``extract --help`` against Python importing click.
 
     python -m benchmarks startup_time
 
-Both are timed in turns, as whole processes; the ratio of the medians is what counts.
+Both are timed in turns as whole processes; the result is the ratio of the medians.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory of ``extract predict`` over many documents, and how many it answers a second.
+"""Measure memory and documents per second of ``extract predict`` on many documents.
 
     python -m benchmarks streaming --run RUN [--documents 10000] [--data PATH]
 
@@ -40,7 +40,7 @@ SENTENCES = (4, 10)
 
 @dataclass(frozen=True)
 class Mark:
-    """Memory once so many documents are answered, in megabytes, and seconds since the start."""
+    """Memory in megabytes and seconds since the start, after a number of documents."""
 
     documents: int
     peak: float
@@ -66,9 +66,9 @@ def _parts() -> tuple[list[str], list[str]]:
 
 
 def measure(run: Path, data: Path, count: int) -> list[Mark]:
-    """Predict on all documents of ``data``; return what was noted at each mark.
+    """Predict on all documents of ``data``; return the measurement at each mark.
 
-    count: how many documents there are.
+    The number of documents is ``count``.
     """
     shares = {math.ceil(share * count) for share in MARKS}
     marks, memory = [], (0.0, 0.0)

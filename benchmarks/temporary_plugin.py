@@ -1,4 +1,4 @@
-"""Plugins that only a benchmark uses: installed for as long as it runs."""
+"""Install a plugin for the duration of a benchmark."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def installed(name: str, module: str) -> Iterator[None]:
-    """Let this process and those it starts find a module of this repository as a plugin.
+    """Register a module of this repository as a plugin, in this process and its children.
 
-    name: what the plugin is called.
-    module: the module with its hooks, such as ``benchmarks.unseen_schema``.
+    Args:
+        name: name of the plugin.
+        module: the module with its hooks, such as ``benchmarks.unseen_schema``.
     """
     before = os.environ.get("PYTHONPATH")
     distribution = name.replace("_", "-")

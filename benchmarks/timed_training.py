@@ -1,4 +1,4 @@
-"""``extract`` with a clock beside it: how long the training proper took, and the scoring in it.
+"""Run ``extract`` and measure the seconds of training, and of scoring in it.
 
     python -m benchmarks.timed CLOCK train --plugin NAME ...
 

@@ -1,4 +1,4 @@
-"""Optimiser steps a second of ``extract train``, beside a bare SFTTrainer script.
+"""Measure optimiser steps per second of ``extract train`` against a bare SFTTrainer script.
 
     python -m benchmarks cached_training_speed
 

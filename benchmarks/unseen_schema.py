@@ -90,7 +90,7 @@ def extract_schema() -> Schema:
 
 @hookimpl
 def extract_prompt(document: Document, schema: Schema) -> list[Message]:
-    """Ask for the fields of the schema; the text stands alone in the user's turn."""
+    """Ask for the fields of the schema; the user's turn is only the text."""
     return [
         Message("system", f"Extract as JSON: {fieldsmith.field_list(schema)}"),
         Message("user", document.text),
@@ -113,7 +113,7 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
 @hookimpl
 def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
-    """Count each field by likeness (Levenshtein similarity of 0.8), e-mails by equality."""
+    """Count each field by similarity (Levenshtein similarity of 0.8), e-mails by equality."""
     return fieldsmith.field_counts(example, prediction, schema)
 
 
@@ -122,7 +122,7 @@ def extract_settings(preset: str) -> dict[str, object]:
     """Read a page as a whole; one in twenty is too long for the small embedded model."""
     settings: dict[str, object] = {"window": "document", "score": list(FIELDS)}
     if preset == "embedded":
-        # As arxiv_metadata has it, for rows as long; nothing was tried.
+        # As in arxiv_metadata, whose rows are as long; not tuned.
         rows = {"attention": "sdpa", "batch_size": 4}
         settings |= {"max_length": 2048, "max_new_tokens": 768, **rows}
     return settings
@@ -190,7 +190,7 @@ def page_of(tei: str, place: str, name: str) -> Example | Reject:
 
 @dataclass
 class _Page:
-    """A page while it is read: its text, and where what is tagged stands in it."""
+    """A page that is being read: its text, and the spans of its tagged elements."""
 
     parts: list[str] = field(default_factory=list)
     length: int = 0
@@ -246,7 +246,7 @@ def _sample() -> Iterator[Example | Reject]:
 
 
 def _made_up(source: random.Random, number: int) -> str:
-    """Return a page of TEI that nobody wrote."""
+    """Return a made-up page of TEI."""
     subject, year = source.choice(_SUBJECTS), source.randrange(1995, 2020)
     parts = [f"<docTitle><titlePart>A title<lb/></titlePart></docTitle>Page {number}<lb/>"]
     for mark in range(1, source.randrange(2, 4)):

@@ -70,7 +70,7 @@ Measure = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
 
 @dataclass
 class State:
-    """Where the training stands; all that a resumed run needs beside weights and moments."""
+    """The progress of a training: what a resumed run needs besides weights and optimizer state."""
 
     step: int = 0
     tokens: int = 0
@@ -81,7 +81,7 @@ class State:
 
 
 def log(folder: Path, entry: dict[str, Any]) -> None:
-    """One line for people on stderr, one for programs in the log."""
+    """Write an entry to stderr as text and to the log as JSON."""
     print(" ".join(f"{key}={value}" for key, value in entry.items()), file=sys.stderr, flush=True)
     with (folder / "log.jsonl").open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(entry) + "\n")
@@ -249,7 +249,7 @@ def make_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
 def save_checkpoint(
     folder: Path, model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], state: State
 ) -> None:
-    """Write a checkpoint beside the last one, then take its place in one step."""
+    """Write a checkpoint, replacing the last one atomically."""
     parts = {
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
@@ -290,7 +290,7 @@ def export(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
 def make_batch(
     encoder: Encoder, sources: Sources, state: State, progress: float, seed: str
 ) -> Batch:
-    """The batch of a step: of nothing but the seed, the step, the stage and the progress."""
+    """Return the batch of a step; it depends only on seed, step, stage and progress."""
     random = Random(f"{seed} {state.step}")
     if state.copying:
         return copying_batch(encoder, random, *COPYING_SHAPE)
@@ -323,7 +323,7 @@ class Crew:
 
 
 def train(rank: int, arguments: argparse.Namespace) -> None:
-    """The whole way: text, tokenizer, model, training, export, held-out numbers."""
+    """Run the pretraining: text, tokenizer, model, training, export, held-out scores."""
     folder, device, seed = arguments.checkpoint, arguments.device, arguments.seed
     torch.set_num_threads(arguments.threads)
     lexicon = Lexicon(arguments.lexicon)
@@ -401,7 +401,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
 
 
 def prepare(arguments: argparse.Namespace) -> None:
-    """Make the tokenizer, or take that of an earlier start or of the model to go on from."""
+    """Make the tokenizer, or load that of an earlier run or of the model to continue."""
     folder: Path = arguments.checkpoint
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meeting").unlink(missing_ok=True)

@@ -55,10 +55,11 @@ class Sources:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids, the weight of predicting each, what is counted as its kind, and the prefix.
+    """A sequence of token ids, with the loss weight and the kind of each.
 
-    prefix: how many tokens at the beginning see each other.
-    tags: what tokens of the prefix are to predict, from the place ``text`` on.
+    Attributes:
+        prefix: number of tokens at the beginning that attend to each other.
+        tags: labels of the tokens of the prefix, from position ``text`` on.
     """
 
     ids: list[int]
@@ -71,9 +72,10 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of equal length; a segment sees itself alone, and counts its positions from 0.
+    """Packed rows of equal length; each segment attends to itself, with positions from 0.
 
-    prefixes: whether a token belongs to the prefix of its segment.
+    Attributes:
+        prefixes: whether a token belongs to the prefix of its segment.
     """
 
     ids: torch.Tensor
@@ -106,10 +108,12 @@ class Encoder:
         return [head, *self.text(role), tail, *self.text("\n\n")]
 
     def example(self, example: Example, *, causal: bool = False) -> Tokens:
-        """The chat template's rendering of an example; loss on the answer.
+        """Return an example as the chat template renders it, with loss on the answer.
 
-        causal: whether the prompt is read from left to right; then there is a little loss on the
-            text, too, which a prefix, that sees itself whole, has nothing to learn from.
+        Args:
+            example: the example.
+            causal: use causal attention on the prompt. Then the text has a small loss too; tokens
+                of a prefix attend to each other, so predicting them teaches nothing.
         """
         end = self.special[END_OF_TURN]
         prompt = [self.special[BEGIN], *self._turn("system"), *self.text(example.system), end]
@@ -177,7 +181,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
-    """Where a value stands whole: no letter or digit of it goes on beside it."""
+    """Yield the occurrences of a value that begin and end at word boundaries."""
     start = text.find(value)
     while start >= 0:
         end = start + len(value)

@@ -1,4 +1,4 @@
-"""What every kind of self-made page is laid out with: blocks of text, and facts about them."""
+"""Layout of synthetic pages: blocks of text, and the facts that they contain."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from .values import Maker
 
 @dataclass(frozen=True)
 class Fact:
-    """What a page holds and what it may be called.
+    """A fact of a page: names for its field, and its value.
 
-    names: the names it goes by, with spaces between them.
-    value: None or an empty list where the page does not hold it.
-    shape: None for a string, a list with one shape for a list, a dictionary for an object.
-    often: how often it is asked for, against the page's other facts.
+    Attributes:
+        names: possible names of the field, separated by spaces.
+        value: None or an empty list if the page does not have it.
+        shape: None for a string, a list with one shape for a list, a dictionary for an object.
+        often: weight with which it is asked for, relative to the page's other facts.
     """
 
     names: str

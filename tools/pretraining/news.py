@@ -194,7 +194,7 @@ def _one_of(m: Maker, templates: Sequence[str]) -> str:
 
 
 def _top(m: Maker, story: _Story, menu: list[str], section: str) -> list[str]:
-    """What stands above the headline."""
+    """Return the lines above the headline."""
     head: list[str] = []
     if m.chance(0.35):
         head.append(m.pick("\n", " | ", " ", " / ").join(menu))
@@ -217,7 +217,7 @@ def _top(m: Maker, story: _Story, menu: list[str], section: str) -> list[str]:
 
 
 def _byline(m: Maker, story: _Story, has_byline: bool, has_date: bool) -> list[str]:
-    """Who wrote it and when, in any order, and what else stands there."""
+    """Return the by-line: authors, date and other parts, in any order."""
     by = m.either("By |by |BY ||Written by |Author: |Text: |Von |Par |Por ")
     byline = by + m.either(", | and | & ").join(story.writers)
     role = m.pick("", "", "", ", Staff Writer", " | Correspondent", f" in {m.city()}")
@@ -269,7 +269,7 @@ def _dateline(m: Maker, story: _Story, has_place: bool) -> None:
 
 
 def _bottom(m: Maker, story: _Story, source: str) -> list[str]:
-    """What stands below the article."""
+    """Return the lines below the article."""
     lines: list[str] = []
     if m.chance(0.25):
         story.topics = distinct(m.topic().title() for _ in range(m.number(1, 5)))
