@@ -139,7 +139,7 @@ def test_where_no_file_is_the_reason_is_given(tmp_path: Path) -> None:
         ("restrained_1.txt", None),
     ],
 )
-def test_a_split_is_told_by_whole_words(path: str, split: str | None) -> None:
+def test_a_split_is_recognised_by_whole_words(path: str, split: str | None) -> None:
     assert split_of(Path("latest/test/data") / path, Path("latest/test/data")) == split
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_given_alone_has_no_split() -> None:
     assert split_of(Path("test.txt"), Path("test.txt")) is None
 
 
-def test_a_file_that_is_called_by_its_document_tells_no_split() -> None:
+def test_a_file_that_is_called_by_its_document_has_no_split() -> None:
     for path, split in {"a.training.xml": None, "dev/a.training.xml": "validation"}.items():
         assert split_of(Path("data") / path, Path("data"), folder_alone=True) == split
 
@@ -208,7 +208,7 @@ def test_large_whole_numbers_are_read_exactly() -> None:
         (("a", None, 1.5), None),
     ],
 )
-def test_what_json_cannot_hold_is_told(value: object, reason: str | None) -> None:
+def test_what_json_cannot_hold_is_reported(value: object, reason: str | None) -> None:
     if reason is None:
         check_json(value)
     else:
@@ -216,7 +216,7 @@ def test_what_json_cannot_hold_is_told(value: object, reason: str | None) -> Non
             check_json(value)
 
 
-def test_a_list_in_itself_is_told() -> None:
+def test_a_list_in_itself_is_reported() -> None:
     circle: list[object] = []
     circle.append(circle)
     with pytest.raises(ValueError, match="nested deeper"):

@@ -347,7 +347,7 @@ def test_an_error_of_the_plugin_itself_is_passed_on(here: Site) -> None:
 # Wrapping
 
 
-def test_wrappers_stand_around_the_hooks_the_last_outermost(here: Site) -> None:
+def test_wrappers_are_around_the_hooks_the_last_outermost(here: Site) -> None:
     here.install("toy")
     here.install("inner", WRAPPER.format(name="inner"))
     here.install("outer", WRAPPER.format(name="outer"))

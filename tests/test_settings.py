@@ -44,7 +44,7 @@ def refusal(*assignments: str, preset: str = EMBEDDED, **plugin: object) -> str:
 # Where a value comes from
 
 
-def test_the_user_stands_above_the_plugin_above_the_preset_above_the_default(
+def test_the_user_is_above_the_plugin_above_the_preset_above_the_default(
     tmp_path: Path,
 ) -> None:
     preset = tmp_path / "mine.yaml"
@@ -159,7 +159,7 @@ def test_an_unknown_preset_is_answered_with_the_nearest_and_the_known() -> None:
     assert all(name in message for name in preset_names())
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     preset = tmp_path / "mine.yaml"
     preset.write_text("epoch: 3\nlora_rank: many\n")
     message = refusal(
@@ -260,7 +260,7 @@ def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> N
     assert reason in refusal(assignment)
 
 
-def test_every_broken_assignment_is_told() -> None:
+def test_every_broken_assignment_is_reported() -> None:
     message = refusal("epochs", "score=[a", "batch_size=4")
     assert "--set epochs: write it" in message
     assert "--set score=[a: the value is not YAML" in message

@@ -1,4 +1,4 @@
-"""The checks of a plugin's contract: what is listed, what is told, and how they run.
+"""The checks of a plugin's contract: what is listed, what is reported, and how they run.
 
 What each of them finds stands in the table of test_faults.py.
 """
@@ -48,14 +48,14 @@ def test_a_plugin_that_keeps_to_its_contract(here: Site) -> None:
     assert checks["metric_is_lower_for_wrong"].detail == "F1 names 0.00, town 0.00"
 
 
-def test_what_the_text_does_not_hold_is_told_and_no_fault(here: Site) -> None:
+def test_what_the_text_does_not_hold_is_reported_and_no_fault(here: Site) -> None:
     check = found(here, '["Bob", "CY"]', '["Bob", "Eve"]')["gold_is_replayable"]
     assert check.state == "ok"
     assert "8 of 9 leaves" in check.detail
     assert "1 are lost, the first /names/1 of sample:2: not in the text" in check.detail
 
 
-def test_a_failure_that_is_expected_is_none_and_one_that_passes_is_told(here: Site) -> None:
+def test_a_failure_that_is_expected_is_none_and_one_that_passes_is_reported(here: Site) -> None:
     checks = found(
         here,
         '"day": null}\n{"note": "Nobody',

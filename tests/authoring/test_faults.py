@@ -209,7 +209,7 @@ def mutated(fault: Fault) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_each_fault_is_caught_and_the_author_told(here: Site, fault: Fault) -> None:
+def test_each_fault_is_caught_and_reported_to_the_author(here: Site, fault: Fault) -> None:
     here.install("good", mutated(fault))
     (here.path / "sample.jsonl").write_text(SAMPLE_FILE, encoding="utf-8")
     failed = {check.what: check for check in check_plugin("good") if check.state == "fail"}

@@ -1,4 +1,4 @@
-"""The benchmarks of quality: their books, their plugin, their tables."""
+"""The benchmarks of quality: their run folders, their plugin, their tables."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_page_loses_what_others_are_asked_for_and_keeps_the_rest() -> None:
         assert [text[start:end] for start, end in spans] == [example.record[field][int(at)]]
 
 
-def test_pages_are_split_the_same_way_each_time_and_no_text_stands_twice(
+def test_pages_are_split_the_same_way_each_time_and_no_text_is_twice(
     unseen: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unseen_schema, "TRAINED", 3)
@@ -146,7 +146,7 @@ def test_a_run_on_other_data_is_refused(workplace: Workplace, run: Path) -> None
         replace(as_ordered(workplace, run), data_hash="0" * 64).make()
 
 
-def test_a_seed_that_was_killed_goes_on_and_ends_in_the_same_scores(
+def test_a_seed_that_was_killed_continues_and_ends_in_the_same_scores(
     workplace: Workplace, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Killed after the training, while the documents were scored.
@@ -228,7 +228,7 @@ def test_what_is_published_is_of_names_that_the_tables_have() -> None:
             assert each.comparable
 
 
-def test_missing_data_is_told_before_anything_is_made(
+def test_missing_data_is_reported_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = ["quality", "--data", str(tmp_path), "--output", str(tmp_path / "out")]
@@ -300,7 +300,7 @@ def test_a_model_of_another_architecture_is_refused(workplace: Workplace, tmp_pa
         base_models.same_architecture(tmp_path)
 
 
-def test_bases_stand_side_by_side(
+def test_bases_are_side_by_side(
     workplace: Workplace, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, data = tmp_path / "out", workplace.corpus.parent

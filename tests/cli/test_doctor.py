@@ -154,7 +154,7 @@ def test_a_torch_that_cannot_be_imported_is_a_row(monkeypatch: pytest.MonkeyPatc
     assert "OSError: libcudart.so" in check.detail
 
 
-def test_a_driver_that_torch_does_not_see_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_torch_does_not_see_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi")
     check = doctor._device_row(CPU)
     assert check.state == "warn"
@@ -164,7 +164,7 @@ def test_a_driver_that_torch_does_not_see_is_told(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("count", "said"), [(1, "one process trains on it"), (3, "--gpus 3 trains on all")]
 )
-def test_gpus_are_told_with_how_training_uses_them(
+def test_gpus_are_reported_with_how_training_uses_them(
     count: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Properties:

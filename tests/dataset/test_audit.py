@@ -136,7 +136,7 @@ def test_each_gold_leaf_has_its_windows_or_a_reason(
     assert all("reason" not in leaf for leaf in leaves if leaf["windows"])
 
 
-def test_every_leaf_is_told_and_stands_in_the_windows_that_are_named(
+def test_every_leaf_is_reported_and_is_in_the_windows_that_are_named(
     told: tuple[dict[str, Any], Path], medical: Plugin, corpus: Path
 ) -> None:
     records = {
@@ -146,7 +146,7 @@ def test_every_leaf_is_told_and_stands_in_the_windows_that_are_named(
     assert_true(told[0], told[1], records)
 
 
-def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
+def test_the_leaves_of_a_lost_object_are_reported_with_its_reason(
     command: Command, tmp_path: Path
 ) -> None:
     text = "Aspirin was given in ward 7. A rash came on the next day."
@@ -174,7 +174,7 @@ def test_the_leaves_of_a_lost_object_are_told_with_its_reason(
 
 
 def assert_true(found: dict[str, Any], chat: Path, records: Mapping[str, Record]) -> None:
-    """Compare what is told of each leaf with the records and with the answers as exported."""
+    """Compare what is reported of each leaf with the records and with the answers as exported."""
     answers = {
         (line["id"], line["window"]): json.loads(line["messages"][-1]["content"])
         for line in lines(chat)

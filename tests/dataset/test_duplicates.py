@@ -1,4 +1,4 @@
-"""Near duplicates: what is told is true, and what is nearly the same is told."""
+"""Near duplicates: what is reported is true, and what is nearly the same is reported."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_each_split_is_searched_once_and_none_behind_it() -> None:
     assert sum(sum(count.values()) for count in counts.values()) == len(duplicates)
 
 
-def test_a_corpus_of_one_template_is_told_whole() -> None:
+def test_a_corpus_of_one_template_is_reported_whole() -> None:
     text = prose(1, 200)
     family = [f"{text} case {number}" for number in range(1500)]
     duplicates = find_duplicates(splits_of(family[:1000], test=family[1000:]))
@@ -98,7 +98,7 @@ def test_a_corpus_of_one_template_is_told_whole() -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 79), max_size=6))
-def test_what_is_told_is_what_comparing_every_pair_tells(seed: int, places: list[int]) -> None:
+def test_what_is_reported_is_what_comparing_every_pair_tells(seed: int, places: list[int]) -> None:
     train = [prose(seed + number, 80) for number in range(6)]
     held_out = [changed(train[2], *places), changed(train[4], *places[:2]), prose(seed + 99, 80)]
     duplicates = find_duplicates(splits_of(train, test=held_out))

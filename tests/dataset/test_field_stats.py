@@ -42,7 +42,7 @@ def test_fields_are_counted() -> None:
     assert found["never"]["documents"] == found["never"]["leaves"] == 0
 
 
-def test_long_values_are_told_apart_by_more_than_is_shown() -> None:
+def test_long_values_are_distinguished_by_more_than_is_shown() -> None:
     statistics = FieldStatistics(NAMES)
     statistics.add({"names": ["y" * 100, "y" * 101, "y" * 100]})
     (found,) = statistics.as_json()["names"]["dominant"]

@@ -85,7 +85,7 @@ def test_a_lost_object_counts_by_the_leaf_that_is_missing(command: Command, tmp_
     assert found["gold"]["relations"]["lost"] == {"its disease: not in the text": 1}
 
 
-def test_held_out_documents_that_nearly_stand_in_train_are_noted(
+def test_held_out_documents_that_are_nearly_in_train_are_noted(
     command: Command, tmp_path: Path
 ) -> None:
     text = " ".join(f"word{number}" for number in range(40)) + " aspirin rash"
@@ -107,7 +107,7 @@ def test_no_document_to_train_on_is_unsound(command: Command, tmp_path: Path) ->
     assert "unsound (nothing): there is no document to train on\n" in answer.output
 
 
-def test_training_is_told_what_the_audit_finds() -> None:
+def test_training_reports_what_the_audit_finds() -> None:
     rows = [
         Example(Document("a", "Ada came."), {"names": ["Ada", "Eve"]}, split="train", place="f:1"),
         Example(Document("a", "Bob came."), {"names": ["Bob"]}, split="train", place="f:2"),
@@ -128,7 +128,7 @@ def _of(splits: Splits, plugin: Plugin, accepted: Iterable[str] = ()) -> Audit:
     return audit(splits, Task(plugin, Settings(), shipped_prompts()), set(accepted))
 
 
-def test_what_the_grammar_refuses_is_told_with_examples() -> None:
+def test_what_the_grammar_refuses_is_reported_with_examples() -> None:
     schema: Schema = {
         "type": "object",
         "properties": {"day": {"type": "string", "format": "date"}},

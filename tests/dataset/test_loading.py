@@ -152,7 +152,7 @@ def test_mentions_of_what_is_not_there_are_set_aside(
     assert reject.reason.startswith(reason)
 
 
-def test_in_a_folder_the_names_of_files_tell_the_split(tmp_path: Path) -> None:
+def test_in_a_folder_the_names_of_files_decide_the_split(tmp_path: Path) -> None:
     folder = tmp_path / "test_data"  # says nothing about what is in it
     write(folder / "train.jsonl", ROW, {**ROW, "id": "b", "split": "test"})
     write(folder / "dev" / "x.jsonl", {**ROW, "id": "c", "split": None})

@@ -173,7 +173,7 @@ def test_rejects_of_the_loader_are_set_aside_as_they_are_and_in_reading_order() 
     )
 
 
-def test_a_row_without_a_record_is_told_so_even_if_its_id_is_taken() -> None:
+def test_a_row_without_a_record_is_reported_even_if_its_id_is_taken() -> None:
     splits = split_documents([example("a"), example("a", record=None)])
     assert [reject.field for reject in splits.set_aside] == ["record"]
 
@@ -265,7 +265,7 @@ def test_the_nearest_split_is_named() -> None:
 
 
 def leaking() -> Iterator[Example]:
-    """276 of 280 test abstracts stand in train; each makes three prompts with ids of their own."""
+    """276 of 280 test abstracts are in train; each makes three prompts with ids of their own."""
     for number in range(280):
         for prompt in range(3):
             name = f"{number}-{prompt}"
@@ -293,7 +293,7 @@ def test_allowed_leaks_stay_where_they_are() -> None:
     assert leak.ids == tuple(f"test-{number}-0" for number in range(4, 280))
 
 
-def test_every_pair_of_splits_is_told() -> None:
+def test_every_pair_of_splits_is_reported() -> None:
     rows = [
         example("a", "one", split="train"),
         example("b", "one", split="validation"),
@@ -386,7 +386,7 @@ def kept(splits: Splits) -> list[Example]:
 
 
 @given(rows_with(LABELS))
-def test_the_books_balance(rows: list[Example | Reject]) -> None:
+def test_the_counts_balance(rows: list[Example | Reject]) -> None:
     splits = split_documents(iter(rows), allow_leaks=True)
     assert len(kept(splits)) + len(splits.set_aside) == len(rows)
     identities = {id(row) for row in rows}

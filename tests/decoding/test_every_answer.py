@@ -109,7 +109,7 @@ documents = st.lists(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(schema=schemas, text=documents, limit=st.integers(1, 60), tags=st.booleans())
-def test_what_comes_out_parses_validates_and_stands_where_it_says(
+def test_what_comes_out_parses_validates_and_is_where_it_says(
     schema: Schema, text: str, limit: int, tags: bool
 ) -> None:
     # The tags of random weights are likely of nothing: whatever they say is let in.
@@ -147,7 +147,7 @@ def test_a_text_that_has_nothing_to_copy_is_an_error_of_its_own_where_something_
     assert other.record == {"name": "aspirin"}
 
 
-def test_the_normal_form_of_a_leaf_stands_beside_the_record() -> None:
+def test_the_normal_form_of_a_leaf_is_beside_the_record() -> None:
     name = {**_SPAN, "x-normalise": ["spaces", "casefold"]}
     schema = _object({"name": name, "other": _SPAN}, {"name", "other"})
     prediction = extractor(schema, 60)("Ann\nOke")

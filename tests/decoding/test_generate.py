@@ -358,7 +358,7 @@ def test_equal_calls_give_equal_answers(
     assert answers(tiny, asked[::-1], prompts, batch=4)[0].ids == first[-1].ids
 
 
-def test_the_tally_adds_up(
+def test_the_statistics_add_up(
     tiny: PreTrainedModel, asked: list[Prompt], prompts: PromptFormat
 ) -> None:
     fast, slow = DecodingStats(), DecodingStats()

@@ -354,7 +354,7 @@ def test_a_field_is_verbatim_where_an_outer_schema_says_so() -> None:
     assert not accepts(schema, '{"b":"z"}', "x y")
 
 
-def test_objects_of_ours_and_of_llguidance_are_told_apart() -> None:
+def test_objects_of_ours_and_of_llguidance_are_distinguished() -> None:
     plain = members("ab", ab={"type": "integer"})
     schema = field(
         {"anyOf": [members("a", a=VERBATIM), plain, members("ac", ac=PERHAPS), VERBATIM]}

@@ -176,7 +176,7 @@ FREE = [name for name in FILES if has_free_strings(name)]
 
 
 @pytest.mark.parametrize("name", FREE or NONE)
-def test_so_it_is_with_strings_that_have_to_stand_in_the_document(name: str) -> None:
+def test_so_it_is_with_strings_that_have_to_be_in_the_document(name: str) -> None:
     schema, tests = loaded(name)
     schema = with_verbatim_strings(schema)
     if name in ON_THE_WAY:

@@ -77,7 +77,7 @@ def test_an_evaluation_answers_as_a_prediction_does(
     assert scored == [json.loads(line) for line in predicted]
 
 
-def test_data_that_shrinks_meanwhile_is_told_and_no_score_is_stored(
+def test_data_that_shrinks_meanwhile_is_reported_and_no_score_is_stored(
     run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = written(tmp_path / "rashes.txt", 3)

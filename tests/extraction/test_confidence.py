@@ -1,4 +1,4 @@
-"""Confidence: where each value stands in the answer, and how sure the model is of it."""
+"""Confidence: where each value is in the answer, and how sure the model is of it."""
 
 from __future__ import annotations
 

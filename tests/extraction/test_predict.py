@@ -62,7 +62,7 @@ def unbroken(workplace: Workplace, trained: Trained) -> Path:
 # What a line says
 
 
-def test_a_line_stands_for_each_document_in_order(unbroken: Path, workplace: Workplace) -> None:
+def test_a_line_is_written_for_each_document_in_order(unbroken: Path, workplace: Workplace) -> None:
     ids = [block.partition("|")[0] for block in workplace.many.read_text().split("\n\n")]
     assert [row["id"] for row in lines(unbroken)] == ids
     assert not list(unbroken.parent.glob(f"{unbroken.name}.*"))
@@ -346,7 +346,7 @@ def test_documents_are_read_as_they_are_answered(trained: Trained, tmp_path: Pat
     assert most <= 2 * GROUP + 4
 
 
-def test_inputs_that_change_meanwhile_are_told(tmp_path: Path) -> None:
+def test_inputs_that_change_meanwhile_are_reported(tmp_path: Path) -> None:
     source = write_rows(tmp_path / "rows.jsonl", [{"text": "a"}])
     with open_inputs(plugin_of(NAMES), [str(source)]) as rows:
         assert [row.id for row in rows] == [row.id for row in rows]
@@ -371,7 +371,7 @@ def test_windows_are_asked_for_in_parts(trained: Trained, monkeypatch: pytest.Mo
 # Killed and gone on with
 
 
-def test_killed_and_gone_on_with_it_writes_equal_bytes(
+def test_killed_and_resumed_it_writes_equal_bytes(
     trained: Trained, workplace: Workplace, unbroken: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "records.jsonl"
@@ -396,7 +396,7 @@ def test_killed_and_gone_on_with_it_writes_equal_bytes(
     assert list(contents(tmp_path)) == [output.name]
 
 
-def test_what_was_begun_with_other_documents_is_not_gone_on_with(
+def test_what_was_begun_with_other_documents_is_not_resumed(
     trained: Trained, workplace: Workplace, unbroken: Path, tmp_path: Path, command: Command
 ) -> None:
     other = tmp_path / "other.txt"
@@ -411,7 +411,7 @@ def test_what_was_begun_with_other_documents_is_not_gone_on_with(
     assert output.read_bytes() == unbroken.read_bytes()
 
 
-def test_what_another_adapter_began_is_not_gone_on_with(
+def test_what_another_adapter_began_is_not_resumed(
     run: Path, trained: Trained, workplace: Workplace
 ) -> None:
     from fieldsmith.runs.folder import Run

@@ -1,4 +1,4 @@
-"""What an unconstrained model wrote: only what stands in the document stays in a record."""
+"""What an unconstrained model wrote: only what is in the document stays in a record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def answered(record: Record) -> Prediction:
     return read(json.dumps(record, separators=(",", ":")))
 
 
-def test_what_does_not_stand_in_the_document_is_left_out_and_counted() -> None:
+def test_what_is_not_in_the_document_is_left_out_and_counted() -> None:
     prediction = answered(
         {
             "names": ["velmol", "velmolol", "gold", "elmo"],
@@ -79,7 +79,7 @@ def test_what_does_not_stand_in_the_document_is_left_out_and_counted() -> None:
     assert set(prediction.confidence) >= {"/names/0", "/names/1", "/topic", "/pairs/0/name"}
 
 
-def test_what_stands_there_stays_as_it_is() -> None:
+def test_what_is_there_stays_as_it_is() -> None:
     record: Record = {"names": ["Zinc", "gold"], "title": "velmol", "topic": "x", "pairs": []}
     prediction = answered(record)
     assert prediction.record == record

@@ -48,7 +48,7 @@ def whole(model: PreTrainedModel, prompt: list[int], answer: list[int]) -> torch
     return torch.log_softmax(logits[asked - 1 : -1].float(), dim=-1)
 
 
-def test_a_prompt_sees_itself_whole_and_an_answer_what_stands_before() -> None:
+def test_a_prompt_sees_itself_whole_and_an_answer_what_is_before() -> None:
     labels = torch.tensor([[IGNORED, IGNORED, 7, 8, IGNORED], [IGNORED, 5, 6, IGNORED, IGNORED]])
     attention = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
     found = prefix_mask(attention, labels)[:, 0].int().tolist()

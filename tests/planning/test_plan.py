@@ -269,7 +269,7 @@ def test_it_reads_no_weights(command: Command, workplace: Workplace, without_wei
     assert "the weights of" in asked["probe_note"]
 
 
-def test_what_a_training_would_refuse_is_told(
+def test_what_a_training_would_refuse_is_reported(
     command: Command, without_weights: Path, tmp_path: Path
 ) -> None:
     record = {"chemicals": ["aspirin"], "diseases": ["rash"], "relations": []}
@@ -292,7 +292,7 @@ def test_what_a_training_would_refuse_is_told(
     assert [(finding["name"], finding["accepted"]) for finding in found] == [("leaks", True)]
 
 
-def test_what_does_not_fit_is_told_with_what_would(
+def test_what_does_not_fit_is_reported_with_what_would(
     command: Command, workplace: Workplace, without_weights: Path
 ) -> None:
     chosen = ("--model", without_weights, "--set", "batch_size=16", "--set", "precision=fp32")

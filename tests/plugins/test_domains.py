@@ -126,7 +126,7 @@ def test_the_embedded_model_is_asked_as_it_was_measured(plugin: Plugin) -> None:
     assert digest.hexdigest() == BRIEF[plugin.name]
 
 
-def test_a_large_model_is_told_what_each_field_means(plugin: Plugin) -> None:
+def test_a_large_model_gets_the_meaning_of_each_field(plugin: Plugin) -> None:
     system, user = plugin.prompt(Document("one", "A plain text."))
     assert (system.role, user.role) == ("system", "user")
     assert user.content.endswith("\n\nText:\nA plain text.")
@@ -162,7 +162,7 @@ JUNK = {
 
 @pytest.mark.parametrize("content", JUNK.values(), ids=JUNK)
 @pytest.mark.parametrize("ending", [".json", ".jsonl", ".xml", ".html", ".pdf", ".parquet", ".dat"])
-def test_a_file_of_junk_is_told_and_never_a_crash(
+def test_a_file_of_junk_is_reported_and_never_a_crash(
     plugin: Plugin, content: bytes, ending: str, tmp_path: Path
 ) -> None:
     file = tmp_path / f"junk{ending}"

@@ -1,4 +1,4 @@
-"""What is shipped is what stands in the repository, and it runs where it is installed."""
+"""What is shipped is what is in the repository, and it runs where it is installed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def import_names() -> dict[Path, str]:
 
 
 def shipped_as(path: Path) -> str:
-    """Return where a file of the repository stands in a wheel."""
+    """Return the place of a file of the repository in a wheel."""
     folder = next(folder for folder in import_names() if path.is_relative_to(folder))
     return f"{import_names()[folder]}/{path.relative_to(folder).as_posix()}"
 

@@ -1,4 +1,4 @@
-"""Real documents of every kind: each record is valid, each verbatim leaf stands at its offsets.
+"""Real documents of every kind: each record is valid, each verbatim leaf is at its offsets.
 
 They are read where the data lies beside the project, and skipped where it does not.
 """

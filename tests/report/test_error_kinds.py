@@ -122,7 +122,7 @@ WORDS = st.lists(
 
 
 @given(WORDS, WORDS, st.lists(st.sampled_from("a b c d".split()), max_size=12).map(" ".join))
-def test_every_answer_stands_in_one_case(gold: list[str], found: list[str], text: str) -> None:
+def test_every_answer_is_in_one_case(gold: list[str], found: list[str], text: str) -> None:
     records: list[Record] = [{"names": gold}, {"names": found}]
     places = [
         {pointer: it.spans for pointer, it in ground(record, text).items()} for record in records

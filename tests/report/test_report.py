@@ -181,7 +181,7 @@ def test_json_without_the_data_says_what_is_missing(
     assert any("give its path by --data" in sentence for sentence in report["missing"])
 
 
-def test_json_stands_alone_on_standard_output(
+def test_json_is_alone_on_standard_output(
     made: tuple[Path, Path, Path], tmp_path: Path, command: Command
 ) -> None:
     answer = command("report", made[0], "--json", "--html", tmp_path / "page.html")
@@ -241,7 +241,7 @@ def test_no_text_of_a_document_is_markup(written: Path) -> None:
                 assert value.startswith("#")
 
 
-def test_every_text_stands_in_the_page_as_it_is(written: Path) -> None:
+def test_every_text_is_in_the_page_as_it_is(written: Path) -> None:
     page = html.document_fromstring(written.read_text(encoding="utf-8"))
     articles = {
         article.find(".//summary").find_class("name")[0].text_content(): article
@@ -267,7 +267,7 @@ def test_the_page_may_load_and_run_nothing_but_its_own(written: Path) -> None:
     assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
 
 
-def test_marks_stand_where_gold_and_predictions_stand(written: Path) -> None:
+def test_marks_are_where_gold_and_predictions_are(written: Path) -> None:
     page = html.document_fromstring(written.read_text(encoding="utf-8"))
     marks = Counter(
         (mark.getparent().getparent().find("summary").find_class("name")[0].text_content(),
@@ -302,7 +302,7 @@ def test_the_page_shows_what_is_stored(written: Path, made: tuple[Path, Path, Pa
     assert "The base model was not scored" in page.text_content()
 
 
-def test_documents_with_the_most_errors_are_shown_and_the_rest_is_told(
+def test_documents_with_the_most_errors_are_shown_and_the_rest_is_reported(
     made: tuple[Path, Path, Path], tmp_path: Path, command: Command
 ) -> None:
     ours, _theirs, data = made

@@ -401,7 +401,7 @@ def test_the_difference_agrees_with_a_plain_bootstrap(
     assert p_value == (1 + far) / (1 + len(differences))
 
 
-def test_systems_of_equal_quality_are_rarely_told_apart() -> None:
+def test_systems_of_equal_quality_are_rarely_distinguished() -> None:
     generator = np.random.default_rng(3)
     rejected = 0
     for seed in range(400):
@@ -426,7 +426,7 @@ def test_a_name_that_one_system_lacks_is_known_all_the_same() -> None:
     assert interval == Interval(1.0, 1.0, 1.0)
 
 
-def test_without_support_a_difference_tells_nothing() -> None:
+def test_without_support_a_difference_means_nothing() -> None:
     nothing: Documents = [{"a": (0, 0, 0)}]
     assert paired_difference(nothing, nothing, ["a"]) == (Interval(0.0, -1.0, 1.0), 1.0)
 

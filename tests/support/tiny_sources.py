@@ -69,7 +69,7 @@ def write_kinds(folder: Path) -> None:
 
 
 def _sentences(word: str, random: Random) -> str:
-    """Some sentences about a word, which stands in each of them."""
+    """Some sentences about a word, which is in each of them."""
     return " ".join(
         f"The {random.choice(('rats', 'patients', 'maps'))} of {word} were {verb} in "
         f"{random.randint(1990, 2024)} ({random.randint(2, 90)} mg)."

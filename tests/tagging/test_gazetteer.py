@@ -64,7 +64,7 @@ def test_forms_are_equal_but_for_case_and_layout() -> None:
     assert list(FieldNames({"": Counted(1, 1)}).likely("\u00ad a")) == []
 
 
-def test_names_are_found_where_they_stand_whole() -> None:
+def test_names_are_found_as_whole_words() -> None:
     names = FieldNames(
         {
             "renal failure": Counted(4, 5),

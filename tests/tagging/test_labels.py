@@ -74,7 +74,7 @@ def test_fields_are_found_on_every_level_of_a_schema() -> None:
     assert list(verbatim_fields(SCHEMA)) == ["title", "names", "pairs/drug"]
 
 
-def test_each_token_tells_whose_value_begins_or_goes_on_there() -> None:
+def test_each_token_says_whose_value_begins_or_continues_there() -> None:
     found = tagged(TEXT, RECORD)
     assert "".join(token for token, _ in found) == TEXT, "every token of the text, and no other"
     assert values(found) == [(value, first(name)) for value, name in VALUES]
@@ -85,7 +85,7 @@ def first(text: str) -> str:
     return str(prompts.tokenizer.decode(prompts.encode(text)[:1]))
 
 
-def test_a_text_is_tagged_where_it_stands_in_a_message() -> None:
+def test_a_text_is_tagged_where_it_is_in_a_message() -> None:
     around = f"Read: {TEXT}\nGo on."
     found = tagged(TEXT, RECORD, "zinc oxide is not it", around)
     assert "".join(token for token, _ in found).strip() == TEXT

@@ -100,7 +100,7 @@ def test_sentences_end_in_any_language(first: str) -> None:
     assert boundaries.starts == [0, ends[0] + 1, ends[1] + 1]
 
 
-def test_the_script_tells_whose_abbreviations_count() -> None:
+def test_the_script_decides_whose_abbreviations_count() -> None:
     assert len(sentences("Он живёт на ул. Ленина. Она тоже.")) == 2
     assert len(sentences("She met Dr. Smith. He left.")) == 2
 

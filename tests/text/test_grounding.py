@@ -1,4 +1,4 @@
-"""Grounding: where the values of a record stand in the text."""
+"""Grounding: find the values of a record in the text."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def naive(text: str, same: Callable[[str], bool]) -> list[tuple[int, int]]:
 
 
 @given(hard, st.data())
-def test_what_stands_in_a_text_is_found_and_nothing_else(text: str, data: st.DataObject) -> None:
+def test_what_is_in_a_text_is_found_and_nothing_else(text: str, data: st.DataObject) -> None:
     part = st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))
     value = data.draw(part.map(lambda span: text[min(span) : max(span)]) | hard)
     assert list(occurrences(text, value)) == naive(text, lambda piece: piece == value)
@@ -161,7 +161,7 @@ def test_a_text_that_holds_every_mark_is_searched_all_the_same() -> None:
         ("folic\u00a0acid", (0, 6), False),
     ],
 )
-def test_a_span_stands_on_borders(text: str, span: tuple[int, int], wanted: bool) -> None:
+def test_a_span_is_on_borders(text: str, span: tuple[int, int], wanted: bool) -> None:
     assert is_word_span(text, span) is wanted
 
 

@@ -1,4 +1,4 @@
-"""The pages that the base model learns from: what their answers hold stands in their text."""
+"""The pages that the base model learns from: the values of their answers are in their text."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def top_names(fields: str) -> list[str]:
     return names
 
 
-def test_every_value_of_an_answer_stands_in_its_page() -> None:
+def test_every_value_of_an_answer_is_in_its_page() -> None:
     for example in drawn():
         answer = json.loads(example.answer)
         assert answer

@@ -1,4 +1,4 @@
-"""Out of memory while training: told in one line, gone on with, and with --auto-batch mended."""
+"""Out of memory while training: reported in one line, resumed, and avoided with --auto-batch."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def error_of(answer: Answer) -> str:
     return last
 
 
-def test_it_is_one_line_with_the_plan_beside_it_and_the_run_goes_on(
+def test_it_is_one_line_with_the_plan_beside_it_and_the_run_continues(
     workplace: Workplace, trained: Trained, tmp_path: Path
 ) -> None:
     run, device = tmp_path / "run", small(tmp_path, _SMALL_DEVICE)
@@ -131,7 +131,7 @@ def test_it_is_one_line_with_the_plan_beside_it_and_the_run_goes_on(
     assert ours["run.json"] == theirs["run.json"]
 
 
-def test_auto_batch_goes_on_from_the_checkpoint_with_half_the_batch(
+def test_auto_batch_continues_from_the_checkpoint_with_half_the_batch(
     workplace: Workplace, command: Command, holds: Callable[..., None], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -180,7 +180,7 @@ def losses(run: Path) -> list[float]:
     return [line["loss"] for line in lines(run / "log.jsonl") if "loss" in line]
 
 
-def test_a_killed_run_with_a_smaller_batch_goes_on_with_it(
+def test_a_killed_run_with_a_smaller_batch_continues_with_it(
     workplace: Workplace, command: Command, holds: Callable[..., None], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"

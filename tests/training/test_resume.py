@@ -1,4 +1,4 @@
-"""A training that is killed by SIGKILL and gone on with ends as an unbroken one, bit for bit."""
+"""A training that is killed by SIGKILL and resumed ends as an unbroken one, bit for bit."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_the_last_adapter_survives_a_kill_after_the_last_step(
 
 @pytest.fixture
 def stopped(workplace: Workplace, tmp_path: Path) -> Path:
-    """A run that was killed before its first checkpoint; corpus and model stand beside it."""
+    """A run that was killed before its first checkpoint; corpus and model are beside it."""
     for name in ("corpus", "model"):
         shutil.copytree(workplace.folder / name, tmp_path / name)
     Workplace(tmp_path).train(tmp_path / "run", kill=Moment("open", "log.jsonl"))

@@ -1,4 +1,4 @@
-"""Training: the same twice, with books that balance, and adapters that load anywhere."""
+"""Training: the same twice, with counts that balance, and adapters that load anywhere."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def only_train(workplace: Workplace) -> Path:
     return path
 
 
-def test_the_books_balance_and_name_what_is_set_aside(
+def test_the_counts_balance_and_name_what_is_set_aside(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
     rows = [
@@ -238,7 +238,7 @@ def test_the_last_step_is_scored_wherever_it_falls(
 @pytest.mark.parametrize(
     ("step", "saved"), [(3, False), (4, True), (6, False), (8, True), (10, False)]
 )
-def test_no_checkpoint_stands_between_a_last_step_and_its_score(step: int, saved: bool) -> None:
+def test_no_checkpoint_is_between_a_last_step_and_its_score(step: int, saved: bool) -> None:
     """A run that went on from such a checkpoint would never score that step."""
     rhythm = SaveSchedule(2 if step == 10 else 4, steps_an_epoch=6, score=True)
     control = TrainerControl()
@@ -346,7 +346,7 @@ def test_what_the_audit_finds_unsound_is_refused_until_it_is_accepted(
         assert f"accepted ({name}): {stored[name]['message']}" in answer.errors
 
 
-def test_a_run_on_data_that_was_accepted_goes_on(
+def test_a_run_on_data_that_was_accepted_continues(
     workplace: Workplace, unsound: Path, tmp_path: Path, command: Command
 ) -> None:
     run = tmp_path / "run"

@@ -53,7 +53,7 @@ def many() -> Iterator[tuple[tuple[Document, Record], tuple[Document, Record]]]:
         yield from zip(WINDOWS, augmented(WINDOWS, SCHEMA, seed), strict=True)
 
 
-def test_every_value_stands_in_the_text_and_comes_from_its_field() -> None:
+def test_every_value_is_in_the_text_and_comes_from_its_field() -> None:
     drugs, signs = {"zinc", "iron salts", "gold"}, {"rash", "salts", "fever", "severe fever"}
     changed = 0
     for (before, _), (after, record) in many():
@@ -85,7 +85,7 @@ def test_equal_seeds_give_equal_windows_and_others_others() -> None:
     assert any(windows != made[0] for windows in made)
 
 
-def test_copies_are_rows_of_their_own_beside_the_books(medical: Plugin) -> None:
+def test_copies_are_rows_of_their_own_beside_the_counts(medical: Plugin) -> None:
     examples = read_splits(medical, None, allow_leaks=False)[0].train[:30]
     settings = resolve(EMBEDDED, medical.name, medical.settings(EMBEDDED), {}).values
     plain, doubled = (

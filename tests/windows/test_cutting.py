@@ -57,7 +57,7 @@ def test_a_document_may_be_read_as_a_whole() -> None:
     assert texts_of(" all of it. ", reading("document")) == [" all of it. "]
 
 
-def test_sentences_stand_alone_without_the_space_around_them() -> None:
+def test_sentences_are_alone_without_the_space_around_them() -> None:
     text = "  Famotidine was given.\n\nDelirium occurred (see Dr. Smith et al.).  It passed. "
     assert texts_of(text, reading("sentences", 64)) == [
         "Famotidine was given.",

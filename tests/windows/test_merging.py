@@ -167,7 +167,7 @@ def test_a_scalar_is_the_surest_that_is_not_null() -> None:
     assert merged.confidence == {"/title": 0.8, "/year": 0.1}
 
 
-def test_a_leaf_stands_where_it_stands_first() -> None:
+def test_a_leaf_is_where_it_is_first() -> None:
     text = "T here. T there."
     merged = merge(
         answers_of(
@@ -181,7 +181,7 @@ def test_a_leaf_stands_where_it_stands_first() -> None:
     assert merged.confidence == {"/title": 0.9}
 
 
-def test_what_need_not_stand_in_the_text_keeps_the_order_of_the_answers() -> None:
+def test_what_need_not_be_in_the_text_keeps_the_order_of_the_answers() -> None:
     text = "b a. c."
     merged = merge(
         answers_of(

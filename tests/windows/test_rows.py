@@ -282,7 +282,7 @@ def test_a_window_without_a_valid_record_is_set_aside() -> None:
     assert made.lost == []
 
 
-def test_progress_is_told_by_the_document() -> None:
+def test_progress_is_reported_by_document() -> None:
     told: list[int] = []
     examples = [
         Example(Document(str(number), "Ada came. She left."), {"names": ["Ada"]})

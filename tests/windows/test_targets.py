@@ -34,7 +34,7 @@ def homes(found: Targets) -> dict[str, set[int]]:
     return {gold.pointer: set(gold.windows) for gold in found.gold if gold.windows}
 
 
-def test_a_leaf_goes_to_every_window_that_it_stands_in() -> None:
+def test_a_leaf_goes_to_every_window_that_it_is_in() -> None:
     found = ask(
         example("Ada met Bob. Bob left. Cy met Ada.", {"names": ["Bob", "Ada", "Cy"]}),
         NAMES,
@@ -84,7 +84,7 @@ def test_a_mention_of_half_a_word_is_left_out() -> None:
     assert lost(found) == {"/names/2": "not on word borders"}
 
 
-def test_half_a_word_is_told_from_what_is_not_there() -> None:
+def test_half_a_word_is_distinguished_from_what_is_not_there() -> None:
     found = ask(example("placid", {"names": ["acid", "rain", "", " "]}), NAMES)
     assert found.records == [{"names": []}]
     assert lost(found) == {
@@ -128,7 +128,7 @@ def test_only_what_is_taught_is_aligned() -> None:
     }
 
 
-def test_what_reads_the_same_stands_once_where_it_stands_first() -> None:
+def test_what_reads_the_same_is_once_where_it_is_first() -> None:
     text = "aspirin, then Morphine, then Aspirin"
     record = {"drugs": ["Aspirin", "Morphine", "aspirin"]}
     found = ask(example(text, record), DRUGS)
@@ -211,14 +211,14 @@ def test_an_object_goes_where_it_is_valid_and_not_where_it_is_largest() -> None:
     assert set(lost(found)) == {"/people/0/town", "/people/0/job"}
 
 
-def test_a_part_that_stands_nowhere_is_null_and_listed() -> None:
+def test_a_part_that_is_nowhere_is_null_and_listed() -> None:
     record = {"people": [{"name": "Ada", "town": "Rome"}]}
     found = ask(example("Ada slept. Ada woke.", record), PEOPLE, "Ada slept.", "Ada woke.")
     assert found.records == [{"people": [{"name": "Ada", "town": None}]}] * 2
     assert lost(found) == {"/people/0/town": "not in the text"}
 
 
-def test_an_object_that_stands_nowhere_goes_to_the_first_window_if_it_may() -> None:
+def test_an_object_that_is_nowhere_goes_to_the_first_window_if_it_may() -> None:
     person = an_object({"name": MAYBE, "mood": TEXT}, "name")
     schema = an_object({"people": a_list(person)})
     text = "Nobody. Nothing."
@@ -229,7 +229,7 @@ def test_an_object_that_stands_nowhere_goes_to_the_first_window_if_it_may() -> N
     assert lost(found) == {"/people/0/name": "not in the text"}
 
 
-def test_objects_that_read_the_same_stand_once() -> None:
+def test_objects_that_read_the_same_are_once() -> None:
     mentions = {"/harms/1/drug": [(0, 1)]}
     record = {"harms": [{"drug": "D", "harm": "H"}, {"drug": "d2", "harm": "H"}]}
     found = ask(example("D harms H.", record, mentions), DRUGS)
@@ -258,7 +258,7 @@ ARTICLE: Schema = an_object(
 )
 
 
-def test_what_need_not_stand_in_the_text_goes_to_the_first_window() -> None:
+def test_what_need_not_be_in_the_text_goes_to_the_first_window() -> None:
     record = {"title": "B", "kind": "news", "tags": ["x", "y"], "year": 1999}
     found = ask(example("A. B. B.", record), ARTICLE, "A.", "B.")
     assert found.records == [
@@ -270,14 +270,14 @@ def test_what_need_not_stand_in_the_text_goes_to_the_first_window() -> None:
     }
 
 
-def test_what_need_not_stand_in_the_text_goes_with_its_object() -> None:
+def test_what_need_not_be_in_the_text_goes_with_its_object() -> None:
     record = {"venue": {"name": "Hall", "size": "large"}}
     found = ask(example("Here. The Hall.", record), ARTICLE, "Here.", "The Hall.")
     assert found.records == [{"venue": None}, {"venue": {"name": "Hall", "size": "large"}}]
     assert lost(found) == {}
 
 
-def test_an_object_that_need_not_stand_in_the_text_goes_where_most_of_it_does() -> None:
+def test_an_object_that_need_not_be_in_the_text_goes_where_most_of_it_does() -> None:
     schema = an_object(
         {"sets": a_list(an_object({"title": TEXT, "year": TEXT, "tags": a_list(TEXT)}))}
     )
@@ -359,7 +359,7 @@ def test_a_window_whose_record_would_be_invalid_has_none() -> None:
     assert homes(found) == {"/title": {0}, "/names/0": {0}, "/names/1": {1}}
 
 
-def test_references_and_branches_are_cut_like_what_they_stand_for() -> None:
+def test_references_and_branches_are_cut_like_what_they_refer_to() -> None:
     schema: Schema = {
         "type": "object",
         "properties": {
@@ -520,7 +520,7 @@ def test_whatever_is_not_taught_is_listed(record: Record, spoken: list[list[str]
 
 
 @given(any_record, sentences)
-def test_every_taught_name_stands_in_its_window(record: Record, spoken: list[list[str]]) -> None:
+def test_every_taught_name_is_in_its_window(record: Record, spoken: list[list[str]]) -> None:
     parts = [" ".join(sentence) + "." for sentence in spoken] or ["."]
     found = ask(example(" ".join(parts), record), EVERYTHING, *parts)
     for part, taught in zip(parts, found.records, strict=True):
