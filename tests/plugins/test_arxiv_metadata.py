@@ -249,7 +249,10 @@ def test_identifiers_in_a_text() -> None:
     assert [text[a:b] for a, b in identifiers.dois(text)] == ["10.5555/a(6)7", "10.5555/b.c"]
 
 
-@given(st.text(max_size=60))
+IDENTIFIERS = ("0704.0191v2", "hep-th/9901001", "10.5555/a(6)7", "https://doi.org/10.5555/b.c.")
+
+
+@given(st.lists(st.sampled_from(IDENTIFIERS) | st.text(max_size=9), max_size=6).map("".join))
 def test_identifiers_of_any_text(text: str) -> None:
     for find in (identifiers.ids, identifiers.dois):
         assert all(0 <= start < end <= len(text) for start, end in find(text))
