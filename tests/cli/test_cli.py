@@ -12,7 +12,8 @@ from command import EXTRACT
 from installed_plugins import TOY, Site
 
 from fieldsmith import __version__
-from fieldsmith.cli import COMMANDS, printable
+from fieldsmith.cli import COMMANDS
+from fieldsmith.cli.terminal import printable
 
 HEAVY = ("accelerate", "bitsandbytes", "datasets", "peft", "torch", "transformers", "trl")
 LOAD = "    yield Example("
