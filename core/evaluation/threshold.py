@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..data import Example, Prediction
+from ..data import Counts, Example, Prediction
 from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer, above
-from ..scoring.metrics import point_scores
+from ..scoring.metrics import paired_difference, point_scores
 from ..tagging.ensemble import Shares
 from ..task import Task
 from .evaluate import score_names
@@ -17,15 +17,16 @@ from .evaluate import score_names
 _STEPS = 20
 """Thresholds are tried from 0 in steps of a twentieth, up to 0.95."""
 
-_SHARES = (0.0, 0.25, 0.5, 0.75)
-"""Weights that are tried for the tags and for the gazetteer, beside those given at first."""
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Weights of a signal that are tried beside the default."""
 
 
 class Threshold(NamedTuple):
-    """A minimum confidence in [0, 1], and the scores at it by name."""
+    """A minimum confidence in [0, 1], with the scores at it by name and the counts by document."""
 
     min_confidence: float
     scores: dict[str, float]
+    counts: list[dict[str, Counts]]
 
 
 def best_threshold(
@@ -43,17 +44,19 @@ def best_threshold(
         examples: documents with their gold records.
         predictions: one a document, made with the threshold 0.
     """
-    tried = (step / _STEPS for step in range(_STEPS if task.settings.choose_confidence else 1))
-    best: Threshold | None = None
-    for threshold in tried:
-        pairs = zip(examples, predictions, strict=True)
-        counts = [
-            task.plugin.metric(example, above(prediction, threshold, task.schema))
-            for example, prediction in pairs
-        ]
+    counts: list[dict[str, Counts]] = [{} for _ in examples]
+    best, before = None, -1.0
+    for step in range(_STEPS if task.settings.choose_confidence else 1):
+        threshold = step / _STEPS
+        for number, (example, prediction) in enumerate(zip(examples, predictions, strict=True)):
+            changes = any(before <= sure < threshold for sure in prediction.confidence.values())
+            if changes or not step:
+                kept = above(prediction, threshold, task.schema)
+                counts[number] = task.plugin.metric(example, kept)
         scores = point_scores(counts, score_names(task.settings, counts))
         if best is None or scores["score"] > best.scores["score"]:
-            best = Threshold(threshold, scores)
+            best = Threshold(threshold, scores, list(counts))
+        before = threshold
     assert best is not None
     return best
 
@@ -63,37 +66,38 @@ def best_shares(
     examples: Sequence[Example],
     answers: Sequence[Sequence[WindowAnswer]],
 ) -> tuple[Shares, Threshold]:
-    """Return the weights of the ensemble that score best, each pair at its best threshold.
+    """Return the weights of the ensemble, each signal's chosen after the other's, and a threshold.
 
-    Of several that score alike it is the pair tried first, and the ones that the extractor has are
-    tried first.
+    Held-out documents are few, and the best of many weights is best by chance. So a weight replaces
+    the one before it only if it scores better beyond chance: the 95 % interval of the paired
+    difference is above 0.
 
     Args:
-        extractor: has an ensemble, whose weights are the first guess.
+        extractor: has an ensemble, whose weights are kept unless others are better.
         examples: documents with their gold records.
         answers: the answers of each document's windows, with their tags.
     """
-    assert extractor.ensemble is not None
-    documents = [example.document for example in examples]
-    best: tuple[Shares, Threshold] | None = None
-    for shares in _tried(extractor):
-        changed = replace(extractor, ensemble=replace(extractor.ensemble, shares=shares))
-        predictions = changed.predict_answered(documents, answers)
-        threshold = best_threshold(extractor.task, examples, predictions)
-        if best is None or threshold.scores["score"] > best[1].scores["score"]:
-            best = shares, threshold
-    assert best is not None
-    return best
-
-
-def _tried(extractor: Extractor) -> Iterator[Shares]:
-    """Yield the weights to try: those that the settings fix are fixed."""
     ensemble, settings = extractor.ensemble, extractor.task.settings
     assert ensemble is not None
-    first = ensemble.shares
-    tags = _SHARES if settings.tag_share is None else ()
-    has_gazetteer = ensemble.gazetteer is not None and settings.gazetteer_share is None
-    gazetteer = _SHARES if has_gazetteer else ()
-    for tag_share in (first.tags, *tags):
-        for gazetteer_share in (first.gazetteer, *gazetteer):
-            yield Shares(tag_share, gazetteer_share)
+    documents = [example.document for example in examples]
+
+    def scored(shares: Shares) -> Threshold:
+        changed = replace(extractor, ensemble=replace(ensemble, shares=shares))
+        predictions = changed.predict_answered(documents, answers)
+        return best_threshold(extractor.task, examples, predictions)
+
+    shares = ensemble.shares
+    best = scored(shares)
+    free = ["tags"] if settings.tag_share is None else []
+    if ensemble.gazetteer is not None and settings.gazetteer_share is None:
+        free.append("gazetteer")
+    for signal in free:
+        tried = [replace(shares, **{signal: share}) for share in _SHARES]
+        found = [(scored(each), each) for each in tried]
+        other, candidate = max(found, key=lambda pair: pair[0].scores["score"])
+        if other.scores["score"] > best.scores["score"]:
+            names = score_names(settings, best.counts)
+            difference, _p_value = paired_difference(other.counts, best.counts, names)
+            if difference.low > 0:
+                shares, best = candidate, other
+    return shares, best

@@ -59,10 +59,10 @@ class Scorer:
         for number, answer in extractor.answer_windows(documents):
             answers[number].append(answer)
         predictions = extractor.predict_answered(documents, answers)
-        threshold, result = best_threshold(self.task, self.held_out, predictions)
-        scores = {name: value for name, value in result.items() if name.endswith(("score", "/f1"))}
-        scores["min_confidence"] = threshold
-        chosen: dict[str, Any] = {"min_confidence": threshold}
+        best = best_threshold(self.task, self.held_out, predictions)
+        scores = {n: value for n, value in best.scores.items() if n.endswith(("score", "/f1"))}
+        scores["min_confidence"] = best.min_confidence
+        chosen: dict[str, Any] = {"min_confidence": best.min_confidence}
         if extractor.ensemble is not None:
             shares, best = best_shares(extractor, self.held_out, answers)
             chosen = {"min_confidence": best.min_confidence, "shares": asdict(shares)}

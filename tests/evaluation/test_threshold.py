@@ -113,8 +113,10 @@ def counted(example: Example, prediction: Prediction, schema: Schema) -> dict[st
     return {"names": (float(len(gold & found)), float(len(found)), float(len(gold)))}
 
 
-def best_for(gold: list[str], tag_share: float | None = None) -> tuple[Shares, float]:
-    """Return the weights chosen for an answer and tags that disagree, and the score at them."""
+def best_for(
+    gold: list[str], documents: int = 1, tag_share: float | None = None
+) -> tuple[Shares, float]:
+    """Return the weights chosen for answers and tags that disagree, and the score at them."""
     document = Document("1", TAGGED)
     record: Record = {"title": None, "names": ["Zinc oxide", "study"], "pairs": []}
     answer = WindowAnswer(
@@ -130,22 +132,55 @@ def best_for(gold: list[str], tag_share: float | None = None) -> tuple[Shares, f
     assert asking.ensemble is not None
     ensemble = replace(asking.ensemble, gazetteer=None, shares=Shares.initial(fixed))
     asking = replace(asking, task=replace(asking.task, plugin=plugin, settings=fixed))
+    examples = [Example(document, {"names": gold})] * documents
     shares, found = best_shares(
-        replace(asking, ensemble=ensemble), [Example(document, {"names": gold})], [[answer]]
+        replace(asking, ensemble=ensemble), examples, [[answer]] * documents
     )
     return shares, found.scores["score"]
 
 
-def test_the_weights_are_those_that_score_best() -> None:
-    assert best_for(["Zinc oxide"]) == (Shares(tags=0.0), 1.0), "the answer is right"
-    assert best_for(["study"]) == (Shares(), 1.0), "the tags are right, as the defaults have it"
-    assert best_for(["Zinc oxide", "study"]) == (Shares(), 1.0), "of equal ones the first"
+def test_the_weights_are_those_that_score_better() -> None:
+    assert best_for(["Zinc oxide"], documents=8) == (Shares(tags=0.0), 1.0), "the answers are right"
+    assert best_for(["study"], documents=8) == (Shares(), 1.0), "the tags are right, as by default"
+    assert best_for(["Zinc oxide", "study"]) == (Shares(), 1.0), "no weight is better"
 
 
 def test_a_weight_that_is_set_is_not_chosen() -> None:
-    shares, score = best_for(["Zinc oxide"], tag_share=0.75)
+    shares, score = best_for(["Zinc oxide"], documents=8, tag_share=0.75)
     assert shares.tags == 0.75
     assert score < 1
+
+
+def test_what_may_be_chance_changes_no_weight() -> None:
+    rows = [0, 0, 0, 1, 1]
+
+    def mixed(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
+        wanted = ["Zinc oxide"] if rows[int(example.document.id)] else ["study"]
+        return counted(replace(example, record={"names": wanted}), prediction, schema)
+
+    asking = extractor(SCHEMA, 20, tags=True)
+    fixed = replace(asking.task.settings, score=["names"])
+    assert asking.ensemble is not None
+    ensemble = replace(asking.ensemble, gazetteer=None, shares=Shares(tags=0.0))
+    plugin = plugin_of(SCHEMA, metric=mixed)
+    asking = replace(
+        asking, ensemble=ensemble, task=replace(asking.task, plugin=plugin, settings=fixed)
+    )
+    examples = [Example(Document(str(n), TAGGED), {"names": []}) for n in range(len(rows))]
+    answers = [
+        [
+            WindowAnswer(
+                Window(example.document, 0),
+                "",
+                record={"title": None, "names": ["Zinc oxide", "study"], "pairs": []},
+                confidence={"/names/0": 0.9, "/names/1": 0.6},
+                tags={"names": tags_of([("Zinc oxide", 0.1), ("study", 0.8)])},
+            )
+        ]
+        for example in examples
+    ]
+    shares, _found = best_shares(asking, examples, answers)
+    assert shares == Shares(tags=0.0), "three documents against two prove nothing"
 
 
 def test_a_run_stores_the_weights_and_prediction_takes_them(
