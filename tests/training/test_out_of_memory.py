@@ -48,7 +48,7 @@ def close(name, arguments):
         return
     closed = True
     import bitsandbytes, peft, trl, trl.trainer.sft_trainer  # not to fail within an import
-    import fieldsmith.trainer
+    import fieldsmith.training.trainer
     with open("/proc/self/status") as status:
         size = next(int(line.split()[1]) for line in status if line.startswith("VmSize"))
     limit = size * 1024 + int(os.environ["SPACE"])
@@ -151,8 +151,8 @@ def test_auto_batch_continues_from_the_checkpoint_with_half_the_batch(
         },
     ]
     assert info(run)["settings"]["batch_size"]["value"] == 16  # what was asked for
-    assert "going on with batch_size 8, accumulation 2 in place of batch_size 16" in answer.errors
-    assert "going on from step 4 of" in answer.errors
+    assert "continuing with batch_size 8, accumulation 2 instead of batch_size 16" in answer.errors
+    assert "resuming from step 4 of" in answer.errors
 
 
 def test_an_optimiser_step_reads_the_same_rows_in_smaller_batches(
@@ -273,7 +273,7 @@ def test_the_effective_batch_stays(rows: int) -> None:
 
 _KEEP_A_HEAP = """
 import ctypes
-from fieldsmith.out_of_memory import trim_heap
+from fieldsmith.model.out_of_memory import trim_heap
 
 
 def resident():
