@@ -125,7 +125,13 @@ class Training:
         """Run ``extract`` in a process of its own; what it prints goes to a log."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         log = self.folder.with_name(f"{self.folder.name}.log")
-        command = [sys.executable, "-m", "benchmarks.timed", self.clock.resolve(), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.timed_training",
+            self.clock.resolve(),
+            *arguments,
+        ]
         with log.open("a", encoding="utf-8") as stream:
             done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
         if done.returncode:

@@ -1,6 +1,6 @@
 """Run ``extract`` and measure the seconds of training, and of scoring in it.
 
-    python -m benchmarks.timed CLOCK train --plugin NAME ...
+    python -m benchmarks.timed_training CLOCK train --plugin NAME ...
 
 Appends a line of JSON to the file CLOCK once the last step is done: seconds of ``training`` (the
 steps with their checkpoints), seconds of ``scoring`` held-out documents meanwhile, and whether the

@@ -65,5 +65,7 @@ class Scorer:
         chosen: dict[str, Any] = {"min_confidence": best.min_confidence}
         if extractor.ensemble is not None:
             shares, best = best_shares(extractor, self.held_out, answers)
-            chosen = {"min_confidence": best.min_confidence, "shares": asdict(shares)}
+            # In the order that a checkpoint gives back.
+            weights = dict(sorted(asdict(shares).items()))
+            chosen = {"min_confidence": best.min_confidence, "shares": weights}
         return EpochScore(scores, chosen)

@@ -19,6 +19,7 @@ from tiny_model import (
     write_documents,
 )
 
+import fieldsmith
 import fieldsmith_medical_ner
 
 NAMES = ("chemicals", "diseases", "relations")
@@ -220,7 +221,7 @@ def test_a_changed_schema_is_refused(
 ) -> None:
     schema = fieldsmith_medical_ner.extract_schema()
     schema["properties"]["remarks"] = {"type": ["string", "null"]}
-    monkeypatch.setattr(fieldsmith_medical_ner, "_schema_text", lambda: json.dumps(schema))
+    monkeypatch.setattr(fieldsmith, "read_schema", lambda _module_file: schema, raising=False)
     assert "schema, probe changed since this run was trained" in refused(command, run)
 
 

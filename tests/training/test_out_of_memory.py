@@ -306,8 +306,8 @@ def test_it_does_so_all_along_a_training(
     workplace: Workplace, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     returned: list[int] = []
-    monkeypatch.setattr("fieldsmith.training.trainer.trim_heap", lambda: returned.append(1))
-    monkeypatch.setattr("fieldsmith.training.callbacks._TRIMMED", 2)
+    monkeypatch.setattr("fieldsmith.training.callbacks.trim_heap", lambda: returned.append(1))
+    monkeypatch.setattr("fieldsmith.training.callbacks._FREED", 2)
     answer = command(*workplace.order(tmp_path / "run", max_steps=5, eval_documents=0))
     assert answer.code == 0, answer.errors
     assert len(returned) == 2
