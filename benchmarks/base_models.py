@@ -11,7 +11,7 @@ and, if --copying names one, a model that has only learned to copy random tokens
 the pretraining tool makes that, with the tokenizer that it finds in its --checkpoint::
 
     mkdir copying-state && cp core/base/tokenizer.json copying-state/
-    python tools/pretrain_base.py --text DATA --out copying --minutes 60 --copying-only
+    python -m tools.pretraining --text DATA --out copying --minutes 60 --copying-only
                                   --checkpoint copying-state
 
 With --minutes a training has as many steps as the shipped model makes in that time, by the speed

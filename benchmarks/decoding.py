@@ -193,7 +193,7 @@ def documents_of(extractor: Any, data: Path | None, count: int) -> list[Document
     """Return documents that the model was not trained on, as far as the split tells."""
     from fieldsmith.dataset.loading import read_examples
 
-    examples = [e for e in read_examples(extractor.plugin, data) if isinstance(e, Example)]
+    examples = [e for e in read_examples(extractor.task.plugin, data) if isinstance(e, Example)]
     unseen = [e for e in examples if e.split == "test"] or examples
     return [example.document for example in unseen[:count]]
 
@@ -203,10 +203,12 @@ def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
     from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.windows.cutting import cut
 
-    windows = [w for d in documents for w in cut(d, extractor.settings, extractor.prompts)]
+    windows = [
+        w for d in documents for w in cut(d, extractor.task.settings, extractor.task.prompts)
+    ]
     return [
         Prompt(
-            extractor.prompts.prompt(extractor.plugin.prompt(window.document)),
+            task.prompt(window.document),
             extractor.grammars.for_text(window.document.text),
         )
         for window in windows
@@ -221,8 +223,8 @@ def ours(extractor: Any, prompts: Sequence[Any], batch: int, stats: Any) -> Side
         found = generate(
             extractor.model,
             prompts,
-            stops=extractor.prompts.stops,
-            max_new_tokens=extractor.settings.max_new_tokens,
+            stops=extractor.task.prompts.stops,
+            max_new_tokens=extractor.task.settings.max_new_tokens,
             batch_size=batch,
             stats=stats,
         )
@@ -253,7 +255,7 @@ def generated(extractor: Any, prompts: Sequence[Any], *, held: bool) -> list[tup
     from transformers import GenerationConfig
     from transformers.generation.logits_process import LogitsProcessorList
 
-    stops = extractor.prompts.stops
+    stops = extractor.task.prompts.stops
     longest = max(len(prompt.ids) for prompt in prompts)
     fill = [longest - len(prompt.ids) for prompt in prompts]
     ids = [[stops[0]] * n + list(p.ids) for n, p in zip(fill, prompts, strict=True)]
@@ -262,7 +264,7 @@ def generated(extractor: Any, prompts: Sequence[Any], *, held: bool) -> list[tup
             input_ids=torch.tensor(ids),
             attention_mask=torch.tensor([[0] * n + [1] * (longest - n) for n in fill]),
             generation_config=GenerationConfig(
-                max_new_tokens=extractor.settings.max_new_tokens,
+                max_new_tokens=extractor.task.settings.max_new_tokens,
                 do_sample=False,
                 use_cache=True,
                 eos_token_id=list(stops),
@@ -384,7 +386,7 @@ def grammars(extractor: Any, documents: Sequence[Document]) -> None:
     words = " ".join(texts * (1 + WORDS // sum(len(text.split()) for text in texts))).split(" ")
     long = Document("long", " ".join(words[:WORDS]))
     grammar = extractor.grammars.for_text(long.text)
-    whole = Prompt(extractor.prompts.prompt(extractor.plugin.prompt(long)), grammar)
+    whole = Prompt(extractor.task.prompt(long), grammar)
     for name, prompts in (("cut into windows", asked(extractor, [long])), ("read whole", [whole])):
         stats = DecodingStats()
         side = ours(extractor, prompts, 1, stats)

@@ -1,6 +1,6 @@
 """Measure optimiser steps per second of ``extract train`` against a bare SFTTrainer script.
 
-    python -m benchmarks cached_training_speed
+    python -m benchmarks training_speed
 
 Same base model, same rows, same arguments, same batches in one order; in turns, within one run.
 Ours logs, keeps checkpoints and holds the adapters in float32; both times leave out the first

@@ -24,6 +24,13 @@ The pointer of an empty list, with no spans, says that the document mentions no 
 Counts = tuple[float, float, float]
 """(matched, predicted, gold) of one name in one document."""
 
+FLAGS = {
+    "leaks": "--allow-leaks",
+    "duplicate-ids": "--allow-duplicate-ids",
+    "unlearnable": "--allow-unlearnable",
+}
+"""The command line option that accepts an issue of the data, by the issue's name."""
+
 IGNORED = -100
 """Label of a token that carries no loss, as torch's cross entropy has it."""
 

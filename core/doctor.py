@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from . import plugins
-from .settings import Settings
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +117,8 @@ def check_device() -> Iterator[Diagnosis]:
         yield _gpus_row()
     yield _bf16_row(device)
     yield check_four_bits(device)
+    from .settings import Settings
+
     yield Diagnosis("ok", "attention", f"{pick_attention(Settings(), device)}, by default")
 
 
@@ -187,6 +188,7 @@ def _gpus_row() -> Diagnosis:
 
 def _bf16_row(device: torch.device) -> Diagnosis:
     from .model.devices import has_bf16, pick_precision
+    from .settings import Settings
 
     hardware = "in hardware" if has_bf16(device) else "not used"
     precision = pick_precision(Settings(), device)

@@ -20,7 +20,7 @@ from .schema.navigation import field_list, resolve, types_of
 
 _HEAD_BYTES = 1 << 16
 _ABOUT_THE_DATA = re.compile(
-    r"(?i)(readme.*|licen[cs]e|copying|notice)(\..*)?|source\.txt|.*\.(md|rst|ya?ml|toml|lock)"
+    r"(?i)(readme|licen[cs]e|copying|notice).*|source\.txt|.*\.(md|rst|ya?ml|toml|lock)"
 )
 
 
@@ -122,6 +122,11 @@ class SourceFile:
         return split_of(self.path, self.source, folder_alone=True)
 
     @property
+    def is_about_data(self) -> bool:
+        """Whether the name says that the file describes the data: a readme, a licence, `*.md`."""
+        return bool(_ABOUT_THE_DATA.fullmatch(self.path.name))
+
+    @property
     def is_alone(self) -> bool:
         """Whether the user named this file and no folder."""
         return self.path == self.source
@@ -166,20 +171,24 @@ def read_formats(
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
         UnknownFormatError: ``source`` is a file in none of the formats.
     """
-    files = [SourceFile(path, source) for path in files_in(source)]
+    paths = files_in(source)
     unknown = f"in no format that the plugin reads ({', '.join(each.name for each in formats)})"
-    if files[0].is_alone:
-        if (found := _format_of(files[0], formats)) is None:
+    if paths == [source]:
+        file = SourceFile(source, source)
+        if (found := _format_of(file, formats)) is None:
             raise UnknownFormatError(f"{source}: {unknown}")
-        return iter(found.read(files[0]))
-    return _read_folder(sorted(files, key=sort_key), formats, unknown, stop_at_errors)
+        return iter(found.read(file))
+    paths = sorted(paths, key=lambda path: sort_key(SourceFile(path, source)))
+    # Each is made when it is read, so that the heads of those before are freed.
+    files = (SourceFile(path, source) for path in paths)
+    return _read_folder(files, formats, unknown, stop_at_errors)
 
 
 def _read_folder(
     files: Iterable[SourceFile], formats: Sequence[Format], unknown: str, stop_at_errors: bool
 ) -> Iterator[Example | Reject]:
     for file in files:
-        if _ABOUT_THE_DATA.fullmatch(file.path.name):
+        if file.is_about_data:
             continue
         try:
             if (found := _format_of(file, formats)) is None:

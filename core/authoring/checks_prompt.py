@@ -118,7 +118,7 @@ def check_prompt_fits(tested: PluginUnderTest) -> str:
     )
     if needed > settings.max_length:
         raise PluginError(
-            f"{lengths}; ask for less in extract_prompt, or let extract_settings lower window_size "
+            f"{lengths}; ask for less in the prompt, or let extract_settings lower window_size "
             f"or max_new_tokens or raise max_length (2048 at most)"
         )
     built = build_rows(tested.scored, Task(tested.plugin, settings, prompts))

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ..data import SPLITS
-from ..dataset.issues import FLAGS
+from ..data import FLAGS, SPLITS
 from .options import PATH, TrainingOptions, json_option, training_options
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..dataset.issues import FLAGS
+from ..data import FLAGS
 from ..errors import SettingsError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import Record, Reject, Schema
+from ..data import FLAGS, Record, Reject, Schema
 from ..errors import InputError, LeakError
 from ..schema.navigation import is_verbatim
 from ..schema.pointers import field_of, leaves, value_at
@@ -20,13 +20,6 @@ from .splits import Splits, describe_leaks, shown_ids
 
 MOST_UNLEARNABLE = 0.05
 """With a larger share of verbatim leaves not in the text, the model learns to omit them."""
-
-FLAGS = {
-    "leaks": "--allow-leaks",
-    "duplicate-ids": "--allow-duplicate-ids",
-    "unlearnable": "--allow-unlearnable",
-}
-"""The options that accept an issue, by its name."""
 
 EXAMPLES = 3
 """Examples kept of each kind of issue."""

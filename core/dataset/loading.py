@@ -57,12 +57,16 @@ def read_splits(plugin: Plugin, source: Path | None, *, allow_leaks: bool) -> tu
         InputError: the source cannot be read.
         LeakError: official splits share documents.
     """
-    rows = list(read_examples(plugin, source))
     digest = hashlib.sha256()
-    for row in rows:
-        if isinstance(row, Example):
-            digest.update(canonical(_as_json(row)).encode())
-    return split_documents(rows, allow_leaks=allow_leaks), digest.hexdigest()
+
+    def hashed() -> Iterator[Example | Reject]:
+        for row in read_examples(plugin, source):
+            if isinstance(row, Example):
+                digest.update(canonical(_as_json(row)).encode())
+            yield row
+
+    splits = split_documents(hashed(), allow_leaks=allow_leaks)
+    return splits, digest.hexdigest()
 
 
 def jsonl_examples(source: Path) -> Iterator[Example | Reject]:

@@ -65,6 +65,7 @@ def best_shares(
     extractor: Extractor,
     examples: Sequence[Example],
     answers: Sequence[Sequence[WindowAnswer]],
+    first: Threshold,
 ) -> tuple[Shares, Threshold]:
     """Return the weights of the ensemble, each signal's chosen after the other's, and a threshold.
 
@@ -76,6 +77,7 @@ def best_shares(
         extractor: has an ensemble, whose weights are kept unless others are better.
         examples: documents with their gold records.
         answers: the answers of each document's windows, with their tags.
+        first: the best threshold with the weights that the extractor has.
     """
     ensemble, settings = extractor.ensemble, extractor.task.settings
     assert ensemble is not None
@@ -86,8 +88,7 @@ def best_shares(
         predictions = changed.predict_answered(documents, answers)
         return best_threshold(extractor.task, examples, predictions)
 
-    shares = ensemble.shares
-    best = scored(shares)
+    shares, best = ensemble.shares, first
     free = ["tags"] if settings.tag_share is None else []
     if ensemble.gazetteer is not None and settings.gazetteer_share is None:
         free.append("gazetteer")

@@ -148,8 +148,6 @@ class Extractor:
         answers: list[list[WindowAnswer]] = [[] for _ in documents]
         for number, answer in self.answer_windows(documents, progress):
             answers[number].append(self._combined(answer))
-        if len(documents) > 1:  # many windows of many lengths leave much that fits no later one
-            trim_heap()
         return [
             self._prediction(document, own)
             for document, own in zip(documents, answers, strict=True)
@@ -185,6 +183,8 @@ class Extractor:
             ]
             for (number, _window), answer in zip(part, self._tagged(read), strict=True):
                 yield number, answer
+        if len(documents) > 1:  # many windows of many lengths leave much that fits no later one
+            trim_heap()
 
     def _generate(
         self, windows: Sequence[Window], progress: Callable[[int], object]

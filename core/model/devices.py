@@ -84,7 +84,16 @@ def within_control_group(total: int, free: int) -> tuple[int, int]:
     """Lower total and free bytes to the limit of the control group, where there is one."""
     try:
         limit = int((CONTROL_GROUP / "memory.max").read_text())
-        used = int((CONTROL_GROUP / "memory.current").read_text())
+        used = int((CONTROL_GROUP / "memory.current").read_text()) - _reclaimable()
     except (OSError, ValueError):  # no control group, or "max"
         return total, free
     return min(total, limit), min(free, max(limit - used, 0))
+
+
+def _reclaimable() -> int:
+    """Return the bytes of file cache that the control group gives up before it refuses memory."""
+    try:
+        lines = (CONTROL_GROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))

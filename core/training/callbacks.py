@@ -59,13 +59,13 @@ class BestAdapter(TrainerCallback, ExportableState):
         """Return the folder of the best adapter."""
         return checkpoints / f"{BEST}-{self.step}"
 
-    def update(self, score: float, step: int, chosen: dict[str, Any]) -> bool:
+    def update(self, score: float, step: int) -> bool:
         """Take in an evaluation; return whether its adapter is the one to keep."""
         rose = self.score is None or score > self.score
         kept = rose or score == self.score
         self.stale = 0 if rose else self.stale + 1
         if kept:
-            self.score, self.step, self.chosen = score, step, chosen
+            self.score, self.step = score, step
         return kept
 
     def exhausted(self) -> bool:

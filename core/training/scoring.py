@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..data import Example
-from ..evaluation.threshold import best_shares, best_threshold
+from ..evaluation.threshold import Threshold, best_shares, best_threshold
 from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer
 from ..tagging.gazetteer import Gazetteer
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochScore:
-    """The scores of a model on held-out documents, and what is chosen on them.
+    """The scores of a model on held-out documents.
 
     Attributes:
         scores: by name, "score" and "min_confidence" among them; epochs are compared by "score".
-        chosen: what the run stores for prediction: ``min_confidence``, and ``shares`` for a model
-            with an ensemble.
+        choose: returns what the run stores for prediction if this epoch is kept:
+            ``min_confidence``, and ``shares`` for a model with an ensemble.
     """
 
     scores: dict[str, float]
-    chosen: dict[str, Any]
+    choose: Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,17 @@ class Scorer:
         best = best_threshold(self.task, self.held_out, predictions)
         scores = {n: value for n, value in best.scores.items() if n.endswith(("score", "/f1"))}
         scores["min_confidence"] = best.min_confidence
-        chosen: dict[str, Any] = {"min_confidence": best.min_confidence}
-        if extractor.ensemble is not None:
-            shares, best = best_shares(extractor, self.held_out, answers)
-            # In the order that a checkpoint gives back.
-            weights = dict(sorted(asdict(shares).items()))
-            chosen = {"min_confidence": best.min_confidence, "shares": weights}
-        return EpochScore(scores, chosen)
+        return EpochScore(scores, partial(self._choose, extractor, answers, best))
+
+    def _choose(
+        self,
+        extractor: Extractor,
+        answers: Sequence[Sequence[WindowAnswer]],
+        best: Threshold,
+    ) -> dict[str, Any]:
+        if extractor.ensemble is None:
+            return {"min_confidence": best.min_confidence}
+        shares, best = best_shares(extractor, self.held_out, answers, best)
+        # In the order that a checkpoint gives back.
+        weights = dict(sorted(asdict(shares).items()))
+        return {"min_confidence": best.min_confidence, "shares": weights}

@@ -87,7 +87,8 @@ class ExtractionTrainer(SFTTrainer):
                 self.scoring = False
                 scores = result.scores
                 self.log({n if n == "score" else f"score/{n}": v for n, v in scores.items()})
-                if self.best.update(scores["score"], self.state.global_step, result.chosen):
+                if self.best.update(scores["score"], self.state.global_step):
+                    self.best.chosen = result.choose()
                     self._keep()
                 if self.best.exhausted():
                     self.control.should_training_stop = True

@@ -21,7 +21,7 @@ def read(source: Path) -> Iterator[Example | Reject]:
             format, or a snapshot without texts.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    labels = snapshot.labels([SourceFile(path, source) for path in files_in(source)])
+    labels = snapshot.labels(SourceFile(path, source) for path in files_in(source))
     formats = (
         Format("GROBID header TEI", _is_tei, tei.examples),
         Format(".txt, PDF", pages.is_page, lambda file: snapshot.examples(file, labels)),

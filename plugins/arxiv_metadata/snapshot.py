@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def is_snapshot(file: SourceFile) -> bool:
     return b'"abstract"' in line and b'"authors' in line and b'"article_text"' not in line
 
 
-def labels(files: Sequence[SourceFile]) -> Labels:
+def labels(files: Iterable[SourceFile]) -> Labels:
     """Return the snapshot rows of the text files and PDFs among some files, by normal id.
 
     Args:
@@ -42,8 +42,13 @@ def labels(files: Sequence[SourceFile]) -> Labels:
     Raises:
         InputError: a line is not JSON, or there is a snapshot and no text file or PDF.
     """
-    snapshots = [file.path for file in files if is_snapshot(file)]
-    pages = [file.path for file in files if is_page(file)]
+    snapshots: list[Path] = []
+    pages: list[Path] = []
+    for file in files:  # one at once: each holds its head
+        if is_snapshot(file):
+            snapshots.append(file.path)
+        elif is_page(file) and not file.is_about_data:
+            pages.append(file.path)
     if snapshots and not pages:
         raise InputError(f"{snapshots[0]}: {NO_TEXT}")
     wanted = {_id_of(path) for path in pages}

@@ -154,7 +154,7 @@ FAULTS = [
     Fault("white space stripped", USER, 'Message("user", document.text.strip())',
           "prompt_keeps_its_structure", "stripping"),
     Fault("prompt too long", SYSTEM, SYSTEM + ' + "Think of everything. " * 400', "prompt_fits",
-          "ask for less in extract_prompt"),
+          "ask for less in the prompt"),
     Fault("no room for the answer", '{"window": "document",',
           '{"window": "tokens", "window_size": 900,', "prompt_fits", "lower window_size"),
     # The metric

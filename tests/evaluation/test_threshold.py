@@ -15,7 +15,8 @@ from tag_examples import TEXT as TAGGED
 from tiny_model import Trained, Workplace, info
 
 from fieldsmith.data import Counts, Document, Example, Prediction, Record, Schema
-from fieldsmith.evaluation.threshold import best_shares, best_threshold
+from fieldsmith.evaluation.threshold import Threshold, best_shares, best_threshold
+from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.extraction.postprocess import WindowAnswer
 from fieldsmith.plugins import load
 from fieldsmith.settings import Settings
@@ -113,6 +114,14 @@ def counted(example: Example, prediction: Prediction, schema: Schema) -> dict[st
     return {"names": (float(len(gold & found)), float(len(found)), float(len(gold)))}
 
 
+def shares_of(
+    asking: Extractor, examples: list[Example], answers: list[list[WindowAnswer]]
+) -> tuple[Shares, Threshold]:
+    documents = [example.document for example in examples]
+    first = best_threshold(asking.task, examples, asking.predict_answered(documents, answers))
+    return best_shares(asking, examples, answers, first)
+
+
 def best_for(
     gold: list[str], documents: int = 1, tag_share: float | None = None
 ) -> tuple[Shares, float]:
@@ -133,9 +142,7 @@ def best_for(
     ensemble = replace(asking.ensemble, gazetteer=None, shares=Shares.initial(fixed))
     asking = replace(asking, task=replace(asking.task, plugin=plugin, settings=fixed))
     examples = [Example(document, {"names": gold})] * documents
-    shares, found = best_shares(
-        replace(asking, ensemble=ensemble), examples, [[answer]] * documents
-    )
+    shares, found = shares_of(replace(asking, ensemble=ensemble), examples, [[answer]] * documents)
     return shares, found.scores["score"]
 
 
@@ -179,7 +186,7 @@ def test_what_may_be_chance_changes_no_weight() -> None:
         ]
         for example in examples
     ]
-    shares, _found = best_shares(asking, examples, answers)
+    shares, _found = shares_of(asking, examples, answers)
     assert shares == Shares(tags=0.0), "four documents against one prove nothing"
 
 
