@@ -203,6 +203,7 @@ def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
     from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.windows.cutting import cut
 
+    task = extractor.task
     windows = [
         w for d in documents for w in cut(d, extractor.task.settings, extractor.task.prompts)
     ]
