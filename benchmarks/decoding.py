@@ -204,9 +204,7 @@ def asked(extractor: Any, documents: Sequence[Document]) -> list[Any]:
     from fieldsmith.windows.cutting import cut
 
     task = extractor.task
-    windows = [
-        w for d in documents for w in cut(d, extractor.task.settings, extractor.task.prompts)
-    ]
+    windows = [w for d in documents for w in cut(d, task.settings, task.prompts)]
     return [
         Prompt(
             task.prompt(window.document),
