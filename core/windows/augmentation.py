@@ -38,7 +38,7 @@ def augmented(
         replacements = _draw_replacements(document.text, record, values, schema, random)
         text = _replace_in_text(document.text, replacements)
         changed = _replace_in_record(record, replacements, schema)
-        # A name may have come to stand beside another one, so that it is no longer a whole word.
+        # A name may now be beside another one, so that it is no longer a whole word.
         is_grounded = all(
             found.spans
             for pointer, found in ground(changed, text).items()

@@ -74,7 +74,7 @@ def test_a_string_is_found_once_on_whole_words(tagger: Tagger) -> None:
     [
         ([0.1, 0.1], [0.1, 0.1], [], []),
         ([0.9, 0.0, 0.8], [0.0, 0.0, 0.1], [(0, 0), (2, 2)], [(0, 0)]),
-        # What goes on began somewhere, be it that no token of it is likely to.
+        # What continues began somewhere, even if no token of it is likely to.
         ([0.3, 0.0, 0.0], [0.0, 0.9, 0.9], [(0, 2)], [(0, 2)]),
         # A gap is bridged where what follows begins nothing.
         ([0.9, 0.0, 0.0, 0.8], [0.0, 0.3, 0.9, 0.0], [(0, 2), (3, 3)], [(0, 2)]),

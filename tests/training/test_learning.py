@@ -16,7 +16,8 @@ SETTINGS = {"medical_ner": ("--set=epochs=3",)}
 
 # The lowest score of the validation documents, between 0 and 1: what was measured (news_json: after
 # four fifths of the steps), less 0.15 for what few documents and another machine may change.
-# arxiv_metadata was not measured on its sample: its floor is what real title pages reach, less 0.15.
+# arxiv_metadata was not measured on its sample: its floor is what real title pages reach, less
+# 0.15.
 FLOORS: dict[str, float] = {
     "arxiv_metadata": 0.75,
     "dcat_datasets": 0.40,

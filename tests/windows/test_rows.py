@@ -245,7 +245,7 @@ def test_a_row_that_is_too_long_is_set_aside_whole() -> None:
     assert (reject.place, reject.field, reject.id) == ("f:1, window 2 of 2", "", "one")
     assert f"take {longest} tokens of max_length {longest - 1}" in reject.reason
     assert made.gold == Counter(names=32)
-    assert made.learned == Counter(names=1)  # what stands in the long window is not learned
+    assert made.learned == Counter(names=1)  # what is in the long window is not learned
     assert Counter(lost.reason for lost in made.lost) == {
         "the windows that hold it are set aside": 30,
         "not in the text": 1,
