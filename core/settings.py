@@ -24,6 +24,9 @@ EMBEDDED = "embedded"
 
 PRESETS = Path(__file__).parent / "presets"
 
+AUTO_BATCH = ("batch_size", "auto")
+"""A setting and the word for its value 0: the batch size is chosen when the rows are known."""
+
 PAGE = "docs/settings.md"
 """The page that lists all settings."""
 
@@ -65,6 +68,7 @@ class WindowSettings:
 class AdapterSettings:
     """The low-rank adapter (LoRA, Hu et al. 2022)."""
 
+    tuning: Literal["adapter", "full"] = "adapter"  # full: train all weights, without an adapter
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
@@ -72,6 +76,8 @@ class AdapterSettings:
     modules_to_save: list[str] = field(default_factory=list)  # trained in full beside the adapter
     rslora: bool = False  # rank-stabilised scaling (Kalajdzievski 2023)
     dora: bool = False  # weight-decomposed adapters (Liu et al. 2024)
+    lora_init: Literal["default", "pissa"] = "default"  # pissa: singular vectors (Meng et al. 2024)
+    lora_plus_ratio: float = 1.0  # learning rate of B by that of A (LoRA+, Hayou et al. 2024)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class TrainingSettings:
 
     epochs: float = 3.0
     max_steps: int = 0  # stop after this many steps; 0: after the epochs
-    batch_size: int = 4  # rows in a batch on each device
+    batch_size: int = 4  # rows in a batch on each device; auto or 0: the most that memory fits
     accumulation: int = 4  # batches whose gradients an optimiser step sums up
     learning_rate: float = 2e-4
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
@@ -90,6 +96,8 @@ class TrainingSettings:
     tagging_weight: float = 0.0  # weight of a second loss, which tags values in the text; 0: none
     optimizer: str = "adamw_torch"  # any name that transformers knows
     group_lengths: bool = True  # rows of similar length in one batch: less padding
+    packing: bool = False  # several rows in one sequence without padding; none attends to another
+    compile: Literal["auto", "yes", "no"] = "no"  # torch.compile of each layer; auto: on a CPU
     activation_checkpointing: bool = True  # recompute activations: less memory, slower
     seed: int = 42
     eval_documents: int = 100  # validation documents generated and scored after each epoch
@@ -249,7 +257,7 @@ def _checked(values: Mapping[str, object], where: str) -> tuple[dict[str, Any], 
         at = f"--set {name}" if where == "--set" else f"{where}: {name}"
         if name in types:
             try:
-                good[name] = _convert(value, types[name])
+                good[name] = 0 if (name, value) == AUTO_BATCH else _convert(value, types[name])
             except ValueError as error:
                 faults.append(f"{at}: {error}")
         elif FORMER_NAMES.get(name):
@@ -329,18 +337,18 @@ _CONVERTERS: Mapping[type, Callable[[object], object]] = {
 
 _BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
-        "window_size max_length max_new_tokens lora_rank lora_alpha batch_size accumulation "
+        "window_size max_length max_new_tokens lora_rank lora_alpha accumulation "
         "eval_batch_size checkpoint_steps logging_steps",
         lambda value: value >= 1,
         "must be at least 1",
     ),
     (
-        "window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm eval_documents "
-        "patience seed augment_copies tagging_weight",
+        "batch_size window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm "
+        "eval_documents patience seed augment_copies tagging_weight",
         lambda value: value >= 0,
         "must not be negative",
     ),
-    ("learning_rate epochs", lambda value: value > 0, "must be above 0"),
+    ("learning_rate epochs lora_plus_ratio", lambda value: value > 0, "must be above 0"),
     ("lora_dropout", lambda value: value < 1, "must be under 1"),
     ("seed", lambda value: value < 1 << 32, "must be under 2 to the power of 32"),
     (
@@ -362,6 +370,12 @@ def _problems(settings: Settings) -> list[str]:
     ]
     if settings.prefix_lm and settings.attention == "flash_attention_2":
         faults.append("prefix_lm wants attention sdpa or eager: flash_attention_2 takes no masks")
+    if settings.packing and (settings.prefix_lm or settings.tagging_weight):
+        faults.append("packing is for causal models: set prefix_lm=false and tagging_weight=0")
+    if settings.tuning == "full" and settings.quantize != "none":
+        faults.append("tuning full trains the weights themselves: set quantize=none")
+    if settings.lora_init == "pissa" and settings.quantize != "none":
+        faults.append("lora_init pissa splits the weights before training: set quantize=none")
     if settings.window != "document" and settings.window_overlap >= settings.window_size:
         faults.append("window_overlap must be smaller than window_size")
     parts = ["max_new_tokens", *(["window_size"] if settings.window == "tokens" else [])]

@@ -260,6 +260,10 @@ def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> N
     assert reason in refusal(assignment)
 
 
+def test_a_batch_size_may_be_chosen_later() -> None:
+    assert resolved("batch_size=auto").values.batch_size == 0
+
+
 def test_every_broken_assignment_is_reported() -> None:
     message = refusal("epochs", "score=[a", "batch_size=4")
     assert "--set epochs: write it" in message
@@ -269,7 +273,11 @@ def test_every_broken_assignment_is_reported() -> None:
 @pytest.mark.parametrize(
     ("assignments", "reason"),
     [
-        (["batch_size=0"], "batch_size must be at least 1"),
+        (["batch_size=-1"], "batch_size must not be negative"),
+        (["accumulation=0"], "accumulation must be at least 1"),
+        (["packing=true", "prefix_lm=true"], "packing is for causal models"),
+        (["tuning=full", "quantize=nf4"], "tuning full trains the weights themselves"),
+        (["lora_init=pissa", "quantize=nf4"], "lora_init pissa splits the weights"),
         (["patience=-1"], "patience must not be negative"),
         (["epochs=0"], "epochs must be above 0"),
         (["learning_rate=0"], "learning_rate must be above 0"),
