@@ -60,4 +60,6 @@ def run_probe(task: Task, rows: Sequence[Row]) -> Probe:
         trainer.add_callback(Clock())
         trainer.train()
     a_step = (ends[-1] - ends[_WARM_UP - 1]) / (len(ends) - _WARM_UP)
-    return Probe(_STEPS - _WARM_UP, a_step, a_step * count_steps(len(rows), task.settings)[1])
+    return Probe(
+        _STEPS - _WARM_UP, a_step, a_step * count_steps(len(trainer.sampler), task.settings)[1]
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError, did_you_mean
 from ..model.prompts import PromptFormat
+from ..progress import say
 from ..settings import Settings
 from ..windows.rows import Row
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
 
 
-PAD_MULTIPLE = 32
-"""Rows are padded to a multiple of this many tokens: each shape of a batch costs memory."""
+def pad_multiple(device: str) -> int:
+    """Return the multiple of tokens that rows are padded to on a type of device.
+
+    Each length of a batch costs memory on a CPU, see docs/plan.md. On CUDA padding costs time.
+    """
+    return 1 if device == "cuda" else 32
 
 
 def build_trainer(
@@ -60,12 +65,19 @@ def build_trainer(
 
     from ..model.devices import pick_device
     from ..model.loading import load_base
+    from .packing import trained_sequences
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
 
     model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
     check_modules(model, settings)
-    lengths = [len(row.input_ids) for row in rows]
+    sequences = trained_sequences(rows, settings)
+    if settings.packing:
+        say(
+            f"packing: {len(rows)} rows in {len(sequences)} sequences of at most "
+            f"{settings.max_length} tokens"
+        )
+    lengths = [len(sequence.input_ids) for sequence in sequences]
     kind: type[ExtractionTrainer] = ExtractionTrainer
     options: dict[str, Any] = {}
     if tags:
@@ -76,7 +88,7 @@ def build_trainer(
         settings=settings,
         model=model,
         args=training_arguments(folder, settings),
-        train_dataset=Dataset.from_list([_columns(row) for row in rows]),
+        train_dataset=Dataset.from_list([_columns(row) for row in sequences]),
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings),
@@ -89,6 +101,8 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     _prepare_adapted(trainer, settings)
+    if settings.packing:
+        _prepare_packing(trainer, settings)
     return trainer
 
 
@@ -111,10 +125,22 @@ def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
                 parameter.data = parameter.data.float()
 
 
+def _prepare_packing(trainer: ExtractionTrainer, settings: Settings) -> None:
+    """Let the trainer collate packed sequences; check that the model keeps their rows apart."""
+    from .packing import check_isolation, packing_collator
+
+    args: Any = trainer.args
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    collator: Any = trainer.data_collator
+    packing = packing_collator(model, collator.pad_token_id, args.pad_to_multiple_of)
+    trainer.data_collator = packing
+    with trainer.accelerator.autocast():
+        check_isolation(model, packing, settings.model)
+
+
 def _columns(row: Row) -> dict[str, list[int]]:
     """Return the columns that the trainer reads."""
-    columns = asdict(row)
-    return columns if row.tags else {name: columns[name] for name in ("input_ids", "labels")}
+    return {name: column for name, column in asdict(row).items() if column}
 
 
 def check_modules(model: PreTrainedModel, settings: Settings) -> None:
@@ -175,7 +201,7 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
 
     device = pick_device()
     precision = pick_precision(settings, device)
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -196,7 +222,7 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         gradient_checkpointing=False,  # the older name of the same, on by default
         max_length=None,  # rows are checked already; what is too long was set aside, not cut
         packing=False,
-        pad_to_multiple_of=PAD_MULTIPLE,
+        pad_to_multiple_of=pad_multiple(device.type),
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=device.type == "cuda",
         ddp_find_unused_parameters=False,  # every adapter is used in every step
@@ -208,6 +234,9 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         disable_tqdm=True,
         prediction_loss_only=True,  # scores come from generation, not from the logits
     )
+    if arguments.n_gpu > 1:  # SFTTrainer refuses what Trainer would do with all that are visible
+        arguments._n_gpu = 1
+    return arguments
 
 
 def lora_config(settings: Settings) -> LoraConfig:

@@ -266,7 +266,7 @@ def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
 
     run, settings = inputs.run, trainer.settings
     checkpoint = run.last_checkpoint()
-    steps_an_epoch, total = count_steps(len(inputs.rows.trained), settings)
+    steps_an_epoch, total = count_steps(len(trainer.sampler), settings)
     if is_main_process():
         run.cut_log(step)
     if checkpoint:
