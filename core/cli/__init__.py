@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "Check that a plugin keeps its contract.",
     "audit": "Check a data set before training.",
     "plan": "Estimate memory and steps of a training.",
+    "base": "Make the folder of a pretrained model without a hub.",
     "train": "Fine-tune a model on a plugin's data.",
     "evaluate": "Score a run by field.",
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",

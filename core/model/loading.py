@@ -16,6 +16,7 @@ from ..errors import RunError, SettingsError
 from ..settings import EMBEDDED, Settings
 from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
+from .gguf import local_folder, source_digest
 
 if TYPE_CHECKING:
     from transformers import (
@@ -49,14 +50,20 @@ def quieten() -> None:
 
 
 def location(settings: Settings) -> str:
-    """Return the folder or Hugging Face id of the base model."""
+    """Return the folder or Hugging Face id of the base model.
+
+    Raises:
+        SettingsError: the model is a GGUF file that is missing or cannot be converted.
+    """
     if settings.model == EMBEDDED:
         return str(Path(__file__).parent.parent / "base")
-    return settings.model
+    return str(local_folder(settings.model) or settings.model)
 
 
 def identity(settings: Settings) -> dict[str, str]:
     """Return the base model's name, and a hash of its weights (a folder) or its commit (the hub).
+
+    A folder that was made of a GGUF file has the hash of that file, too.
 
     Raises:
         SettingsError: the model was a folder that does not exist any more.
@@ -75,7 +82,9 @@ def identity(settings: Settings) -> dict[str, str]:
         with file.open("rb") as stream:
             while block := stream.read(1 << 22):
                 digest.update(block)
-    return {"name": settings.model, "sha256": digest.hexdigest()}
+    found = {"name": settings.model, "sha256": digest.hexdigest()}
+    made_of = source_digest(folder)
+    return {**found, "gguf_sha256": made_of} if made_of else found
 
 
 def _cached(settings: Settings, name: str) -> str | None:
