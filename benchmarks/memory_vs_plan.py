@@ -161,7 +161,7 @@ def measure_here(case: Case) -> None:
         memory = measure(
             read_config(settings),
             settings,
-            longest_batch(rows, settings),
+            longest_batch(rows, settings, "cpu"),
             PromptBatch(case.prompts, case.prompt_length, settings.max_new_tokens),
             "cpu",
             case.precision,

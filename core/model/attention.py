@@ -5,7 +5,7 @@ Decided here, once, by the setting ``prefix_lm``; everything else asks the strat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..settings import Settings
 
@@ -59,7 +59,20 @@ class CausalAttention:
         return attention_mask
 
     def prepare_training(self, model: PreTrainedModel) -> None:
-        """Leave the model as it is."""
+        """Keep masks of padding from the model whenever it is given labels, by a hook.
+
+        Rows are padded at their end, so no token with a label attends to padding anyway. A mask
+        would rule out the kernels that take none, such as FlashAttention's, for all of the batch.
+        """
+
+        def drop_mask(
+            _module: torch.nn.Module, args: tuple[Any, ...], given: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+            if given.get("labels") is None:
+                return None
+            return args, {name: value for name, value in given.items() if name != "attention_mask"}
+
+        model.register_forward_pre_hook(drop_mask, with_kwargs=True)
 
 
 CAUSAL = CausalAttention()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..data import IGNORED
 from ..settings import Settings
-from ..training.qlora import PAD_MULTIPLE
+from ..training.qlora import pad_multiple
 from ..training.schedule import count_steps
 from ..windows.rows import Row
 
@@ -69,19 +69,19 @@ class Work:
     steps: int
 
     @staticmethod
-    def count(rows: Sequence[Row], settings: Settings) -> Work:
+    def count(rows: Sequence[Row], settings: Settings, device: str) -> Work:
         """Count rows, tokens and steps."""
         return Work(
             rows=len(rows),
             tokens=sum(len(row.input_ids) for row in rows),
             answer_tokens=sum(map(_answer_length, rows)),
             longest=max(len(row.input_ids) for row in rows),
-            lengths=len({_padded(len(row.input_ids)) for row in rows}),
+            lengths=len({_padded(len(row.input_ids), device) for row in rows}),
             steps=count_steps(len(rows), settings)[1],
         )
 
 
-def longest_batch(rows: Sequence[Row], settings: Settings) -> TrainingBatch:
+def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> TrainingBatch:
     """Return an upper bound of all batches: it may take more memory than any real one.
 
     It has the length of the longest rows, the answers of those with the longest answers, and the
@@ -92,9 +92,9 @@ def longest_batch(rows: Sequence[Row], settings: Settings) -> TrainingBatch:
     tagged = sorted((len(row.tags) - row.tags.count(IGNORED) for row in rows), reverse=True)
     return TrainingBatch(
         rows=count,
-        length=_padded(max(len(row.labels) for row in rows)),
+        length=_padded(max(len(row.labels) for row in rows), device),
         answer=sum(answers[:count]),
-        lengths=len({_padded(len(row.labels)) for row in rows}),
+        lengths=len({_padded(len(row.labels), device) for row in rows}),
         tagged=sum(tagged[:count]),
         tags=len({tag for row in rows for tag in row.tags} - {IGNORED}),
     )
@@ -114,5 +114,6 @@ def _answer_length(row: Row) -> int:
     return len(row.labels) - row.labels.count(IGNORED)
 
 
-def _padded(length: int) -> int:
-    return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
+def _padded(length: int, device: str) -> int:
+    multiple = pad_multiple(device)
+    return -(-length // multiple) * multiple

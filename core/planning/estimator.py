@@ -45,7 +45,8 @@ class MemoryEstimator:
         from .memory import measure
 
         rows = [row for row in self.rows if len(row.labels) <= settings.max_length]
-        batch, prompts = longest_batch(rows, settings), longest_prompts(rows, settings)
+        batch = longest_batch(rows, settings, self.device)
+        prompts = longest_prompts(rows, settings)
         return measure(self.config, settings, batch, prompts, self.device, self.precision)
 
 

@@ -259,11 +259,14 @@ class _Measurement:
 
     def _loss(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch: of the answers, and of the tags if it has some."""
+        attention = prompt_attention(self.settings)
         hidden = (
             self.model.get_base_model()
             .get_decoder()(
                 input_ids=tokens,
-                attention_mask=prompt_attention(self.settings).prompt_mask(mask, self.model),
+                attention_mask=(
+                    attention.prompt_mask(mask, self.model) if attention.needs_masks else None
+                ),
                 use_cache=False,
             )[0]
             .flatten(0, 1)

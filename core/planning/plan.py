@@ -139,8 +139,8 @@ def make_plan(
         device=device,
         precision=estimator.precision,
         settings=settings,
-        work=Work.count(rows, settings),
-        batch=longest_batch(rows, settings),
+        work=Work.count(rows, settings, device),
+        batch=longest_batch(rows, settings, device),
         prompts=longest_prompts(rows, settings),
         memory=memory,
         toggled=estimator.memory(other),
@@ -153,7 +153,7 @@ def make_plan(
 
 
 def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:
-    splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True)
+    splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     with meter("reading", len(splits.train), "documents") as progress:
         rows = build_rows(splits.train, task, progress.advance)
     if not rows.rows:

@@ -76,7 +76,8 @@ class ExtractionTrainer(SFTTrainer):
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measure the loss on validation rows, then generate and score validation documents."""
-        devices = range(torch.cuda.device_count())
+        # Not all that are visible: each would get a CUDA context, which takes memory there.
+        devices = [self.args.device] if self.args.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             metrics: dict[str, float] = {}
             if self.eval_dataset is not None:  # every validation row may be too long

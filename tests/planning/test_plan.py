@@ -210,12 +210,14 @@ def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
     answers = [[IGNORED] * 30 + [1] * count for count in (1, 2, 70, 40, 3)]
     rows = [Row([0] * len(labels), labels) for labels in (*answers, [IGNORED] * 127)]
     settings = replace(SETTINGS, batch_size=2, eval_batch_size=4, max_new_tokens=99)
-    assert longest_batch(rows, settings) == TrainingBatch(rows=2, length=128, answer=110, lengths=4)
+    assert longest_batch(rows, settings, "cpu") == TrainingBatch(
+        rows=2, length=128, answer=110, lengths=4
+    )
     assert longest_prompts(rows, settings) == PromptBatch(rows=4, length=127, answer=99)
     assert longest_prompts(rows[:2], settings) == PromptBatch(rows=2, length=30, answer=99)
     tags = [[7, 8], [7, IGNORED], [9, 9, IGNORED]]
     tagged = [Row(row.input_ids, row.labels, own) for row, own in zip(rows[:3], tags, strict=True)]
-    batch = longest_batch(tagged, settings)
+    batch = longest_batch(tagged, settings, "cpu")
     assert (batch.tagged, batch.tags) == (4, 3)
 
 
