@@ -36,6 +36,12 @@ IGNORED = -100
 
 SPLITS = ("train", "validation", "test")
 
+Ratio = tuple[int, int, int]
+"""Percent of the documents for train, validation and test."""
+
+DEFAULT_RATIO: Ratio = (80, 10, 10)
+"""The ratio where the data has no official splits and the user sets none."""
+
 
 @dataclass(frozen=True)
 class Document:

@@ -18,6 +18,7 @@ import yaml
 
 from .errors import SettingsError, did_you_mean
 from .files import read_text
+from .recipes import CAUSAL, MODELS, model_preset, recipe
 
 EMBEDDED = "embedded"
 """Name of the base model that ships in the package, and of the preset that trains it."""
@@ -42,7 +43,7 @@ FORMER_NAMES: Mapping[str, str | None] = {
 class ModelSettings:
     """The base model and how it computes."""
 
-    model: str = EMBEDDED  # "embedded", a hub id, or a folder
+    model: str = EMBEDDED  # "embedded", "smollm2-135m", a hub id, a folder, or a GGUF file
     revision: str | None = None  # of a hub model: branch, tag or commit
     trust_remote_code: bool = False  # runs code of the model's repository: only if you trust it
     quantize: Literal["nf4", "none"] = "nf4"
@@ -100,9 +101,10 @@ class TrainingSettings:
     compile: Literal["auto", "yes", "no"] = "no"  # torch.compile of each layer; auto: on a CPU
     activation_checkpointing: bool = True  # recompute activations: less memory, slower
     seed: int = 42
-    eval_documents: int = 100  # validation documents generated and scored after each epoch
+    eval_steps: int = 0  # score every N steps; 0: after each epoch
+    eval_documents: int = 100  # validation documents generated and scored each time
     eval_batch_size: int = 32  # prompts generated at once
-    patience: int = 3  # stop after this many epochs without a better score; 0: never
+    patience: int = 3  # stop after scoring so often without a better score; 0: never
     checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too
     logging_steps: int = 10
     report_to: list[str] = field(default_factory=list)  # tensorboard, wandb, mlflow, trackio
@@ -132,8 +134,36 @@ class Settings(  # fields of the last base come first
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Settings that go together.
+
+    Attributes:
+        name: what ``extract_settings`` is given, and run.json stores.
+        values: by setting name.
+        origin: where the values come from, as run.json stores it for each of them.
+    """
+
+    name: str
+    values: Mapping[str, object]
+    origin: str
+
+
+def causal_preset(parameters: int, size: str) -> Preset:
+    """Return the recipe for a causal model.
+
+    Args:
+        parameters: number of the model's parameters.
+        size: the same in words.
+    """
+    return Preset(CAUSAL, recipe(parameters), f"recipe for causal models of {size} parameters")
+
+
+@dataclass(frozen=True)
 class Resolved:
-    """Settings with the origin of each value: "default", "preset NAME", "plugin NAME", "user"."""
+    """Settings with the origin of each value.
+
+    An origin is "default", "preset NAME", "recipe …", "plugin NAME", "model NAME" or "user".
+    """
 
     values: Settings
     origins: Mapping[str, str]
@@ -164,7 +194,7 @@ def _all_default() -> dict[str, str]:
 
 
 def resolve(
-    preset: str,
+    preset: str | Preset,
     plugin_name: str,
     plugin_settings: Mapping[str, object],
     chosen: Mapping[str, object],
@@ -172,7 +202,7 @@ def resolve(
     """Apply preset, plugin and user settings over the defaults.
 
     Args:
-        preset: name of a shipped preset, or a YAML file.
+        preset: a preset, or the name of a shipped one, or a YAML file.
         plugin_name: the plugin, for messages and origins.
         plugin_settings: what its ``extract_settings`` returned.
         chosen: what the user set, by name.
@@ -181,8 +211,9 @@ def resolve(
         SettingsError: an unknown name, a value of the wrong type, or values that do not fit
             each other; all faults at once.
     """
+    preset = read_preset(preset) if isinstance(preset, str) else preset
     layers = {
-        f"preset {preset}": _read_preset(preset),
+        preset.origin: preset.values,
         f"plugin {plugin_name}": plugin_settings,
         "user": chosen,
     }
@@ -195,16 +226,44 @@ def resolve(
         origins |= dict.fromkeys(good, origin)
         faults += bad
     settings = Settings(**values)
-    _raise(faults + _problems(settings))
+    _raise(faults + _problems(settings) + _embedded_alone(settings, origins))
     return Resolved(settings, origins)
+
+
+def _embedded_alone(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """Refuse what only the embedded model's preset turns on over another model."""
+    names = ("prefix_lm", "tagging_weight", "gazetteer")
+    taken = [n for n in names if getattr(settings, n) and origins[n] == f"preset {EMBEDDED}"]
+    if settings.model == EMBEDDED or not taken:
+        return []
+    return [
+        f"preset {EMBEDDED} is for the embedded model alone: over {settings.model} no other engine "
+        f"could run the result ({', '.join(taken)}); leave out --preset, which takes the recipe "
+        f"for the model, or set these yourself"
+    ]
+
+
+def preset_files() -> list[str]:
+    """Return the names of the presets that are files in the package, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def preset_names() -> list[str]:
     """Return the names of the shipped presets, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    return sorted([*preset_files(), *MODELS])
 
 
-def _read_preset(name: str) -> dict[str, object]:
+def read_preset(name: str) -> Preset:
+    """Return a shipped preset, or that of a YAML file.
+
+    Raises:
+        SettingsError: there is no such preset, or the file is none.
+    """
+    values = model_preset(name) if name in MODELS else _read_preset_file(name)
+    return Preset(name, values, f"preset {name}")
+
+
+def _read_preset_file(name: str) -> dict[str, object]:
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         if name not in preset_names():
@@ -343,7 +402,7 @@ _BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         "must be at least 1",
     ),
     (
-        "batch_size window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm "
+        "batch_size eval_steps window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm "
         "eval_documents patience seed augment_copies tagging_weight",
         lambda value: value >= 0,
         "must not be negative",

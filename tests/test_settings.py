@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from paths import ROOT
 
 from fieldsmith.errors import InputError, SettingsError
+from fieldsmith.recipes import MODELS, recipe
 from fieldsmith.settings import (
     EMBEDDED,
     FORMER_NAMES,
     Resolved,
     Settings,
     parse_assignments,
+    preset_files,
     preset_names,
+    read_preset,
     resolve,
 )
 
@@ -220,8 +223,6 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         ("tag_share=0", 0.0),
         ("gazetteer_share=0.5", 0.5),
         ("prompt=brief", "brief"),
-        ("model=org/name", "org/name"),
-        ("model=/a folder/with=signs", "/a folder/with=signs"),
         ("seed=4294967295", 4294967295),
     ],
 )
@@ -262,6 +263,11 @@ def test_a_value_that_does_not_fit_is_refused(assignment: str, reason: str) -> N
 
 def test_a_batch_size_may_be_chosen_later() -> None:
     assert resolved("batch_size=auto").values.batch_size == 0
+
+
+def test_a_model_is_any_text() -> None:
+    for model in ("org/name", "/a folder/with=signs"):
+        assert resolved(f"model={model}", preset="llama-3.2-3b").values.model == model
 
 
 def test_every_broken_assignment_is_reported() -> None:
@@ -318,7 +324,7 @@ def chosen_by(preset: str) -> set[str]:
     return {name for name, origin in origins.items() if origin == f"preset {preset}"}
 
 
-@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("preset", preset_files())
 def test_a_preset_opens_with_the_command_that_uses_it(preset: str) -> None:
     text = (PRESETS / f"{preset}.yaml").read_text(encoding="utf-8")
     opening = text.partition("\nmodel:")[0]
@@ -333,6 +339,27 @@ def test_a_preset_resolves_and_says_what_it_trains_on(preset: str) -> None:
     names = chosen_by(preset)
     assert {"model", "quantize", "max_length", "learning_rate"} <= names
     assert not {"score", "seed"} & names  # a domain's, and the user's
+
+
+@pytest.mark.parametrize("preset", sorted(set(preset_names()) - {EMBEDDED}))
+def test_a_preset_of_a_causal_model_has_nothing_that_other_engines_lack(preset: str) -> None:
+    settings = resolved(preset=preset).values
+    assert not any((settings.prefix_lm, settings.tagging_weight, settings.gazetteer))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_preset_of_a_model_is_the_recipe_for_its_size(name: str) -> None:
+    preset = read_preset(name)
+    known = MODELS[name]
+    assert preset.values == {"model": known.model, **recipe(known.parameters)}
+
+
+def test_the_embedded_preset_is_refused_over_another_model() -> None:
+    message = refusal("model=org/name")
+    assert "preset embedded is for the embedded model alone" in message
+    assert "prefix_lm" in message
+    own = ("model=org/name", "prefix_lm=true", "tagging_weight=1", "gazetteer=true")
+    assert resolved(*own).values.prefix_lm
 
 
 def test_each_knob_of_the_embedded_preset_is_explained() -> None:

@@ -62,7 +62,7 @@ def command(
 
     quieten()
     job = options.job()
-    splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True)
+    splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     if show is not None:
         print_document(document_windows(splits, show, task), task.prompts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..data import FLAGS
-from ..errors import SettingsError
+from ..data import DEFAULT_RATIO, FLAGS
 
 if TYPE_CHECKING:
     from ..runs.job import TrainingJob
-    from ..settings import Resolved
 
 Command = Callable[..., Any]
 
@@ -60,21 +59,23 @@ class TrainingOptions:
     Attributes:
         plugin: name of the plugin; None only where the option is not required.
         data: path of the data; None for the plugin's bundled sample.
-        preset: name or file of the preset.
+        preset: name or file of the preset; None for the recipe that follows the model.
         model: short for the setting ``model``; None if not given.
         max_length: short for the setting ``max_length``; None if not given.
         assignments: ``KEY=VALUE`` of each ``--set``.
         wrappers: names of wrapper plugins.
+        split_ratio: percent for train, validation and test; None for the default.
         accepted: names of the data issues that the user accepts.
     """
 
     plugin: str | None
     data: Path | None
-    preset: str
+    preset: str | None
     model: str | None
     max_length: int | None
     assignments: tuple[str, ...]
     wrappers: tuple[str, ...]
+    split_ratio: str | None
     accepted: frozenset[str]
 
     def job(self, *, auto_batch: bool = False) -> TrainingJob:
@@ -82,8 +83,11 @@ class TrainingOptions:
 
         Raises:
             PluginError: the plugin or a wrapper is not installed or is broken.
+            InputError: the split ratio is none.
             SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model.
         """
+        from ..dataset.splits import parse_ratio
+        from ..model.fitting import choose_preset, fit_to_positions
         from ..plugins import load
         from ..runs.job import TrainingJob
         from ..settings import parse_assignments, resolve
@@ -94,11 +98,24 @@ class TrainingOptions:
         chosen |= {"model": self.model} if self.model else {}
         chosen |= {"max_length": self.max_length} if self.max_length else {}
         model = chosen.get("model")
-        if isinstance(model, str) and Path(model).is_dir():
+        if isinstance(model, str) and os.path.exists(model):
             chosen["model"] = str(Path(model).resolve())  # found from any working directory
-        settings = resolve(self.preset, self.plugin, plugin.settings(self.preset), chosen)
-        _require_positions(settings)
-        return TrainingJob(plugin, self.data, self.preset, settings, self.accepted, auto_batch)
+        preset = choose_preset(self.preset, chosen)
+        settings = resolve(preset, self.plugin, plugin.settings(preset.name), chosen)
+        settings = fit_to_positions(settings)
+        ratio = parse_ratio(self.split_ratio) if self.split_ratio else DEFAULT_RATIO
+        return TrainingJob(
+            plugin, self.data, preset.name, settings, self.accepted, auto_batch, ratio
+        )
+
+
+def _one_plugin(
+    _context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]
+) -> str | None:
+    """Return the name that was given, if any; a second one would replace the first in silence."""
+    if len(names) > 1:
+        raise click.BadParameter("give one plugin: a training has one domain")
+    return names[0] if names else None
 
 
 def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Command], Command]:
@@ -111,7 +128,9 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
     options = [
         click.option(
             "--plugin",
+            multiple=True,
             required=plugin_required,
+            callback=_one_plugin,
             metavar="NAME",
             help="The plugin; extract plugins lists them.",
         ),
@@ -123,15 +142,15 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
         ),
         click.option(
             "--preset",
-            default="embedded",
-            show_default=True,
             metavar="NAME",
-            help="embedded, llama-3.2-3b, llama-3.1-8b, llama-3.2-3b-30k, or a YAML file.",
+            help="A shipped preset (docs/models.md), such as smollm2-135m or qwen3-4b, or a YAML "
+            "file. Default: embedded, or with --model the recipe for a model of its size.",
         ),
         click.option(
             "--model",
             metavar="MODEL",
-            help="A model of the Hugging Face hub or a folder; short for --set model=….",
+            help="A model of the Hugging Face hub, a folder, a GGUF file, or smollm2-135m; "
+            "short for --set model=….",
         ),
         click.option(
             "--max-length",
@@ -142,6 +161,12 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
         ),
         click.option(
             "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting."
+        ),
+        click.option(
+            "--split-ratio",
+            metavar="A/B[/C]",
+            help="Percent of the documents for train/validation[/test], such as 80/20 or "
+            "70/15/15, where the data has no official splits. Default: 80/10/10.",
         ),
         with_option,
         *(click.option(FLAGS[name], is_flag=True, help=_ACCEPTANCE_HELP[name]) for name in issues),
@@ -162,19 +187,3 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
         return decorated
 
     return add
-
-
-def _require_positions(settings: Resolved) -> None:
-    """Raise SettingsError if the user's ``max_length`` exceeds the positions of the base model."""
-    if settings.origins["max_length"] != "user":
-        return
-    from ..model.loading import quieten, read_config
-
-    quieten()
-    values = settings.values
-    positions = getattr(read_config(values), "max_position_embeddings", None)
-    if positions is not None and values.max_length > positions:
-        raise SettingsError(
-            f"max_length {values.max_length}: the model {values.model} was made for {positions} "
-            f"tokens; set {positions} or less, or cut documents into windows (--set window=tokens)"
-        )

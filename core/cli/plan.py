@@ -51,8 +51,10 @@ def command(
     from .plan_tables import print_plan
 
     free = int(gibibytes * 2**30) if gibibytes else None
-    plan = make_plan(options.job(), device=device, free=free, probe=probe)
+    job = options.job()
+    plan = make_plan(job, device=device, free=free, probe=probe)
     if as_json:
-        click.echo(json.dumps(plan.as_json(), ensure_ascii=False, indent=2))
+        settings = {"preset": job.preset, "settings": job.settings.as_json()}
+        click.echo(json.dumps(plan.as_json() | settings, ensure_ascii=False, indent=2))
     else:
         print_plan(plan)

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from ..data import SPLITS, Document, Example, Reject, Span
+from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Ratio, Reject, Span
 from ..errors import InputError, UnknownFormatError
 from ..files import check_json, files_in, read_jsonl, readable, split_of
 from ..plugins import Plugin
@@ -47,8 +47,10 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
         raise InputError(f"{source or f'the sample of {plugin.name}'}: no document in it")
 
 
-def read_splits(plugin: Plugin, source: Path | None, *, allow_leaks: bool) -> tuple[Splits, str]:
-    """Read a source and split it by document.
+def read_splits(
+    plugin: Plugin, source: Path | None, *, allow_leaks: bool, ratio: Ratio = DEFAULT_RATIO
+) -> tuple[Splits, str]:
+    """Read a source and split it by document; see ``split_documents``.
 
     Returns:
         The splits, and the sha256 of every example that was read.
@@ -65,7 +67,7 @@ def read_splits(plugin: Plugin, source: Path | None, *, allow_leaks: bool) -> tu
                 digest.update(canonical(_as_json(row)).encode())
             yield row
 
-    splits = split_documents(hashed(), allow_leaks=allow_leaks)
+    splits = split_documents(hashed(), allow_leaks=allow_leaks, ratio=ratio)
     return splits, digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..data import SPLITS, Example, Reject
+from ..data import DEFAULT_RATIO, SPLITS, Example, Ratio, Reject
 from ..errors import InputError, LeakError, did_you_mean
 
 HELD_OUT_PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
@@ -79,13 +79,40 @@ def fingerprint(text: str) -> str:
     return _digest(" ".join(folded.split())).hex()[:16]
 
 
-def hash_split(document_id: str) -> str:
-    """Return the split of a document without an official one: 80 % train, 10 %, 10 %.
+def parse_ratio(text: str) -> Ratio:
+    """Parse "TRAIN/VALIDATION/TEST" or "TRAIN/VALIDATION", in percent.
+
+    >>> parse_ratio("80/20")
+    (80, 20, 0)
+
+    Raises:
+        InputError: it is not such a ratio, or does not sum up to 100.
+    """
+    parts = text.split("/")
+    shares = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    if len(shares) != len(parts) or len(parts) not in (2, 3) or sum(shares) != 100 or not shares[0]:
+        raise InputError(
+            f"--split-ratio {text}: write train/validation or train/validation/test in percent "
+            f"that sum up to 100, such as 80/20 or 70/15/15"
+        )
+    train, validation, *test = shares
+    return train, validation, test[0] if test else 0
+
+
+def hash_split(document_id: str, ratio: Ratio = DEFAULT_RATIO) -> str:
+    """Return the split of a document without an official one.
 
     It depends on the id alone, so that a document keeps its split when others are added or removed.
+
+    Args:
+        document_id: the id.
+        ratio: percent for train, validation and test.
     """
-    bucket = int.from_bytes(_digest(document_id)[:8], "big") % 10
-    return {8: "validation", 9: "test"}.get(bucket, "train")
+    train, validation, _test = ratio
+    # In units of the default ratio, because runs and their tests rely on its splits.
+    units = 10 if all(share % 10 == 0 for share in ratio) else 100
+    bucket = int.from_bytes(_digest(document_id)[:8], "big") % units * (100 // units)
+    return "train" if bucket < train else "validation" if bucket < train + validation else "test"
 
 
 def _digest(text: str) -> bytes:
@@ -93,7 +120,9 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def split_documents(rows: Iterable[Example | Reject], *, allow_leaks: bool = False) -> Splits:
+def split_documents(
+    rows: Iterable[Example | Reject], *, allow_leaks: bool = False, ratio: Ratio = DEFAULT_RATIO
+) -> Splits:
     """Put every row of a source into a split, or set it aside with the reason.
 
     If any row names an official split, official splits are used and rows without one go to train.
@@ -104,6 +133,7 @@ def split_documents(rows: Iterable[Example | Reject], *, allow_leaks: bool = Fal
     Args:
         rows: what a loader yields; read once.
         allow_leaks: return overlaps of official splits in ``leaks`` instead of refusing them.
+        ratio: percent for train, validation and test, where splits are not official.
 
     Raises:
         InputError: a row names an unknown split.
@@ -111,7 +141,7 @@ def split_documents(rows: Iterable[Example | Reject], *, allow_leaks: bool = Fal
     """
     everything = list(rows)  # whether splits are official is known after the last row only
     official = any(isinstance(row, Example) and row.split is not None for row in everything)
-    kept, set_aside = _sort_rows(everything, official)
+    kept, set_aside = _sort_rows(everything, None if official else ratio)
     leaks = tuple(_leaks(kept)) if official else ()
     if leaks and not allow_leaks:
         raise LeakError(
@@ -168,9 +198,15 @@ def shown_ids(ids: Sequence[str]) -> str:
 
 
 def _sort_rows(
-    rows: list[Example | Reject], official: bool
+    rows: list[Example | Reject], ratio: Ratio | None
 ) -> tuple[dict[str, dict[str, _Kept]], list[Reject]]:
-    """Return the rows of each split by document id, and the rows that are set aside."""
+    """Return the rows of each split by document id, and the rows that are set aside.
+
+    Args:
+        rows: what a loader yields.
+        ratio: None where splits are official.
+    """
+    official = ratio is None
     kept: dict[str, dict[str, _Kept]] = {split: {} for split in SPLITS}
     split_of_text: dict[str, str] = {}
     set_aside: list[Reject] = []
@@ -180,10 +216,10 @@ def _sort_rows(
             continue
         document_id = row.document.id
         new = _Kept(row, row.place or f"row {number}", fingerprint(row.document.text))
-        if official:
+        if ratio is None:
             split = _official_split(new)
         else:
-            split = split_of_text.get(new.fingerprint) or hash_split(document_id)
+            split = split_of_text.get(new.fingerprint) or hash_split(document_id, ratio)
         searched = [kept[split]] if official else kept.values()
         earlier = next((each[document_id] for each in searched if document_id in each), None)
         fault = _unusable(row) or (earlier and _id_taken(new, earlier))

@@ -16,7 +16,7 @@ from ..evaluation.evaluate import Labelled, score_names
 from ..files import parse_json, read_jsonl
 from ..plugins import Plugin
 from ..runs.folder import Run
-from ..runs.job import plugin_of
+from ..runs.job import plugin_of, ratio_of
 from ..scoring.metrics import precision_recall_f1
 from ..text.grounding import ground
 from .error_kinds import Case, LeafSpans, classify
@@ -252,7 +252,7 @@ def _examples(run: Run, plugin: Plugin, name: str, data: Path | None) -> list[Ex
             raise RunError(f"{name} is no split of the run's own data")
         stored = run.info()["data"]
         source = Path(stored["source"]) if stored["source"] else None
-        splits, sha256 = read_splits(plugin, source, allow_leaks=True)
+        splits, sha256 = read_splits(plugin, source, allow_leaks=True, ratio=ratio_of(stored))
         if sha256 != stored["sha256"]:
             raise RunError(f"{source}: the data changed since the run was trained")
         return list(getattr(splits, stem))

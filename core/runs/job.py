@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data import DEFAULT_RATIO, Ratio
 from ..model.prompts import PromptFormat
 from ..plugins import Plugin, load
 from ..settings import Resolved
@@ -24,6 +25,8 @@ class TrainingJob:
         preset: name of the preset.
         settings: the settings with the origin of each.
         accepted: names of the data issues that the user accepts, such as "leaks".
+        ratio: percent of the documents for train, validation and test, where the data has no
+            official splits.
         auto_batch: whether to continue with a smaller batch where memory is exhausted.
     """
 
@@ -33,6 +36,7 @@ class TrainingJob:
     settings: Resolved
     accepted: frozenset[str] = frozenset()
     auto_batch: bool = False
+    ratio: Ratio = DEFAULT_RATIO
 
     @property
     def source_name(self) -> str:
@@ -42,6 +46,22 @@ class TrainingJob:
     def task(self, prompts: PromptFormat) -> Task:
         """Return what the model is trained for, as a tokenizer writes its prompts."""
         return Task(self.plugin, self.settings.values, prompts)
+
+    def pinned(self) -> TrainingJob:
+        """Return the job with the commit of a hub model as the setting ``revision``.
+
+        Raises:
+            SettingsError: see ``model.loading.pinned``.
+        """
+        from ..model.loading import pinned
+
+        asked, values = self.settings.values, pinned(self.settings.values)
+        if values == asked:
+            return self
+        origin = f"{asked.revision or 'main'} of the hub"
+        return replace(
+            self, settings=Resolved(values, {**self.settings.origins, "revision": origin})
+        )
 
     @staticmethod
     def from_run(run: Run) -> TrainingJob:
@@ -59,6 +79,7 @@ class TrainingJob:
             run.settings(),
             frozenset(info.get("accepted", ())) | ({"leaks"} if data["allow_leaks"] else set()),
             bool(info.get("auto_batch", False)),
+            ratio_of(data),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -75,10 +96,17 @@ class TrainingJob:
             "data": {
                 "source": str(self.source.resolve()) if self.source else None,
                 "allow_leaks": "leaks" in self.accepted,
+                "split_ratio": list(self.ratio),
             },
             "accepted": sorted(self.accepted),
             "auto_batch": self.auto_batch,
         }
+
+
+def ratio_of(data: Mapping[str, Any]) -> Ratio:
+    """Return the split ratio of the entry ``data`` of a run.json; older ones have none."""
+    train, validation, test = data.get("split_ratio", DEFAULT_RATIO)
+    return train, validation, test
 
 
 def plugin_of(run: Run) -> Plugin:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldsmith.data import SPLITS, Document, Example, Record, Reject
+from fieldsmith.data import SPLITS, Document, Example, Ratio, Record, Reject
 from fieldsmith.dataset.splits import (
     Leak,
     Splits,
@@ -18,6 +18,7 @@ from fieldsmith.dataset.splits import (
     fingerprint,
     hash_split,
     ids_trained_on,
+    parse_ratio,
     split_documents,
 )
 from fieldsmith.errors import InputError, LeakError
@@ -110,6 +111,36 @@ def test_hash_splits_are_80_10_10() -> None:
     assert counts["train"] == pytest.approx(8000, abs=160)
     assert counts["validation"] == pytest.approx(1000, abs=120)
     assert counts["test"] == pytest.approx(1000, abs=120)
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [("80/20", (80, 20, 0)), ("70/15/15", (70, 15, 15)), ("90/0/10", (90, 0, 10))],
+)
+def test_a_split_ratio_is_what_the_documents_get(text: str, ratio: Ratio) -> None:
+    assert parse_ratio(text) == ratio
+    counts = Counter(hash_split(str(number), ratio) for number in range(10_000))
+    # Over four standard deviations of a binomial, at most 50 each.
+    expected = [100 * share for share in ratio]
+    assert [counts[split] for split in SPLITS] == pytest.approx(expected, abs=210)
+
+
+@pytest.mark.parametrize(
+    "text", ["80", "80/30", "0/50/50", "80/10/5/5", "-10/110", "a/b", "", "8²/20"]
+)
+def test_a_split_ratio_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--split-ratio"):
+        parse_ratio(text)
+
+
+def test_documents_are_split_by_the_ratio() -> None:
+    rows = [example(str(number)) for number in range(200)]
+    splits = split_documents(rows, ratio=(80, 20, 0))
+    assert not splits.test
+    assert len(splits.train) + len(splits.validation) == 200
+    assert {row.document.id for row in splits.validation} == {
+        str(number) for number in range(200) if hash_split(str(number), (80, 20, 0)) == "validation"
+    }
 
 
 def test_without_official_splits_the_id_decides() -> None:

@@ -52,6 +52,14 @@ SETTINGS: Mapping[str, object] = {
 }
 
 
+def embedded_recipe() -> dict[str, object]:
+    """Return what the embedded model is trained with, for a model that is made like it."""
+    from fieldsmith.settings import EMBEDDED, read_preset
+
+    values = {n: value for n, value in read_preset(EMBEDDED).values.items() if n != "model"}
+    return {**values, "window": "sentences"}
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training: its run folder and what the command said."""
@@ -102,7 +110,8 @@ class Workplace:
         self, run: Path, *, data: Path | None = None, **settings: object
     ) -> tuple[str | Path, ...]:
         """Return the arguments of a training of the tiny model."""
-        chosen = [f"--set={name}={value}" for name, value in {**SETTINGS, **settings}.items()]
+        values = {**embedded_recipe(), **SETTINGS, **settings}
+        chosen = [f"--set={name}={json.dumps(value)}" for name, value in values.items()]
         source = ("--data", data or self.corpus, "--model", self.model)
         return ("train", "--plugin", "medical_ner", *source, "--output", run, *chosen)
 

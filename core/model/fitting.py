@@ -1,0 +1,107 @@
+"""Fit the settings of a training to its base model: the recipe for its size, the room it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SettingsError
+from ..progress import say
+from ..recipes import in_words
+from ..settings import EMBEDDED, Preset, Resolved, Settings, causal_preset, read_preset
+from .loading import quieten, read_config
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+
+def choose_preset(named: str | None, chosen: Mapping[str, object]) -> Preset:
+    """Return the preset of a training.
+
+    Args:
+        named: what the user named; None for nothing.
+        chosen: what the user set, by name.
+
+    Returns:
+        The named one; otherwise that of the embedded model, or for another model the recipe for
+        causal models of its size.
+
+    Raises:
+        SettingsError: there is no such preset, or the model's config cannot be read.
+    """
+    model = chosen.get("model", EMBEDDED)
+    if named is not None or model == EMBEDDED or not isinstance(model, str):
+        return read_preset(named or EMBEDDED)
+    known = {name: chosen[name] for name in ("revision", "trust_remote_code") if name in chosen}
+    settings = Settings(model=model, **known)  # type: ignore[arg-type]
+    quieten()
+    parameters = count_parameters(read_config(settings), settings)
+    preset = causal_preset(parameters, in_words(parameters))
+    values = preset.values
+    say(
+        f"settings: {preset.origin} (rank {values['lora_rank']}, learning rate "
+        f"{values['learning_rate']}, {values['quantize']}, {values['epochs']:g} epochs); "
+        f"--preset or --set overrides it"
+    )
+    return preset
+
+
+def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
+    """Return the number of parameters of the causal model of a config; no weights are loaded.
+
+    Raises:
+        SettingsError: transformers makes no causal model of it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(
+                config, trust_remote_code=settings.trust_remote_code
+            )
+    except (ImportError, ValueError) as error:
+        reason = " ".join(str(error).split()).partition(" Model type should be one of")[0]
+        raise SettingsError(
+            f"model {settings.model}: transformers makes no causal language model of it: {reason}"
+        ) from error
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def positions_of(config: Any) -> int | None:
+    """Return how many tokens a model was made for; None where its config does not say."""
+    text = config.get_text_config(decoder=True)
+    positions = getattr(text, "max_position_embeddings", None)
+    return None if positions is None else int(positions)
+
+
+def fit_to_positions(resolved: Resolved) -> Resolved:
+    """Lower lengths that presets or plugins set to what the base model was made for.
+
+    Raises:
+        SettingsError: the user set ``max_length`` beyond it.
+    """
+    settings = resolved.values
+    if settings.model == EMBEDDED and resolved.origins["max_length"] != "user":
+        return resolved
+    quieten()
+    positions = positions_of(read_config(settings))
+    if positions is None or settings.max_length <= positions:
+        return resolved
+    if resolved.origins["max_length"] == "user":
+        raise SettingsError(
+            f"max_length {settings.max_length}: the model {settings.model} was made for "
+            f"{positions} tokens; set {positions} or less, or cut documents into windows "
+            f"(--set window=tokens)"
+        )
+    lowered = {"max_length": positions}
+    lowered["max_new_tokens"] = min(settings.max_new_tokens, positions // 2)
+    if settings.window == "tokens":
+        lowered["window_size"] = min(settings.window_size, positions // 2)
+        lowered["window_overlap"] = min(settings.window_overlap, lowered["window_size"] // 4)
+    changed = {n: v for n, v in lowered.items() if v < getattr(settings, n)}
+    said = ", ".join(f"{name} {value}" for name, value in changed.items())
+    say(f"settings: {said}, because the model was made for {positions} tokens")
+    origins = {**resolved.origins, **dict.fromkeys(changed, f"model {settings.model}")}
+    return Resolved(replace(settings, **changed), origins)  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""Which settings a training takes for a base model that is not the embedded one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import extract
+from tiny_model import Workplace
+from transformers import LlamaConfig
+
+from fieldsmith.errors import SettingsError
+from fieldsmith.model.fitting import choose_preset, fit_to_positions
+from fieldsmith.recipes import recipe
+from fieldsmith.settings import EMBEDDED, Resolved, causal_preset, read_preset, resolve
+
+
+def config_folder(folder: Path, **fields: Any) -> Path:
+    """Write the config of a LLaMA; there are no weights."""
+    shape = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4}
+    LlamaConfig(**(shape | {"num_hidden_layers": 2, "vocab_size": 1000} | fields)).save_pretrained(
+        folder
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameters"),
+    [
+        ({}, 128_000 + 2 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 64),
+        (
+            # The shape of Llama 3.1 8B.
+            {
+                "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
+                "num_key_value_heads": 8, "num_hidden_layers": 32, "vocab_size": 128_256,
+            },
+            8_030_261_248,
+        ),
+    ],
+)  # fmt: skip
+def test_the_recipe_follows_the_size_of_the_model(
+    fields: dict[str, Any], parameters: int, tmp_path: Path
+) -> None:
+    folder = config_folder(tmp_path / "model", **fields)
+    preset = choose_preset(None, {"model": str(folder)})
+    assert preset.values == recipe(parameters)
+    assert preset.origin.startswith("recipe for causal models of ")
+
+
+def test_a_preset_that_is_named_is_taken_for_any_model(tmp_path: Path) -> None:
+    folder = config_folder(tmp_path / "model")
+    assert choose_preset("qwen3-8b", {"model": str(folder)}) == read_preset("qwen3-8b")
+
+
+@pytest.mark.parametrize("chosen", [{}, {"model": EMBEDDED}])
+def test_the_embedded_model_keeps_its_preset(chosen: dict[str, object]) -> None:
+    assert choose_preset(None, chosen) == read_preset(EMBEDDED)
+
+
+def test_a_model_of_another_kind_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(SettingsError, match="no causal language model") as refused:
+        choose_preset(None, {"model": str(folder)})
+    assert len(str(refused.value)) < 400
+
+
+def for_model(folder: Path, own: dict[str, object], chosen: dict[str, object]) -> Resolved:
+    return resolve(causal_preset(1, "1"), "domain", own, {"model": str(folder), **chosen})
+
+
+def test_lengths_are_lowered_to_what_the_model_was_made_for(tmp_path: Path) -> None:
+    folder = config_folder(tmp_path / "model", max_position_embeddings=512)
+    own = {"window": "tokens", "window_size": 3072, "window_overlap": 256, "max_length": 8192}
+    fitted = fit_to_positions(for_model(folder, own, {}))
+    values = fitted.values
+    assert values.max_length == 512
+    assert values.max_new_tokens + values.window_size <= 512
+    assert values.window_overlap < values.window_size
+    assert fitted.origins["max_length"] == f"model {folder}"
+    assert fitted.origins["window"] == "plugin domain"
+
+
+def test_a_length_of_the_user_is_refused_and_not_lowered(tmp_path: Path) -> None:
+    folder = config_folder(tmp_path / "model", max_position_embeddings=512)
+    with pytest.raises(SettingsError, match="made for 512 tokens"):
+        fit_to_positions(for_model(folder, {}, {"max_length": 600, "max_new_tokens": 100}))
+
+
+def test_lengths_that_fit_stay(tmp_path: Path) -> None:
+    folder = config_folder(tmp_path / "model", max_position_embeddings=4096)
+    resolved = for_model(folder, {}, {})
+    assert fit_to_positions(resolved) is resolved
+
+
+def test_plan_shows_the_causal_recipe_and_where_it_is_from(workplace: Workplace) -> None:
+    source = ("--data", workplace.corpus, "--model", workplace.model)
+    answer = extract("plan", "--plugin", "medical_ner", *source, "--json")
+    assert answer.code == 0, answer.errors
+    assert "settings: recipe for causal models of " in answer.errors
+    plan = json.loads(answer.output)
+    settings = plan["settings"]
+    assert plan["preset"] == "causal"
+    assert not settings["prefix_lm"]["value"]
+    assert settings["tagging_weight"]["value"] == 0
+    assert settings["learning_rate"]["from"].startswith("recipe for causal models of ")
+    assert settings["window"]["from"] == "plugin medical_ner"
+    assert settings["model"]["from"] == "user"
+
+
+@pytest.mark.parametrize("command", ["train", "plan", "audit"])
+def test_one_training_has_one_plugin(command: str) -> None:
+    answer = extract(command, "--plugin", "medical_ner", "--plugin", "news_json")
+    assert answer.code == 2
+    assert "give one plugin" in answer.errors
