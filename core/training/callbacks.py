@@ -84,25 +84,40 @@ class SaveSchedule(TrainerCallback):
 
     The losses since the last logged step are no part of a checkpoint, and an epoch's last step
     is followed by its evaluation: a checkpoint in between would skip it when resumed.
+
+    Args:
+        every: steps between checkpoints.
+        steps_an_epoch: steps of an epoch.
+        score: whether held-out documents are scored at all.
+        score_every: steps between two scorings; 0 for the end of each epoch.
     """
 
-    def __init__(self, every: int, steps_an_epoch: int, *, score: bool) -> None:
+    def __init__(
+        self, every: int, steps_an_epoch: int, *, score: bool, score_every: int = 0
+    ) -> None:
         self.every, self.steps_an_epoch, self.score = every, steps_an_epoch, score
+        self.score_every = score_every
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Log and save at every N-th step, but not at an epoch's last or the very last."""
         last = state.global_step % self.steps_an_epoch == 0 or state.global_step >= state.max_steps
-        if state.global_step % self.every == 0 and not last:
+        scored = self._scored_at(state.global_step)
+        if (state.global_step % self.every == 0 or scored) and not last:
             control.should_log = control.should_save = True
+            control.should_evaluate = scored
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Log, score and save."""
+        """Log and save; score where that is not done by steps, and after the last step."""
         control.should_log = control.should_save = True
-        control.should_evaluate = self.score
+        by_epoch = not self.score_every or state.global_step >= state.max_steps
+        control.should_evaluate = self.score and (by_epoch or self._scored_at(state.global_step))
+
+    def _scored_at(self, step: int) -> bool:
+        return self.score and self.score_every > 0 and step % self.score_every == 0
 
 
 class FreeMemory(TrainerCallback):

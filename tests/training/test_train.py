@@ -253,6 +253,23 @@ def test_no_checkpoint_is_between_a_last_step_and_its_score(step: int, saved: bo
     assert control.should_save == control.should_log == saved
 
 
+@pytest.mark.parametrize(
+    ("step", "scored"), [(3, False), (4, True), (6, False), (8, True), (10, True), (12, True)]
+)
+def test_scoring_by_steps(step: int, scored: bool) -> None:
+    """Steps 6 and 12 end an epoch; 12 is the last one."""
+    schedule = SaveSchedule(5, steps_an_epoch=6, score=True, score_every=4)
+    control = TrainerControl()
+    state = TrainerState(global_step=step, max_steps=12)
+    if step == 10:
+        schedule = SaveSchedule(5, steps_an_epoch=6, score=True, score_every=5)
+    schedule.on_step_end(TrainingArguments("unused"), state, control)
+    if step % 6 == 0:
+        schedule.on_epoch_end(TrainingArguments("unused"), state, control)
+    assert control.should_evaluate == scored
+    assert control.should_save or not scored
+
+
 @pytest.mark.parametrize("group", [True, False])
 def test_the_order_of_rows_depends_on_seed_and_epoch_alone(group: bool) -> None:
     lengths = [(7 * number) % 53 for number in range(1003)]
