@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -71,7 +70,7 @@ def local_folder(model: str, *, thorough: bool = False) -> Path | None:
     if not file.is_file():
         return _earlier(file)
     digest = _known_digest(file) or _sha256(file)
-    folder = cache_folder() / f"{_slug(file.stem)}-{digest[:16]}"
+    folder = cache_folder() / f"gguf-{digest[:16]}"
     _ensure(folder, file, str(file), digest, thorough=thorough)
     return folder
 
@@ -276,10 +275,6 @@ def _earlier(file: Path) -> Path:
     raise SettingsError(
         f"model {file}: no such file, and no earlier conversion of it in {cache_folder()}"
     )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip(".-")[:60] or "model"
 
 
 def _sha256(path: Path) -> str:

@@ -97,6 +97,9 @@ def _config(header: GgufHeader) -> PretrainedConfig:
 
     try:
         config: Any = AutoConfig.from_pretrained(header.path.parent, gguf_file=header.path.name)
+        for key in ("block_count", "embedding_length", "attention.head_count"):
+            if header.shape(key) is None:  # transformers takes a default of its own
+                raise KeyError(f"the metadata lacks {header.architecture}.{key}")
         _complete(config, header)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
@@ -128,6 +131,9 @@ def _complete(config: Any, header: GgufHeader) -> None:
     window = header.shape("attention.sliding_window")
     if window and hasattr(config, "sliding_window"):
         config.sliding_window = window
+    original = header.shape("rope.scaling.original_context_length")
+    if original and hasattr(config, "original_max_position_embeddings"):
+        config.original_max_position_embeddings = original
     if (rope := getattr(config, "rope_parameters", None)) is not None:
         config.rope_parameters = rotary_parameters(rope, config, header)
 

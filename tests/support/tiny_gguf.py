@@ -32,6 +32,8 @@ _SHAPE = {
     "initializer_range": 0.2,  # so that a fault shows in the logits
 }
 
+_MERGES = 200
+
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
 """Types of tokens in a GGUF file."""
 
@@ -48,9 +50,10 @@ class Vocabulary:
 
 
 def byte_level(split: str = "gpt-2") -> Vocabulary:
-    """Return the vocabulary of the model that ships, with control tokens of ChatML."""
+    """Return the beginning of the vocabulary that ships, with control tokens of ChatML."""
     model = json.loads((BASE / "tokenizer.json").read_text(encoding="utf-8"))["model"]
-    tokens = list(model["vocab"])
+    merges = model["merges"][:_MERGES]
+    tokens = list(model["vocab"])[: -len(model["merges"])] + ["".join(pair) for pair in merges]
     tokens[:4] = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|unused|>"]
     return Vocabulary(
         {
@@ -58,7 +61,7 @@ def byte_level(split: str = "gpt-2") -> Vocabulary:
             "ggml.pre": split,
             "ggml.tokens": tokens,
             "ggml.token_type": [CONTROL] * 6 + [NORMAL] * (len(tokens) - 6),
-            "ggml.merges": [" ".join(pair) for pair in model["merges"]],
+            "ggml.merges": [" ".join(pair) for pair in merges],
             "ggml.bos_token_id": 2,
             "ggml.eos_token_id": 1,
             "ggml.padding_token_id": 2,
@@ -68,11 +71,12 @@ def byte_level(split: str = "gpt-2") -> Vocabulary:
     )
 
 
-def sentencepiece() -> Vocabulary:
-    """Return a small SentencePiece vocabulary with byte fallback."""
+def sentencepiece(family: str) -> Vocabulary:
+    """Return a small SentencePiece vocabulary with byte fallback, of llama or of gemma."""
+    bos, eos = {"llama": ("<s>", "</s>"), "gemma": ("<bos>", "<eos>")}[family]
     words = ["\u2581t", "he", "\u2581the", "in", "er", "\u2581a"]
-    plain = [*map(chr, range(33, 127)), "\u2581", *words]
-    control = ["<pad>", "<eos>", "<bos>", "<unk>", "<|im_start|>", "<|im_end|>"]
+    plain = ["<mask>", *map(chr, range(33, 127)), "\u2581", *words]
+    control = ["<pad>", eos, bos, "<unk>", "<|im_start|>", "<|im_end|>"]
     tokens = [*control, *(f"<0x{byte:02X}>" for byte in range(256)), *plain]
     kinds = [CONTROL] * 3 + [UNKNOWN] + [CONTROL] * 2 + [BYTE] * 256 + [NORMAL] * len(plain)
     return Vocabulary(
