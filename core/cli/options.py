@@ -87,7 +87,7 @@ class TrainingOptions:
             SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model.
         """
         from ..dataset.splits import parse_ratio
-        from ..model.fitting import choose_preset, fit_to_positions
+        from ..model.fitting import choose_preset, fit_to_positions, say_recipe
         from ..plugins import load
         from ..runs.job import TrainingJob
         from ..settings import parse_assignments, resolve
@@ -101,6 +101,7 @@ class TrainingOptions:
         if isinstance(model, str) and os.path.exists(model):
             chosen["model"] = str(Path(model).resolve())  # found from any working directory
         preset = choose_preset(self.preset, chosen)
+        say_recipe(preset)
         settings = resolve(preset, self.plugin, plugin.settings(preset.name), chosen)
         settings = fit_to_positions(settings)
         ratio = parse_ratio(self.split_ratio) if self.split_ratio else DEFAULT_RATIO
