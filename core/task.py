@@ -27,11 +27,33 @@ class Task:
         """The JSON Schema of a record."""
         return self.plugin.schema
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether any engine for causal models can answer as the model was trained."""
+        return not self.settings.prefix_lm and not self.settings.tagging_weight
+
     def messages(self, document: Document) -> list[Message]:
         """Return the prompt of a document, or of a window given as one."""
-        is_brief = self.settings.prompt == "brief"
-        return self.plugin.brief_prompt(document) if is_brief else self.plugin.prompt(document)
+        system, asked = self._asked(document)
+        return [*system, *chain(*self.shots), *asked]
+
+    def shot(self, document: Document, answer: str) -> Shot:
+        """Return a document and its answer as a worked example.
+
+        Args:
+            document: the document, or a window given as one.
+            answer: the text that a model would be trained to answer.
+        """
+        _system, asked = self._asked(document)
+        return (*asked, Message("assistant", answer))
 
     def prompt(self, document: Document) -> list[int]:
         """Return the token ids of a document's prompt, up to where the answer begins."""
-        return self.prompts.prompt(self.messages(document))
+        return self.prompts.prompt(self.messages(document), whole=self.is_causal)
+
+    def _asked(self, document: Document) -> tuple[list[Message], list[Message]]:
+        """Return the plugin's messages: those of the system that come first, and the others."""
+        is_brief = self.settings.prompt == "brief"
+        asked = self.plugin.brief_prompt(document) if is_brief else self.plugin.prompt(document)
+        system = list(takewhile(lambda message: message.role == "system", asked))
+        return system, asked[len(system) :]

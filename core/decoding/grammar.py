@@ -60,9 +60,11 @@ class Grammars:
         rules: the rules of a text with a span.
         rules_without_spans: the rules of a text without one.
         free_strings: whether answers have values that are not copied from the text.
+        end_repeats: whether an item that equals the one before it ends its list, which no grammar
+            can express.
     """
 
-    def __init__(self, schema: Schema, vocabulary: Vocabulary) -> None:
+    def __init__(self, schema: Schema, vocabulary: Vocabulary, *, end_repeats: bool = True) -> None:
         """Compile a schema to rules.
 
         Raises:
@@ -74,6 +76,7 @@ class Grammars:
         self.rules = rules.text
         self.rules_without_spans = LarkRules(schema, spans=False).text
         self.free_strings = bool(rules.subtrees)
+        self.end_repeats = end_repeats
 
     def for_text(self, text: str) -> Grammar:
         """Return the grammar of one window's text; it is compiled later, by ``matcher``."""

@@ -191,6 +191,7 @@ class AnswerSequence:
         self._stats = options.stats
         self._vocabulary = vocabulary
         self._matcher = matcher
+        self._repeats = prompt.grammar is not None and not prompt.grammar.grammars.end_repeats
         self._bidirectional = options.attention.bidirectional(len(prompt.ids))
         self._state = JsonState()
         self._position = _DraftPosition()
@@ -269,13 +270,13 @@ class AnswerSequence:
         return token, logprob
 
     def _advance(self, matcher: Matcher, token: int) -> list[int] | None:
-        """Advance the state by a token, unless a list repeats an item.
+        """Advance the state by a token, unless a list repeats an item and ends by that.
 
         Returns:
             The tokens that end the list instead, by which the state has advanced.
         """
         data = self._vocabulary.bytes_of(token)
-        done = self._state.write(data)
+        done = self._state.write(data, repeats=self._repeats)
         while done < len(data):  # in front of a comma
             ending = self._vocabulary.tokenize(data[:done] + b"]")
             if matcher.accepted(ending) == len(ending):

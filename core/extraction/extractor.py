@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..data import Document, Prediction
 from ..dataset.loading import text_id
 from ..decoding.generate import generate
 from ..decoding.grammar import Grammars
+from ..decoding.list_bounds import bound_lists
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.partial_json import schema_requiring
 from ..decoding.sequence import Generated, Prompt
@@ -92,7 +95,9 @@ class Extractor:
         model = load_for_inference(settings, run.adapter if adapter else None)
         gazetteer = Gazetteer.read(run.gazetteer_file) if adapter else None
         shares = Shares(**run.shares()) if adapter and run.shares() else None
-        extractor = Extractor.around(model, task, run.answered(), gazetteer, shares)
+        extractor = Extractor.around(
+            model, task, run.answered(), gazetteer, shares, run.longest_lists()
+        )
         chosen = run.min_confidence() if adapter else 0.0
         return replace(
             extractor,
@@ -108,6 +113,7 @@ class Extractor:
         answered: Iterable[str] = (),
         gazetteer: Gazetteer | None = None,
         shares: Shares | None = None,
+        longest: Mapping[str, int] = MappingProxyType({}),
     ) -> Extractor:
         """Return an extractor for a model that is already loaded.
 
@@ -117,9 +123,12 @@ class Extractor:
             answered: keys of the root that every answer has, even if empty.
             gazetteer: counts of the training documents' values, if there are any.
             shares: weights of the signals; None for those of the settings.
+            longest: items of the longest list of each array schema, which bound the lists; {}
+                bounds none, and a repeated item ends its list instead.
         """
         vocabulary = Vocabulary(task.prompts.tokenizer, task.prompts.stops)
-        grammars = Grammars(schema_requiring(answered, task.schema), vocabulary)
+        schema = bound_lists(schema_requiring(answered, task.schema), longest)
+        grammars = Grammars(schema, vocabulary, end_repeats=not longest)
         ensemble = None
         if task.settings.tagging_weight:
             ensemble = Ensemble.of_model(
@@ -202,19 +211,37 @@ class Extractor:
         refusals = [_refusal(prompt, room) for prompt in prompts]
         fitting = [prompt for prompt, fault in zip(prompts, refusals, strict=True) if not fault]
         progress(len(prompts) - len(fitting))
+        longest = max((len(p.ids) for p in fitting), default=0) + settings.max_new_tokens
         generated = iter(
             generate(
                 self.model,
                 fitting,
                 stops=self.task.prompts.stops,
                 max_new_tokens=settings.max_new_tokens,
-                batch_size=settings.eval_batch_size,
+                batch_size=rows_in_memory(self.model, longest, settings.eval_batch_size),
                 attention=prompt_attention(settings),
                 vocabulary=self.vocabulary,
                 progress=progress,
             )
         )
         return [fault or next(generated) for fault in refusals]
+
+    def _prompt(self, document: Document, room: int) -> list[int]:
+        """Return the ids of a window's prompt, with as many shots as leave room for the window.
+
+        The last shot is the longest and goes first; what remains is what all prompts begin with.
+
+        Args:
+            document: the window.
+            room: tokens that the model can read before an answer.
+        """
+        task = self.task
+        ids = task.prompt(document)
+        while task.shots and len(ids) > room:
+            task = replace(task, shots=task.shots[:-1])
+            ids = task.prompt(document)
+        self.asked_with[len(task.shots)] += 1
+        return ids
 
     def _tagged(self, answers: Sequence[WindowAnswer]) -> list[WindowAnswer]:
         """Return the answers with the signals of the ensemble, if there is one."""
@@ -243,7 +270,13 @@ class Extractor:
 
     def _prediction(self, document: Document, answers: Sequence[WindowAnswer]) -> Prediction:
         constrained = self.grammars is not None
-        prediction = merge_answers(document, answers, self.task.schema, self.min_confidence)
+        prediction = merge_answers(
+            document,
+            answers,
+            self.task.schema,
+            self.min_confidence,
+            as_written=self.task.is_causal,
+        )
         return replace(prediction, constrained=constrained)
 
 

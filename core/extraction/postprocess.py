@@ -102,7 +102,12 @@ def _read(
 
 
 def merge_answers(
-    document: Document, answers: Sequence[WindowAnswer], schema: Schema, min_confidence: float
+    document: Document,
+    answers: Sequence[WindowAnswer],
+    schema: Schema,
+    min_confidence: float,
+    *,
+    as_written: bool = False,
 ) -> Prediction:
     """Merge the answers of a document's windows into its prediction.
 
@@ -111,6 +116,8 @@ def merge_answers(
         answers: one a window, in the order of the text.
         schema: the schema of a record.
         min_confidence: values below it are left out where the schema allows, in [0, 1].
+        as_written: whether a document of one window keeps the lists that the model wrote, repeats
+            apart; otherwise they are sorted by occurrence, and like items become one.
     """
     read = [
         WindowRecord(answer.window, answer.record, answer.confidence)
@@ -129,7 +136,7 @@ def merge_answers(
     if not read:
         errors = [answer.error for answer in answers]
         return replace(prediction, error=errors[0] if errors else unreadable(document.text))
-    merged = merge(read, schema)
+    merged = merge(read, schema, as_written=as_written and len(answers) == 1)
     kept = valid_together(merged, schema)
     problem = first_problem(kept.record, schema)
     if problem:

@@ -126,6 +126,13 @@ class Run:
         """Return the keys of the root that every answer has."""
         return [str(key) for key in self.info().get("answered", ())]
 
+    def longest_lists(self) -> dict[str, int]:
+        """Return the items of the longest list in training, by the JSON Pointer of its schema.
+
+        {} for runs that bound no list: those with tags or prefix attention, and older ones.
+        """
+        return dict(self.info().get("longest_lists", {}))
+
     def data_hash(self) -> str | None:
         """Return the sha256 of the data the run began with; None before it was read."""
         data = self.info().get("data", {}) if self.info_file.is_file() else {}

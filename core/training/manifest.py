@@ -53,6 +53,7 @@ def write_manifest(
         base_model=identity(task.settings),
         counts=_counts(splits, rows),
         answered=rows.answered,
+        longest_lists=rows.longest,
         findings=[asdict(issue) for issue in issues],
         receipt=asdict(receipt_of(task)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,12 +41,14 @@ class Scorer:
         held_out: documents with their gold records.
         answered: keys of the root that every answer has.
         gazetteer: counts of the training documents' values, if there are any.
+        longest: items of the longest list of each array schema; {} bounds no list.
     """
 
     task: Task
     held_out: Sequence[Example]
     answered: Sequence[str] = field(default_factory=list)
     gazetteer: Gazetteer | None = None
+    longest: Mapping[str, int] = field(default_factory=dict)
 
     def score(self, model: PreTrainedModel) -> EpochScore:
         """Score a model.
@@ -54,7 +56,9 @@ class Scorer:
         Epochs are compared with the same weights of the signals; which weights prediction uses is
         chosen after that, so that it does not decide which epoch is kept.
         """
-        extractor = Extractor.around(model, self.task, self.answered, self.gazetteer)
+        extractor = Extractor.around(
+            model, self.task, self.answered, self.gazetteer, longest=self.longest
+        )
         documents = [example.document for example in self.held_out]
         answers: list[list[WindowAnswer]] = [[] for _ in documents]
         for number, answer in extractor.answer_windows(documents):

@@ -174,7 +174,7 @@ def _inputs(
         task,
         rows,
         build_rows(held_out, plain).rows,
-        Scorer(task, held_out, rows.answered, gazetteer) if held_out else None,
+        Scorer(task, held_out, rows.answered, gazetteer, rows.longest) if held_out else None,
         Tags(task.schema, task.prompts).ids if task.settings.tagging_weight else [],
     )
 

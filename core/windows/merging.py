@@ -38,17 +38,22 @@ class Merged:
     confidence: dict[str, float]
 
 
-def merge(records: Sequence[WindowRecord], schema: Schema) -> Merged:
+def merge(records: Sequence[WindowRecord], schema: Schema, *, as_written: bool = False) -> Merged:
     """Merge the records of a document's windows, given in the order of the windows.
 
     A list holds the items of all windows in order of occurrence, without duplicates: strings are
     compared by their case-folded normal form, objects by the letters and digits of their ``x-key``.
     An item that occurs in no window follows the one before it. Of several scalars that are not null
     the one of the highest confidence is kept.
+
+    Args:
+        records: one a window.
+        schema: the schema of a record.
+        as_written: whether lists keep their order and their items, for a document of one window.
     """
     if not records:
         return Merged(empty_record(schema), {}, {})
-    merger = _Merger(schema)
+    merger = _Merger(schema, as_written=as_written)
     record = merger.merge([_Part(each.record, each, "") for each in records], schema, "")
     return Merged(record, merger.spans, merger.confidence)
 
@@ -89,8 +94,9 @@ class _Part:
 class _Merger:
     """Merges values; collects the spans and the confidence of the leaves that it keeps."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, as_written: bool) -> None:
         self.schema = schema
+        self.as_written = as_written
         self.spans: dict[str, Span] = {}
         self.confidence: dict[str, float] = {}
 
@@ -130,6 +136,12 @@ class _Merger:
 
     def _list(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> list[Any]:
         item_schema = resolve(schema.get("items", {}), self.schema)
+        if self.as_written:
+            items = [part.inside(number) for part in parts for number in range(len(part.value))]
+            return [
+                self._item([item], item_schema, f"{pointer}/{number}")
+                for number, item in enumerate(items)
+            ]
         groups: dict[Any, list[tuple[int, _Part]]] = {}
         for part in parts:
             start = part.source.window.start

@@ -5,6 +5,7 @@ An answer is trained on only if the grammar of its window, which constrains gene
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Literal
 
 from ..data import IGNORED, Example, Message, Record, Reject
 from ..decoding.grammar import Grammars
+from ..decoding.list_bounds import measure_lists
 from ..decoding.llguidance_adapter import Vocabulary
 from ..schema.pointers import field_of
 from ..schema.records import read_record, write_record
@@ -121,6 +123,7 @@ class Rows:
         gold: leaves and objects by field.
         learned: how many of them are in a row, by field.
         aligned: leaves in a row as the text spells them, not as the gold does, by field.
+        longest: items of the longest list in an answer, by the JSON Pointer of the list's schema.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -133,6 +136,7 @@ class Rows:
     gold: Counter[str] = field(default_factory=Counter)
     learned: Counter[str] = field(default_factory=Counter)
     aligned: Counter[str] = field(default_factory=Counter)
+    longest: dict[str, int] = field(default_factory=dict)
 
     @property
     def trained(self) -> list[Row]:
@@ -187,6 +191,8 @@ def build_rows(
         rows.add(made)
         whole = [window for window in made.windows if not window.fault]
         rows.rows += [_row(window, task, tags) for window in whole]
+        for window in whole if task.is_causal else ():
+            measure_lists(json.loads(window.text), task.schema, rows.longest)
         if task.settings.augment_copies:
             trained += whole
         progress(1)
@@ -275,7 +281,7 @@ def _begin(example: Example, task: Task, grammars: Grammars, pool: ThreadPoolExe
 def _window_example(window: Window, record: Record | None, task: Task) -> WindowExample:
     """Tokenise a window and its answer; whether the grammar accepts it is not checked yet."""
     messages = task.messages(window.document)
-    prompt = task.prompts.prompt(messages)
+    prompt = task.prompts.prompt(messages, whole=task.is_causal)
     if record is None:
         reason = "without the leaves that are not in it, the record breaks the schema"
         return WindowExample(window, messages, "", prompt, [], "schema", reason)
