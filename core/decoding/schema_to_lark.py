@@ -26,9 +26,14 @@ INSIDE: EDGE | /[{_SPACES}]|\\[tnfr]|\\u00(0b|1[c-f])/
 CHUNKS: %regex """
 
 
+def refers_to_spans(rules: str) -> bool:
+    """Say whether rules refer to spans of a text; they end where its segments have to follow."""
+    return rules.endswith(_SPAN)
+
+
 def whole_grammar(rules: str, text: str) -> str:
     """Return a complete grammar: the rules, with the segments of a text if they refer to spans."""
-    if not rules.endswith(_SPAN):
+    if not refers_to_spans(rules):
         return rules
     escaped = segments(text)
     if len(json.dumps(text, ensure_ascii=False)) > len(text) + 2:

@@ -31,13 +31,15 @@ _LETTER = rf"[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]]"
 _MARKS = r"[\p{M}\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=ZWJ}]*+"
 _BEFORE = r"\p{GCB=Prepend}"
 # Format characters, such as a soft hyphen, are inside a word if they are between two letters.
-_SEGMENT = regex.compile(
+SEGMENT = regex.compile(
     rf"{_BEFORE}*{_LETTER}{_MARKS}(?:[{_BEFORE}\p{{WB=Format}}]*{_LETTER}{_MARKS})*+"
     # \X alone would take quadratic time for a run of flags.
     rf"|\p{{Regional_Indicator}}{{1,2}}+{_MARKS}"
     rf"|\X{_MARKS}",
     regex.V1,
 )
+"""Matches one segment of a text after the other."""
+
 _ASCII_SEGMENT = re.compile(r"\w+|\r\n|\W", re.ASCII)  # the same for ASCII texts, six times as fast
 
 
@@ -49,7 +51,7 @@ def segments(text: str) -> list[str]:
     #29): no segment begins with a combining mark, a joiner, a variation selector or the skin tone
     of an emoji, or is half a flag.
     """
-    found: list[str] = (_ASCII_SEGMENT if text.isascii() else _SEGMENT).findall(text)
+    found: list[str] = (_ASCII_SEGMENT if text.isascii() else SEGMENT).findall(text)
     return found
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..files import write_atomically, write_json
-from ..model.prompts import PromptFormat
+from ..files import write_json
 from ..runs.folder import Run
+from ..task import Task
+from .model_card import write_card
 
 if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
 
 
-def install_adapter(run: Run, trainer: ExtractionTrainer, prompts: PromptFormat) -> None:
+def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
     """Write the best adapter, or the last where none was scored, into the run's folder."""
     best = trainer.best
     partial = run.folder / ".adapter"
@@ -23,10 +24,10 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, prompts: PromptFormat)
         shutil.copytree(best.folder(run.checkpoints), partial)
     else:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
-    prompts.tokenizer.save_pretrained(str(partial))
+    task.prompts.tokenizer.save_pretrained(str(partial))
     info = run.info()
     write_json(partial / "receipt.json", info["receipt"])
-    write_atomically(partial / "README.md", _model_card(info))
+    write_card(partial, task, info, float(best.chosen.get("min_confidence", 0.0)))
     steps = trainer.state.global_step or best.last_step
     run.update(
         training={
@@ -38,23 +39,3 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, prompts: PromptFormat)
     )
     os.replace(partial, run.adapter)
     run.drop_checkpoints()
-
-
-def _model_card(info: dict[str, Any]) -> str:
-    settings = {name: entry["value"] for name, entry in info["settings"].items()}
-    plugin, base = info["plugin"], info["base_model"]["name"]
-    documents, windows = info["counts"]["documents"]["train"], info["counts"]["windows"]["trained"]
-    return f"""---
-library_name: peft
-tags: [information-extraction, qlora]
----
-# {plugin["name"]}
-
-A LoRA adapter for `{base}` that turns documents into records of the plugin
-`{plugin["name"]}` ({plugin["distribution"]} {plugin["version"]}).
-
-- rank {settings["lora_rank"]}, alpha {settings["lora_alpha"]}, base weights {settings["quantize"]}
-- prompts are read {"as a prefix (prefix_lm)" if settings["prefix_lm"] else "causally"}
-- {documents} training documents, {windows} windows
-- prompt, schema and tokenizer are pinned by `receipt.json`
-"""

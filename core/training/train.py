@@ -251,7 +251,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
         )
         _run_steps(inputs, trainer, step)
         if is_main_process():
-            install_adapter(inputs.run, trainer, task.prompts)
+            install_adapter(inputs.run, trainer, task)
     except (MemoryError, RuntimeError, FieldsmithError) as error:
         if not is_out_of_memory(error):
             raise
