@@ -19,6 +19,7 @@ from ..decoding.partial_json import schema_requiring
 from ..decoding.sequence import Generated, Prompt
 from ..errors import RunError
 from ..model.attention import prompt_attention
+from ..model.kv_cache import rows_in_memory
 from ..model.loading import identity, load_for_inference, load_tokenizer
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat

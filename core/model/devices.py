@@ -64,11 +64,16 @@ def has_bf16(device: torch.device | str) -> bool:
 
 
 def free_memory(device: torch.device | str) -> int:
-    """Return the bytes that are free: of a GPU, or of main memory."""
+    """Return the bytes that are free: of a GPU, or of main memory.
+
+    What torch holds of a GPU's memory without a tensor in it is free, too.
+    """
     import torch
 
     if torch.device(device).type == "cuda":
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+        device = torch.device(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + held
     return main_memory()[1]
 
 

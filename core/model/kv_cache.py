@@ -10,14 +10,22 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import pad
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from .devices import free_memory
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
 _GROWTH = 64
 """Slots are added in multiples of this, and at least half as many again as there were."""
+
+CACHE_SHARE = 0.5
+"""Share of the free memory for keys and values; prompts are read in the rest, and slots added."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,27 @@ class _Layer(CacheLayerMixin):
     def get_max_length(self) -> int:
         """Return -1: the length has no limit."""
         return -1
+
+
+def slot_bytes(config: PretrainedConfig, dtype: torch.dtype) -> int:
+    """Return the bytes of the keys and values of one token, of all layers."""
+    text: Any = config.get_text_config(decoder=True)
+    heads = text.num_attention_heads
+    groups = getattr(text, "num_key_value_heads", None) or heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    return int(2 * text.num_hidden_layers * groups * width * dtype.itemsize)
+
+
+def rows_in_memory(model: PreTrainedModel, tokens: int, most: int) -> int:
+    """Return how many answers can be generated at once in what is free on the model's device.
+
+    Args:
+        model: decides the size of keys and values.
+        tokens: of the longest prompt and its answer.
+        most: the answer is not above this, and at least 1.
+    """
+    room = int(free_memory(model.device) * CACHE_SHARE)
+    return max(1, min(most, room // (slot_bytes(model.config, model.dtype) * tokens)))
 
 
 class SlotCache(Cache):

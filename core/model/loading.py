@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +72,8 @@ def identity(settings: Settings) -> dict[str, str]:
     """
     folder = Path(location(settings))
     if not folder.is_dir():
+        if _is_commit(settings.revision):  # which names the weights, in the cache or not
+            return {"name": settings.model, "commit": str(settings.revision)}
         from huggingface_hub.errors import HFValidationError
 
         try:
@@ -85,6 +89,29 @@ def identity(settings: Settings) -> dict[str, str]:
     found = {"name": settings.model, "sha256": digest.hexdigest()}
     made_of = source_digest(folder)
     return {**found, "gguf_sha256": made_of} if made_of else found
+
+
+def pinned(settings: Settings) -> Settings:
+    """Return settings that name the commit of a hub model, so that every load reads the same.
+
+    A branch or tag, or none, is resolved once: by the hub, or where it is not reached by the cache.
+
+    Raises:
+        SettingsError: there is no such model, or neither hub nor cache has it.
+    """
+    if _is_commit(settings.revision) or Path(location(settings)).is_dir():
+        return settings
+    from huggingface_hub import hf_hub_download
+
+    try:
+        file = hf_hub_download(settings.model, "config.json", revision=settings.revision)
+    except Exception as error:  # the hub's client raises many types
+        raise _no_config(settings, error) from error
+    return replace(settings, revision=Path(file).parent.name)
+
+
+def _is_commit(revision: str | None) -> bool:
+    return revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
 def _cached(settings: Settings, name: str) -> str | None:
@@ -119,11 +146,15 @@ def read_config(settings: Settings) -> PretrainedConfig:
             trust_remote_code=settings.trust_remote_code,
         )
     except Exception as error:  # for a broken file, transformers raises no narrower type
-        raise SettingsError(
-            f"model {settings.model}: its config cannot be read: {_shortened(error)} "
-            f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
-        ) from error
+        raise _no_config(settings, error) from error
     return config
+
+
+def _no_config(settings: Settings, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"model {settings.model}: its config cannot be read: {_shortened(error)} "
+        f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
+    )
 
 
 def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrainedTokenizerBase:

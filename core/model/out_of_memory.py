@@ -29,16 +29,24 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Return to the system what a failed attempt held and nothing refers to any more."""
+    """Return to the system what nothing refers to any more, such as a model that was trained.
+
+    A trainer and its model refer to each other, so that only the garbage collector frees them.
+    """
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def save_memory() -> None:
+    """Release memory, and from now on what is freed, too, at some cost of time."""
     with suppress(OSError, AttributeError):  # only glibc has this function
         # Large blocks that are freed go back to the system at once; allocating them is slower.
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
-    trim_heap()
+    release_memory()
 
 
 def trim_heap() -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,13 @@ class Run:
         return info
 
     def settings(self) -> Resolved:
-        """Return the settings the run was trained with."""
-        return Resolved.from_json(self.info()["settings"])
+        """Return the settings the run was trained with; a hub model is that of its commit."""
+        info = self.info()
+        settings = Resolved.from_json(info["settings"])
+        commit = info.get("base_model", {}).get("commit")
+        if not commit or commit == settings.values.revision:
+            return settings
+        return Resolved(replace(settings.values, revision=commit), settings.origins)
 
     def update(self, **entries: object) -> None:
         """Set top-level entries of run.json."""

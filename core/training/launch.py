@@ -28,6 +28,7 @@ def start(job: TrainingJob, folder: Path, estimate: Estimate) -> Run:
         OutOfMemoryError: memory was exhausted; the folder stays, and the run can be resumed.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
+    job = job.pinned()
     run = Run.create(folder, job.as_json()) if is_main_process() else Run(folder)
     try:
         train(run, job, estimate)
@@ -77,11 +78,12 @@ def score_run(run: Run) -> Iterator[dict[str, Any]]:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
     """
     from ..evaluation.evaluate import evaluate_run
-    from ..model.out_of_memory import is_out_of_memory
+    from ..model.out_of_memory import is_out_of_memory, release_memory
 
     for split in run.splits():
         if split == "train":
             continue
+        release_memory()  # the model that was trained, or the one that scored the other split
         try:
             yield run.metrics().get(split) or evaluate_run(run, split=split)
         except (MemoryError, RuntimeError) as error:

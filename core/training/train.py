@@ -18,7 +18,7 @@ from ..errors import (
     SettingsError,
     did_you_mean,
 )
-from ..model.out_of_memory import is_out_of_memory, release_memory
+from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
 from ..progress import meter, say
 from ..runs.folder import Run
@@ -89,7 +89,7 @@ def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _ro
     if run.is_complete():
         run.drop_checkpoints()  # a kill may have come between the two
         return
-    splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True)
+    splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
     if run.data_hash() is None:
@@ -195,7 +195,7 @@ def _fit(inputs: _Inputs, job: TrainingJob, estimate: Estimate) -> None:
             short = MemoryExhaustedError(error.step, scoring=error.scoring)
         if short is None:
             return
-        release_memory()
+        save_memory()
         can_shrink = bool(smaller(backoff.settings, scoring=short.scoring)) and process_count() == 1
         if not (job.auto_batch and can_shrink):
             planned = estimate(backoff.settings, inputs.rows.trained)
@@ -274,7 +274,12 @@ def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
     with meter("training", total, "steps") as progress:
         progress.resume(step)
         trainer.add_callback(
-            SaveSchedule(settings.checkpoint_steps, steps_an_epoch, score=inputs.scorer is not None)
+            SaveSchedule(
+                settings.checkpoint_steps,
+                steps_an_epoch,
+                score=inputs.scorer is not None,
+                score_every=settings.eval_steps,
+            )
         )
         trainer.add_callback(LogFile(run.log_file, progress))
         if not trainer.best.exhausted() and step < total:

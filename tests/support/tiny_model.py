@@ -57,7 +57,7 @@ def embedded_recipe() -> dict[str, object]:
     from fieldsmith.settings import EMBEDDED, read_preset
 
     values = {n: value for n, value in read_preset(EMBEDDED).values.items() if n != "model"}
-    return {**values, "window": "sentences"}
+    return {**values, "window": "sentences", "max_length": 512}
 
 
 @dataclass(frozen=True)
