@@ -180,7 +180,7 @@ def _model(header: GgufHeader, config: PretrainedConfig) -> PreTrainedModel:
 
     with _progress(header):
         try:
-            model, loading = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 header.path.parent,
                 gguf_file=header.path.name,
                 config=config,
@@ -191,6 +191,7 @@ def _model(header: GgufHeader, config: PretrainedConfig) -> PreTrainedModel:
         except (LookupError, NotImplementedError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise header.refuse(f"its weights cannot be loaded: {reason}") from error
+    model, loading = loaded
     if missing := sorted(loading["missing_keys"]):
         raise header.refuse(f"lacks weights of its architecture, such as {missing[0]}")
     ends = [header.token(name) for name in ("eos", "eot", "eom")]
@@ -232,9 +233,10 @@ def _check_model(folder: Path, header: GgufHeader) -> None:
     """
     from transformers import AutoModelForCausalLM
 
-    model, loading = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype="auto", use_safetensors=True, output_loading_info=True
     )
+    model, loading = loaded
     for kind, keys in loading.items():
         if keys:
             raise header.refuse(f"after conversion it does not load: {kind}: {sorted(keys)[:3]}")

@@ -31,9 +31,9 @@ def rotary_parameters(rope: Mapping[str, Any], config: Any, header: GgufHeader) 
     Raises:
         SettingsError: the file scales positions in a way that has no counterpart here.
     """
-    rope = copy.deepcopy(dict(rope))
+    completed: dict[str, Any] = copy.deepcopy(dict(rope))
     # Where layers differ, the file's entries are about those with full attention.
-    changed: dict[str, Any] = rope.get("full_attention", rope)
+    changed: dict[str, Any] = completed.get("full_attention", completed)
     if base := header.shape("rope.freq_base"):
         changed["rope_theta"] = base
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -41,7 +41,7 @@ def rotary_parameters(rope: Mapping[str, Any], config: Any, header: GgufHeader) 
     if rotated != head:
         changed["partial_rotary_factor"] = rotated / head
     changed |= _scaling(header, changed["rope_theta"], rotated)
-    return rope
+    return completed
 
 
 def _scaling(header: GgufHeader, base: float, rotated: int) -> dict[str, Any]:
