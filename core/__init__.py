@@ -1,6 +1,7 @@
 """fieldsmith: fine-tune language models to extract records of a declared schema from documents.
 
-This module exports what the author of a plugin needs, and ``load`` for using a trained model.
+This module exports what the author of a plugin needs, ``load`` for using a trained model, and
+``zero_shot`` for one that was not trained.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ __all__ = [
     "set_counts",
     "split_of",
     "text_counts",
+    "zero_shot",
 ]
 
 _LAZY = {
@@ -103,3 +105,27 @@ def load(run: str | Path) -> Extractor:
     from .extraction.extractor import Extractor
 
     return Extractor.load(Path(run))
+
+
+def zero_shot(plugin: str, model: str, *, shots: int = 0, **settings: object) -> Extractor:
+    """Load a model that was not trained; call the result with a text to get a Prediction.
+
+    >>> extractor = fieldsmith.zero_shot("recipes", "Qwen/Qwen3-4B", shots=2)  # doctest: +SKIP
+    >>> extractor("Boil two eggs.").record  # doctest: +SKIP
+    {'ingredients': ['eggs'], ...}
+
+    Args:
+        plugin: name of the plugin that declares schema and prompt.
+        model: a model of the Hugging Face hub, a folder, or "embedded".
+        shots: how many documents of the plugin's sample stand, with their records, before a text.
+        settings: further settings by name, such as ``window="tokens"``.
+
+    Raises:
+        PluginError: the plugin is not installed or is broken.
+        SettingsError: a setting is wrong, or the model does not load.
+    """
+    from .extraction.zero_shot import ZeroShot
+    from .plugins import load as load_plugin
+
+    asked = ZeroShot.of(load_plugin(plugin), None, {**settings, "model": model}, shots=shots)
+    return asked.load(asked.examples(()))

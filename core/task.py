@@ -7,20 +7,32 @@ training is the prompt of inference.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, takewhile
 
 from .data import Document, Message, Schema
 from .model.prompts import PromptFormat
 from .plugins import Plugin
 from .settings import Settings
 
+Shot = tuple[Message, ...]
+"""A worked example in a prompt: the user's turns for another document, and the answer to them."""
+
 
 @dataclass(frozen=True)
 class Task:
-    """A plugin under some settings, as one tokenizer writes its prompts."""
+    """A plugin under some settings, as one tokenizer writes its prompts.
+
+    Attributes:
+        plugin: the domain.
+        settings: the settings.
+        prompts: renders messages to token ids.
+        shots: worked examples, which stand before each document; none where a model is trained.
+    """
 
     plugin: Plugin
     settings: Settings
     prompts: PromptFormat
+    shots: tuple[Shot, ...] = ()
 
     @property
     def schema(self) -> Schema:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..data import SPLITS
 from .options import PATH, json_option, min_confidence_option, unconstrained_option
+from .zero_shot import ZeroShotOptions, zero_shot_options
 
 
 @click.command("evaluate")
 @click.argument("run", type=PATH, required=False)
 @click.option(
-    "--data", type=PATH, help="Score every document of this path. Default: the run's own data."
+    "--data",
+    type=PATH,
+    help="Score every document of this path. Default: the run's own data; without a run, the "
+    "plugin's bundled sample.",
 )
 @click.option(
     "--predictions",
     type=PATH,
     help="Instead of a run: score these predictions of any system against --data.",
 )
-@click.option("--plugin", metavar="NAME", help="With --predictions: the plugin that scores them.")
 @click.option(
     "--answered-only",
     is_flag=True,
@@ -30,29 +34,37 @@ from .options import PATH, json_option, min_confidence_option, unconstrained_opt
 @click.option(
     "--split",
     type=click.Choice(SPLITS),
-    help="The run's split (default: test); with --data: documents with this label or none.",
+    help="The run's split (default: test); with --data: documents with this label or none; without "
+    "a run: as a training would split --data, or the plugin's sample (default: test).",
 )
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
 @min_confidence_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
+@zero_shot_options(
+    "Without a run: take the shots from this path, the training documents where it names splits. "
+    "Default: the training documents of what is scored, or the plugin's sample where all of "
+    "--data is. A document that is scored is no shot."
+)
 @json_option
 def command(
     run: Path | None,
     data: Path | None,
     predictions: Path | None,
-    plugin: str | None,
     answered_only: bool,
     split: str | None,
     base: bool,
     unconstrained: bool,
     min_confidence: float | None,
     allow_leaks: bool,
+    zero_shot: ZeroShotOptions,
     as_json: bool,
 ) -> None:
     """Score a run: precision, recall and F1 by field, with 95 % intervals and a null baseline.
 
     Scores are also written to metrics.json in the run folder, predictions to predictions/.
+
+    Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 
     With --plugin, --predictions and --data, predictions of any system are scored without a run:
     a file of `extract predict`, or files that the plugin reads. Documents are matched by id.
@@ -61,42 +73,52 @@ def command(
     Example:
       extract evaluate runs/first
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
     """
     from .score_tables import print_calibration, print_scores
 
+    of_a_run = bool(run or base or allow_leaks)
+    how: dict[str, Any] = {"constrained": not unconstrained, "min_confidence": min_confidence}
     if predictions is not None:
-        of_a_run = run or base or unconstrained or allow_leaks or min_confidence is not None
-        if of_a_run or data is None or plugin is None:
+        changed = unconstrained or min_confidence is not None
+        if of_a_run or changed or zero_shot.given() or data is None or zero_shot.plugin is None:
             raise click.UsageError(
                 "--predictions needs --plugin and --data and allows --split; it excludes a run, "
-                "--base, --unconstrained, --min-confidence and --allow-leaks"
+                "--base, --unconstrained, --min-confidence, --allow-leaks and what is for a model "
+                "without a run"
             )
         from ..evaluation.external import evaluate_predictions
         from ..plugins import load
 
         summary = evaluate_predictions(
-            load(plugin), predictions, data, split=split, answered_only=answered_only
+            load(zero_shot.plugin), predictions, data, split=split, answered_only=answered_only
         )
-    elif run is None or plugin is not None or answered_only:
-        raise click.UsageError("give a run, or --plugin, --predictions and --data without a run")
-    else:
-        from ..evaluation.evaluate import evaluate_run
-        from ..model.loading import quieten
-        from ..runs.folder import Run
+    elif answered_only or (run is None and not zero_shot.given()):
+        raise click.UsageError(
+            "give a run; or --plugin and --model; or --plugin, --predictions and --data"
+        )
+    elif zero_shot.plugin is not None or zero_shot.given():
+        zero_shot.require_complete()
+        if of_a_run:
+            raise click.UsageError("--plugin and --model exclude a run, --base and --allow-leaks")
+        from ..evaluation.zero_shot import evaluate_zero_shot
 
-        quieten()
-        summary = evaluate_run(
-            Run.open(run),
-            data=data,
-            split=split,
-            base=base,
-            constrained=not unconstrained,
-            min_confidence=min_confidence,
-            allow_leaks=allow_leaks,
-        )
+        summary = evaluate_zero_shot(zero_shot.load(), data=data, split=split, **how)
+    else:
+        assert run is not None
+        summary = _of_run(run, data=data, split=split, base=base, allow_leaks=allow_leaks, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         print_scores(summary)
         print_calibration(summary)
+
+
+def _of_run(run: Path, **options: Any) -> dict[str, Any]:
+    from ..evaluation.evaluate import evaluate_run
+    from ..model.loading import quieten
+    from ..runs.folder import Run
+
+    quieten()
+    return evaluate_run(Run.open(run), **options)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import PATH, min_confidence_option, unconstrained_option
+from .zero_shot import ZeroShotOptions, zero_shot_options
+
+if TYPE_CHECKING:
+    from ..dataset.inputs import Inputs
+    from ..extraction.extractor import Extractor
+    from ..extraction.zero_shot import ZeroShot
+    from ..runs.folder import Run
 
 
 @click.command("predict")
-@click.argument("run", type=PATH)
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] INPUT...")
 @click.option(
     "--output",
     type=PATH,
@@ -21,12 +28,16 @@ from .options import PATH, min_confidence_option, unconstrained_option
 )
 @min_confidence_option
 @unconstrained_option
+@zero_shot_options(
+    "Without a run: take the shots from this path, the training documents where it names splits. "
+    "Default: the plugin's bundled sample."
+)
 def command(
-    run: Path,
-    inputs: tuple[str, ...],
+    names: tuple[str, ...],
     output: Path | None,
     min_confidence: float | None,
     unconstrained: bool,
+    zero_shot: ZeroShotOptions,
 ) -> None:
     """Extract records from documents: one JSON object per line, in the order of the input.
 
@@ -35,36 +46,37 @@ def command(
     confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the share
     of the document that the model read. Documents are streamed, so there may be any number of them.
 
+    Without a run, --plugin and --model ask a model that was not trained.
+
     \b
     Example:
       extract predict runs/first notes.txt
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       echo "A text of one line." | extract predict runs/first -
+      extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
     from ..errors import OutputError
-    from ..extraction.extractor import Extractor
-    from ..extraction.prediction_file import LineCounts, PredictionFile, key_of, predict_lines
+    from ..extraction.prediction_file import LineCounts, PredictionFile, predict_lines
+    from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
     from ..runs.folder import Run
     from ..runs.job import plugin_of
 
+    run, inputs = _run_and_inputs(names, zero_shot)
     quieten()
-    opened = Run.open(run)
-    opened.require_complete()
+    asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run)
+    if isinstance(asked, Run):
+        asked.require_complete()
     if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
         raise OutputError(f"{output}: is an input too; write to another file")
-    if min_confidence is None:
-        min_confidence = opened.min_confidence()
-    options = {"unconstrained": unconstrained, "min_confidence": min_confidence}
     counts = LineCounts()
-    with open_inputs(plugin_of(opened), inputs) as rows:
+    plugin = plugin_of(asked) if isinstance(asked, Run) else asked.plugin
+    with open_inputs(plugin, inputs) as rows:
         file = PredictionFile(output) if output is not None else None
-        extractor = Extractor.load(
-            run, constrained=not unconstrained, min_confidence=min_confidence
-        )
-        skip = file.groups_done(key_of(opened, rows.sha256, options)) if file else 0
+        extractor = _extractor(asked, rows, unconstrained, min_confidence)
+        skip = file.groups_done(_key(asked, rows, extractor, unconstrained)) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
             groups = predict_lines(
                 extractor, rows, skip=skip, progress=progress.advance, counts=counts
@@ -75,8 +87,60 @@ def command(
                 for lines in groups:
                     sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal uses
                     sys.stdout.buffer.flush()
+    say_fewer_shots(extractor)
     if output is not None:
         unread = f", {counts.unread} of documents that were not read whole" if counts.unread else ""
         click.echo(
             f"{output}: {rows.count} lines, {counts.lines} of them written now{unread}", err=True
         )
+
+
+def _run_and_inputs(
+    names: tuple[str, ...], zero_shot: ZeroShotOptions
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the run folder, if there is one, and the inputs.
+
+    Raises:
+        click.UsageError: both a run and a model without one are named, or something is missing.
+    """
+    if zero_shot.plugin is None and not zero_shot.given():
+        run, *inputs = names
+        if not inputs:
+            raise click.UsageError(
+                "INPUT is missing: give a run folder and what to read, or, without a run, "
+                "--plugin and --model and what to read"
+            )
+        return Path(run), tuple(inputs)
+    zero_shot.require_complete()
+    if (Path(names[0]) / "run.json").is_file():
+        raise click.UsageError(
+            f"{names[0]} is a run: leave it out, or leave out --plugin, "
+            f"{', '.join(zero_shot.given())}"
+        )
+    return None, names
+
+
+def _extractor(
+    asked: Run | ZeroShot, rows: Inputs, unconstrained: bool, min_confidence: float | None
+) -> Extractor:
+    from ..data import Document
+    from ..extraction.extractor import Extractor
+    from ..extraction.zero_shot import ZeroShot
+
+    constrained = not unconstrained
+    if isinstance(asked, ZeroShot):
+        documents = (row for row in rows if isinstance(row, Document))
+        examples = asked.examples(documents)
+        return asked.load(examples, constrained=constrained, min_confidence=min_confidence)
+    return Extractor.load(asked.folder, constrained=constrained, min_confidence=min_confidence)
+
+
+def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:
+    """Return the hash of all that decides the predictions file."""
+    from ..extraction.prediction_file import key_of
+    from ..extraction.zero_shot import ZeroShot, key_without_run
+
+    options = {"unconstrained": unconstrained, "min_confidence": extractor.min_confidence}
+    if isinstance(asked, ZeroShot):
+        return key_without_run(extractor.task, rows.sha256, options)
+    return key_of(asked, rows.sha256, options)

@@ -26,7 +26,7 @@ from ..files import write_jsonl
 from ..plugins import Plugin
 from ..progress import meter
 from ..runs.folder import Run
-from ..runs.job import plugin_of
+from ..runs.job import plugin_of, ratio_of
 from ..schema.navigation import empty_record, field_schema, types_of
 from ..schema.records import canonical
 from ..scoring.calibration import JudgedLeaf, calibration, judge_leaves
@@ -222,7 +222,7 @@ def evaluate_run(
         Extractor.load, run.folder, constrained=constrained, min_confidence=min_confidence
     )
     extractor = load()
-    summary, ours = _scored(extractor, examples, count, name, run.folder / "predictions")
+    summary, ours = answer_and_score(extractor, examples, count, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
     if leaks:
         summary["trained_on"] = len(leaks)
@@ -240,7 +240,7 @@ def _base_scores(
     names: Sequence[str],
 ) -> dict[str, Any]:
     """Return the scores of the base model, and how much the adapter scores above it."""
-    beside, theirs = _scored(untuned, examples, len(ours), "base", None)
+    beside, theirs = answer_and_score(untuned, examples, len(ours), "base", None)
     difference, p_value = paired_difference(ours, theirs, names)
     return {
         **{name: beside[name] for name in ("score", "metrics", "valid")},
@@ -259,7 +259,9 @@ def _name_of(data: Path, split: str | None) -> str:
 def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
     info = run.info()["data"]
     source = Path(info["source"]) if info["source"] else None
-    splits, sha256 = read_splits(plugin, source, allow_leaks=info["allow_leaks"])
+    splits, sha256 = read_splits(
+        plugin, source, allow_leaks=info["allow_leaks"], ratio=ratio_of(info)
+    )
     if sha256 != info["sha256"]:
         raise RunError(f"{source}: the data changed since the run was trained; name it by --data")
     examples: tuple[Example, ...] = getattr(splits, split)
@@ -312,7 +314,7 @@ def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
     return isinstance(row, Example) and row.record is not None and bool(row.document.text.strip())
 
 
-def _scored(
+def answer_and_score(
     extractor: Extractor, examples: Iterable[Example], count: int, name: str, folder: Path | None
 ) -> tuple[dict[str, Any], list[dict[str, Counts]]]:
     """Predict and score one group of documents after another; return the scores, and the counts.

@@ -52,6 +52,7 @@ class Extractor:
         ensemble: further signals that are combined with the generated answer; None for a model
             that was trained without any, or that is not constrained.
         min_confidence: values below it are left out of the records, in [0, 1].
+        asked_with: how many windows were asked with how many of the task's shots.
     """
 
     task: Task
@@ -60,6 +61,7 @@ class Extractor:
     grammars: Grammars | None
     ensemble: Ensemble | None = None
     min_confidence: float = 0.0
+    asked_with: Counter[int] = field(default_factory=Counter)
 
     @staticmethod
     def load(
@@ -127,7 +129,7 @@ class Extractor:
             longest: items of the longest list of each array schema, which bound the lists; {}
                 bounds none, and a repeated item ends its list instead.
         """
-        vocabulary = Vocabulary(task.prompts.tokenizer, task.prompts.stops)
+        vocabulary = Vocabulary(task.prompts.plain, task.prompts.stops)
         schema = bound_lists(schema_requiring(answered, task.schema), longest)
         grammars = Grammars(schema, vocabulary, end_repeats=not longest)
         ensemble = None
@@ -201,14 +203,14 @@ class Extractor:
     ) -> list[Generated | str]:
         """Return what the model generates for each window, or why it was not asked."""
         settings = self.task.settings
+        room = _context(self.model) - settings.max_new_tokens
         prompts = [
             Prompt(
-                self.task.prompt(window.document),
+                self._prompt(window.document, room),
                 self.grammars.for_text(window.document.text) if self.grammars else None,
             )
             for window in windows
         ]
-        room = _context(self.model) - settings.max_new_tokens
         refusals = [_refusal(prompt, room) for prompt in prompts]
         fitting = [prompt for prompt, fault in zip(prompts, refusals, strict=True) if not fault]
         progress(len(prompts) - len(fitting))
@@ -249,9 +251,10 @@ class Extractor:
         if self.ensemble is None:
             return list(answers)
         asked = [answer.window.document for answer in answers if answer.text is not None]
+        alone = replace(self.task, shots=())  # tags are of the text that is asked about
         tags = iter(
             self.ensemble.tagger.tag(
-                [(document.text, self.task.messages(document)) for document in asked],
+                [(document.text, alone.messages(document)) for document in asked],
                 self.task.settings.eval_batch_size,
             )
         )
@@ -313,9 +316,10 @@ def _refusal(prompt: Prompt, room: int) -> str | None:
     if prompt.grammar and not prompt.grammar.has_answer:
         return "a field must be filled from the text, and nothing in the text can fill it"
     if len(prompt.ids) > room:
-        return "length: the document does not fit the model; window=tokens cuts it"
+        return "length: the document does not fit the model; --set window=tokens cuts it"
     return None
 
 
 def _context(model: PreTrainedModel) -> int:
-    return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
+    config = model.config.get_text_config(decoder=True)
+    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)

@@ -176,12 +176,18 @@ def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
         options: how the extractor was loaded.
     """
     info = run.info()
-    digest = hashlib.sha256()
     decided = info["receipt"], info["settings"], info["base_model"], run.shares()
-    for part in (*decided, inputs, options):
+    files = run.adapter / "adapter_model.safetensors", run.gazetteer_file
+    return hash_of([*decided, inputs, options], files)
+
+
+def hash_of(parts: Iterable[object], files: Iterable[Path] = ()) -> str:
+    """Return the sha256 of values that JSON can hold, and of those files that exist."""
+    digest = hashlib.sha256()
+    for part in parts:
         digest.update(canonical(part).encode())
-    for path in (run.adapter / "adapter_model.safetensors", run.gazetteer_file):
-        if path.is_file():  # not every run has a gazetteer
+    for path in files:
+        if path.is_file():
             with path.open("rb") as stream:
                 while block := stream.read(1 << 22):
                     digest.update(block)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError
 from ..progress import say
-from ..recipes import in_words
+from ..recipes import CAUSAL, in_words
 from ..settings import EMBEDDED, Preset, Resolved, Settings, causal_preset, read_preset
 from .loading import quieten, read_config
 
@@ -37,14 +37,18 @@ def choose_preset(named: str | None, chosen: Mapping[str, object]) -> Preset:
     settings = Settings(model=model, **known)  # type: ignore[arg-type]
     quieten()
     parameters = count_parameters(read_config(settings), settings)
-    preset = causal_preset(parameters, in_words(parameters))
-    values = preset.values
-    say(
-        f"settings: {preset.origin} (rank {values['lora_rank']}, learning rate "
-        f"{values['learning_rate']}, {values['quantize']}, {values['epochs']:g} epochs); "
-        f"--preset or --set overrides it"
-    )
-    return preset
+    return causal_preset(parameters, in_words(parameters))
+
+
+def say_recipe(preset: Preset) -> None:
+    """Say which recipe a training takes, if it follows from the model."""
+    if preset.name == CAUSAL:
+        values = preset.values
+        say(
+            f"settings: {preset.origin} (rank {values['lora_rank']}, learning rate "
+            f"{values['learning_rate']}, {values['quantize']}, {values['epochs']:g} epochs); "
+            f"--preset or --set overrides it"
+        )
 
 
 def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
