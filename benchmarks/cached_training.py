@@ -13,6 +13,7 @@ from fieldsmith import Example, Prediction, Record
 from fieldsmith.errors import RunError
 from fieldsmith.evaluation.evaluate import score_names
 from fieldsmith.extraction.prediction_file import read_lines
+from fieldsmith.model.fitting import fit_to_positions
 from fieldsmith.model.loading import identity
 from fieldsmith.plugins import Plugin
 from fieldsmith.runs.folder import Run
@@ -24,6 +25,16 @@ RATES = ("precision", "recall", "f1")
 Answer = Callable[[Example], Record | None]
 
 
+def settings_of(plugin: Plugin, preset: str, chosen: Sequence[str]) -> Resolved:
+    """Return the settings of ``extract train --preset PRESET --set CHOSEN``.
+
+    Raises:
+        SettingsError: one does not fit.
+    """
+    own = plugin.settings(preset)
+    return fit_to_positions(resolve(preset, plugin.name, own, parse_assignments(chosen)))
+
+
 @dataclass(frozen=True)
 class Training:
     """A training job and its run folder.
@@ -31,6 +42,7 @@ class Training:
     Attributes:
         data_hash: the sha256 of the examples in ``data``, as ``read_splits`` returns it.
         chosen: settings as ``--set`` takes them.
+        preset: name of the preset.
     """
 
     plugin: Plugin
@@ -38,12 +50,12 @@ class Training:
     data_hash: str
     folder: Path
     chosen: tuple[str, ...]
+    preset: str = EMBEDDED
 
     @property
     def settings(self) -> Resolved:
         """The settings of the training. Raises SettingsError."""
-        own = self.plugin.settings(EMBEDDED)
-        return resolve(EMBEDDED, self.plugin.name, own, parse_assignments(self.chosen))
+        return settings_of(self.plugin, self.preset, self.chosen)
 
     @property
     def run(self) -> Run:
@@ -73,7 +85,8 @@ class Training:
             return
         self.clock.unlink(missing_ok=True)
         source = ("--plugin", self.plugin.name, "--data", self.data, "--output", self.folder)
-        self._extract("train", *source, *(f"--set={each}" for each in self.chosen))
+        chosen = (f"--set={each}" for each in self.chosen)
+        self._extract("train", *source, "--preset", self.preset, *chosen)
 
     def evaluate(self, data: Path) -> str:
         """Score the run on another path, unless that was done; return the predictions' name.

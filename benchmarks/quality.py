@@ -37,7 +37,7 @@ from fieldsmith.errors import InputError, RunError
 from fieldsmith.files import read_jsonl, write_atomically, write_json, write_jsonl
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.navigation import empty_record
-from fieldsmith.settings import EMBEDDED, Settings, parse_assignments, resolve
+from fieldsmith.settings import EMBEDDED, Settings
 
 from . import (
     baseline_datasets,
@@ -47,7 +47,16 @@ from . import (
     baseline_unseen_schema,
     unseen_schema,
 )
-from .cached_training import Answer, Training, answers_of, scores, shown, table, value_of
+from .cached_training import (
+    Answer,
+    Training,
+    answers_of,
+    scores,
+    settings_of,
+    shown,
+    table,
+    value_of,
+)
 from .published_scores import PUBLISHED, Published
 from .temporary_plugin import installed
 
@@ -182,6 +191,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--seeds", default="42,43,44", help="whole numbers, separated by commas")
     parser.add_argument("--output", type=Path, default=Path("runs/quality"))
     parser.add_argument("--set", action="append", dest="chosen", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--preset", default=EMBEDDED, help="the preset to train with")
     parser.add_argument("--list", action="store_true", help="list the cases and leave")
     options = parser.parse_args(arguments)
     names = list(dict.fromkeys(options.only)) or list(CASES)
@@ -197,7 +207,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     require(names, options.data)
     with installed(unseen_schema.NAME, unseen_schema.__name__):
         for name in names:
-            measure(name, options.data, options.output, seeds, options.chosen)
+            measure(name, options.data, options.output, seeds, options.chosen, options.preset)
     print(options.output / "quality.md")
 
 
@@ -225,7 +235,12 @@ def require(names: Sequence[str], data: Path) -> None:
 
 
 def measure(
-    name: str, data: Path, output: Path, seeds: Sequence[int], chosen: Sequence[str]
+    name: str,
+    data: Path,
+    output: Path,
+    seeds: Sequence[int],
+    chosen: Sequence[str],
+    preset: str = EMBEDDED,
 ) -> None:
     """Measure one case, and put it into the two files after each seed.
 
@@ -233,7 +248,7 @@ def measure(
         FieldsmithError: see ``main``.
     """
     case = CASES[name]
-    plugin, found, settings = prepared(name, data, output, chosen)
+    plugin, found, settings = prepared(name, data, output, chosen, preset)
     entry = described(name, case, plugin, found, settings, chosen) | {"seeds": {}}
     trainings = {
         seed: Training(
@@ -242,6 +257,7 @@ def measure(
             found.sha256,
             output / f"{name}-{seed}",
             (*chosen, f"seed={seed}"),
+            preset,
         )
         for seed in seeds
     }
@@ -256,7 +272,7 @@ def measure(
 
 
 def prepared(
-    name: str, data: Path, output: Path, chosen: Sequence[str]
+    name: str, data: Path, output: Path, chosen: Sequence[str], preset: str = EMBEDDED
 ) -> tuple[Plugin, Data, Settings]:
     """Return the plugin, the data and the settings of a case.
 
@@ -265,8 +281,7 @@ def prepared(
     """
     case = CASES[name]
     plugin = load(case.plugin)
-    assigned = parse_assignments(chosen)
-    settings = resolve(EMBEDDED, plugin.name, plugin.settings(EMBEDDED), assigned).values
+    settings = settings_of(plugin, preset, chosen).values
     source = _source(case, data, output / f"{name}-data")
     splits, sha256 = read_splits(plugin, source, allow_leaks=False)
     scored, left_out = _scored(case, plugin, data, splits, settings)
@@ -410,7 +425,8 @@ def section(name: str, entry: Mapping[str, Any]) -> str:
         f"{documents['scored']} scored ({entry['split']}"
         f"{f', without {left_out} that chose the epoch' if left_out else ''}); "
         f"seeds {', '.join(seeds)}; {_minutes(seeds)}. Base model {base['name']} "
-        f"({base.get('sha256', '')[:12]}){_changed(entry['set'])}.\n\n{table(heads, rows)}"
+        f"({base.get('sha256', '')[:12]}), preset {entry['preset']}{_changed(entry['set'])}.\n\n"
+        f"{table(heads, rows)}"
     )
     return text + _published([Published(**each) for each in entry["published"]])
 
@@ -430,7 +446,7 @@ def _minutes(seeds: Mapping[str, Any]) -> str:
 
 
 def _changed(chosen: Sequence[str]) -> str:
-    return f"; set: {', '.join(chosen)}" if chosen else f"; the preset {EMBEDDED} as it is"
+    return f"; set: {', '.join(chosen)}" if chosen else " as it is"
 
 
 def _published(systems: Sequence[Published]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from paths import ROOT
-from tiny_model import SETTINGS, Trained, Workplace
+from tiny_model import SETTINGS, Trained, Workplace, embedded_recipe
 
 from benchmarks import (
     base_models,
@@ -121,8 +121,10 @@ def as_ordered(workplace: Workplace, run: Path, **settings: object) -> Training:
     """The order that the shared training was made by."""
     plugin = load("medical_ner")
     _splits, sha256 = read_splits(plugin, workplace.corpus, allow_leaks=False)
-    chosen = {**SETTINGS, "model": workplace.model.resolve(), **settings}
-    assigned = tuple(f"{name}={value}" for name, value in chosen.items())
+    chosen = {
+        **embedded_recipe(), **SETTINGS, "model": workplace.model.resolve(), **settings
+    }  # fmt: skip
+    assigned = tuple(f"{name}={json.dumps(value, default=str)}" for name, value in chosen.items())
     return Training(plugin, workplace.corpus, sha256, run, assigned)
 
 
@@ -193,6 +195,7 @@ def entry_of(scores: dict[str, float], **others: object) -> dict[str, Any]:
         "seeds": seeds,
         "baselines": {"null": {"score": 0.0}, "plain": {"score": 0.5, "title/f1": 0.25}},
         "base_model": {"name": "embedded", "sha256": "abcdef0123456789"},
+        "preset": "embedded",
         "published": [asdict(each) for each in PUBLISHED["arxiv_metadata"]],
         **others,
     }
@@ -310,7 +313,8 @@ def test_bases_are_side_by_side(
     )
     for module in (quality, base_models):
         monkeypatch.setattr(module, "CASES", {"tiny": case})
-    chosen = [f"{name}={value}" for name, value in SETTINGS.items()]
+    recipe = {**embedded_recipe(), **SETTINGS}
+    chosen = [f"{name}={json.dumps(value)}" for name, value in recipe.items()]
     options = Namespace(data=data, output=output, seed=42, minutes=None, chosen=chosen)
     base_models._measure("tiny", {base_models.SHIPPED: str(workplace.model.resolve())}, options)
     found = json.loads((output / "base.json").read_text(encoding="utf-8"))["cases"]["tiny"]

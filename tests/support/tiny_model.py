@@ -54,10 +54,16 @@ SETTINGS: Mapping[str, object] = {
 
 def embedded_recipe() -> dict[str, object]:
     """Return what the embedded model is trained with, for a model that is made like it."""
-    from fieldsmith.settings import EMBEDDED, read_preset
+    from dataclasses import asdict
 
-    values = {n: value for n, value in read_preset(EMBEDDED).values.items() if n != "model"}
-    return {**values, "window": "sentences", "max_length": 512}
+    from fieldsmith.recipes import recipe
+    from fieldsmith.settings import EMBEDDED, read_preset, resolve
+
+    values = asdict(resolve(EMBEDDED, "medical_ner", {}, {}).values)
+    # What the recipe for causal models would set otherwise is set back to the default.
+    names = {*read_preset(EMBEDDED).values, *recipe(1)} - {"model"}
+    made_for = {"window": "sentences", "max_length": 512}
+    return {name: values[name] for name in sorted(names)} | made_for
 
 
 @dataclass(frozen=True)
