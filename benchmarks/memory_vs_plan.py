@@ -154,7 +154,7 @@ def measure_here(case: Case) -> None:
             stops=[],
             max_new_tokens=settings.max_new_tokens,
             batch_size=settings.eval_batch_size,
-            vocabulary=Vocabulary(prompts.tokenizer, prompts.stops),
+            vocabulary=Vocabulary(prompts.plain, prompts.stops),
             attention=prompt_attention(settings),
         )
         measured["scoring"] = status("VmHWM") - before

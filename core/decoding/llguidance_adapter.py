@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ..errors import GrammarError, SettingsError
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
-    from transformers import PreTrainedTokenizerBase
+
+    from ..model.plain_text import PlainTokenizer
 
 
 class Vocabulary:
@@ -30,24 +31,21 @@ class Vocabulary:
             hundred times with 128,000 tokens), grammars are compiled slower.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[int]) -> None:
+    def __init__(self, tokenizer: PlainTokenizer, stops: Sequence[int]) -> None:
         """Convert a tokenizer; takes about a second for 128,000 tokens.
 
         Raises:
-            SettingsError: it is a slow tokenizer, or one that llguidance does not support.
+            SettingsError: llguidance does not support it.
         """
         from llguidance import LLTokenizer
 
-        if not tokenizer.is_fast:
-            raise SettingsError(f"{tokenizer.name_or_path}: grammars need a fast tokenizer")
-        definition = _without_control_strings(json.loads(tokenizer.backend_tokenizer.to_str()))
         try:
             self.sliced = LLTokenizer(
-                json.dumps(definition), n_vocab=len(tokenizer), eos_token=list(stops)
+                json.dumps(tokenizer.definition), n_vocab=tokenizer.size, eos_token=list(stops)
             )
         except ValueError as error:
             raise SettingsError(
-                f"{tokenizer.name_or_path}: no grammar can be made for this tokenizer: {error}"
+                f"{tokenizer.name}: no grammar can be made for its tokenizer: {error}"
             ) from error
         self.plain: LLTokenizer = self.sliced.with_slices([])
         self.stops = frozenset(stops)
@@ -62,26 +60,6 @@ class Vocabulary:
     def tokenize(self, data: bytes) -> list[int]:
         """Return the tokens of a text, in which the names of control tokens are plain text."""
         return self.plain.tokenize_bytes(data)
-
-
-def _without_control_strings(definition: dict[str, Any]) -> dict[str, Any]:
-    """Return a tokenizer's definition in which no text of an answer is read as an added token.
-
-    All added tokens become control tokens, also "<think>", and get a name that JSON has to escape,
-    so that the old name in a document stays text.
-    """
-    names = {token["content"]: f"\0{token['content']}" for token in definition["added_tokens"]}
-    for token in definition["added_tokens"]:
-        token |= {"content": names[token["content"]], "special": True, "normalized": False}
-    model = definition["model"]
-    vocabulary = model["vocab"]
-    if isinstance(vocabulary, dict):
-        model["vocab"] = {names.get(token, token): number for token, number in vocabulary.items()}
-    else:
-        model["vocab"] = [[names.get(token, token), score] for token, score in vocabulary]
-    if model.get("unk_token"):
-        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
-    return definition | {"padding": None, "post_processor": None, "truncation": None}
 
 
 class Matcher:

@@ -227,7 +227,7 @@ def _copies(examples: Sequence[WindowExample], task: Task, seed: int) -> Iterato
 
 
 def _grammars(task: Task) -> Grammars:
-    return Grammars(task.schema, Vocabulary(task.prompts.tokenizer, task.prompts.stops))
+    return Grammars(task.schema, Vocabulary(task.prompts.plain, task.prompts.stops))
 
 
 def stream_rows(examples: Iterable[Example], task: Task) -> Iterator[DocumentWindows]:

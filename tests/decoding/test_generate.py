@@ -57,7 +57,7 @@ def prompts() -> PromptFormat:
 
 @pytest.fixture(scope="module")
 def vocabulary(prompts: PromptFormat) -> Vocabulary:
-    return Vocabulary(prompts.tokenizer, prompts.stops)
+    return Vocabulary(prompts.plain, prompts.stops)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from invented_plugins import NAMES, shipped_prompts
 from fieldsmith.decoding.grammar import Grammars
 from fieldsmith.decoding.llguidance_adapter import Vocabulary
 from fieldsmith.errors import GrammarError, SettingsError
+from fieldsmith.model.plain_text import PlainTokenizer
 
 # --- Tokens ------------------------------------------------------------------------------------
 
@@ -45,7 +47,7 @@ def test_no_added_token_can_be_written_be_it_special_or_not() -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(prompts.tokenizer.name_or_path)
     tokenizer.add_tokens(["<think>", "rash now", AddedToken(" x", single_word=True)])
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|tool|>"]})
-    known = Vocabulary(tokenizer, prompts.stops)
+    known = Vocabulary(PlainTokenizer(tokenizer), prompts.stops)
     added = set(tokenizer.get_added_vocab().values())
     assert known.size == len(tokenizer)
     assert all(known.bytes_of(token) == b"" for token in added)
@@ -72,20 +74,11 @@ def test_no_added_token_can_be_written_be_it_special_or_not() -> None:
     assert not added & set(ids)
 
 
-def test_tokenizers_that_grammars_cannot_use_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from transformers import PreTrainedTokenizerFast
-
-    words = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    )
-    with pytest.raises(SettingsError, match="no grammar can be made"):
-        Vocabulary(words, [0])
-    tokenizer = shipped_prompts().tokenizer
-    monkeypatch.setattr(type(tokenizer), "is_fast", False)
-    with pytest.raises(SettingsError, match="fast tokenizer"):
-        Vocabulary(tokenizer, [0])
+def test_a_tokenizer_that_llguidance_cannot_use_is_refused() -> None:
+    plain = copy.copy(shipped_prompts().plain)
+    plain.definition = plain.definition | {"decoder": None}
+    with pytest.raises(SettingsError, match=r"core/base: no grammar can be made for its tokenizer"):
+        Vocabulary(plain, [0])
 
 
 # --- Matchers ----------------------------------------------------------------------------------

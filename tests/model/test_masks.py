@@ -66,7 +66,7 @@ def test_a_prompt_sees_itself_whole_and_an_answer_what_is_before() -> None:
 def test_generation_sees_what_training_saw(prompts: PromptFormat, attention: str) -> None:
     model = random_model()
     model.set_attn_implementation(attention)
-    vocabulary = Vocabulary(prompts.tokenizer, prompts.stops)
+    vocabulary = Vocabulary(prompts.plain, prompts.stops)
     different = 0
     for prefix_lm in (True, False):
         answers = generate(

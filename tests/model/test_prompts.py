@@ -239,9 +239,9 @@ def test_where_there_is_no_system_role_its_text_opens_the_users_turn(template: s
     ("template", "reason"),
     [
         ("{{ bos_token }}" + PLAIN, "writes two BOS"),
-        (PLAIN.replace("{{ m.content }}", ""), "drops, moves or repeats a message"),
+        (PLAIN.replace("{{ m.content }}", ""), "drops or repeats a message"),
         (PLAIN.replace("{{ m.content }}", "{{ m.content * 2 }}"), "repeats a message"),
-        (PLAIN.replace("in messages", "in messages | reverse"), "drops, moves or repeats"),
+        (PLAIN.replace("in messages", "in messages | reverse"), "moves a message"),
         (after_bos("{{ raise_exception('not like this') }}"), "refuses: not like this"),
     ],
 )

@@ -19,7 +19,7 @@ PERHAPS: Schema = {"type": ["string", "null"], "x-source": "verbatim"}
 @functools.cache
 def vocabulary() -> Vocabulary:
     prompts = shipped_prompts()
-    return Vocabulary(prompts.tokenizer, prompts.stops)
+    return Vocabulary(prompts.plain, prompts.stops)
 
 
 def grammar_of(schema: Schema, text: str = "") -> Grammar:
