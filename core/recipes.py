@@ -119,7 +119,10 @@ def model_preset(name: str) -> dict[str, object]:
 def in_words(parameters: int) -> str:
     """Return a number of parameters as people say it.
 
-    >>> in_words(134_515_008), in_words(8_030_261_248)
-    ('135 M', '8.0 B')
+    >>> in_words(134_515_008), in_words(8_030_261_248), in_words(52_000)
+    ('135 M', '8.0 B', '52 k')
     """
-    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.0f} M"
+    for unit, size, digits in (("B", 1e9, 1), ("M", 1e6, 0)):
+        if parameters >= size:
+            return f"{parameters / size:.{digits}f} {unit}"
+    return f"{parameters / 1e3:.0f} k"
