@@ -12,6 +12,13 @@ from ..data import SPLITS
 from .options import PATH, json_option, min_confidence_option, unconstrained_option
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
+_WAYS = "give a run; or --plugin and --model; or --plugin, --predictions and --data"
+
+_OF_PREDICTIONS = (
+    "--predictions needs --plugin and --data and allows --split; it excludes a run, --base, "
+    "--unconstrained, --min-confidence, --allow-leaks and what is for a model without a run"
+)
+
 
 @click.command("evaluate")
 @click.argument("run", type=PATH, required=False)
@@ -83,11 +90,7 @@ def command(
     if predictions is not None:
         changed = unconstrained or min_confidence is not None
         if of_a_run or changed or zero_shot.given() or data is None or zero_shot.plugin is None:
-            raise click.UsageError(
-                "--predictions needs --plugin and --data and allows --split; it excludes a run, "
-                "--base, --unconstrained, --min-confidence, --allow-leaks and what is for a model "
-                "without a run"
-            )
+            raise click.UsageError(_OF_PREDICTIONS)
         from ..evaluation.external import evaluate_predictions
         from ..plugins import load
 
@@ -95,9 +98,7 @@ def command(
             load(zero_shot.plugin), predictions, data, split=split, answered_only=answered_only
         )
     elif answered_only or (run is None and not zero_shot.given()):
-        raise click.UsageError(
-            "give a run; or --plugin and --model; or --plugin, --predictions and --data"
-        )
+        raise click.UsageError(_WAYS)
     elif zero_shot.plugin is not None or zero_shot.given():
         zero_shot.require_complete()
         if of_a_run:

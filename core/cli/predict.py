@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..dataset.inputs import Inputs
     from ..extraction.extractor import Extractor
     from ..extraction.zero_shot import ZeroShot
+    from ..plugins import Plugin
     from ..runs.folder import Run
 
 
@@ -62,18 +63,14 @@ def command(
     from ..model.loading import quieten
     from ..progress import meter
     from ..runs.folder import Run
-    from ..runs.job import plugin_of
 
     run, inputs = _run_and_inputs(names, zero_shot)
     quieten()
     asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run)
-    if isinstance(asked, Run):
-        asked.require_complete()
     if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
         raise OutputError(f"{output}: is an input too; write to another file")
     counts = LineCounts()
-    plugin = plugin_of(asked) if isinstance(asked, Run) else asked.plugin
-    with open_inputs(plugin, inputs) as rows:
+    with open_inputs(_plugin(asked), inputs) as rows:
         file = PredictionFile(output) if output is not None else None
         extractor = _extractor(asked, rows, unconstrained, min_confidence)
         skip = file.groups_done(_key(asked, rows, extractor, unconstrained)) if file else 0
@@ -118,6 +115,17 @@ def _run_and_inputs(
             f"{', '.join(zero_shot.given())}"
         )
     return None, names
+
+
+def _plugin(asked: Run | ZeroShot) -> Plugin:
+    """Return the plugin of a model without a run, or of a run, which has to be complete."""
+    from ..extraction.zero_shot import ZeroShot
+    from ..runs.job import plugin_of
+
+    if isinstance(asked, ZeroShot):
+        return asked.plugin
+    asked.require_complete()
+    return plugin_of(asked)
 
 
 def _extractor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ class ZeroShotOptions:
                 "--model is missing: without a run, give --plugin and --model (or a --preset that "
                 "names a model); with a run, leave out --plugin"
             )
-        if self.shots_data is not None and not self.shots:
+        if self.shots_data is not None and self.shots is None:
             raise click.UsageError("--shots is missing: --shots-data needs to know how many")
 
     def load(self) -> ZeroShot:
@@ -123,7 +124,7 @@ _OPTIONS = (
 )
 
 
-def zero_shot_options(shots_data_help: str) -> Any:
+def zero_shot_options(shots_data_help: str) -> Callable[[Command], Command]:
     """Add the options of a model without a run; the command gets them as one ``ZeroShotOptions``.
 
     Args:

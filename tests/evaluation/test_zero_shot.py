@@ -11,7 +11,7 @@ from command import Command
 from tiny_model import Workplace, contents, documents, write_documents
 
 from fieldsmith.evaluation.zero_shot import evaluate_zero_shot
-from fieldsmith.extraction import zero_shot as zero_shot_module
+from fieldsmith.extraction.shots import choose_shots
 from fieldsmith.extraction.zero_shot import ZeroShot
 from fieldsmith.plugins import load
 
@@ -40,13 +40,12 @@ def offered(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Evaluate with a shot; return id and text of the documents that it was chosen from."""
     found: dict[str, str] = {}
-    choose = zero_shot_module.choose_shots
 
     def recorded(task: Any, examples: Any, *more: Any) -> Any:
         found.update({each.document.id: each.document.text for each in examples})
-        return choose(task, examples, *more)
+        return choose_shots(task, examples, *more)
 
-    monkeypatch.setattr(zero_shot_module, "choose_shots", recorded)
+    monkeypatch.setattr("fieldsmith.extraction.zero_shot.choose_shots", recorded)
     chosen = {"model": str(workplace.model), "prompt": "brief", "max_new_tokens": 24}
     plugin = load("medical_ner")
     asking = ZeroShot.of(plugin, None, chosen, shots=1, shots_data=shots_data)
