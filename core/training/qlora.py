@@ -13,6 +13,7 @@ from ..model.prompts import PromptFormat
 from ..progress import say
 from ..settings import Settings
 from ..windows.rows import Row
+from .schedule import count_steps
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -65,6 +66,7 @@ def build_trainer(
 
     from ..model.devices import pick_device
     from ..model.loading import load_base
+    from .compiling import compile_layers
     from .packing import trained_sequences
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
@@ -103,6 +105,8 @@ def build_trainer(
     _prepare_adapted(trainer, settings)
     if settings.packing:
         _prepare_packing(trainer, settings)
+    steps = count_steps(len(sequences), settings)[1]
+    compile_layers(trainer.model, settings, steps, trainer.args.device)
     return trainer
 
 

@@ -14,6 +14,7 @@ from trl import SFTTrainer
 from ..model.loading import load_for_inference
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
+from .distributed import agreed
 from .sampler import LengthGroupedSampler
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class ExtractionTrainer(SFTTrainer):
         """Measure the loss on validation rows, then generate and score validation documents."""
         # Not all that are visible: each would get a CUDA context, which takes memory there.
         devices = [self.args.device] if self.args.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        # Layers that are compiled for training would be compiled again for generation.
+        uncompiled = torch.compiler.set_stance("force_eager")
+        with torch.random.fork_rng(devices=devices), uncompiled:
             metrics: dict[str, float] = {}
             if self.eval_dataset is not None:  # every validation row may be too long
                 metrics |= super().evaluate(*arguments, **options)
@@ -86,7 +89,7 @@ class ExtractionTrainer(SFTTrainer):
                 self.scoring = True
                 result = self.scorer.score(self.generation_model())
                 self.scoring = False
-                scores = result.scores
+                scores = agreed(result.scores)  # so that all processes stop at the same step
                 self.log({n if n == "score" else f"score/{n}": v for n, v in scores.items()})
                 if self.best.update(scores["score"], self.state.global_step):
                     self.best.chosen = result.choose()

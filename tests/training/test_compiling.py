@@ -1,0 +1,73 @@
+"""Layers are compiled where that is asked for or worthwhile, and their numbers stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tiny_model import random_model
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from fieldsmith.errors import SettingsError
+from fieldsmith.settings import Settings
+from fieldsmith.training import compiling
+from fieldsmith.training.compiling import WORTHWHILE_STEPS, compile_layers
+
+CPU = torch.device("cpu")
+
+
+def adapted() -> Any:
+    """Return the same adapted model each time."""
+    model: Any = get_peft_model(random_model(), LoraConfig(r=4, target_modules="all-linear"))
+    torch.manual_seed(2)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:  # zeros would leave lora_A without a gradient
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model.train()
+
+
+def is_compiled(model: Any) -> bool:
+    layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+    compiled = {layer._compiled_call_impl is not None for layer in layers}
+    assert len(compiled) == 1
+    return compiled.pop()
+
+
+def settings(choice: str, *, checkpointing: bool = False) -> Settings:
+    return Settings(compile=choice, activation_checkpointing=checkpointing)  # type: ignore[arg-type]
+
+
+def test_auto_compiles_long_trainings_of_models_that_are_not_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = adapted()
+    compile_layers(small, settings("auto"), WORTHWHILE_STEPS, CPU)
+    assert not is_compiled(small), "a tiny model"
+    monkeypatch.setattr(compiling, "WORTHWHILE_PARAMETERS", 100_000)
+    compile_layers(small, settings("auto"), WORTHWHILE_STEPS - 1, CPU)
+    assert not is_compiled(small), "a short training"
+    compile_layers(small, settings("no"), WORTHWHILE_STEPS, CPU)
+    assert not is_compiled(small)
+    compile_layers(small, settings("auto", checkpointing=True), WORTHWHILE_STEPS, CPU)
+    assert not is_compiled(small), "activations are recomputed"
+    names = set(small.state_dict())
+    compile_layers(small, settings("auto"), WORTHWHILE_STEPS, CPU)
+    assert is_compiled(small)
+    assert set(small.state_dict()) == names
+
+
+def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="compile: set activation_checkpointing=false"):
+        compile_layers(adapted(), settings("yes", checkpointing=True), 1, CPU)
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("/no/compiler",))
+    torch._dynamo.reset()
+    with (
+        pytest.raises(SettingsError) as caught,
+        torch._inductor.config.patch(force_disable_caches=True),
+    ):
+        compile_layers(adapted(), settings("yes"), 1, CPU)
+    assert str(caught.value).startswith("compile: torch.compile does not work here (it takes a C++")
+    assert str(caught.value).endswith("; or set compile=no")
+    assert "\n" not in str(caught.value)
