@@ -177,7 +177,7 @@ def key_of(run: Run, inputs: str, options: Mapping[str, object]) -> str:
     """
     info = run.info()
     decided = info["receipt"], info["settings"], info["base_model"], run.shares()
-    files = run.adapter / "adapter_model.safetensors", run.gazetteer_file
+    files = *sorted(run.adapter.glob("*.safetensors")), run.gazetteer_file
     return hash_of([*decided, inputs, options], files)
 
 

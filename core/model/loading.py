@@ -257,6 +257,8 @@ def pick_attention(settings: Settings, device: torch.device) -> str:
 def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedModel:
     """Load the model for inference: the base, with a run's adapter if one is given.
 
+    After a training of all weights (``tuning`` "full") the adapter's folder holds the model itself.
+
     If memory allows (or ``settings.merge`` says so), the quantised weights are dequantised and the
     adapter is merged into them. These are exactly the weights it was trained over, and they
     generate several times faster than weights that are dequantised at every step.
@@ -269,12 +271,14 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
 
     device = pick_device()
     quantized = settings.quantize == "nf4"
-    model: Any = load_base(settings, quantized=quantized, device=device)
+    is_whole = settings.tuning == "full" and adapter is not None
+    base = replace(settings, model=str(adapter), revision=None) if is_whole else settings
+    model: Any = load_base(base, quantized=quantized, device=device)
     merging = settings.merge == "yes" or (settings.merge == "auto" and _fits(model, device))
     if merging:
         dtype = inference_dtype(device.type, pick_precision(settings, device))
         model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
-    if adapter is not None:
+    if adapter is not None and not is_whole:
         try:
             model = PeftModel.from_pretrained(model, str(adapter))
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:

@@ -10,7 +10,7 @@ import torch
 from ..model.attention import prompt_attention
 from ..model.loading import DTYPES, pick_attention, quantization
 from ..settings import Settings
-from ..training.qlora import check_modules, lora_config
+from ..training.qlora import check_modules, lora_config, train_language_model
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def build_trained(
     config: PretrainedConfig, settings: Settings, device: str, precision: str
 ) -> tuple[Any, int]:
-    """Return the model with its adapter, quantised as settings say.
+    """Return the model that is trained, with its adapter if it has one, quantised as settings say.
 
     Returns:
         The model, and the number of parameters of the base model.
@@ -39,6 +39,10 @@ def build_trained(
             quantizer = AutoHfQuantizer.from_config(quantization(DTYPES[precision]))
             quantizer.preprocess_model(model, device_map=None)
             model.is_loaded_in_4bit = True
+        if settings.tuning == "full":
+            train_language_model(model)
+            prompt_attention(settings).prepare_training(model)
+            return model, parameters
         check_modules(model, settings)
         # DoRA reads the weights as it begins; its vectors are all that it adds to LoRA's memory.
         adapted: Any = get_peft_model(model, lora_config(replace(settings, dora=False)))

@@ -33,7 +33,7 @@ class Run:
 
     @property
     def adapter(self) -> Path:
-        """The PEFT adapter with its tokenizer, chat template and card."""
+        """The PEFT adapter, or the whole model, with its tokenizer, chat template and card."""
         return self.folder / "adapter"
 
     @property
@@ -151,7 +151,8 @@ class Run:
 
     def is_complete(self) -> bool:
         """Say whether the adapter was written; it is renamed into place once it is whole."""
-        return (self.adapter / "adapter_config.json").is_file()
+        names = ("adapter_config.json", "config.json")  # the second one of a whole model
+        return any((self.adapter / name).is_file() for name in names)
 
     def require_complete(self) -> None:
         """Raise RunError if the training has not ended."""

@@ -25,7 +25,7 @@ def filled(positions: int, tokens: int) -> int:
 
 
 def project_answers_alone(model: PreTrainedModel) -> None:
-    """Let the fused loss of an adapted model read the positions that carry loss, as one row.
+    """Let the fused loss read the positions that carry loss, as one row; the model may be adapted.
 
     Loss and gradients stay what they are, but for the order in which sums are taken. Hooks that
     read the labels, or all that the decoder gives, have to be registered before.
@@ -33,7 +33,7 @@ def project_answers_alone(model: PreTrainedModel) -> None:
     from torch.nn.functional import pad
 
     chosen: list[torch.Tensor] = []
-    adapted: Any = model
+    trained: Any = model
 
     def choose(
         _module: torch.nn.Module, args: tuple[Any, ...], given: dict[str, Any]
@@ -55,4 +55,4 @@ def project_answers_alone(model: PreTrainedModel) -> None:
             output.last_hidden_state = hidden[chosen.pop()][None]
 
     model.register_forward_pre_hook(choose, with_kwargs=True)
-    adapted.get_base_model().get_decoder().register_forward_hook(compact)
+    trained.get_decoder().register_forward_hook(compact)

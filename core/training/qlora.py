@@ -47,6 +47,8 @@ def build_trainer(
 ) -> ExtractionTrainer:
     """Return a trainer: the base model, in NF4 if the settings say so, with LoRA over it.
 
+    With ``tuning`` "full" the model itself is trained.
+
     Args:
         folder: where checkpoints go.
         settings: the settings of the training.
@@ -72,7 +74,10 @@ def build_trainer(
     from .trainer import ExtractionTrainer
 
     model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
-    check_modules(model, settings)
+    if settings.tuning == "full":
+        train_language_model(model)
+    else:
+        check_modules(model, settings)
     sequences = trained_sequences(rows, settings)
     if settings.packing:
         say(
@@ -93,7 +98,7 @@ def build_trainer(
         train_dataset=Dataset.from_list([_columns(row) for row in sequences]),
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
-        peft_config=lora_config(settings),
+        peft_config=lora_config(settings) if settings.tuning == "adapter" else None,
         sampler=LengthGroupedSampler(
             lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
         ),
@@ -111,22 +116,30 @@ def build_trainer(
 
 
 def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
-    """Set attention, loss and number formats of the model that the trainer has adapted."""
+    """Set attention, loss and number formats of the model that is trained."""
     from ..model.attention import prompt_attention
     from .completion_loss import project_answers_alone
 
     adapted: Any = trainer.model
     prompt_attention(settings).prepare_training(adapted)
     project_answers_alone(adapted)  # after it, because it finds the prompt by the labels
-    for config in adapted.peft_config.values():
+    for config in getattr(adapted, "peft_config", {}).values():
         # A set is written in another order by each process.
         config.target_modules = sorted(config.target_modules)
     if not trainer.is_fsdp_enabled:
-        # SFTTrainer casts adapters over 4-bit weights to bf16, where small updates are lost to
-        # rounding, while resuming loads them as float32.
+        # In bf16 small updates are lost to rounding. SFTTrainer casts adapters over 4-bit weights
+        # to it, while resuming loads them as float32.
         for parameter in adapted.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
+
+
+def train_language_model(model: PreTrainedModel) -> None:
+    """Let all weights of the language model be trained, and none of what else a model has."""
+    language: Any = model
+    model.requires_grad_(False)
+    for part in (language.get_decoder(), language.get_output_embeddings()):
+        part.requires_grad_(True)
 
 
 def _prepare_packing(trainer: ExtractionTrainer, settings: Settings) -> None:

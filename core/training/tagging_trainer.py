@@ -43,7 +43,7 @@ class TaggingTrainer(ExtractionTrainer):
         )
         self.hidden: torch.Tensor | None = None
         model: Any = self.accelerator.unwrap_model(self.model)
-        self.base = model.get_base_model()
+        self.base = model
 
         def keep(_module: torch.nn.Module, _given: Any, output: Any) -> None:
             self.hidden = output[0]  # what the head reads

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl import SFTTrainer
 
+from ..errors import RunError
 from ..model.loading import load_for_inference
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
@@ -102,6 +103,14 @@ class ExtractionTrainer(SFTTrainer):
     def load_weights(self, checkpoint: Path) -> None:
         """Load the adapter of a checkpoint and nothing else of it."""
         self._load_from_checkpoint(str(checkpoint))
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Refuse a checkpoint of all weights whose names are not those of the model."""
+        if load_result.unexpected_keys:
+            raise RunError(
+                f"{self.folder}: the checkpoint has weights that the model does not know "
+                f"({load_result.unexpected_keys[0]}), so the training cannot be resumed"
+            )
 
     def _keep(self) -> None:
         """Save the adapter as the best one; older ones stay until a checkpoint says so too."""
