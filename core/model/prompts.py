@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Some templates print today's date; prompts of different days have to be equal.
 _DATE = datetime(2024, 7, 26)
+_SET_DATE = f"{{% set date_string = '{_DATE:%d %b %Y}' %}}"
 _NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 _MARGIN = "\u2003"
@@ -85,6 +86,7 @@ class PromptFormat:
 
     Attributes:
         tokenizer: the tokenizer.
+        template: its chat template, without today's date.
         plain: tokenises texts, in which no control token is read.
         end: the token that ends an answer in training.
         stops: all tokens that end generation.
@@ -273,7 +275,6 @@ class PromptFormat:
                 chat_template=self.template,
                 tokenize=False,
                 add_generation_prompt=answer_begins,
-                date_string=_DATE.strftime("%d %b %Y"),
             )
         except jinja2.TemplateError as error:
             raise self._unfit(f"refuses: {error}") from error
@@ -292,6 +293,12 @@ class PromptFormat:
         if isinstance(self.tokenizer.eos_token_id, int):
             return self.tokenizer.eos_token_id
         raise SettingsError(f"{self.tokenizer.name_or_path}: no token ends an answer")
+
+
+def _with_fixed_date(template: str) -> str:
+    fixed = _NOW.sub(lambda call: repr(_DATE.strftime(call[2])), template)
+    is_set = "date_string" not in fixed or fixed.startswith(_SET_DATE)
+    return fixed if is_set else _SET_DATE + fixed
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

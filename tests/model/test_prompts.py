@@ -279,6 +279,18 @@ def test_a_date_keeps_the_form_that_its_template_gives_it() -> None:
     assert "2024-07-26" in prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
 
 
+def test_the_template_to_save_asks_for_the_same_prompt_on_any_day() -> None:
+    with_date = after_bos(
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+        "{% endif %}Today: {{ date_string }}."
+    )
+    prompts = format_with(with_date)
+    saved = format_with(prompts.template)
+    assert saved.template == prompts.template != with_date
+    assert rendered(saved.tokenizer, conversation("A.")) == prompts.prompt(conversation("A."))
+    assert format_with(PLAIN).template == PLAIN
+
+
 def test_the_token_that_ends_an_answer_is_the_templates() -> None:
     ending = PLAIN.replace("{{ m.content }}<|eot_id|>", "{{ m.content }}\n<|end_of_text|>\n")
     prompts = format_with(ending)
