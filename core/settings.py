@@ -433,6 +433,15 @@ def _problems(settings: Settings) -> list[str]:
         faults.append("packing is for causal models: set prefix_lm=false and tagging_weight=0")
     if settings.tuning == "full" and settings.quantize != "none":
         faults.append("tuning full trains the weights themselves: set quantize=none")
+    if settings.tuning == "full" and (settings.lora_init, settings.lora_plus_ratio) != (
+        "default",
+        1,
+    ):
+        faults.append(
+            "lora_init and lora_plus_ratio are of adapters: leave them out, or tuning full"
+        )
+    if settings.lora_init == "pissa" and settings.dora:
+        faults.append("lora_init pissa starts plain LoRA: set dora=false")
     if settings.lora_init == "pissa" and settings.quantize != "none":
         faults.append("lora_init pissa splits the weights before training: set quantize=none")
     if settings.window != "document" and settings.window_overlap >= settings.window_size:

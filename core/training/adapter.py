@@ -23,7 +23,7 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
     if best.score is not None:
         shutil.copytree(best.folder(run.checkpoints), partial)
     else:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
+        trainer.save_trained(partial)
     task.prompts.tokenizer.save_pretrained(str(partial))
     info = run.info()
     write_json(partial / "receipt.json", info["receipt"])

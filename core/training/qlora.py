@@ -70,6 +70,7 @@ def build_trainer(
     from ..model.loading import load_base
     from .compiling import compile_layers
     from .packing import trained_sequences
+    from .pissa import INITIAL, start_from_singular_vectors
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
 
@@ -108,6 +109,8 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     _prepare_adapted(trainer, settings)
+    if settings.lora_init == "pissa":
+        trainer.initial = start_from_singular_vectors(trainer.model, folder / INITIAL)
     if settings.packing:
         _prepare_packing(trainer, settings)
     steps = count_steps(len(sequences), settings)[1]

@@ -16,6 +16,7 @@ from ..model.loading import load_for_inference
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
 from .distributed import agreed
+from .pissa import as_difference
 from .sampler import LengthGroupedSampler
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class ExtractionTrainer(SFTTrainer):
         scorer: scores the held-out documents at the end of an epoch; None if there are none.
         best: which adapter is kept.
         scoring: whether held-out documents are being answered, or were when an error ended it.
+        initial: what the adapter began as and was subtracted from the base weights (PiSSA), by
+            name; {} for others.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ExtractionTrainer(SFTTrainer):
         self.scorer = scorer
         self.best = best
         self.scoring = False
+        self.initial: dict[str, torch.Tensor] = {}
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
         self.add_callback(FreeMemory())
@@ -120,8 +124,33 @@ class ExtractionTrainer(SFTTrainer):
         partial = target.with_name(f".{target.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
-        self.accelerator.unwrap_model(self.model).save_pretrained(str(partial))
+        self.save_trained(partial)
         os.replace(partial, target)
+
+    def save_trained(self, folder: Path) -> None:
+        """Save what inference loads: the adapter of the original weights, or the whole model."""
+        self.accelerator.unwrap_model(self.model).save_pretrained(str(folder))
+        if self.initial:
+            as_difference(folder, self.initial)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser; under LoRA+ matrices B have a rate of their own."""
+        ratio = self.settings.lora_plus_ratio
+        if ratio == 1 or self.settings.tuning == "full" or self.optimizer is not None:
+            return super().create_optimizer(model)  # type: ignore[no-untyped-call]
+        from peft.optimizers import create_loraplus_optimizer
+
+        trained = self.model if model is None else model
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, trained)
+        self.optimizer = create_loraplus_optimizer(
+            trained,
+            kind,
+            loraplus_lr_ratio=ratio,
+            loraplus_weight_decay=self.args.weight_decay,
+            loraplus_lr_embedding=self.args.learning_rate,
+            **options,
+        )
+        return self.optimizer
 
     def generation_model(self) -> Any:
         """Return a model to generate with: the one that inference would load, if it is small.
@@ -134,7 +163,7 @@ class ExtractionTrainer(SFTTrainer):
         if not is_copied(parameters, self.settings):
             return model
         with tempfile.TemporaryDirectory() as folder:
-            model.save_pretrained(folder)
+            self.save_trained(Path(folder))
             return load_for_inference(self.settings, Path(folder))
 
     def _get_output_dir(self, trial: Any) -> str:
