@@ -81,12 +81,13 @@ def bare(settings: Settings, prompts: PromptFormat, rows: list[Row]) -> float:
     order = list(LengthGroupedSampler(lengths, settings.batch_size, settings.seed, group=True))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
+        model = load_base(settings, quantized=True, device=pick_device())
         trainer = Bare(
-            model=load_base(settings, quantized=True, device=pick_device()),
+            model=model,
             args=training_arguments(Path(folder), settings),
             train_dataset=Dataset.from_list([asdict(rows[i]) for i in order]),
             processing_class=prompts.tokenizer,
-            peft_config=lora_config(settings),
+            peft_config=lora_config(settings, model),
             callbacks=[clock],
         )
         trainer.remove_callback(PrinterCallback)

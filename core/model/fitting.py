@@ -10,6 +10,7 @@ from ..errors import SettingsError
 from ..progress import say
 from ..recipes import CAUSAL, in_words
 from ..settings import EMBEDDED, Preset, Resolved, Settings, causal_preset, read_preset
+from .architecture import auto_class, require_supported
 from .loading import quieten, read_config
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
     """Return the number of parameters of the causal model of a config; no weights are loaded.
 
     Raises:
-        SettingsError: transformers makes no causal model of it.
+        SettingsError: the model cannot be used, or transformers makes no causal model of it.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
+    require_supported(config, settings.model)
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(
+            model = auto_class(config).from_config(
                 config, trust_remote_code=settings.trust_remote_code
             )
     except (ImportError, ValueError) as error:

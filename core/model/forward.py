@@ -6,7 +6,6 @@ four dimensions. Other models are refused.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from ..errors import SettingsError
+from .architecture import unsupported, why_unsupported
 from .kv_cache import SlotCache
 from .masks import as_attention_mask, attention_implementation, sliding_window
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 MAX_BATCH_TOKENS = 8192
 """Tokens of a batch of prompts, padding included: enough to keep a GPU busy. The memory that
 attention takes grows by the square of a prompt's length."""
-
-_LAYER_TYPES = frozenset(("full_attention", "sliding_attention"))
-_ARGUMENTS = ("position_ids", "attention_mask", "past_key_values", "logits_to_keep")
 
 
 def rows_at_once(lengths: Sequence[int]) -> int:
@@ -82,7 +78,8 @@ class NextTokens:
     def best(self, at: int, allowed: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, float]:
         """Return the most probable of the allowed tokens, and its log-probability."""
         logits = self._logits[at].cpu().numpy()
-        token = int(np.where(allowed, logits[: len(allowed)], -np.inf).argmax())
+        known = min(len(allowed), len(logits))  # a model may know fewer tokens than its tokenizer
+        token = int(np.where(allowed[:known], logits[:known], -np.inf).argmax())
         below = float(logits[token]) - float(logits[self.tokens[at]])
         return token, self.logprobs[at] + below
 
@@ -205,26 +202,8 @@ def _require_supported(model: PreTrainedModel) -> None:
     """
     given: Any = model
     inner = given.get_base_model() if hasattr(model, "get_base_model") else given
-    config: Any = model.config.get_text_config(decoder=True)
-    unknown = set(getattr(config, "layer_types", None) or ()) - _LAYER_TYPES
-    arguments = inspect.signature(inner.forward).parameters
-    missing = [name for name in _ARGUMENTS if name not in arguments]
-    if model.config.is_encoder_decoder:
-        why = "it has an encoder"
-    elif inner._is_stateful:
-        why = "it has a recurrent state, which cannot be taken back"
-    elif unknown:
-        why = f"it has layers of the type {min(unknown)}"
-    elif missing:
-        why = f"its forward takes no {missing[0]}"
-    elif not inner._supports_attention_backend or getattr(config, "alibi", False):
-        why = "its attention takes no mask of four dimensions"
-    else:
-        return
-    raise SettingsError(
-        f"{type(inner).__name__} cannot be used: {why}; choose a decoder whose attention keeps "
-        f"keys and values, such as LLaMA, Mistral, Qwen or Gemma"
-    )
+    if why := why_unsupported(type(inner), model.config):
+        raise unsupported(type(inner).__name__, why)
 
 
 @contextmanager

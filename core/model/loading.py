@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from ..errors import RunError, SettingsError
 from ..settings import EMBEDDED, Settings
+from .architecture import auto_class, model_class, require_known_tokens, require_supported
 from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 from .gguf import local_folder, source_digest
@@ -161,11 +162,13 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
     """Load the tokenizer of the base model, or the one saved in a run's adapter folder.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is none, or by its config the model cannot be used.
     """
     from transformers import AutoTokenizer
 
     name = str(folder or location(settings))
+    config = read_config(settings)
+    require_supported(config, settings.model)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             name,
@@ -176,6 +179,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    require_known_tokens(tokenizer, config, settings.model)
     return tokenizer
 
 
@@ -190,8 +194,7 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
     Raises:
         SettingsError: there is no such model, it has no safetensors, or it does not load.
     """
-    from transformers import AutoModelForCausalLM
-
+    config = read_config(settings)
     precision = DTYPES[pick_precision(settings, device)]
     # Adapters over unquantised float32 weights train well under autocast; fp16 weights do not.
     dtype = torch.float32 if precision == torch.float16 or device.type == "cpu" else precision
@@ -201,12 +204,12 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
     if device.type == "cuda":
         options["device_map"] = {"": device.index or 0}
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        model: PreTrainedModel = auto_class(config).from_pretrained(
             location(settings),
             dtype=dtype,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
-            attn_implementation=pick_attention(settings, device),
+            attn_implementation=pick_attention(settings, device, config),
             use_safetensors=True,
             **options,
         )
@@ -241,17 +244,27 @@ def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
     )
 
 
-def pick_attention(settings: Settings, device: torch.device) -> str:
-    """Return the attention implementation: FlashAttention if installed and usable, else sdpa.
+def pick_attention(
+    settings: Settings, device: torch.device, config: PretrainedConfig | None = None
+) -> str:
+    """Return the attention implementation: FlashAttention if it is usable, else sdpa, else eager.
 
-    FlashAttention takes no masks.
+    FlashAttention has to be installed, and takes no masks.
+
+    Args:
+        settings: ``attention`` decides, unless it is "auto".
+        device: to run on.
+        config: of the model; None for one that supports each of them.
     """
     if settings.attention != "auto":
         return settings.attention
     from transformers.utils import is_flash_attn_2_available
 
+    kind = model_class(config) if config else None
     usable = device.type == "cuda" and not prompt_attention(settings).needs_masks
-    return "flash_attention_2" if usable and is_flash_attn_2_available() else "sdpa"
+    if usable and is_flash_attn_2_available() and (kind is None or kind._supports_flash_attn):
+        return "flash_attention_2"
+    return "sdpa" if kind is None or kind._supports_sdpa else "eager"
 
 
 def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedModel:

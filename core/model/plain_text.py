@@ -112,8 +112,8 @@ class PlainTokenizer:
             at = next((i for i, (a, b) in enumerate(zip(read, _PROBE, strict=False)) if a != b), -1)
             raise SettingsError(
                 f"{self.name}: its tokenizer does not give a text back: {_PROBE[at : at + 8]!r} "
-                f"becomes {read[at : at + 8]!r}; choose a model whose tokenizer has byte-level tokens or "
-                f"byte fallback"
+                f"becomes {read[at : at + 8]!r}; choose a model whose tokenizer has byte-level "
+                f"tokens or byte fallback"
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
 from ..model.loading import DTYPES, pick_attention, quantization
 from ..settings import Settings
@@ -45,22 +46,20 @@ def build_trained(
             return model, parameters
         check_modules(model, settings)
         # DoRA reads the weights as it begins; its vectors are all that it adds to LoRA's memory.
-        adapted: Any = get_peft_model(model, lora_config(replace(settings, dora=False)))
+        adapted: Any = get_peft_model(model, lora_config(replace(settings, dora=False), model))
     prompt_attention(settings).prepare_training(adapted)
     return adapted, parameters
 
 
 def build_plain(config: PretrainedConfig, settings: Settings, dtype: torch.dtype) -> Any:
     """Return the model of a config, neither quantised nor adapted."""
-    from transformers import AutoModelForCausalLM
-
     # FlashAttention does not run on fake tensors; sdpa keeps the same of each layer.
     if settings.attention == "flash_attention_2":
         attention = "sdpa"
     else:
-        attention = pick_attention(settings, torch.device("cpu"))
+        attention = pick_attention(settings, torch.device("cpu"), config)
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(
+        return auto_class(config).from_config(
             config,
             dtype=dtype,
             attn_implementation=attention,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError, did_you_mean
+from ..model.architecture import language_linears
 from ..model.prompts import PromptFormat
 from ..progress import say
 from ..settings import Settings
@@ -99,7 +100,7 @@ def build_trainer(
         train_dataset=Dataset.from_list([_columns(row) for row in sequences]),
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
-        peft_config=lora_config(settings) if settings.tuning == "adapter" else None,
+        peft_config=lora_config(settings, model) if settings.tuning == "adapter" else None,
         sampler=LengthGroupedSampler(
             lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
         ),
@@ -187,6 +188,15 @@ def _targets(settings: Settings) -> str | list[str]:
     return [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
 
 
+def _adapted(model: PreTrainedModel, settings: Settings) -> str | list[str]:
+    """Return the modules to adapt; those that read images get no adapter, as no image is read."""
+    targets, language = _targets(settings), language_linears(model)
+    if language is None:
+        return targets
+    chosen = tuple(f".{name}" for name in targets)
+    return [n for n in language if targets == "all-linear" or f".{n}".endswith(chosen)]
+
+
 def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     """Return SFTTrainer's arguments for our settings.
 
@@ -259,8 +269,8 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
     return arguments
 
 
-def lora_config(settings: Settings) -> LoraConfig:
-    """Return the adapter's configuration (Hu et al. 2021) for our settings."""
+def lora_config(settings: Settings, model: PreTrainedModel) -> LoraConfig:
+    """Return the adapter's configuration (Hu et al. 2021) for our settings and a base model."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -268,7 +278,7 @@ def lora_config(settings: Settings) -> LoraConfig:
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=_targets(settings),
+        target_modules=_adapted(model, settings),
         modules_to_save=settings.modules_to_save or None,
         use_rslora=settings.rslora,
         use_dora=settings.dora,
