@@ -10,7 +10,7 @@ import click
 from .options import TrainingOptions, json_option, training_options
 
 if TYPE_CHECKING:
-    from ..planning.memory import Device
+    from ..planning.batches import Device
 
 
 @click.command("plan")

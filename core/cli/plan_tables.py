@@ -75,11 +75,12 @@ def _verdict(plan: Plan) -> str:
     total, most = _mib(plan.memory.total), _mib(plan.upper_bound)
     line = f"{total} MiB"
     if plan.upper_bound > plan.memory.total:
-        line += f", up to {most} with freed blocks that glibc keeps"
+        keeper = "glibc keeps" if plan.device == "cpu" else "torch keeps (a tenth is left for it)"
+        line += f", up to {most} with freed blocks that {keeper}"
     if plan.free is None:
         return f"{line}; the free memory on {plan.device} is unknown (--memory GIB)"
     line = f"{plan.verdict}: {line}; {_mib(plan.free)} MiB to fit into"
-    if plan.verdict == "tight":
+    if plan.verdict == "tight" and plan.device == "cpu":
         line += f"\nMALLOC_MMAP_THRESHOLD_=131072 in the environment limits it to {total}, slower"
     return line
 
@@ -87,7 +88,7 @@ def _verdict(plan: Plan) -> str:
 def _alternatives(plan: Plan) -> Table:
     made = table("settings that need less", "--set", "MiB", "fits", "cost", text=("fits", "cost"))
     for saving in plan.savings:
-        fits = "" if plan.free is None else "yes" if saving.total <= plan.free else "no"
+        fits = "" if plan.room is None else "yes" if saving.total <= plan.room else "no"
         words = " ".join(f"{key}={_yaml(value)}" for key, value in saving.settings.items())
         made.add_row(words, _mib(saving.total), fits, saving.cost)
     return made

@@ -47,7 +47,7 @@ def command(
     relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
     if relaunches and resume is None and output is None:
         raise click.UsageError("--gpus needs --output, which all processes write to")
-    from ..planning.plan import planned_memory
+    from ..planning.plan import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
     from ..training.distributed import is_main_process
@@ -56,10 +56,10 @@ def command(
     if relaunches:
         launch.relaunch_on_gpus(gpus, sys.argv[1:])
     if resume is not None:
-        run = launch.resume(resume, planned_memory, auto_batch=auto_batch)
+        run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch)
     else:
         job = options.job(auto_batch=auto_batch)
-        run = launch.start(job, output or default_folder(job.plugin.name), planned_memory)
+        run = launch.start(job, output or default_folder(job.plugin.name), MemoryPlanner())
     if is_main_process():
         for scores in launch.score_run(run):
             print_scores(scores)

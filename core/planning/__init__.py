@@ -2,6 +2,7 @@
 
 - plan: what ``extract plan`` reports, and whether the training fits
 - batches: the largest batches, tokens and steps
+- planner: what a training asks the plan for
 - estimator: the memory of one training under varying settings
 - memory: which memory is counted, and how
 - loss_memory, optimizer_memory: the memory of the loss, and of the optimiser's state

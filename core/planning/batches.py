@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..data import IGNORED
 from ..settings import Settings
 from ..training.qlora import pad_multiple
 from ..training.schedule import count_steps
 from ..windows.rows import Row
+
+Device = Literal["cpu", "cuda"]
+"""What a training is planned for."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -24,7 +24,7 @@ from ..settings import Settings
 from ..tagging.labels import tagging_loss
 from ..training.completion_loss import filled
 from ..training.trainer import is_copied
-from .batches import PromptBatch, TrainingBatch
+from .batches import Device, PromptBatch, TrainingBatch
 from .fake_tensors import MemoryTracker, materialise
 from .loss_memory import fused_loss
 from .meta_model import build_plain, build_trained, stored_numbers
@@ -32,8 +32,6 @@ from .optimizer_memory import optimizer_bytes
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-Device = Literal["cpu", "cuda"]
 
 RUNTIME = {"cpu": 55_000_000, "cuda": 600_000_000}
 """Bytes beside the tensors: kernels and code that the first step loads; on a GPU the context.
@@ -69,6 +67,7 @@ class Memory:
         runtime: memory beside the tensors.
         loss: working space of the fused loss alone; a part of ``working`` where that is the peak.
         logits: what whole logits in float32 would take; the fused loss never holds them.
+        answered: how many held-out documents are answered at once.
     """
 
     parameters: int
@@ -87,6 +86,7 @@ class Memory:
     runtime: int
     loss: int
     logits: int
+    answered: int
 
     @property
     def persistent(self) -> int:
@@ -202,6 +202,7 @@ class _Measurement:
             runtime=self._runtime(),
             loss=loss,
             logits=self.batch.rows * self.batch.length * len(self._head.weight) * 4,
+            answered=self.prompts.rows,
         )
 
     def _mapped(self, quantized: int) -> int:
@@ -260,17 +261,13 @@ class _Measurement:
     def _loss(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch: of the answers, and of the tags if it has some."""
         attention = prompt_attention(self.settings)
-        hidden = (
-            self.model.get_base_model()
-            .get_decoder()(
-                input_ids=tokens,
-                attention_mask=(
-                    attention.prompt_mask(mask, self.model) if attention.needs_masks else None
-                ),
-                use_cache=False,
-            )[0]
-            .flatten(0, 1)
-        )
+        hidden = self.model.get_decoder()(
+            input_ids=tokens,
+            attention_mask=(
+                attention.prompt_mask(mask, self.model) if attention.needs_masks else None
+            ),
+            use_cache=False,
+        )[0].flatten(0, 1)
         loss = self._fused_loss(hidden)
         if self.batch.tagged:
             tags = torch.zeros(self.batch.tagged, dtype=torch.long)

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset.issues import Issue, training_issues
 from ..dataset.loading import read_splits
-from ..errors import FieldsmithError, InputError
-from ..model.devices import free_memory, pick_device, pick_precision
+from ..errors import InputError
 from ..model.loading import has_local_weights
 from ..model.prompts import PromptFormat
 from ..progress import meter
 from ..runs.job import TrainingJob
 from ..settings import Settings
 from ..task import Task
+from ..training.row_settings import fit_to_rows
 from ..windows.rows import Row, build_rows
-from .batches import PromptBatch, TrainingBatch, Work, longest_batch, longest_prompts
-from .estimator import MemoryEstimator, upper_bound
+from .batches import Device, PromptBatch, TrainingBatch, Work, longest_batch, longest_prompts
+from .estimator import upper_bound, usable
+from .planner import MemoryPlanner
 from .probe import Probe, run_probe
 from .savings import MemorySaving, memory_savings
 
 if TYPE_CHECKING:
-    from .memory import Device, Memory
+    from .memory import Memory
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,13 @@ class Plan:
 
     @property
     def upper_bound(self) -> int:
-        """The peak where the C library retains freed memory, as glibc does."""
+        """The peak with what the allocator retains of freed memory."""
         return upper_bound(self.memory, self.device)
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that the training should take, at most; None where they are unknown."""
+        return usable(self.free, self.device)
 
     @property
     def verdict(self) -> str:
@@ -118,22 +124,22 @@ def make_plan(
     quieten()  # before the libraries are imported, which log as they are
     from ..model.loading import read_config
 
-    settings = job.settings.values
-    config = read_config(settings)
-    task = job.task(PromptFormat(load_tokenizer(settings)))
+    read_config(job.settings.values)  # which is wrong more often than the data
+    task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     rows, issues = _training_rows(job, task)
-    device, is_here = _choose(device)
-    estimator = MemoryEstimator(config, rows, device, pick_precision(settings, device))
+    planner = MemoryPlanner(device, free)
+    device, free = planner.device, planner.free
+    settings = fit_to_rows(job.settings, rows, planner).values
+    task = replace(task, settings=settings)
+    estimator = planner.estimator(settings, rows)
     memory = estimator.memory(settings)
     other = replace(settings, activation_checkpointing=not settings.activation_checkpointing)
-    if free is None and is_here:
-        free = free_memory(device)
     savings: list[MemorySaving] = []
     if free is None or upper_bound(memory, device) > free:
-        savings = list(memory_savings(estimator, settings, free))
+        savings = list(memory_savings(estimator, settings, usable(free, device)))
     measured, note = None, "not measured; --probe runs a few steps"
     if probe:
-        measured, note = _probe(task, rows, is_here=is_here)
+        measured, note = _probe(task, rows, is_here=planner.is_here)
     return Plan(
         model=settings.model,
         device=device,
@@ -141,7 +147,7 @@ def make_plan(
         settings=settings,
         work=Work.count(rows, settings, device),
         batch=longest_batch(rows, settings, device),
-        prompts=longest_prompts(rows, settings),
+        prompts=replace(longest_prompts(rows, settings), rows=memory.answered),
         memory=memory,
         toggled=estimator.memory(other),
         free=free,
@@ -161,12 +167,6 @@ def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]
     return rows.trained, training_issues(splits, rows.lost, task.schema, job.accepted)
 
 
-def _choose(device: Device | None) -> tuple[Device, bool]:
-    """Return the device to plan for, and whether it is the one that would train here."""
-    own: Device = "cuda" if pick_device().type == "cuda" else "cpu"
-    return device or own, device in {None, own}
-
-
 def _probe(task: Task, rows: Sequence[Row], *, is_here: bool) -> tuple[Probe | None, str]:
     """Measure a few steps of the training; return why not where it cannot run here."""
     if not is_here:
@@ -174,33 +174,3 @@ def _probe(task: Task, rows: Sequence[Row], *, is_here: bool) -> tuple[Probe | N
     if not has_local_weights(task.settings):
         return None, f"not measured: the weights of {task.settings.model} are not at hand"
     return run_probe(task, rows), ""
-
-
-def planned_memory(settings: Settings, rows: Sequence[Row]) -> str:
-    """Describe the estimated memory of a training here; "" where it cannot be estimated.
-
-    It is asked when memory has just been exhausted: no error in here may hide that one.
-    """
-    try:
-        from ..model.loading import read_config
-
-        device, _is_here = _choose(None)
-        precision = pick_precision(settings, device)
-        memory = MemoryEstimator(read_config(settings), rows, device, precision).memory(settings)
-        free = free_memory(device)
-    except (FieldsmithError, MemoryError, RuntimeError, OSError):
-        return ""
-    upper = upper_bound(memory, device)
-    kept = "" if upper == memory.total else f" (up to {gigabytes(upper)} with what glibc keeps)"
-    return (
-        f"extract plan counts {gigabytes(memory.total)} GiB{kept}, {gigabytes(free)} are free now"
-    )
-
-
-def gigabytes(count: int) -> str:
-    """Return bytes as GiB, to three digits.
-
-    >>> gigabytes(5 * 2**29)
-    '2.50'
-    """
-    return f"{count / 2**30:.{2 if count < 10 * 2**30 else 1}f}"

@@ -13,16 +13,17 @@ from ..errors import FieldsmithError, OutOfMemoryError, SettingsError
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from .distributed import is_main_process
-from .train import Estimate, train
+from .row_settings import Planner
+from .train import train
 
 
-def start(job: TrainingJob, folder: Path, estimate: Estimate) -> Run:
+def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
     """Train a job into a new run folder; of a job that cannot be trained no folder is left.
 
     Args:
         job: what to train on what.
         folder: the new run folder; all processes of a training on several GPUs are given the same.
-        estimate: see ``train``.
+        planner: see ``train``.
 
     Raises:
         OutOfMemoryError: memory was exhausted; the folder stays, and the run can be resumed.
@@ -31,7 +32,7 @@ def start(job: TrainingJob, folder: Path, estimate: Estimate) -> Run:
     job = job.pinned()
     run = Run.create(folder, job.as_json()) if is_main_process() else Run(folder)
     try:
-        train(run, job, estimate)
+        train(run, job, planner)
     except OutOfMemoryError:
         raise
     except FieldsmithError:
@@ -41,17 +42,17 @@ def start(job: TrainingJob, folder: Path, estimate: Estimate) -> Run:
     return run
 
 
-def resume(folder: Path, estimate: Estimate, *, auto_batch: bool) -> Run:
+def resume(folder: Path, planner: Planner, *, auto_batch: bool) -> Run:
     """Resume an interrupted run with its own settings; see ``train`` for the errors.
 
     Args:
         folder: the run folder.
-        estimate: see ``train``.
+        planner: see ``train``.
         auto_batch: allow smaller batches, even if the run was started without.
     """
     run = Run.open(folder)
     job = TrainingJob.from_run(run)
-    train(run, replace(job, auto_batch=job.auto_batch or auto_batch), estimate)
+    train(run, replace(job, auto_batch=job.auto_batch or auto_batch), planner)
     return run
 
 
@@ -66,9 +67,25 @@ def relaunch_on_gpus(gpus: int, arguments: Sequence[str]) -> NoReturn:
     found = torch.cuda.device_count()
     if found < gpus:
         raise SettingsError(f"--gpus {gpus}: this machine has {found}; see extract doctor")
-    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
-    processes = ["--multi_gpu", "--num_processes", str(gpus)]
-    os.execv(sys.executable, [*launcher, *processes, "--module", "fieldsmith.cli", *arguments])
+    os.execv(sys.executable, launcher_command(gpus, arguments))
+
+
+def launcher_command(processes: int, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs ``extract`` in several processes, which train together.
+
+    What the launcher would guess, or ask a configuration file for, is said; the port is a free one,
+    so that two trainings on a machine do not meet.
+    """
+    said = {
+        "num_processes": processes,
+        "num_machines": 1,
+        "mixed_precision": "no",  # which the training decides
+        "dynamo_backend": "no",
+        "main_process_port": 0,
+    }
+    options = [part for name, value in said.items() for part in (f"--{name}", str(value))]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    return [*launcher, *options, "--module", "fieldsmith.cli", *arguments]
 
 
 def score_run(run: Run) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
+from .distributed import gathered, process_count, rank
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,7 +52,7 @@ class Scorer:
     longest: Mapping[str, int] = field(default_factory=dict)
 
     def score(self, model: PreTrainedModel) -> EpochScore:
-        """Score a model.
+        """Score a model; processes that train together share out the documents.
 
         Epochs are compared with the same weights of the signals; which weights prediction uses is
         chosen after that, so that it does not decide which epoch is kept.
@@ -61,7 +62,9 @@ class Scorer:
         )
         documents = [example.document for example in self.held_out]
         answers: list[list[WindowAnswer]] = [[] for _ in documents]
-        for number, answer in extractor.answer_windows(documents):
+        own = range(rank(), len(documents), process_count())
+        answered = extractor.answer_windows([documents[number] for number in own])
+        for number, answer in gathered([(own[at], answer) for at, answer in answered]):
             answers[number].append(answer)
         predictions = extractor.predict_answered(documents, answers)
         best = best_threshold(self.task, self.held_out, predictions)

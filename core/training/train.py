@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,17 +31,15 @@ from ..task import Task
 from ..windows.rows import Row, Rows, build_rows
 from .adapter import install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
-from .distributed import is_main_process, process_count
+from .distributed import agreed, is_main_process, process_count
 from .manifest import describe_rows, describe_splits, write_manifest
 from .qlora import build_trainer
+from .row_settings import NO_PLANNER, Planner, fit_to_rows
 from .schedule import count_steps
 
 if TYPE_CHECKING:
     from .scoring import Scorer
     from .trainer import ExtractionTrainer
-
-Estimate = Callable[[Settings, Sequence[Row]], str]
-"""Says how much memory a training on some rows was estimated to take; "" where it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class _Inputs:
     tags: Sequence[int]
 
 
-def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _rows: "") -> None:
+def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     """Train an adapter into a run folder, from the last checkpoint where there is one.
 
     Unsound splits and ids are refused, unless the run has already begun.
@@ -73,7 +71,8 @@ def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _ro
     Args:
         run: the run folder.
         job: what to train on what.
-        estimate: adds the planned memory to the message where memory is exhausted.
+        planner: chooses an automatic batch, and adds the planned memory to the message where
+            memory is exhausted.
 
     Raises:
         InputError: the source cannot be read, is unsound, or leaves nothing to train on.
@@ -89,13 +88,16 @@ def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _ro
     if run.is_complete():
         run.drop_checkpoints()  # a kill may have come between the two
         return
+    begun = agreed(run.data_hash() is not None)
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
-    if run.data_hash() is None:
+    if not begun:
         refuse_unsound(job.source_name, split_issues(splits, job.accepted))
     _check_score(job, splits.train)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
+    # So that the template that is saved beside the adapter asks as in training, on any day.
+    task.prompts.tokenizer.chat_template = task.prompts.template
     _refuse_changes(run, task, data_hash)
     say(describe_splits(splits))
     with meter("reading", len(splits.train), "documents") as progress:
@@ -103,6 +105,9 @@ def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _ro
     say(describe_rows(rows))
     if not rows.rows:
         raise InputError(f"{job.source_name}: no window to train on{_first(rows.set_aside)}")
+    if not begun:
+        job = replace(job, settings=fit_to_rows(job.settings, rows.trained, planner))
+        task = replace(task, settings=job.settings.values)
     # What is not in the text is not trained on, and the manifest says how much that is.
     issues = training_issues(splits, rows.lost, task.schema, {*job.accepted, "unlearnable"})
     for issue in issues:
@@ -112,7 +117,7 @@ def train(run: Run, job: TrainingJob, estimate: Estimate = lambda _settings, _ro
         write_manifest(run, job, task, splits, rows, data_hash, issues)
         if gazetteer:
             gazetteer.write(run.gazetteer_file)
-    _fit(_inputs(run, task, splits, rows, gazetteer), job, estimate)
+    _fit(_inputs(run, task, splits, rows, gazetteer), job, planner)
 
 
 def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
@@ -179,7 +184,7 @@ def _inputs(
     )
 
 
-def _fit(inputs: _Inputs, job: TrainingJob, estimate: Estimate) -> None:
+def _fit(inputs: _Inputs, job: TrainingJob, planner: Planner) -> None:
     """Train; after memory was exhausted, again with smaller batches if the job allows it.
 
     Raises:
@@ -198,7 +203,7 @@ def _fit(inputs: _Inputs, job: TrainingJob, estimate: Estimate) -> None:
         save_memory()
         can_shrink = bool(smaller(backoff.settings, scoring=short.scoring)) and process_count() == 1
         if not (job.auto_batch and can_shrink):
-            planned = estimate(backoff.settings, inputs.rows.trained)
+            planned = planner.describe(backoff.settings, inputs.rows.trained)
             raise OutOfMemoryError(_advice(backoff, short, planned, can_shrink=can_shrink))
         say(backoff.lower(short))
 

@@ -1,0 +1,84 @@
+"""Settings that depend on the rows of a training: an automatic batch, and a warm-up in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ..progress import say
+from ..settings import Resolved, Settings
+from ..windows.rows import Row
+from .distributed import agreed, process_count
+from .schedule import count_steps
+
+ROWS_A_STEP = 16
+"""Rows of an optimiser step where the batch is chosen automatically."""
+
+_ORIGIN = "plan"
+"""What chose a value, as run.json says it."""
+
+
+class Planner(Protocol):
+    """Estimates the memory of a training; ``extract plan`` has one."""
+
+    def largest_batch(self, settings: Settings, rows: Sequence[Row], most: int) -> int:
+        """Return how many rows of a batch fit into the free memory, from 1 to ``most``."""
+
+    def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
+        """Say how much memory a training was estimated to take; "" where it is unknown."""
+
+
+class NoPlanner:
+    """Knows nothing of memory."""
+
+    def largest_batch(self, settings: Settings, rows: Sequence[Row], most: int) -> int:
+        """Return the default of the setting."""
+        return min(most, Settings().batch_size)
+
+    def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
+        """Return ""."""
+        return ""
+
+
+NO_PLANNER = NoPlanner()
+
+
+def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
+    """Return settings with what the rows of a training decide.
+
+    All processes of a training have to call it; they get the same settings.
+
+    Args:
+        resolved: the settings as they were asked for.
+        rows: what is trained on, with copies.
+        planner: chooses the batch.
+    """
+    resolved = agreed(_with_batch(resolved, rows, planner))
+    settings = resolved.values
+    _, steps = count_steps(len(rows), settings)
+    # Of a warm-up in steps a preset cannot know how many there are; a user can.
+    most = steps if resolved.origins["warmup"] == "user" else steps // 10
+    if settings.warmup < 1 or settings.warmup <= most:
+        return resolved
+    say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
+    return _changed(resolved, warmup=steps // 10)
+
+
+def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
+    settings = resolved.values
+    if settings.batch_size:
+        return resolved
+    is_set = resolved.origins["accumulation"] == "user"
+    batches = settings.accumulation if is_set else 1
+    most = max(1, ROWS_A_STEP // (batches * process_count()))
+    chosen = {"batch_size": planner.largest_batch(settings, rows, most)}
+    if not is_set:
+        chosen["accumulation"] = max(1, most // chosen["batch_size"])
+    say("; ".join(f"{name}: {value}" for name, value in chosen.items()))
+    return _changed(resolved, **chosen)
+
+
+def _changed(resolved: Resolved, **values: float) -> Resolved:
+    origins = {**resolved.origins, **dict.fromkeys(values, _ORIGIN)}
+    return Resolved(replace(resolved.values, **values), origins)  # type: ignore[arg-type]

@@ -1,0 +1,132 @@
+"""What the rows of a training decide: an automatic batch, and a warm-up in steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Command
+from tiny_model import Workplace, info, lines
+
+from fieldsmith.settings import EMBEDDED, Resolved, Settings, read_preset, resolve
+from fieldsmith.training.row_settings import NO_PLANNER, NoPlanner, fit_to_rows
+from fieldsmith.windows.rows import Row
+
+
+@dataclass
+class Holds(NoPlanner):
+    """A planner by which so many rows fit."""
+
+    rows: int
+    asked: list[int] = field(default_factory=list)
+
+    def largest_batch(self, settings: Settings, rows: Sequence[Row], most: int) -> int:
+        self.asked.append(most)
+        return min(self.rows, most)
+
+
+def rows(count: int) -> list[Row]:
+    return [Row([1, 2], [1, 2])] * count
+
+
+def resolved(**chosen: Any) -> Resolved:
+    return resolve(read_preset("llama-3.2-3b"), "any", {}, chosen)
+
+
+@pytest.mark.parametrize(
+    ("fits", "processes", "chosen", "wanted"),
+    [
+        (100, 1, {}, (16, 1)),
+        (4, 1, {}, (4, 4)),
+        (1, 1, {}, (1, 16)),
+        (4, 2, {}, (4, 2)),
+        (100, 64, {}, (1, 1)),
+        (100, 1, {"accumulation": 4}, (4, 4)),
+        (2, 1, {"accumulation": 4}, (2, 4)),
+    ],
+)
+def test_an_automatic_batch_keeps_the_rows_of_a_step(
+    fits: int,
+    processes: int,
+    chosen: dict[str, Any],
+    wanted: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fieldsmith.training.row_settings.process_count", lambda: processes)
+    settings = fit_to_rows(resolved(batch_size="auto", **chosen), rows(100), Holds(fits))
+    assert (settings.values.batch_size, settings.values.accumulation) == wanted
+    assert settings.origins["batch_size"] == "plan"
+    assert settings.origins["accumulation"] == ("user" if chosen else "plan")
+
+
+def test_a_batch_that_is_set_stays() -> None:
+    holds = Holds(1)
+    asked = resolved(batch_size=8, warmup=0.1)
+    assert fit_to_rows(asked, rows(100), holds) == asked
+    assert holds.asked == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count", "wanted"),
+    [
+        ({}, 512, 9),  # 96 steps; the preset says 100
+        ({}, 8192, 100),  # 1,536 steps
+        ({"warmup": 0.05}, 512, 0.05),
+        ({"warmup": 40}, 512, 40),  # the user knows the rows
+        ({"warmup": 97}, 512, 9),
+        ({}, 3, 0),
+    ],
+)
+def test_the_rate_falls_after_a_warm_up_of_a_tenth_at_most(
+    chosen: dict[str, Any], count: int, wanted: float
+) -> None:
+    settings = fit_to_rows(resolved(**chosen), rows(count), NO_PLANNER)
+    assert settings.values.warmup == wanted
+    changed = wanted not in (100, chosen.get("warmup"))
+    assert (settings.origins["warmup"] == "plan") == changed
+
+
+def test_a_run_stores_what_was_chosen_and_is_resumed_by_it(
+    workplace: Workplace, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = list(workplace.order(tmp_path / "run", batch_size="auto", epochs=1, warmup=50))
+    order += ["--set", "scheduler=linear", "--set", "logging_steps=1", "--set", "eval_documents=0"]
+    free = {"bytes": 10**12}
+    monkeypatch.setattr("fieldsmith.planning.planner.free_memory", lambda _device: free["bytes"])
+    answer = command(*order)
+    assert answer.code == 0, answer.errors
+    stored = info(tmp_path / "run")["settings"]
+    assert stored["batch_size"] == {"value": 16, "from": "plan"}
+    assert stored["accumulation"]["value"] == 1
+    assert "batch_size: 16\n" in answer.errors
+    steps = info(tmp_path / "run")["training"]["steps"]
+    assert stored["warmup"]["value"] == steps // 10
+    assert f"steps instead of 50, as there are {steps} in all" in answer.errors
+    rates = [line["learning_rate"] for line in lines(tmp_path / "run" / "log.jsonl")]
+    assert rates[-1] < max(rates)
+
+    free["bytes"] = 1  # nothing fits now, and nothing is chosen again
+    for path in (tmp_path / "run" / "adapter").iterdir():
+        path.unlink()
+    answer = command("train", "--resume", tmp_path / "run")
+    assert answer.code == 0, answer.errors
+    assert info(tmp_path / "run")["settings"] == stored
+
+
+@pytest.mark.parametrize(("gibibytes", "fewer"), [(1000.0, False), (0.5, True)])
+def test_the_plan_shows_the_batch_that_fits(
+    gibibytes: float, fewer: bool, workplace: Workplace, command: Command
+) -> None:
+    order = ["--plugin", "medical_ner", "--data", workplace.corpus, "--preset", EMBEDDED]
+    chosen = ["--set=batch_size=auto", "--set=window=document", "--memory", gibibytes]
+    answer = command("plan", *order, *chosen, "--json")
+    assert answer.code == 0, answer.errors
+    found = json.loads(answer.output)
+    assert (found["batch"]["rows"] < 16) == fewer
+    assert found["accumulation"] * found["batch"]["rows"] == 16
+    if not fewer:
+        assert found["verdict"] == "fits"
