@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from random_extractor import extractor
 
 from fieldsmith import Document, Example, Message, Record, Schema
 from fieldsmith.extraction.shots import choose_shots, without_texts
+from fieldsmith.model.prompts import PromptFormat
 from fieldsmith.settings import Settings
 from fieldsmith.task import Shot, Task
 from fieldsmith.windows.rows import stream_rows
@@ -27,6 +29,15 @@ SCHEMA: Schema = {
     },
 }
 ROOM = 100_000
+
+ALTERNATING = (
+    "{% for message in messages %}"
+    "{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "[turn] {{ message.role }} {{ message.content }}"
+    "{% endfor %}{% if add_generation_prompt %}\n{% endif %}"
+)
+"""A chat template that refuses a system's turn and two turns of one role in a row."""
 
 
 def labelled(text: str, names: Sequence[str] = (), town: str | None = None) -> Example:
@@ -122,6 +133,19 @@ def test_a_shot_is_text_without_control_tokens() -> None:
         assert text in written
         turns = [token for token in task.prompt(asked) if token in marks]
         assert len(marks) == len(turns) + 2  # the user's turn and the assistant's
+
+
+def test_a_template_without_a_system_role_begins_the_first_shot_with_its_text() -> None:
+    tokenizer = copy.deepcopy(shipped_prompts().tokenizer)
+    tokenizer.chat_template = ALTERNATING
+    task = replace(task_of(), prompts=PromptFormat(tokenizer))
+    shots = choose_shots(task, EXAMPLES, 2, ROOM)
+    written = tokenizer.decode(replace(task, shots=shots).prompt(Document("a", "Who came?")))
+    turns = [turn.strip() for turn in written.split("[turn]")[1:]]
+    assert [turn.partition(" ")[0] for turn in turns] == ["user", "assistant"] * 2 + ["user"]
+    assert turns[0] == f"user Extract.\n\n{shots[0][0].content}"
+    assert [turns[1], turns[3]] == [f"assistant {shot[-1].content}" for shot in shots]
+    assert turns[4].startswith("user Who came?")
 
 
 # How many fit
