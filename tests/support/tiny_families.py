@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, object] = {
     "learning_rate": 0.004,
     "lora_rank": 8,
     "max_new_tokens": 96,
-    "max_steps": 6,
+    "max_steps": 4,
     "prompt": "brief",
     "window": "document",
 }
@@ -112,7 +112,7 @@ def settings_of(model: Path, **chosen: object) -> Resolved:
     return resolve(preset, "medical_ner", {}, chosen)
 
 
-def write_family(folder: Path, family: Family, corpus: Path, steps: int = 40) -> None:
+def write_family(folder: Path, family: Family, corpus: Path, steps: int = 30) -> None:
     """Write a model of a family that has seen what an answer looks like."""
     import torch
     import transformers
