@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command import Moment, extract
 from peft import LoraConfig, get_peft_model
-from tiny_model import random_model
+from tiny_model import Workplace, contents, random_model
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fieldsmith.errors import SettingsError
@@ -71,3 +74,29 @@ def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch: pytest.MonkeyP
     assert str(caught.value).startswith("compile: torch.compile does not work here (it takes a C++")
     assert str(caught.value).endswith("; or set compile=no")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_is_resumed_bit_for_bit(workplace: Workplace, tmp_path: Path) -> None:
+    """Each process compiles for itself; the second one meets other lengths first."""
+    source = tmp_path / "corpus"
+    source.mkdir()
+    shutil.copy(workplace.corpus / "train.txt", source)
+    causal: dict[str, object] = {
+        "prefix_lm": False, "tagging_weight": 0, "gazetteer": False, "prompt": "brief",
+        "window": "sentences", "max_length": 400, "precision": "fp32", "batch_size": 7,
+        "accumulation": 1, "max_steps": 8, "logging_steps": 1, "activation_checkpointing": False,
+        "compile": "yes", "eval_documents": 0,
+    }  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    order = workplace.order(whole, data=source, **causal)
+    answer = extract(*order, timeout=1200)
+    assert answer.code == 0, answer.errors
+    assert "compile: the first steps take longer" in answer.errors
+    assert "torch/_" not in answer.errors, "torch's own log"
+    moment = Moment("os.rename", "checkpoints/checkpoint-8")
+    extract(*workplace.order(killed, data=source, **causal), kill=moment, timeout=1200)
+    answer = extract("train", "--resume", killed, timeout=1200)
+    assert answer.code == 0, answer.errors
+    assert "resuming from step 4 of 8" in answer.errors
+    assert contents(killed) == contents(whole)
