@@ -69,7 +69,7 @@ def _is_worthwhile(model: Any, steps: int, device: torch.device) -> bool:
     if device.type != "cpu" or steps < WORTHWHILE_STEPS:
         return False
     decoder = model.get_decoder()
-    stored = sum(parameter.numel() for parameter in decoder.parameters())
+    stored = int(sum(parameter.numel() for parameter in decoder.parameters()))
     return stored >= WORTHWHILE_PARAMETERS
 
 

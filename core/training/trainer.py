@@ -137,10 +137,10 @@ class ExtractionTrainer(SFTTrainer):
         """Return the optimiser; under LoRA+ matrices B have a rate of their own."""
         ratio = self.settings.lora_plus_ratio
         if ratio == 1 or self.settings.tuning == "full" or self.optimizer is not None:
-            return super().create_optimizer(model)  # type: ignore[no-untyped-call]
+            return super().create_optimizer(model)
         from peft.optimizers import create_loraplus_optimizer
 
-        trained = self.model if model is None else model
+        trained: Any = self.model if model is None else model
         kind, options = self.get_optimizer_cls_and_kwargs(self.args, trained)
         self.optimizer = create_loraplus_optimizer(
             trained,

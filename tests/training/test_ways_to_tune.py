@@ -18,14 +18,14 @@ from fieldsmith.model.loading import load_for_inference
 from fieldsmith.runs.folder import Run
 from fieldsmith.training.trainer import ExtractionTrainer
 
-CAUSAL: dict[str, object] = {
+CAUSAL: dict[str, Any] = {
     "prefix_lm": False, "tagging_weight": 0, "gazetteer": False, "prompt": "brief",
     "window": "sentences", "max_length": 400, "precision": "fp32", "quantize": "none",
     "attention": "sdpa", "batch_size": 16, "accumulation": 1, "max_steps": 8, "checkpoint_steps": 4,
     "logging_steps": 1, "activation_checkpointing": False,
 }  # fmt: skip
 
-WAYS: dict[str, dict[str, object]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "packing": {"packing": True, "batch_size": 2},
     "full": {"tuning": "full", "learning_rate": 0.001},
     "loraplus": {"lora_plus_ratio": 8},
@@ -113,7 +113,7 @@ def test_what_is_saved_is_what_was_trained(
     command: Command,
     read: list[torch.Tensor],
 ) -> None:
-    changed = {**WAYS[way.partition(",")[0]], "merge": merge, "max_steps": 3}
+    changed: dict[str, Any] = {**WAYS[way.partition(",")[0]], "merge": merge, "max_steps": 3}
     if "rank" in way:
         changed |= {"rslora": True}
     order = workplace.order(tmp_path / "run", data=only_train, **{**CAUSAL, **changed})
@@ -174,7 +174,12 @@ def test_matrices_b_learn_at_a_rate_of_their_own(
         rates.append(found)
 
     monkeypatch.setattr(ExtractionTrainer, "_save_checkpoint", and_note)
-    changed = {**CAUSAL, **WAYS["loraplus"], "scheduler": "linear", "checkpoint_steps": 2}
+    changed: dict[str, Any] = {
+        **CAUSAL,
+        **WAYS["loraplus"],
+        "scheduler": "linear",
+        "checkpoint_steps": 2,
+    }
     order = workplace.order(tmp_path / "run", data=only_train, **{**changed, "max_steps": 4})
     answer = command(*order)
     assert answer.code == 0, answer.errors
@@ -220,7 +225,13 @@ def test_a_fully_tuned_model_is_scored_compared_and_asked(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
     run = tmp_path / "run"
-    changed = {**CAUSAL, **WAYS["full"], "max_steps": 0, "epochs": 2, "eval_documents": 4}
+    changed: dict[str, Any] = {
+        **CAUSAL,
+        **WAYS["full"],
+        "max_steps": 0,
+        "epochs": 2,
+        "eval_documents": 4,
+    }
     answer = command(*workplace.order(run, **changed))
     assert answer.code == 0, answer.errors
     assert info(run)["training"]["best_score"] is not None
