@@ -58,7 +58,12 @@ def command(
     """
     from ..dataset.inputs import open_inputs
     from ..errors import OutputError
-    from ..extraction.prediction_file import LineCounts, PredictionFile, predict_lines
+    from ..extraction.prediction_file import (
+        LineCounts,
+        PredictionFile,
+        group_size,
+        predict_lines,
+    )
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
@@ -73,7 +78,8 @@ def command(
     with open_inputs(_plugin(asked), inputs) as rows:
         file = PredictionFile(output) if output is not None else None
         extractor = _extractor(asked, rows, unconstrained, min_confidence)
-        skip = file.groups_done(_key(asked, rows, extractor, unconstrained)) if file else 0
+        size = group_size(extractor.task.settings)
+        skip = file.groups_done(_key(asked, rows, extractor, unconstrained), size) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
             groups = predict_lines(
                 extractor, rows, skip=skip, progress=progress.advance, counts=counts

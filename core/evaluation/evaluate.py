@@ -21,7 +21,7 @@ from ..dataset.loading import read_examples, read_splits
 from ..dataset.splits import fingerprint, ids_trained_on
 from ..errors import InputError, LeakError, RunError
 from ..extraction.extractor import Extractor
-from ..extraction.prediction_file import GROUP, prediction_line
+from ..extraction.prediction_file import group_size, prediction_line
 from ..files import write_jsonl
 from ..plugins import Plugin
 from ..progress import meter
@@ -330,11 +330,11 @@ def answer_and_score(
         InputError: there are not as many any more.
     """
     plugin, scored, seconds = extractor.task.plugin, ScoredDocuments(), 0.0
-    source = iter(examples)
+    source, size = iter(examples), group_size(extractor.task.settings)
 
     def lines() -> Iterator[dict[str, Any]]:
         nonlocal seconds
-        while group := list(itertools.islice(source, GROUP)):
+        while group := list(itertools.islice(source, size)):
             began = time.perf_counter()
             documents = [example.document for example in group]
             predictions = extractor.predict(documents, progress.advance)

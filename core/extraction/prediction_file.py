@@ -16,12 +16,22 @@ from ..errors import InputError, OutputError
 from ..files import read_jsonl, require_writable, write_atomically, write_json
 from ..runs.folder import Run
 from ..schema.records import canonical
+from ..settings import Settings
 
 if TYPE_CHECKING:
     from .extractor import Extractor
 
-GROUP = 32
-"""Documents answered and written at once; fixed, so that a resumed run forms the same batches."""
+_LEAST, _BATCHES = 32, 4
+"""A group has at least so many documents, and enough for so many batches of prompts."""
+
+
+def group_size(settings: Settings) -> int:
+    """Return how many documents are answered and written at once.
+
+    It depends on the settings alone, so that a resumed run forms the same batches. Within a group
+    an answer that is complete makes room for the next one; at its end, the longest are waited for.
+    """
+    return max(_LEAST, _BATCHES * settings.eval_batch_size)
 
 
 @dataclass
@@ -55,7 +65,7 @@ def predict_lines(
     plugin = extractor.task.plugin.name
     source = iter(rows)
     for number in itertools.count():
-        group = list(itertools.islice(source, GROUP))
+        group = list(itertools.islice(source, group_size(extractor.task.settings)))
         if not group:
             return
         if number < skip:
@@ -194,16 +204,16 @@ def hash_of(parts: Iterable[object], files: Iterable[Path] = ()) -> str:
     return digest.hexdigest()
 
 
-def _whole_groups(path: Path) -> tuple[int, int]:
+def _whole_groups(path: Path, size: int) -> tuple[int, int]:
     """Return how many whole groups of lines a file begins with, and their length in bytes."""
-    groups = size = 0
+    groups = length = 0
     with path.open("rb") as stream:
         while True:
-            lines = list(itertools.islice(stream, GROUP))
-            if len(lines) < GROUP or not lines[-1].endswith(b"\n"):
-                return groups, size
+            lines = list(itertools.islice(stream, size))
+            if len(lines) < size or not lines[-1].endswith(b"\n"):
+                return groups, length
             groups += 1
-            size += sum(map(len, lines))
+            length += sum(map(len, lines))
 
 
 class PredictionFile:
@@ -226,17 +236,18 @@ class PredictionFile:
             raise OutputError(f"{path}: is a folder; name a file")
         require_writable(path.parent)
 
-    def groups_done(self, key: str) -> int:
+    def groups_done(self, key: str, size: int) -> int:
         """Return the number of whole groups of an earlier, interrupted run; cut the file there.
 
         Args:
             key: hash of all that decides the predictions; a partial file with another key is
                 discarded.
+            size: documents of a group.
         """
         try:
             begun = json.loads(self.state.read_text(encoding="utf-8"))["key"] == key
-            groups, size = _whole_groups(self.partial) if begun else (0, 0)
-            os.truncate(self.partial, size)
+            groups, length = _whole_groups(self.partial, size) if begun else (0, 0)
+            os.truncate(self.partial, length)
         except (OSError, ValueError, KeyError, TypeError):
             groups = 0
         if not groups:

@@ -14,7 +14,6 @@ from tiny_model import lines
 import fieldsmith_medical_ner
 from fieldsmith import Example, InputError, Reject
 from fieldsmith.evaluation import evaluate
-from fieldsmith.extraction.prediction_file import GROUP
 
 RASH = "{number}|t|Rash {number}.\n{number}|a|\n{number}\t0\t4\tRash\tDisease\tD1\n"
 
@@ -54,7 +53,7 @@ def test_documents_are_scored_as_they_are_read(
     held: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluate, "GROUP", 4)
+    monkeypatch.setattr(evaluate, "group_size", lambda _settings: 4)
     data = written(tmp_path / "rashes.txt", 19)
     answer = command("evaluate", run, "--data", data, "--json")
     assert answer.code == 0, answer.errors
@@ -68,11 +67,11 @@ def test_documents_are_scored_as_they_are_read(
 def test_an_evaluation_answers_as_a_prediction_does(
     run: Path, tmp_path: Path, command: Command
 ) -> None:
-    data = written(tmp_path / "rashes.txt", GROUP + 3)
+    data = written(tmp_path / "rashes.txt", 35)
     assert command("evaluate", run, "--data", data).code == 0
     predicted = command("predict", run, data).output.splitlines()
     scored = lines(run / "predictions" / "rashes.txt.jsonl")
-    assert len(scored) == GROUP + 3
+    assert len(scored) == 35
     assert all(row.pop("gold") for row in scored)
     assert scored == [json.loads(line) for line in predicted]
 

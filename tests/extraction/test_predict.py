@@ -20,9 +20,12 @@ from fieldsmith.dataset.inputs import open_inputs
 from fieldsmith.extraction import extractor as predict_module
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.extraction.postprocess import valid_together
-from fieldsmith.extraction.prediction_file import GROUP, LineCounts, key_of, predict_lines
+from fieldsmith.extraction.prediction_file import LineCounts, group_size, key_of, predict_lines
 from fieldsmith.schema.records import first_problem
+from fieldsmith.settings import Settings
 from fieldsmith.windows.merging import Merged
+
+GROUP = 32  # documents; the tiny model answers eight prompts at once
 
 TEXT = "aspirin and rash. aspirin caused rash in 12 patients. Case 7."
 
@@ -317,6 +320,11 @@ def test_python_gives_what_the_command_gives(trained: Trained, command: Command)
 
 
 # However many there are
+
+
+@pytest.mark.parametrize(("prompts", "documents"), [(1, 32), (8, 32), (64, 256)])
+def test_a_group_fills_several_batches(prompts: int, documents: int) -> None:
+    assert group_size(Settings(eval_batch_size=prompts)) == documents
 
 
 def test_documents_are_read_as_they_are_answered(trained: Trained, tmp_path: Path) -> None:

@@ -263,8 +263,9 @@ def test_it_reads_no_weights(command: Command, workplace: Workplace, without_wei
     assert memory["step"] == sum(memory[name] for name in (*terms, *rest))
     assert memory["total"] == max(memory["step"], memory["scoring"])
     assert found["toggled"]["step"] < memory["step"], "it is off under this preset"
-    epochs = 2  # of the plugin, over windows and copies
-    assert found["work"]["steps"] == -(-found["work"]["rows"] // 8) * epochs
+    epochs = 5  # of the recipe
+    batches = -(-found["work"]["rows"] // 8)
+    assert found["work"]["steps"] == -(-batches // found["accumulation"]) * epochs
     assert found["probe"] is None
     asked = planned(command, workplace, "--model", without_weights, "--probe")
     assert asked["probe"] is None
@@ -317,7 +318,7 @@ def test_what_does_not_fit_is_reported_with_what_would(
     half = next(
         c for c in small["changes"] if list(c["settings"]) == ["batch_size", "accumulation"]
     )
-    assert half["settings"] == {"batch_size": 8, "accumulation": 2}
+    assert half["settings"] == {"batch_size": 8, "accumulation": 4}
     there = planned(
         command,
         workplace,
@@ -325,7 +326,7 @@ def test_what_does_not_fit_is_reported_with_what_would(
         "--set",
         "batch_size=8",
         "--set",
-        "accumulation=2",
+        "accumulation=4",
         *chosen[4:],
     )
     assert there["memory"]["total"] == half["total"], (
@@ -355,8 +356,8 @@ def test_the_terminal_shows_every_term(
     for word in (
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",
         "workspace", "runtime", "total of a step", "total of generation", "longest batch",
-        "validation: answers to 64 prompts of up to", "does not fit", "settings that need less",
-        "batch_size=8 accumulation=2", "steps of 16 x 1", "time: not measured",
+        "validation: answers to 1 prompts of up to", "does not fit", "settings that need less",
+        "batch_size=2 accumulation=4", "steps of 4 x 2", "time: not measured",
     ):  # fmt: skip
         assert word in answer.output, word
     assert "kernels" not in answer.errors

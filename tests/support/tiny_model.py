@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, object] = {
     "batch_size": 16,
     "checkpoint_steps": 4,
     "epochs": 6,
+    "eval_batch_size": 8,  # of which predictions are written in groups of 32
     "learning_rate": 0.005,
     "logging_steps": 3,
     "lora_dropout": 0.1,  # so that the random state of a resumed training matters
