@@ -107,7 +107,8 @@ class PlainTokenizer:
         yield markup[at:]
 
     def _require_reversible(self) -> None:
-        read = self._copy.decode(self.encode(_PROBE).ids, skip_special_tokens=False)
+        ids = self.encode(_PROBE).ids
+        read = self._copy.decode(ids, skip_special_tokens=False).replace("\0", "")
         if read != _PROBE:
             at = next((i for i, (a, b) in enumerate(zip(read, _PROBE, strict=False)) if a != b), -1)
             raise SettingsError(
