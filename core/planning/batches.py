@@ -75,13 +75,14 @@ class Work:
     @staticmethod
     def count(rows: Sequence[Row], settings: Settings, device: str) -> Work:
         """Count rows, tokens and steps."""
+        sequences = _sequences(rows, settings)
         return Work(
             rows=len(rows),
             tokens=sum(len(row.input_ids) for row in rows),
             answer_tokens=sum(map(_answer_length, rows)),
             longest=max(len(row.input_ids) for row in rows),
-            lengths=len({_padded(len(row.input_ids), device) for row in rows}),
-            steps=count_steps(len(rows), settings)[1],
+            lengths=len({_padded(len(row.input_ids), device) for row in sequences}),
+            steps=count_steps(len(sequences), settings)[1],
         )
 
 
@@ -91,6 +92,7 @@ def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> Train
     It has the length of the longest rows, the answers of those with the longest answers, and the
     tags of those with the most tags.
     """
+    rows = _sequences(rows, settings)
     count = min(settings.batch_size, len(rows))
     answers = sorted(map(_answer_length, rows), reverse=True)
     tagged = sorted((len(row.tags) - row.tags.count(IGNORED) for row in rows), reverse=True)
@@ -102,6 +104,15 @@ def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> Train
         tagged=sum(tagged[:count]),
         tags=len({tag for row in rows for tag in row.tags} - {IGNORED}),
     )
+
+
+def _sequences(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
+    """Return what batches are made of."""
+    if not settings.packing:
+        return rows
+    from ..training.packing import trained_sequences  # which imports trl
+
+    return trained_sequences(rows, settings)
 
 
 def longest_prompts(rows: Sequence[Row], settings: Settings) -> PromptBatch:

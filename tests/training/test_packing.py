@@ -167,7 +167,7 @@ def test_a_mask_would_mix_rows() -> None:
 # Through the command line
 
 
-CAUSAL: dict[str, object] = {
+CAUSAL: dict[str, Any] = {
     "prefix_lm": False, "tagging_weight": 0, "gazetteer": False, "lora_dropout": 0,
     "prompt": "brief", "window": "sentences", "max_length": 400, "precision": "fp32",
     "eval_documents": 0, "batch_size": 128, "accumulation": 1, "max_steps": 2, "logging_steps": 1,
@@ -212,3 +212,11 @@ def test_steps_are_of_sequences(
     assert rows == known["counts"]["windows"]["trained"]
     assert sequences < rows / 2
     assert known["training"]["steps"] == 2 * math.ceil(sequences / 4)
+
+    order = workplace.order(tmp_path / "run", data=only_train, **changed)
+    at = order.index("--output")
+    answer = command("plan", *order[1:at], *order[at + 2 :], "--json")
+    plan = json.loads(answer.output)
+    assert plan["work"]["rows"] == rows
+    assert plan["work"]["steps"] == known["training"]["steps"]
+    assert plan["batch"]["length"] > 2 * plan["work"]["longest"]
