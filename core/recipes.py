@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from .errors import SettingsError, did_you_mean
+from .files import read_text
+
+PRESETS = Path(__file__).parent / "presets"
 
 CAUSAL = "causal"
 """Name that ``extract_settings`` gets where a recipe is used and no preset was named."""
@@ -126,3 +134,67 @@ def in_words(parameters: int) -> str:
         if parameters >= size:
             return f"{parameters / size:.{digits}f} {unit}"
     return f"{parameters / 1e3:.0f} k"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that go together.
+
+    Attributes:
+        name: what ``extract_settings`` is given, and run.json stores.
+        values: by setting name.
+        origin: where the values come from, as run.json stores it for each of them.
+    """
+
+    name: str
+    values: Mapping[str, object]
+    origin: str
+
+
+def causal_preset(parameters: int, size: str) -> Preset:
+    """Return the recipe for a causal model.
+
+    Args:
+        parameters: number of the model's parameters.
+        size: the same in words.
+    """
+    return Preset(CAUSAL, recipe(parameters), f"recipe for causal models of {size} parameters")
+
+
+def preset_files() -> list[str]:
+    """Return the names of the presets that are files in the package, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def preset_names() -> list[str]:
+    """Return the names of the shipped presets, sorted."""
+    return sorted([*preset_files(), *MODELS])
+
+
+def read_preset(name: str) -> Preset:
+    """Return a shipped preset, or that of a YAML file.
+
+    Raises:
+        SettingsError: there is no such preset, or the file is none.
+    """
+    values = model_preset(name) if name in MODELS else _read_preset_file(name)
+    return Preset(name, values, f"preset {name}")
+
+
+def _read_preset_file(name: str) -> dict[str, object]:
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        if name not in preset_names():
+            raise SettingsError(f"unknown preset {name!r}: {did_you_mean(name, preset_names())}")
+        path = PRESETS / f"{name}.yaml"
+    elif not path.is_file():
+        raise SettingsError(f"--preset {name}: no such file")
+    try:
+        loaded = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise SettingsError(f"preset {name}: not YAML: {' '.join(str(error).split())}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise SettingsError(f"preset {name}: settings are wanted, one 'name: value' a line")
+    return {str(key): value for key, value in loaded.items()}

@@ -11,19 +11,15 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from .errors import SettingsError, did_you_mean
-from .files import read_text
-from .recipes import CAUSAL, MODELS, model_preset, recipe
+from .recipes import Preset, read_preset
 
 EMBEDDED = "embedded"
 """Name of the base model that ships in the package, and of the preset that trains it."""
-
-PRESETS = Path(__file__).parent / "presets"
 
 AUTO_BATCH = ("batch_size", "auto")
 """A setting and the word for its value 0: the batch size is chosen when the rows are known."""
@@ -134,31 +130,6 @@ class Settings(  # fields of the last base come first
 
 
 @dataclass(frozen=True)
-class Preset:
-    """Settings that go together.
-
-    Attributes:
-        name: what ``extract_settings`` is given, and run.json stores.
-        values: by setting name.
-        origin: where the values come from, as run.json stores it for each of them.
-    """
-
-    name: str
-    values: Mapping[str, object]
-    origin: str
-
-
-def causal_preset(parameters: int, size: str) -> Preset:
-    """Return the recipe for a causal model.
-
-    Args:
-        parameters: number of the model's parameters.
-        size: the same in words.
-    """
-    return Preset(CAUSAL, recipe(parameters), f"recipe for causal models of {size} parameters")
-
-
-@dataclass(frozen=True)
 class Resolved:
     """Settings with the origin of each value.
 
@@ -241,45 +212,6 @@ def _embedded_alone(settings: Settings, origins: Mapping[str, str]) -> list[str]
         f"could run the result ({', '.join(taken)}); leave out --preset, which takes the recipe "
         f"for the model, or set these yourself"
     ]
-
-
-def preset_files() -> list[str]:
-    """Return the names of the presets that are files in the package, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
-def preset_names() -> list[str]:
-    """Return the names of the shipped presets, sorted."""
-    return sorted([*preset_files(), *MODELS])
-
-
-def read_preset(name: str) -> Preset:
-    """Return a shipped preset, or that of a YAML file.
-
-    Raises:
-        SettingsError: there is no such preset, or the file is none.
-    """
-    values = model_preset(name) if name in MODELS else _read_preset_file(name)
-    return Preset(name, values, f"preset {name}")
-
-
-def _read_preset_file(name: str) -> dict[str, object]:
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        if name not in preset_names():
-            raise SettingsError(f"unknown preset {name!r}: {did_you_mean(name, preset_names())}")
-        path = PRESETS / f"{name}.yaml"
-    elif not path.is_file():
-        raise SettingsError(f"--preset {name}: no such file")
-    try:
-        loaded = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"preset {name}: not YAML: {' '.join(str(error).split())}") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise SettingsError(f"preset {name}: settings are wanted, one 'name: value' a line")
-    return {str(key): value for key, value in loaded.items()}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
@@ -402,8 +334,8 @@ _BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         "must be at least 1",
     ),
     (
-        "batch_size eval_steps window_overlap lora_dropout max_steps warmup weight_decay max_grad_norm "
-        "eval_documents patience seed augment_copies tagging_weight",
+        "batch_size eval_steps window_overlap lora_dropout max_steps warmup weight_decay "
+        "max_grad_norm eval_documents patience seed augment_copies tagging_weight",
         lambda value: value >= 0,
         "must not be negative",
     ),

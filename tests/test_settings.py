@@ -15,16 +15,13 @@ from hypothesis import strategies as st
 from paths import ROOT
 
 from fieldsmith.errors import InputError, SettingsError
-from fieldsmith.recipes import MODELS, recipe
+from fieldsmith.recipes import MODELS, preset_files, preset_names, read_preset, recipe
 from fieldsmith.settings import (
     EMBEDDED,
     FORMER_NAMES,
     Resolved,
     Settings,
     parse_assignments,
-    preset_files,
-    preset_names,
-    read_preset,
     resolve,
 )
 

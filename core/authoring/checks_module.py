@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import PluginError, SchemaError
-from ..settings import EMBEDDED, preset_names
+from ..recipes import preset_names
+from ..settings import EMBEDDED
 from .plugin_under_test import PluginUnderTest, settings_under
 from .registry import check
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError
 from ..progress import say
-from ..recipes import CAUSAL, in_words
-from ..settings import EMBEDDED, Preset, Resolved, Settings, causal_preset, read_preset
+from ..recipes import CAUSAL, Preset, causal_preset, in_words, read_preset
+from ..settings import EMBEDDED, Resolved, Settings
 from .architecture import auto_class, require_supported
 from .loading import quieten, read_config
 

@@ -13,8 +13,8 @@ from transformers import LlamaConfig
 
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.fitting import choose_preset, fit_to_positions
-from fieldsmith.recipes import recipe
-from fieldsmith.settings import EMBEDDED, Resolved, causal_preset, read_preset, resolve
+from fieldsmith.recipes import causal_preset, read_preset, recipe
+from fieldsmith.settings import EMBEDDED, Resolved, resolve
 
 
 def config_folder(folder: Path, **fields: Any) -> Path:

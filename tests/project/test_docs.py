@@ -18,7 +18,8 @@ from paths import ROOT
 
 import fieldsmith
 from fieldsmith.cli import COMMANDS, cli
-from fieldsmith.settings import Settings, preset_names, resolve
+from fieldsmith.recipes import preset_names
+from fieldsmith.settings import Settings, resolve
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
 

@@ -106,7 +106,8 @@ def tokenizer_of(family: Family) -> PreTrainedTokenizerBase:
 
 def settings_of(model: Path, **chosen: object) -> Resolved:
     """Return the settings of a causal training of a tiny model."""
-    from fieldsmith.settings import Preset, resolve
+    from fieldsmith.recipes import Preset
+    from fieldsmith.settings import resolve
 
     preset = Preset("tiny", {**SETTINGS, "model": str(model)}, "preset tiny")
     return resolve(preset, "medical_ner", {}, chosen)

@@ -57,8 +57,8 @@ def embedded_recipe() -> dict[str, object]:
     """Return what the embedded model is trained with, for a model that is made like it."""
     from dataclasses import asdict
 
-    from fieldsmith.recipes import recipe
-    from fieldsmith.settings import EMBEDDED, read_preset, resolve
+    from fieldsmith.recipes import read_preset, recipe
+    from fieldsmith.settings import EMBEDDED, resolve
 
     values = asdict(resolve(EMBEDDED, "medical_ner", {}, {}).values)
     # What the recipe for causal models would set otherwise is set back to the default.

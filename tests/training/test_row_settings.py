@@ -12,7 +12,8 @@ import pytest
 from command import Command
 from tiny_model import Workplace, info, lines
 
-from fieldsmith.settings import EMBEDDED, Resolved, Settings, read_preset, resolve
+from fieldsmith.recipes import read_preset
+from fieldsmith.settings import EMBEDDED, Resolved, Settings, resolve
 from fieldsmith.training.row_settings import NO_PLANNER, NoPlanner, fit_to_rows
 from fieldsmith.windows.rows import Row
 
