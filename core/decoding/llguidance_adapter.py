@@ -5,7 +5,6 @@ The only module that imports llguidance. Its methods fail without an exception; 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ class Vocabulary:
 
         try:
             self.sliced = LLTokenizer(
-                json.dumps(tokenizer.definition), n_vocab=tokenizer.size, eos_token=list(stops)
+                tokenizer.definition, n_vocab=tokenizer.size, eos_token=list(stops)
             )
         except ValueError as error:
             raise SettingsError(

@@ -47,6 +47,8 @@ class PlainTokenizer:
     Attributes:
         name: of the tokenizer, for messages.
         size: number of token ids.
+        control: ids of the control tokens: all added tokens but those that merges make, too, such
+            as the line breaks of Gemma.
         definition: of the copy, as tokenizer.json has it. Its added tokens are the control tokens,
             under names that no text holds.
     """
@@ -67,11 +69,12 @@ class PlainTokenizer:
         self.size = max(tokenizer.get_vocab().values()) + 1
         self._original: Tokenizer = tokenizer.backend_tokenizer
         original = json.loads(self._original.to_str())
-        control = _control_tokens(original)
-        self._control = {token["id"]: token for token in control}
+        self._control = {token["id"]: token for token in _control_tokens(original)}
         self._space: _Space = _space_in_front(original)
-        self.definition = _plain(original, {token["content"] for token in control})
-        self._copy: Tokenizer = type(self._original).from_str(json.dumps(self.definition))
+        names = {token["content"] for token in self._control.values()}
+        self.control = frozenset(self._control)
+        self.definition = json.dumps(_plain(original, names))
+        self._copy: Tokenizer = type(self._original).from_str(self.definition)
         self._copy.encode_special_tokens = True
         self._require_reversible()
 
@@ -146,8 +149,7 @@ def _space_in_front(definition: _Definition) -> _Space:
 
 def _plain(definition: _Definition, control: set[str]) -> _Definition:
     """Return a definition by which any text is cut and nothing else."""
-    # JSON has to escape the new names, so that no answer can hold one. The other added tokens, such
-    # as the line breaks of Gemma, are those that merges make of the text anyway.
+    # JSON has to escape the new names, so that no answer can hold one.
     names = {name: f"\0{name}" for name in control}
     added = [
         token | {"content": names[token["content"]], "special": True, "normalized": False}
@@ -220,4 +222,4 @@ def _decoder(definition: _Definition) -> _Definition | None:
         replace = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
         decoders = [replace, {"type": "ByteFallback"}, {"type": "Fuse"}]
         return {"type": "Sequence", "decoders": decoders}
-    return definition["decoder"]
+    return _sequence("decoders", parts)

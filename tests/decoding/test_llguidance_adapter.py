@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +77,7 @@ def test_no_added_token_can_be_written_be_it_special_or_not() -> None:
 
 def test_a_tokenizer_that_llguidance_cannot_use_is_refused() -> None:
     plain = copy.copy(shipped_prompts().plain)
-    plain.definition = plain.definition | {"decoder": None}
+    plain.definition = json.dumps(json.loads(plain.definition) | {"decoder": None})
     with pytest.raises(SettingsError, match=r"core/base: no grammar can be made for its tokenizer"):
         Vocabulary(plain, [0])
 

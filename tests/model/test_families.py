@@ -113,8 +113,8 @@ def test_a_prompt_is_what_template_and_tokenizer_make_of_it(name: str) -> None:
 @kind
 def test_no_text_is_read_as_a_control_token(name: str) -> None:
     prompts = prompts_of(name)
-    control = {token["id"] for token in prompts.plain.definition["added_tokens"]}
-    names = [prompts.tokenizer.convert_ids_to_tokens(token) for token in sorted(control)]
+    control = prompts.plain.control
+    names = [str(prompts.tokenizer.convert_ids_to_tokens(token)) for token in sorted(control)]
     assert names
     for text in ["Aspirin.", "".join(names), " ".join(names), *TEXTS]:
         messages = [Message("system", text), Message("user", f"{text}!")]
@@ -134,7 +134,7 @@ def test_a_system_role_that_a_template_lacks_opens_the_users_turn() -> None:
 
 def test_mistrals_template_writes_the_system_before_the_last_turn() -> None:
     prompts = prompts_of("mistral-tekken")
-    text = prompts.tokenizer.decode(prompts.prompt(CONVERSATIONS[3], whole=True))
+    text = str(prompts.tokenizer.decode(prompts.prompt(CONVERSATIONS[3], whole=True)))
     assert "[INST]x[/INST]" in text
     assert text.endswith("[INST]Extract.\n\nAspirin </b>[/INST]")
 
