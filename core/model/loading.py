@@ -139,9 +139,12 @@ def read_config(settings: Settings) -> PretrainedConfig:
     """
     from transformers import AutoConfig
 
+    name = location(settings)
+    if Path(name).is_absolute() and not Path(name).is_dir():
+        raise SettingsError(f"model {settings.model}: no such folder")
     try:
         config: PretrainedConfig = AutoConfig.from_pretrained(
-            location(settings),
+            name,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
         )

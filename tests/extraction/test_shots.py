@@ -140,7 +140,7 @@ def test_a_template_without_a_system_role_begins_the_first_shot_with_its_text() 
     tokenizer.chat_template = ALTERNATING
     task = replace(task_of(), prompts=PromptFormat(tokenizer))
     shots = choose_shots(task, EXAMPLES, 2, ROOM)
-    written = tokenizer.decode(replace(task, shots=shots).prompt(Document("a", "Who came?")))
+    written = str(tokenizer.decode(replace(task, shots=shots).prompt(Document("a", "Who came?"))))
     turns = [turn.strip() for turn in written.split("[turn]")[1:]]
     assert [turn.partition(" ")[0] for turn in turns] == ["user", "assistant"] * 2 + ["user"]
     assert turns[0] == f"user Extract.\n\n{shots[0][0].content}"

@@ -94,8 +94,9 @@ def test_the_trainer_learns_with_the_prompt_as_a_prefix(
     rows = [Row(ids + answer, [IGNORED] * len(ids) + answer) for ids in PROMPTS[:2]]
     losses = {}
     for prefix_lm in (True, False):
-        chosen = {"model": str(workplace.model), "prefix_lm": prefix_lm, "quantize": "none"}
-        chosen |= {"precision": "fp32", "tagging_weight": 0, "gazetteer": False}
+        chosen: dict[str, object] = {"model": str(workplace.model), "prefix_lm": prefix_lm}
+        chosen |= {"precision": "fp32", "quantize": "none"}
+        chosen |= {"tagging_weight": 0, "gazetteer": False}
         settings = resolve(EMBEDDED, "any", {}, chosen).values
         trainer = build_trainer(
             tmp_path, settings, prompts, rows, rows, scorer=None, best=BestAdapter(0)
