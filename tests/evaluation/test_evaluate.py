@@ -127,9 +127,6 @@ def test_the_answer_has_the_shape_that_is_promised(
     for interval in summary["metrics"].values():
         assert list(interval) == ["value", "low", "high"]
         assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
-    # On some CPUs the rounding of the training makes a model that is always right.
-    wide = any(i["low"] < i["value"] < i["high"] for i in summary["metrics"].values())
-    assert wide or summary["score"] == 1
     assert summary["metrics"]["score"]["value"] == summary["score"]
     mean = sum(summary["metrics"][f"{name}/f1"]["value"] for name in NAMES) / 3
     assert summary["score"] == pytest.approx(mean)

@@ -64,7 +64,7 @@ def test_a_model_of_another_kind_is_refused_before_anything_is_loaded(tmp_path: 
     folder.mkdir()
     config = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(SettingsError, match="no causal language model") as refused:
+    with pytest.raises(SettingsError, match="it has an encoder") as refused:
         choose_preset(None, {"model": str(folder)})
     assert len(str(refused.value)) < 400
 
