@@ -120,7 +120,8 @@ class ForwardPass:
             parts = list(each.tokens), *_token_slots(each)
             padded.append([[*part, *part[-1:] * (width - length)] for part in parts])
         ids, *slots = torch.tensor(padded, device=self._device).unbind(1)
-        kept: int | torch.Tensor = predicted
+        # Indices, since a number makes a slice, whose logits take several times as long in bf16.
+        kept = torch.arange(width - predicted, width, device=self._device)
         if min(lengths) < width:
             indices = [[max(0, n - predicted + i) for i in range(predicted)] for n in lengths]
             kept = torch.tensor(indices, device=self._device)
