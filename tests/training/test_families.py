@@ -11,9 +11,10 @@ from tiny_model import documents, write_documents
 
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.plugins import load
+from fieldsmith.recipes import Preset
 from fieldsmith.runs.folder import Run
 from fieldsmith.runs.job import TrainingJob
-from fieldsmith.settings import Preset, resolve
+from fieldsmith.settings import resolve
 from fieldsmith.text.grounding import occurrences
 from fieldsmith.training.train import train
 
