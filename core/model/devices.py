@@ -7,6 +7,7 @@ are imported when they are used: the doctor also runs where one of them is broke
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,28 @@ if TYPE_CHECKING:
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
+_ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
+"""Variables that configure torch's allocator; all its versions since 2.6 read the first."""
+
 
 def pick_device() -> torch.device:
     """Return the device to run on: CUDA, else Apple's MPS, else the CPU."""
     import torch
 
+    _let_segments_grow()
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _let_segments_grow() -> None:
+    """Let torch extend what it holds of a GPU, unless the user has configured its allocator.
+
+    Batches are of many lengths, and of fixed blocks few would fit the next batch. torch reads the
+    variable when it first allocates on a GPU, and can do so on Linux alone.
+    """
+    if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
+        os.environ[_ALLOCATOR[0]] = "expandable_segments:True"
 
 
 def pick_precision(settings: Settings, device: torch.device | str) -> str:
