@@ -47,7 +47,7 @@ def command(
     relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
     if relaunches and resume is None and output is None:
         raise click.UsageError("--gpus needs --output, which all processes write to")
-    from ..planning.plan import MemoryPlanner
+    from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
     from ..training.distributed import is_main_process

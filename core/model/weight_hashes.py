@@ -32,9 +32,9 @@ def hash_weights(folder: Path) -> str:
     It is read from the cache where neither size nor time of a file has changed since.
     """
     files = sorted(folder.glob("*.safetensors"))
-    states = [_state(file) for file in files]
-    if sum(size for _name, size, _time in states) < _WORTH:
+    if sum(file.stat().st_size for file in files) < _WORTH:
         return _hash(files)
+    states = [_state(file) for file in files]
     key, known = str(folder.resolve()), _read()
     entry = known.pop(key, None)
     if entry is None or entry["files"] != states:

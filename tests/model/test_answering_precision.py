@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,6 +32,6 @@ def test_large_models_answer_in_bf16_where_the_precision_is_bf16(
 ) -> None:
     random_model().save_pretrained(tmp_path)
     monkeypatch.setattr(loading, "BF16_PARAMETERS", smallest)
-    chosen = {"precision": precision, "quantize": quantize, "merge": "yes"}
+    chosen: Any = {"precision": precision, "quantize": quantize, "merge": "yes"}
     model = loading.load_for_inference(Settings(model=str(tmp_path), **chosen), None)
     assert {parameter.dtype for parameter in model.parameters()} == {dtype}

@@ -14,7 +14,6 @@ from tiny_model import Workplace
 from fieldsmith.data import IGNORED
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.kv_cache import CACHE_SHARE, slot_bytes
-from fieldsmith.planning import planner
 from fieldsmith.planning.estimator import MemoryEstimator, upper_bound, usable
 from fieldsmith.planning.planner import MemoryPlanner
 from fieldsmith.settings import Settings
@@ -50,7 +49,7 @@ def test_where_nothing_is_known_the_batch_is_the_default(
     def refuse(*_: object) -> None:
         raise SettingsError("its memory cannot be planned")
 
-    monkeypatch.setattr(planner.MemoryEstimator, "memory", refuse)
+    monkeypatch.setattr(MemoryEstimator, "memory", refuse)
     assert MemoryPlanner(None, 10**12).largest_batch(settings, ROWS, 16) == 4
 
 

@@ -60,7 +60,7 @@ def plain_answer(script: Any, model: Any, adapter: Path, text: str) -> PlainAnsw
 
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
     prompt = tokenizer.apply_chat_template(
         [
             {**turn, "content": turn["content"].replace("{document}", text)}

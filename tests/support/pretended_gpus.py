@@ -15,7 +15,7 @@ def pretend_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     The device itself stays the CPU: ``use_cpu``, which would skip the choice, is taken back, and
     ACCELERATE_TORCH_DEVICE names what stands in for "cuda:0".
     """
-    choose = SFTConfig.__post_init__
+    choose: Any = SFTConfig.__post_init__
 
     def choose_among_gpus(arguments: Any) -> None:
         arguments.use_cpu = False

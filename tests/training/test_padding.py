@@ -72,9 +72,11 @@ def test_loss_and_gradients_stay_what_they_are(kind: str, attention: str) -> Non
 def test_the_kernels_that_take_no_mask_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
+    original: Any = scaled_dot_product_attention
+
     def attend(*tensors: Any, attn_mask: Any = None, **options: Any) -> Any:
         seen.append(attn_mask is None and options["is_causal"])
-        return scaled_dot_product_attention(*tensors, attn_mask=attn_mask, **options)
+        return original(*tensors, attn_mask=attn_mask, **options)
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", attend)
     adapted("Llama", "sdpa", masked=False)(**batch(), fused_lm_head=True)

@@ -23,6 +23,7 @@ from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.plugins import load
 from fieldsmith.runs.job import TrainingJob
 from fieldsmith.training.launch import start
+from fieldsmith.training.row_settings import NoPlanner
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -74,7 +75,7 @@ class Trained:
 
 def train(folder: Path, model: Path, **chosen: object) -> Trained:
     job = TrainingJob(load("medical_ner"), folder / "corpus", "tiny", settings_of(model, **chosen))
-    start(job, folder / "run", lambda _settings, _rows: 0)
+    start(job, folder / "run", NoPlanner())
     return Trained(folder)
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from fieldsmith.decoding import generate
 from fieldsmith.evaluation import evaluate
 from fieldsmith.model import kv_cache
+from fieldsmith.model.forward import ForwardPass
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_fewer_are_answered_at_once_where_memory_holds_no_more(
 ) -> None:
     rows: list[int] = []
 
-    class Watched(generate.ForwardPass):
+    class Watched(ForwardPass):
         def __init__(self, model: PreTrainedModel, count: int) -> None:
             rows.append(count)
             monkeypatch.setattr(kv_cache, "free_memory", free)  # for the next one
