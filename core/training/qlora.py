@@ -65,21 +65,12 @@ def build_trainer(
         SettingsError: the model does not load.
     """
     from datasets import Dataset
-    from transformers import PrinterCallback
 
-    from ..model.devices import pick_device
-    from ..model.loading import load_base
-    from .compiling import compile_layers
     from .packing import trained_sequences
-    from .pissa import INITIAL, start_from_singular_vectors
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
 
-    model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
-    if settings.tuning == "full":
-        train_language_model(model)
-    else:
-        check_modules(model, settings)
+    model = _load_trained(settings)
     sequences = trained_sequences(rows, settings)
     if settings.packing:
         say(
@@ -108,15 +99,44 @@ def build_trainer(
         best=best,
         **options,
     )
+    _prepare(trainer, folder, count_steps(len(sequences), settings)[1])
+    return trainer
+
+
+def _load_trained(settings: Settings) -> PreTrainedModel:
+    """Load the base model; what an adapter or full tuning will change in it is checked or set."""
+    from ..model.devices import pick_device
+    from ..model.loading import load_base
+
+    model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
+    if settings.tuning == "full":
+        train_language_model(model)
+    else:
+        check_modules(model, settings)
+    return model
+
+
+def _prepare(trainer: ExtractionTrainer, folder: Path, steps: int) -> None:
+    """Set all that is set once the trainer has adapted the model.
+
+    Args:
+        trainer: the trainer.
+        folder: where checkpoints go.
+        steps: optimiser steps of the whole training.
+    """
+    from transformers import PrinterCallback
+
+    from .compiling import compile_layers
+    from .pissa import INITIAL, start_from_singular_vectors
+
+    settings = trainer.settings
     trainer.remove_callback(PrinterCallback)
     _prepare_adapted(trainer, settings)
     if settings.lora_init == "pissa":
         trainer.initial = start_from_singular_vectors(trainer.model, folder / INITIAL)
     if settings.packing:
         _prepare_packing(trainer, settings)
-    steps = count_steps(len(sequences), settings)[1]
     compile_layers(trainer.model, settings, steps, trainer.args.device)
-    return trainer
 
 
 def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
