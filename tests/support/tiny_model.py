@@ -119,7 +119,9 @@ class Workplace:
         """Return the arguments of a training of the tiny model."""
         values = {**embedded_recipe(), **SETTINGS, **settings}
         chosen = [f"--set={name}={json.dumps(value)}" for name, value in values.items()]
-        source = ("--data", data or self.corpus, "--model", self.model)
+        # All that the preset sets is set below; with a preset the recipe is not printed.
+        model = ("--model", self.model, "--preset", "llama-3.2-3b")
+        source = ("--data", data or self.corpus, *model)
         return ("train", "--plugin", "medical_ner", *source, "--output", run, *chosen)
 
     def train(
