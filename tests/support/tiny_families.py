@@ -23,11 +23,11 @@ SETTINGS: Mapping[str, object] = {
     "attention": "sdpa",
     "batch_size": 8,
     "epochs": 1,
-    "eval_documents": 4,
+    "eval_documents": 2,
     "learning_rate": 0.004,
     "lora_rank": 8,
-    "max_new_tokens": 96,
-    "max_steps": 4,
+    "max_new_tokens": 300,
+    "max_steps": 2,
     "prompt": "brief",
     "window": "document",
 }
@@ -113,7 +113,7 @@ def settings_of(model: Path, **chosen: object) -> Resolved:
     return resolve(preset, "medical_ner", {}, chosen)
 
 
-def write_family(folder: Path, family: Family, corpus: Path, steps: int = 30) -> None:
+def write_family(folder: Path, family: Family, corpus: Path, steps: int = 40) -> None:
     """Write a model of a family that has seen what an answer looks like."""
     import torch
     import transformers

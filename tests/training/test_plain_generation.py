@@ -34,7 +34,6 @@ SMOLLM2 = "FIELDSMITH_SMOLLM2"
 HARD = (
     "\n\n  aspirin and rash.\n aspirin caused nausea.\n\n",  # templates trim, line breaks merge
     'Größe: μ-Opioid 5 µg "aspirin" \\ caused rash\tand 😀 nausea.',
-    "aspirin aspirin aspirin rash rash fever",
 )
 
 # Runs a script where no module of fieldsmith can be imported.
@@ -151,7 +150,7 @@ def check_alike(trained: Trained, asked: list[str], tolerance: float = TIE) -> l
 def test_plain_generation_gives_the_same_records(family: Trained) -> None:
     from transformers import AutoTokenizer
 
-    asked = [*texts(3), *HARD]
+    asked = [*texts(2), *HARD]
     answers = check_alike(family, asked)
     assert len(set(answers)) > len(answers) / 2  # they are no constants
     extractor, script = Extractor.load(family.run), module_of(family.adapter)
@@ -190,6 +189,12 @@ def test_plain_generation_gives_the_same_records_over_smollm2(tmp_path: Path) ->
         pytest.skip(f"{SMOLLM2} names no folder")
     write_corpus(tmp_path / "corpus")
     trained = train(
-        tmp_path, Path(model), max_steps=8, batch_size=4, learning_rate=0.001, max_new_tokens=160
+        tmp_path,
+        Path(model),
+        batch_size=4,
+        learning_rate=0.001,
+        max_new_tokens=96,
+        max_steps=8,
+        precision="fp32",  # as the script in the card computes on a CPU
     )
-    check_alike(trained, [*texts(3), *HARD])
+    check_alike(trained, [*texts(1), *HARD])
