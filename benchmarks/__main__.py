@@ -9,8 +9,8 @@ from itertools import takewhile
 from fieldsmith.errors import FieldsmithError
 
 BENCHMARKS = ("audit", "decoding", "memory_vs_plan", "startup_time", "training_speed")
-WITH_DATA = ("base_models", "quality", "seen_names", "streaming")
-"""Benchmarks that need data from elsewhere, or hours: run only if named."""
+WITH_DATA = ("base_models", "gpu", "quality", "seen_names", "streaming")
+"""Benchmarks that need data from elsewhere, a GPU, or hours: run only if named."""
 
 
 def main(arguments: list[str]) -> int:

@@ -40,7 +40,7 @@ class ModelSettings:
     """The base model and how it computes."""
 
     model: str = EMBEDDED  # "embedded", "smollm2-135m", a hub id, a folder, or a GGUF file
-    revision: str | None = None  # of a hub model: branch, tag or commit
+    revision: str | None = None  # of a hub model: branch, tag or commit; a run keeps its commit
     trust_remote_code: bool = False  # runs code of the model's repository: only if you trust it
     quantize: Literal["nf4", "none"] = "nf4"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
@@ -99,7 +99,7 @@ class TrainingSettings:
     seed: int = 42
     eval_steps: int = 0  # score every N steps; 0: after each epoch
     eval_documents: int = 100  # validation documents generated and scored each time
-    eval_batch_size: int = 32  # prompts generated at once
+    eval_batch_size: int = 32  # prompts generated at once, at most; fewer if memory is short
     patience: int = 3  # stop after scoring so often without a better score; 0: never
     checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too
     logging_steps: int = 10
