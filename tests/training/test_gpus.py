@@ -54,7 +54,9 @@ def test_an_adapter_learns_in_fp16(quantize: Any, tmp_path: Path) -> None:
     )
     prompts = PromptFormat(load_tokenizer(settings))
     rows = [Row([*range(5, 40 + n)], [IGNORED] * 15 + [*range(20, 40 + n)]) for n in range(4)]
-    trainer = build_trainer(tmp_path, settings, prompts, rows, [], scorer=None, best=BestAdapter(0))
+    trainer: Any = build_trainer(
+        tmp_path, settings, prompts, rows, [], scorer=None, best=BestAdapter(0)
+    )
     model: Any = trainer.model
     batch = trainer.data_collator([asdict(row) for row in rows])
     learned = [p for p in model.parameters() if p.requires_grad]
