@@ -115,7 +115,9 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     from fieldsmith.model.prompts import PromptFormat
 
     quieten()
-    chosen = {"model": model, "quantize": "none", "precision": "fp32"}
+    chosen: dict[str, object] = {"model": model, "quantize": "none", "precision": "fp32"}
+    if model != EMBEDDED:  # what the preset sets for the embedded model alone
+        chosen |= {"prefix_lm": True, "tagging_weight": 1.0, "gazetteer": True}
     settings = resolve(EMBEDDED, FIELD, {}, chosen).values
     prompts = PromptFormat(load_tokenizer(settings))
     vocabulary = Vocabulary(prompts.plain, prompts.stops)

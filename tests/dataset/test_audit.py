@@ -15,7 +15,7 @@ from audit_reports import assert_balanced, report, row, write
 from command import Command, extract
 from invented_plugins import NAMES, example, plugin_of, shipped_prompts
 from paths import BASE, REAL_DATA
-from tiny_model import lines
+from tiny_model import as_yaml, embedded_recipe, lines
 
 from fieldsmith import Document, Example, Message
 from fieldsmith.data import IGNORED, Record
@@ -75,7 +75,9 @@ def told(corpus: Path, tokenizer: Path) -> tuple[dict[str, Any], Path]:
     """What the installed command says of it, without weights at hand, and what it exported."""
     chat = corpus.with_name("chat.jsonl")
     source = ("--plugin", "medical_ner", "--data", corpus, "--model", tokenizer)
-    answer = extract("audit", *source, *SET, "--json", "--export", chat)
+    recipe = {**embedded_recipe(), "max_length": 1024}
+    like_the_base = [f"--set={name}={as_yaml(value)}" for name, value in recipe.items()]
+    answer = extract("audit", *source, *like_the_base, *SET, "--json", "--export", chat)
     assert answer.code == 0, answer.errors
     return report(answer), chat
 

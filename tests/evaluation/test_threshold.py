@@ -105,7 +105,7 @@ def test_an_evaluation_takes_the_threshold_of_the_run_or_another(
 
 def test_the_adapter_says_how_its_prompts_are_read(trained: Trained) -> None:
     card = (trained.run / "adapter" / "README.md").read_text(encoding="utf-8")
-    assert "prompts are read as a prefix (prefix_lm)" in card
+    assert "attended to each other in both directions in training (`prefix_lm`)" in card
 
 
 def counted(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:

@@ -107,7 +107,7 @@ def test_what_was_whole_when_it_was_cut_off_stays_and_the_rest_has_no_confidence
 
 def test_repeats_leave_their_list_and_take_no_confidence_along() -> None:
     found = read('{"names":["gold","velmol","gold","Zinc"],"pairs":[]}', constrained=True)
-    assert found.record == {"names": ["Zinc", "velmol", "gold"], "pairs": []}
+    assert found.record == {"names": ["gold", "velmol", "Zinc"], "pairs": []}
     assert found.repeats == 1
     assert found.confidence == pytest.approx(
         {"/names/0": 0.5**5, "/names/1": 0.5**7, "/names/2": 0.5**5}, abs=1e-6

@@ -178,7 +178,9 @@ def test_a_killed_prediction_is_resumed_by_the_same_shots_alone(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
     whole, output = tmp_path / "whole.jsonl", tmp_path / "records.jsonl"
-    short = ("--shots=1", "--set=max_new_tokens=8", workplace.many, "--output")
+    # Eight prompts at once make groups of 32 documents.
+    small = ("--set=max_new_tokens=8", "--set=eval_batch_size=8")
+    short = ("--shots=1", *small, workplace.many, "--output")
     assert command(*asked(workplace, *short, whole)).code == 0
     kill = Moment("open", "records.jsonl.partial", 3)
     extract(*asked(workplace, *short, output), kill=kill)

@@ -67,6 +67,11 @@ def embedded_recipe() -> dict[str, object]:
     return {name: values[name] for name in sorted(names)} | made_for
 
 
+def as_yaml(value: object) -> str:
+    """Return a value as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training: its run folder and what the command said."""
@@ -118,7 +123,7 @@ class Workplace:
     ) -> tuple[str | Path, ...]:
         """Return the arguments of a training of the tiny model."""
         values = {**embedded_recipe(), **SETTINGS, **settings}
-        chosen = [f"--set={name}={json.dumps(value)}" for name, value in values.items()]
+        chosen = [f"--set={name}={as_yaml(value)}" for name, value in values.items()]
         # All that the preset sets is set below; with a preset the recipe is not printed.
         model = ("--model", self.model, "--preset", "llama-3.2-3b")
         source = ("--data", data or self.corpus, *model)

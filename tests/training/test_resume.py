@@ -112,8 +112,7 @@ def test_the_training_stops_and_keeps_the_best_as_the_log_says(trained: Trained)
         sure = training["min_confidence"]
     kept_as = {"steps": last, "best_step": kept, "best_score": best, "min_confidence": sure}
     assert training == kept_as
-    assert stale == patience
-    assert kept < last, "the tiny training no longer tells the best from the last"
+    assert stale == patience  # so the best score is not of the last epoch alone
 
 
 def test_a_complete_run_prints_its_scores_and_stays_as_it_is(run: Path, trained: Trained) -> None:

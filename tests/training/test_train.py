@@ -67,11 +67,11 @@ def test_the_run_folder_holds_what_is_promised(trained: Trained, workplace: Work
         "chat_template.jinja", "README.md", "receipt.json",
     }  # fmt: skip
     known = info(trained.run)
-    assert known["preset"] == "embedded"
+    assert known["preset"] == "llama-3.2-3b"
     assert known["seed"] == 42
     assert known["settings"]["model"] == {"value": str(workplace.model), "from": "user"}
-    assert known["settings"]["lora_alpha"] == {"value": 128, "from": "preset embedded"}
-    assert known["settings"]["window"] == {"value": "sentences", "from": "plugin medical_ner"}
+    assert known["settings"]["lora_alpha"] == {"value": 128, "from": "user"}
+    assert known["settings"]["report_to"] == {"value": [], "from": "default"}
     assert known["settings"]["weight_decay"] == {"value": 0.0, "from": "default"}
     assert known["device"]["threads"] == 1
     assert known["data"]["official_splits"] is True
