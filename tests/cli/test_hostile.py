@@ -209,9 +209,8 @@ def test_a_name_or_value_that_there_is_not(
     workplace: Workplace, tmp_path: Path, command: Command, changes: list[str], said: str
 ) -> None:
     order = list(workplace.order(tmp_path / "run", max_steps=1))
-    option, value = changes
-    if option == "--plugin":  # which may be given once
-        order[order.index(option) + 1] = value
+    if changes[0] == "--plugin":  # which may be given once
+        order[order.index("--plugin") + 1] = changes[1]
     else:
         order += changes
     answer = command(*order)
