@@ -14,6 +14,7 @@ from .data import Counts, Document, Example, Mentions, Message, Prediction, Reco
 from .errors import InputError, UnknownFormatError
 from .files import files_in, read_text, split_of
 from .hookspecs import hookimpl
+from .recipes import SMALL_PRESETS
 
 if TYPE_CHECKING:
     from .dataset.loading import jsonl_examples
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MATCHINGS",
+    "SMALL_PRESETS",
     "Counts",
     "Document",
     "Example",

@@ -108,7 +108,9 @@ def extract_settings(preset: str) -> dict[str, object]:
     are cut into windows, how long these are, which metric names make up ``score``.
 
     Args:
-        preset: the name of the preset in use ("embedded", "llama-3.2-3b", …).
+        preset: the name of the preset in use ("embedded", "llama-3.2-3b", …). Without one, a model
+            that is named gets "causal", or "causal-small" under half a billion parameters;
+            ``fieldsmith.SMALL_PRESETS`` holds all names for models of that size.
     """
 
 

@@ -17,8 +17,8 @@ from .files import read_text
 
 PRESETS = Path(__file__).parent / "presets"
 
-CAUSAL = "causal"
-"""Name that ``extract_settings`` gets where a recipe is used and no preset was named."""
+CAUSAL, CAUSAL_SMALL = "causal", "causal-small"
+"""Names that ``extract_settings`` gets where a recipe is used and no preset was named."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ SIZES = (
     SizeClass(6e9, 2e-4, 16, 3, 4, 4, 32, activation_checkpointing=True),
     SizeClass(float("inf"), 2e-4, 16, 3, 2, 8, 16, activation_checkpointing=True),
 )
-"""The size classes, ascending."""
+"""The size classes, ascending. The first one is small: see ``SMALL_PRESETS``."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ MODELS: Mapping[str, KnownModel] = {
 }
 """Presets that consist of a model and the recipe for its size. Llama 3.2 3B and Llama 3.1 8B have
 files of their own, which reproduce published set-ups."""
+
+
+SMALL_PRESETS = frozenset(
+    {
+        CAUSAL_SMALL,
+        *(name for name, known in MODELS.items() if known.parameters < SIZES[0].parameters),
+    }
+)
+"""Presets for pretrained models that a CPU can train, under half a billion parameters. A plugin may
+give them shorter windows than large models, whose rows would take too long."""
 
 
 def recipe(parameters: float) -> dict[str, object]:
@@ -158,7 +168,8 @@ def causal_preset(parameters: int, size: str) -> Preset:
         parameters: number of the model's parameters.
         size: the same in words.
     """
-    return Preset(CAUSAL, recipe(parameters), f"recipe for causal models of {size} parameters")
+    name = CAUSAL_SMALL if parameters < SIZES[0].parameters else CAUSAL
+    return Preset(name, recipe(parameters), f"recipe for causal models of {size} parameters")
 
 
 def preset_files() -> list[str]:

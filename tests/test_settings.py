@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from paths import ROOT
 
 from fieldsmith.errors import InputError, SettingsError
-from fieldsmith.recipes import MODELS, preset_files, preset_names, read_preset, recipe
+from fieldsmith.plugins import load
+from fieldsmith.recipes import (
+    CAUSAL_SMALL,
+    MODELS,
+    SMALL_PRESETS,
+    causal_preset,
+    preset_files,
+    preset_names,
+    read_preset,
+    recipe,
+)
 from fieldsmith.settings import (
     EMBEDDED,
     FORMER_NAMES,
@@ -67,6 +77,22 @@ def test_run_json_gives_back_the_settings_and_their_origins() -> None:
     stored = json.loads(json.dumps(found.as_json()))
     assert stored["merge"] == {"value": "no", "from": "user"}
     assert Resolved.from_json(stored) == found
+
+
+def test_small_presets_are_those_of_models_that_a_cpu_can_train() -> None:
+    assert {CAUSAL_SMALL, "gemma-3-270m", "smollm2-135m"} == SMALL_PRESETS
+    assert causal_preset(499_999_999, "500 M").name in SMALL_PRESETS
+    assert causal_preset(500_000_000, "500 M").name not in SMALL_PRESETS
+
+
+@pytest.mark.parametrize("domain", ["arxiv_metadata", "dcat_datasets", "medical_ner", "news_json"])
+@pytest.mark.parametrize("preset", sorted(SMALL_PRESETS))
+def test_a_small_model_reads_no_more_at_once_than_a_large_one(preset: str, domain: str) -> None:
+    small, large = load(domain).settings(preset), load(domain).settings("qwen3-4b")
+    rows = Settings()
+    for name in ("window_size", "max_length", "batch_size", "epochs"):
+        default = getattr(rows, name)
+        assert small.get(name, default) <= large.get(name, default)
 
 
 @pytest.mark.parametrize("preset", preset_names())

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import PluginError, SchemaError
-from ..recipes import preset_names
-from ..settings import EMBEDDED
+from ..recipes import causal_preset, in_words, preset_names, read_preset
+from ..settings import EMBEDDED, resolve
 from .plugin_under_test import PluginUnderTest, settings_under
 from .registry import check
 
@@ -62,8 +62,9 @@ def check_imports_fieldsmith_alone(tested: PluginUnderTest) -> str:
 @check
 def check_settings_are_known(tested: PluginUnderTest) -> str:
     """extract_settings returns known settings with valid values under every preset."""
-    for preset in preset_names():
-        settings_under(preset, tested.plugin)
+    recipes = (causal_preset(int(size), in_words(int(size))) for size in (1e8, 1e9))
+    for preset in (*map(read_preset, preset_names()), *recipes):
+        resolve(preset, tested.plugin.name, tested.plugin.settings(preset.name), {})
     settings = settings_under(EMBEDDED, tested.plugin)
     own = tested.plugin.settings(EMBEDDED)
     values = ", ".join(f"{name}={getattr(settings, name)}" for name in own)

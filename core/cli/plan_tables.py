@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..planning.memory import Memory
     from ..planning.plan import Plan
+    from ..settings import Settings
 
 
 def print_plan(plan: Plan) -> None:
@@ -23,7 +24,7 @@ def print_plan(plan: Plan) -> None:
         f"{plan.model}: {memory.parameters:,} parameters, {memory.trainable:,} trained, "
         f"{plan.precision} on {plan.device}"
     )
-    console().print(_components(memory))
+    console().print(_components(memory, settings))
     now, other = ("on", "off") if settings.activation_checkpointing else ("off", "on")
     click.echo(
         f"longest batch: {batch.rows} rows of {batch.length} tokens; activation checkpointing "
@@ -49,15 +50,16 @@ def print_plan(plan: Plan) -> None:
         click.echo(printable(issue.line))
 
 
-def _components(memory: Memory) -> Table:
+def _components(memory: Memory, settings: Settings) -> Table:
+    trained = "adapter" if settings.tuning == "adapter" else "trained weights"
     made = table("peak memory", "", "MiB", " ", text=(" ",))
     for label, size, what in (
         ("weights in 4 bit", memory.quantized, "half a byte each"),
         ("quantisation constants", memory.constants, "about an eighth of a bit per weight"),
         ("unquantised weights", memory.plain, "embeddings, norms, head"),
-        ("adapter", memory.adapter, "float32"),
-        ("gradients", memory.gradients, "of the adapter"),
-        ("optimiser", memory.optimizer, "of the adapter"),
+        (trained, memory.adapter, "float32"),
+        ("gradients", memory.gradients, f"of the {trained}"),
+        ("optimiser", memory.optimizer, f"of the {trained}"),
         ("activations", memory.activations, "kept for the backward pass"),
         ("workspace", memory.working, "temporary tensors at the peak"),
         ("mapped file", memory.mapped, "the model's; Linux drops it when memory is short"),

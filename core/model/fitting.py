@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError
 from ..progress import say
-from ..recipes import CAUSAL, Preset, causal_preset, in_words, read_preset
+from ..recipes import CAUSAL, CAUSAL_SMALL, Preset, causal_preset, in_words, read_preset
 from ..settings import EMBEDDED, Resolved, Settings
 from .architecture import auto_class, require_supported
 from .loading import quieten, read_config
@@ -43,7 +43,7 @@ def choose_preset(named: str | None, chosen: Mapping[str, object]) -> Preset:
 
 def say_recipe(preset: Preset) -> None:
     """Say which recipe a training takes, if it follows from the model."""
-    if preset.name == CAUSAL:
+    if preset.name in {CAUSAL, CAUSAL_SMALL}:
         values = preset.values
         say(
             f"settings: {preset.origin} (rank {values['lora_rank']}, learning rate "

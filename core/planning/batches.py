@@ -9,6 +9,7 @@ from typing import Literal
 from ..data import IGNORED
 from ..settings import Settings
 from ..training.qlora import pad_multiple
+from ..training.row_settings import sequences_of
 from ..training.schedule import count_steps
 from ..windows.rows import Row
 
@@ -75,7 +76,7 @@ class Work:
     @staticmethod
     def count(rows: Sequence[Row], settings: Settings, device: str) -> Work:
         """Count rows, tokens and steps."""
-        sequences = _sequences(rows, settings)
+        sequences = sequences_of(rows, settings)
         return Work(
             rows=len(rows),
             tokens=sum(len(row.input_ids) for row in rows),
@@ -92,7 +93,7 @@ def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> Train
     It has the length of the longest rows, the answers of those with the longest answers, and the
     tags of those with the most tags.
     """
-    rows = _sequences(rows, settings)
+    rows = sequences_of(rows, settings)
     count = min(settings.batch_size, len(rows))
     answers = sorted(map(_answer_length, rows), reverse=True)
     tagged = sorted((len(row.tags) - row.tags.count(IGNORED) for row in rows), reverse=True)
@@ -104,15 +105,6 @@ def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> Train
         tagged=sum(tagged[:count]),
         tags=len({tag for row in rows for tag in row.tags} - {IGNORED}),
     )
-
-
-def _sequences(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
-    """Return what batches are made of."""
-    if not settings.packing:
-        return rows
-    from ..training.packing import trained_sequences  # which imports trl
-
-    return trained_sequences(rows, settings)
 
 
 def longest_prompts(rows: Sequence[Row], settings: Settings) -> PromptBatch:

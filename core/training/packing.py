@@ -39,8 +39,8 @@ class PackedRow(Row):
     seq_lengths: list[int] = field(default_factory=list)
 
 
-def trained_sequences(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
-    """Return what batches are made of: the rows, or with ``packing`` sequences of them.
+def pack(rows: Sequence[Row], settings: Settings) -> Sequence[PackedRow]:
+    """Return sequences of rows.
 
     A row is in exactly one sequence, as a whole. The sequences are the same in each epoch, in
     another order: best-fit decreasing depends on the lengths, which are the same, too. Rows of
@@ -50,8 +50,6 @@ def trained_sequences(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
         rows: at most ``max_length`` tokens each, as ``build_rows`` makes them.
         settings: ``max_length`` bounds the sequences, too.
     """
-    if not settings.packing:
-        return rows
     from datasets import Dataset
 
     generator = torch.Generator().manual_seed(settings.seed)

@@ -14,6 +14,7 @@ from ..model.prompts import PromptFormat
 from ..progress import say
 from ..settings import Settings
 from ..windows.rows import Row
+from .row_settings import sequences_of
 from .schedule import count_steps
 
 if TYPE_CHECKING:
@@ -66,12 +67,11 @@ def build_trainer(
     """
     from datasets import Dataset
 
-    from .packing import trained_sequences
     from .sampler import LengthGroupedSampler
     from .trainer import ExtractionTrainer
 
     model = _load_trained(settings)
-    sequences = trained_sequences(rows, settings)
+    sequences = sequences_of(rows, settings)
     if settings.packing:
         say(
             f"packing: {len(rows)} rows in {len(sequences)} sequences of at most "

@@ -56,13 +56,24 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     """
     resolved = agreed(_with_batch(resolved, rows, planner))
     settings = resolved.values
-    _, steps = count_steps(len(rows), settings)
+    if settings.warmup < 1:
+        return resolved
+    _, steps = count_steps(len(sequences_of(rows, settings)), settings)
     # Of a warm-up in steps a preset cannot know how many there are; a user can.
     most = steps if resolved.origins["warmup"] == "user" else steps // 10
-    if settings.warmup < 1 or settings.warmup <= most:
+    if settings.warmup <= most:
         return resolved
     say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
     return _changed(resolved, warmup=steps // 10)
+
+
+def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
+    """Return what batches are made of: the rows, or with ``packing`` sequences of them."""
+    if not settings.packing:
+        return rows
+    from .packing import pack  # which imports trl
+
+    return pack(rows, settings)
 
 
 def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:

@@ -88,17 +88,19 @@ def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> 
 
 @hookimpl
 def extract_settings(preset: str) -> dict[str, object]:
-    """Use token windows for the small embedded model, whole documents for large models.
+    """Use token windows for small models, whole documents for large ones.
 
     The windows are long, because a small model learns to answer nothing from windows without a
     dataset. Rows of this length take half the time with sdpa on a CPU; batches are small because
     there are few rows.
     """
     score = {"score": ["datasets", "values"]}
+    windows = {"window": "tokens", "window_size": 640, "window_overlap": 32, "max_length": 2048}
+    windows |= {"max_new_tokens": 768, "eval_batch_size": 16}
     if preset == "embedded":
-        window = {"window": "tokens", "window_size": 640, "window_overlap": 32}
-        rows = {"attention": "sdpa", "batch_size": 4, "eval_batch_size": 16, "epochs": 3}
-        return {**window, **rows, "max_length": 2048, "max_new_tokens": 768, **score}
+        return {**windows, "attention": "sdpa", "batch_size": 4, "epochs": 3, **score}
+    if preset in fieldsmith.SMALL_PRESETS:
+        return {**windows, "batch_size": 2, "accumulation": 4, "epochs": 2, **score}
     if preset == "llama-3.2-3b-30k":  # whole papers: keep the max_length of the preset
         return {"window": "document", "max_new_tokens": 3072, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}

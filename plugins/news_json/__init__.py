@@ -95,15 +95,16 @@ def extract_metric(example: Example, prediction: Prediction, schema: Schema) -> 
 def extract_settings(preset: str) -> dict[str, object]:
     """Use token windows: large ones, which most pages fit, for large models, else small ones."""
     score = list(metric.SCORE)
-    if preset != "embedded":
+    if preset != "embedded" and preset not in fieldsmith.SMALL_PRESETS:
         room = {"window_size": 3072, "window_overlap": 256, "max_length": 4096}
         return {"window": "tokens", **room, "score": score}
     # Most values are in the first 1,200 tokens, and a small model learns to answer nothing from
     # windows without values. Rows of this length take half the time with sdpa on a CPU, in small
     # batches.
-    window = {"window": "tokens", "window_size": 1200, "window_overlap": 64}
-    rows = {"attention": "sdpa", "batch_size": 2, "eval_batch_size": 16}
-    return {**window, **rows, "max_length": 2048, "max_new_tokens": 512, "score": score}
+    room = {"window_size": 1200, "window_overlap": 64, "max_length": 2048, "max_new_tokens": 512}
+    rows: dict[str, object] = {"batch_size": 2, "eval_batch_size": 16}
+    rows |= {"attention": "sdpa"} if preset == "embedded" else {"accumulation": 2, "epochs": 2}
+    return {"window": "tokens", **room, **rows, "score": score}
 
 
 @hookimpl

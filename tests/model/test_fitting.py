@@ -104,7 +104,7 @@ def test_plan_shows_the_causal_recipe_and_where_it_is_from(workplace: Workplace)
     assert "settings: recipe for causal models of " in answer.errors
     plan = json.loads(answer.output)
     settings = plan["settings"]
-    assert plan["preset"] == "causal"
+    assert plan["preset"] == "causal-small"
     assert not settings["prefix_lm"]["value"]
     assert settings["tagging_weight"]["value"] == 0
     assert settings["learning_rate"]["from"].startswith("recipe for causal models of ")

@@ -27,9 +27,10 @@ from fieldsmith.settings import Settings
 from fieldsmith.training.packing import (
     PackingCollator,
     check_isolation,
+    pack,
     packing_collator,
-    trained_sequences,
 )
+from fieldsmith.training.row_settings import sequences_of
 from fieldsmith.windows.rows import Row
 
 PACKING = Settings(packing=True, max_length=100, max_new_tokens=20)
@@ -65,7 +66,7 @@ def as_key(row: Row) -> str:
 
 def test_every_row_is_in_one_sequence_as_a_whole() -> None:
     given = [*rows(200, 90), *rows(3, 90)[:2] * 2]  # some rows twice
-    packed = trained_sequences(given, PACKING)
+    packed = pack(given, PACKING)
     assert Counter(map(as_key, unpacked(packed))) == Counter(map(as_key, given))
     lengths = [len(sequence.input_ids) for sequence in packed]
     assert max(lengths) <= PACKING.max_length
@@ -74,10 +75,10 @@ def test_every_row_is_in_one_sequence_as_a_whole() -> None:
 
 def test_the_seed_decides_what_is_packed_together() -> None:
     given = rows(40, 30)
-    packed = trained_sequences(given, PACKING)
-    assert trained_sequences(given, PACKING) == packed
-    assert trained_sequences(given, Settings(packing=True, max_length=100, seed=1)) != packed
-    assert trained_sequences(given, Settings()) is given
+    packed = pack(given, PACKING)
+    assert pack(given, PACKING) == packed
+    assert pack(given, Settings(packing=True, max_length=100, seed=1)) != packed
+    assert sequences_of(given, Settings()) is given
 
 
 # Loss and gradients
@@ -107,7 +108,7 @@ def test_rows_teach_packed_what_they_teach_alone(kind: str, attention: str) -> N
     trl_utils.add_fused_lm_head(model, outputs=("log_probs", "is_top1"))
     given = rows(9, 40)
     given[0] = Row(given[0].input_ids, list(given[0].input_ids))  # a label on the first token, too
-    packed = trained_sequences(given, PACKING)
+    packed = pack(given, PACKING)
     assert 1 < len(packed) < len(given)
     alone = [
         {"input_ids": torch.tensor([row.input_ids]), "labels": torch.tensor([row.labels])}
@@ -131,7 +132,7 @@ def test_rows_teach_packed_what_they_teach_alone(kind: str, attention: str) -> N
 
 
 def test_flash_attention_is_told_where_rows_begin() -> None:
-    packed = trained_sequences(rows(9, 40), PACKING)
+    packed = pack(rows(9, 40), PACKING)
     collator = PackingCollator(pad_token_id=0, padding_free=True)
     batch = collator([vars(sequence) for sequence in packed])
     assert "attention_mask" not in batch

@@ -80,6 +80,7 @@ def test_a_batch_that_is_set_stays() -> None:
         ({"warmup": 40}, 512, 40),  # the user knows the rows
         ({"warmup": 97}, 512, 9),
         ({}, 3, 0),
+        ({"packing": True}, 8192, 0),  # two tokens a row: three steps, of sequences
     ],
 )
 def test_the_rate_falls_after_a_warm_up_of_a_tenth_at_most(
