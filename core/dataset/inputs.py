@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from ..data import Document, Example, Reject
-from ..errors import InputError, UnknownFormatError
+from ..errors import InputError, UnknownFormatError, shortened
 from ..files import decode, files_in, parse_line, read_text, readable
 from ..plugins import Plugin
 from ..schema.records import canonical
-from .loading import as_encodable, data_files, example_of_row, is_core_jsonl, read_core_jsonl
+from .loading import as_encodable, example_of_row, is_core_jsonl, read_core_jsonl
+from .passed_over import is_about_data, say_what_is_passed_over
 
-_PLAIN_TEXT = {".txt", ".text", ""}
+_PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,42 @@ def open_inputs(plugin: Plugin, names: Sequence[str]) -> Iterator[Inputs]:
     the context lasts.
 
     Raises:
-        InputError: a missing path, a named file that cannot be read, or no document at all.
+        InputError: a missing path, a named file that cannot be read, no document at all, or two
+            documents with one id.
     """
     with ExitStack() as stack:
         stdin = stack.enter_context(_copied_stdin()) if "-" in names else None
         digest, count = hashlib.sha256(), 0
-        for row in read_inputs(plugin, names, stdin):
+        taken: dict[bytes, str] = {}
+        for file, row in _rows_by_file(plugin, names, stdin):
             digest.update(_row_bytes(row))
             count += 1
+            _require_new_id(row, file, taken)
         if not count:
             raise InputError(f"{' '.join(names)}: no document in it")
+        for name in names:
+            if name != "-" and Path(name).is_dir():
+                say_what_is_passed_over(Path(name))
         yield Inputs(plugin, names, stdin, count, digest.hexdigest())
+
+
+def _require_new_id(row: Document | Reject, file: str, taken: dict[bytes, str]) -> None:
+    """Refuse an id that came before: what is predicted could not be told apart.
+
+    Args:
+        row: the row.
+        file: where it is from, for the message.
+        taken: hash of each id before -> its file; the id of this row is added.
+    """
+    document_id = row.id or row.place if isinstance(row, Reject) else row.id
+    key = hashlib.blake2b(document_id.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    if key in taken:
+        where = f"{taken[key]} and {file}" if taken[key] != file else f"{file}, twice"
+        raise InputError(
+            f"{where}: both have a document with the id {shortened(document_id)}; give each an "
+            "id of its own, or predict them into files of their own"
+        )
+    taken[key] = file
 
 
 def _row_bytes(row: Document | Reject) -> bytes:
@@ -95,7 +123,8 @@ def read_inputs(
 
     A row that a loader rejects, or a file of a folder that cannot be read, becomes a reject, so
     that every document has its line in the output. In a folder, files that only describe its data
-    (``.md``, ``.yaml``, …) are skipped.
+    (a readme, ``.yaml``, …) are skipped. A document that is a whole file has the file's path below
+    the input as its id, and a longer one if two inputs have a file of that path.
 
     Args:
         plugin: its loader reads what is neither JSONL nor plain text.
@@ -106,26 +135,55 @@ def read_inputs(
     Raises:
         InputError: a missing path, or a named file that cannot be read.
     """
+    for _file, row in _rows_by_file(plugin, inputs, stdin):
+        yield row
+
+
+def _rows_by_file(
+    plugin: Plugin, inputs: Iterable[str], stdin: IO[bytes] | None
+) -> Iterator[tuple[str, Document | Reject]]:
+    """Yield each row with the file that it is from."""
+    inputs = list(inputs)
+    names = _unique_names([Path(name) for name in inputs if name != "-"])
     for name in inputs:
         source = Path(name)
         if name == "-":
             with _copied_stdin() if stdin is None else nullcontext(stdin) as stream:
-                yield from _stdin_documents(stream)
-        elif (files := files_in(source)) == [source]:
-            yield from _file_documents(plugin, source, source.name)
-        else:
-            yield from _folder_documents(plugin, source, files)
+                for row in _stdin_documents(stream):
+                    yield "standard input", row
+            continue
+        is_alone = not source.is_dir()
+        for file in files_in(source):
+            if is_alone:
+                rows = _file_documents(plugin, file, names[file])
+            elif is_about_data(file):
+                continue
+            else:
+                rows = _documents_or_reject(plugin, file, names[file])
+            for row in rows:
+                yield readable(str(file)), row
 
 
-def _folder_documents(
-    plugin: Plugin, folder: Path, files: Iterable[Path]
-) -> Iterator[Document | Reject]:
-    for file in data_files(files):
-        name = readable(file.relative_to(folder).as_posix())
-        try:
-            yield from _file_documents(plugin, file, name)
-        except InputError as error:
-            yield Reject(name, "", str(error), name)
+def _unique_names(sources: Iterable[Path]) -> dict[Path, str]:
+    """Return a name for each file: its path below its input, or, of several, below all of them."""
+    short = {
+        file: file.name if file == source else file.relative_to(source).as_posix()
+        for source in sources
+        for file in files_in(source)
+    }
+    times = Counter(short.values())
+    alike = {file: os.path.abspath(file) for file, name in short.items() if times[name] > 1}
+    if len(set(alike.values())) > 1:
+        above = os.path.commonpath([os.path.dirname(path) for path in alike.values()])
+        short |= {file: Path(path).relative_to(above).as_posix() for file, path in alike.items()}
+    return {file: readable(name) for file, name in short.items()}
+
+
+def _documents_or_reject(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
+    try:
+        yield from _file_documents(plugin, file, name)
+    except InputError as error:
+        yield Reject(name, "", str(error), name)
 
 
 def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
@@ -139,8 +197,10 @@ def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document 
         return
     if first is None:
         raise InputError(f"{name}: no document in it")
-    for row in map(as_encodable, itertools.chain([first], rows)):
-        yield row.document if isinstance(row, Example) else row
+    for each in map(as_encodable, itertools.chain([first], rows)):
+        row = each.document if isinstance(each, Example) else each
+        # A loader that is given a file alone cannot know the folder above it.
+        yield replace(row, id=name) if row.id == readable(file.name) else row
 
 
 def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:

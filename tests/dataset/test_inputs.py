@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from invented_plugins import NAMES, example, plugin_of
 from name_lists import PLUGIN, ROW, write
 
-from fieldsmith import Document, InputError, Reject
-from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError
+from fieldsmith.dataset.inputs import open_inputs, read_inputs
 from fieldsmith.dataset.loading import text_id
 from fieldsmith.plugins import Plugin
 
@@ -150,3 +151,97 @@ def test_standard_input_that_cannot_be_read(
     with pytest.raises(InputError) as refusal:
         read_stdin(monkeypatch, data)
     assert reason in str(refusal.value)
+
+
+# Ids by path
+
+
+@pytest.mark.parametrize("ending", ["txt", "md", "own"])
+@pytest.mark.parametrize("named", ["files", "folders", "mixed"])
+def test_files_of_one_name_get_ids_by_their_paths(tmp_path: Path, named: str, ending: str) -> None:
+    def by_name(source: Path | None) -> list[Example]:
+        assert source is not None
+        if source.suffix != ".own":
+            raise UnknownFormatError("not ours")
+        return [Example(Document(source.name, source.read_text()))]
+
+    one, other = (tmp_path / name / f"report.{ending}" for name in ("a", "b"))
+    for file in (one, other):
+        file.parent.mkdir()
+        file.write_text(f"Text of {file.parent.name}.")
+    chosen = {
+        "files": [one, other],
+        "folders": [one.parent, other.parent],
+        "mixed": [one, other.parent],
+    }
+    plugin = plugin_of(NAMES, load=by_name)
+    for sources in (chosen[named], [tmp_path]):
+        with open_inputs(plugin, [str(source) for source in sources]) as rows:
+            assert [(row.id, row.text) for row in rows if isinstance(row, Document)] == [
+                (f"a/report.{ending}", "Text of a."),
+                (f"b/report.{ending}", "Text of b."),
+            ]
+
+
+def test_a_name_that_no_other_file_has_stays_the_id(tmp_path: Path) -> None:
+    for name in ("a/x.txt", "b/x.txt", "b/y.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text")
+    found = inputs(PLUGIN, tmp_path / "a", tmp_path / "b")
+    assert [row.id for row in found] == ["a/x.txt", "b/x.txt", "y.txt"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a.jsonl", "a.jsonl"),  # the same file twice
+        ("a.jsonl", "b.jsonl"),
+        ("twice.jsonl", "c.txt"),
+        ("c.txt", "c.txt"),
+        ("row-of-c.jsonl", "c.txt"),
+        ("folder", "folder/d.txt"),
+    ],
+)
+def test_two_documents_of_one_id_are_refused_before_work_begins(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        write(tmp_path / name, ROW)
+    write(tmp_path / "twice.jsonl", ROW, ROW)
+    write(tmp_path / "row-of-c.jsonl", {**ROW, "id": "c.txt"})
+    (tmp_path / "folder").mkdir()
+    for name in ("c.txt", "folder/d.txt"):
+        (tmp_path / name).write_text("text")
+    with (
+        pytest.raises(InputError, match="a document with the id '") as refusal,
+        open_inputs(PLUGIN, [str(tmp_path / first), str(tmp_path / second)]),
+    ):
+        pass
+    assert "\n" not in str(refusal.value)
+    assert str(tmp_path) in str(refusal.value)
+
+
+# Markdown, and what is passed over
+
+
+def test_markdown_is_text_and_what_is_passed_over_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = ["a.md", "b.markdown", "c.MD", "d.txt", "sub/readme of mine.txt"]
+    others = [".hidden", "LICENSE.md", "README.md", "e.yaml", "sub/Readme.markdown"]
+    (tmp_path / "sub").mkdir()
+    for name in [*texts, *others]:
+        (tmp_path / name).write_text("# A title\nAda met Bob.")
+    (tmp_path / "gone.txt").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.txt")
+    caplog.set_level(logging.INFO, "fieldsmith")
+    with open_inputs(PLUGIN, [str(tmp_path)]) as rows:
+        assert sorted(row.id for row in rows) == sorted(texts)
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}: 7 files passed over")
+    assert ".hidden, LICENSE.md, README.md, e.yaml, gone.txt, …" in message
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("Ada met Bob.")
+    assert [row.id for row in inputs(PLUGIN, tmp_path / "README.md")] == ["README.md"]

@@ -1,0 +1,43 @@
+"""What of a folder is not read as documents: hidden files, special files, files about the data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..files import files_in, readable
+from ..progress import say
+
+_ABOUT_THE_DATA = re.compile(
+    r"(?i).*\.(rst|ya?ml|toml|lock)"
+    r"|(readme|licen[cs]e|copying|notice|changelog|contributing)([._-].*)?\.(md|markdown)"
+)
+_SHOWN = 5
+"""So many of the files are named in the message."""
+
+
+def is_about_data(file: Path) -> bool:
+    """Return whether a file only describes the data beside it, by its name: a readme, YAML, …"""
+    return bool(_ABOUT_THE_DATA.fullmatch(file.name))
+
+
+def say_what_is_passed_over(folder: Path) -> None:
+    """Say how many files of a folder are no documents to predict on, and name the first ones."""
+    found = [
+        readable(path.relative_to(folder).as_posix())
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir() or path.is_symlink()
+    ]
+    read = {
+        readable(file.relative_to(folder).as_posix())
+        for file in files_in(folder)
+        if not is_about_data(file)
+    }
+    others = [name for name in found if name not in read]
+    if others:
+        more = ", …" if len(others) > _SHOWN else ""
+        files = "1 file" if len(others) == 1 else f"{len(others)} files"
+        say(
+            f"{folder}: {files} passed over (hidden, about the data, or not regular): "
+            f"{', '.join(others[:_SHOWN])}{more}"
+        )
