@@ -63,6 +63,8 @@ class Example:
             entity may have several names.
         split: "train", "validation" or "test" if the source has official splits.
         place: file and row in the source, for messages ("rows.jsonl:12").
+        passed_over: a kind of annotation for each that the source has and the record cannot hold
+            ("mention of Species"); the core counts them over the source and says so.
     """
 
     document: Document
@@ -70,6 +72,7 @@ class Example:
     mentions: Mentions = field(default_factory=dict)
     split: str | None = None
     place: str = ""
+    passed_over: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,15 @@ class Reject:
         field: the field or JSON Pointer at fault; "" if it is the whole row.
         reason: what is wrong, and what to do.
         id: the document's id, if it is known.
+        document: the document, if its text can be read although its gold record cannot: prediction
+            needs no annotation and reads it.
     """
 
     place: str
     field: str
     reason: str
     id: str = ""
+    document: Document | None = None
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,12 @@ _DEEPEST = 64
 """Deepest nesting that is read: no record needs more, and code that recurses needs a limit."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, as_is: bool = False) -> str:
     """Read a text file as strict UTF-8; a byte order mark is dropped, CRLF becomes LF.
+
+    Args:
+        path: the file.
+        as_is: keep both, for offsets that count the characters of the file itself.
 
     Raises:
         InputError: the file is missing, is not UTF-8, or contains NUL bytes (binary data).
@@ -37,29 +41,32 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode(data, str(path))
+    return decode(data, str(path), as_is=as_is)
 
 
-def decode(data: bytes, name: str, line: int = 1) -> str:
+def decode(data: bytes, name: str, line: int = 1, *, as_is: bool = False) -> str:
     """Decode bytes as ``read_text`` does.
 
     Args:
         data: the bytes.
         name: the source, for messages.
         line: the line of the source in which ``data`` begins, for messages.
+        as_is: keep a byte order mark and CRLF.
     """
-    data = data.removeprefix(codecs.BOM_UTF8)
+    if not as_is:
+        data = data.removeprefix(codecs.BOM_UTF8)
     at = data.find(b"\0")
     if at >= 0:
         line += data.count(b"\n", 0, at)
         fault = f"byte {at} is NUL, so this is no text file; give it as UTF-8"
         raise InputError(f"{name}:{line}: {fault}")
     try:
-        return data.decode().replace("\r\n", "\n")
+        text = data.decode()
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         fault = f"byte {error.start} is not UTF-8; convert the file (iconv -f latin1 -t utf-8)"
         raise InputError(f"{name}:{line}: {fault}") from error
+    return text if as_is else text.replace("\r\n", "\n")
 
 
 def parse_json(text: str) -> Any:

@@ -17,10 +17,10 @@ from typing import IO
 
 from ..data import Document, Example, Reject
 from ..errors import InputError, UnknownFormatError, shortened
-from ..files import decode, files_in, parse_line, read_text, readable
+from ..files import decode, files_in, read_text, readable
 from ..plugins import Plugin
 from ..schema.records import canonical
-from .loading import as_encodable, example_of_row, is_core_jsonl, read_core_jsonl
+from .loading import as_encodable, has_texts, is_core_jsonl, read_core_jsonl, read_core_rows
 from .passed_over import is_about_data, say_what_is_passed_over
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
@@ -191,16 +191,26 @@ def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document 
         rows = iter(read_core_jsonl(file) if is_core_jsonl(file) else plugin.load(file))
         first = next(rows, None)
     except UnknownFormatError:
-        if file.suffix.lower() not in _PLAIN_TEXT:
+        if has_texts(file):
+            rows = read_core_jsonl(file)
+            first = next(rows, None)
+        elif file.suffix.lower() in _PLAIN_TEXT:
+            # As it is, so that offsets count the characters of the file.
+            first = Example(Document(name, read_text(file, as_is=True), {"path": name}))
+            rows = iter(())
+        else:
             raise
-        yield Document(name, read_text(file), {"path": name})
-        return
     if first is None:
         raise InputError(f"{name}: no document in it")
     for each in map(as_encodable, itertools.chain([first], rows)):
-        row = each.document if isinstance(each, Example) else each
+        row = _document_of(each)
         # A loader that is given a file alone cannot know the folder above it.
         yield replace(row, id=name) if row.id == readable(file.name) else row
+
+
+def _document_of(row: Example | Reject) -> Document | Reject:
+    """Return the document of a row, be its annotations sound or not; a reject if it has none."""
+    return row.document or row if isinstance(row, Reject) else row.document
 
 
 def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:
@@ -211,11 +221,7 @@ def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:
     if not first:
         raise InputError(f"{name}: empty")
     stream.seek(0)
-    if not first.startswith("{"):
-        yield Document("-", decode(stream.read(), name))
-        return
-    for number, line in enumerate(stream, 1):
-        row = parse_line(line, name, number)
-        if row is not None:
-            example = example_of_row(row, f"{name}:{number}")
-            yield example.document if isinstance(example, Example) else example
+    if first.startswith("{"):
+        yield from map(_document_of, read_core_rows(stream, name))
+    else:
+        yield Document("-", decode(stream.read(), name, as_is=True))

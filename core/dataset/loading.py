@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Ratio, Reject, Span
+from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Reject
 from ..errors import InputError, UnknownFormatError
-from ..files import check_json, files_in, read_jsonl, readable, split_of
+from ..files import check_json, files_in, parse_line, readable, split_of
 from ..plugins import Plugin
+from ..progress import say
 from ..schema.pointers import parse_pointer
 from ..schema.records import canonical, first_problem
 from .splits import Splits, split_documents
 
 _NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
 _JSONL = {".jsonl", ".ndjson"}
+_KEYS = {"id", "text", "record", "mentions", "split", "url", "path"}
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
+_WANTED_MENTIONS = '"mentions" maps JSON Pointers to lists of spans, [[start, end], …]'
 
 
 def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
@@ -33,18 +40,45 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     Raises:
         InputError: a missing path, an empty source, or a file that cannot be read.
     """
-    files = data_files(files_in(source)) if source is not None else []
-    rows: Iterable[Example | Reject]
-    if source is not None and files and all(map(is_core_jsonl, files)):
-        rows = (row for file in files for row in read_core_jsonl(file, split_of(file, source)))
-    else:
-        rows = plugin.load(source)
     is_empty = True
-    for row in rows:
+    passed_over: Counter[str] = Counter()
+    for row in _rows(plugin, source):
         is_empty = False
-        yield _validated(row, plugin)
+        if isinstance(row, Example):
+            passed_over.update(row.passed_over)
+        checked = _validated(row, plugin)
+        # Without its annotations a document is of use to predictions alone.
+        yield replace(checked, document=None) if isinstance(checked, Reject) else checked
+    name = str(source or f"the sample of {plugin.name}")
     if is_empty:
-        raise InputError(f"{source or f'the sample of {plugin.name}'}: no document in it")
+        raise InputError(f"{name}: no document in it")
+    if passed_over:
+        found = ", ".join(f"{count} {kind}" for kind, count in sorted(passed_over.items()))
+        _say_once(f"{name}: annotated and not part of a record, passed over: {readable(found)}")
+
+
+def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
+    files = data_files(files_in(source)) if source is not None else []
+    if source is None or not files or not all(map(has_texts, files)):
+        return plugin.load(source)
+    if not all(map(is_core_jsonl, files)) and _reads(plugin, files[0]):
+        return plugin.load(source)
+    return (row for file in files for row in read_core_jsonl(file, split_of(file, source)))
+
+
+def _reads(plugin: Plugin, file: Path) -> bool:
+    """Say whether a file is in a format of the plugin."""
+    try:
+        next(iter(plugin.load(file)), None)
+    except InputError as error:
+        return not isinstance(error, UnknownFormatError)
+    return True
+
+
+@functools.lru_cache(maxsize=64)
+def _say_once(message: str) -> None:
+    """Say something once, although a source is read several times in a training."""
+    say(message)
 
 
 def read_splits(
@@ -96,53 +130,97 @@ def data_files(files: Iterable[Path]) -> list[Path]:
 
 
 def is_core_jsonl(file: Path) -> bool:
-    """Say whether the first row of a file is one of the core's own JSONL.
+    """Say whether a file's first row is one of the core's own JSONL, and none of a plugin's.
+
+    It has a text and either a record or no key that the core does not know.
 
     Raises:
-        InputError: the file is named as JSONL and is empty, or its first row cannot be read.
+        InputError: the file is named as JSONL and is empty, or none of its rows can be read.
     """
+    row = _first_row(file)
+    return "text" in row and ("record" in row or row.keys() <= _KEYS)
+
+
+def has_texts(file: Path) -> bool:
+    """Say whether a file's first row is one that the core can read, unless a plugin does."""
+    return "text" in _first_row(file)
+
+
+def _first_row(file: Path) -> dict[str, Any]:
+    """Return the first row of a file that is named as JSONL; of others an empty one."""
     if file.suffix.lower() not in _JSONL:
-        return False
-    for _number, row in read_jsonl(file):
-        return "text" in row
-    raise InputError(f"{file}: the file is empty")
+        return {}
+    fault = InputError(f"{file}: the file is empty")
+    for number, line in enumerate(_lines(file), start=1):
+        try:
+            row = parse_line(line, str(file), number)
+        except InputError as error:
+            fault = error if number == 1 else fault
+        else:
+            if row is not None:
+                return row
+    raise fault
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def read_core_jsonl(file: Path, split: str | None = None) -> Iterator[Example | Reject]:
-    """Yield the rows of a file of the core's JSONL as ``example_of_row`` makes them."""
-    for number, row in read_jsonl(file):
-        yield example_of_row(row, f"{file}:{number}", split)
+    """Yield the rows of a file of the core's JSONL; see ``read_core_rows``."""
+    return read_core_rows(_lines(file), str(file), split)
+
+
+def read_core_rows(
+    lines: Iterable[bytes], name: str, split: str | None = None
+) -> Iterator[Example | Reject]:
+    """Yield the rows of the core's JSONL as ``example_of_row`` makes them; blank lines are none.
+
+    A line that is no JSON object becomes a reject.
+    """
+    for number, line in enumerate(lines, start=1):
+        place = f"{name}:{number}"
+        try:
+            row = parse_line(line, name, number)
+        except InputError as error:
+            yield Reject(place, "", str(error).removeprefix(f"{place}: "))
+        else:
+            if row is not None:
+                yield example_of_row(row, place, split)
 
 
 def example_of_row(row: dict[str, Any], place: str, split: str | None = None) -> Example | Reject:
     """Make an example of a row of the core's JSONL: ``id, text, record, mentions, split, …``.
 
+    A row that breaks its form becomes a reject, with the document where id and text are sound.
+
     Args:
         row: the JSON object.
         place: file and line, for messages.
         split: the official split where the row names none.
-
-    Raises:
-        InputError: ``text`` or another key is missing or of the wrong type.
     """
     text, record, given_id = row.get("text"), row.get("record"), row.get("id")
     if not isinstance(text, str):
-        raise InputError(f'{place}: "text" must be a string; found {_type_of(text)}')
+        return Reject(place, "", f'"text" must be a string; found {_type_of(text)}')
     if isinstance(given_id, bool) or not isinstance(given_id, str | int | None):
-        raise InputError(f'{place}: "id" must be a string; found {_type_of(given_id)}')
-    split = row.get("split") or split
-    if split is not None and split not in SPLITS:
-        raise InputError(f'{place}: "split" is one of {", ".join(SPLITS)}, not {split!r}')
-    try:
-        check_json(row)
-    except ValueError as error:
-        return Reject(place, "", str(error), readable(str(given_id or "")))
+        return Reject(place, "", f'"id" must be a string; found {_type_of(given_id)}')
+    meta = {key: row[key] for key in ("url", "path") if isinstance(row.get(key), str)}
     document_id = text_id(text) if given_id in (None, "") else str(given_id)
+    example = Example(Document(document_id, text, meta), None, {}, None, place)
+    split = row.get("split") or split
+    mentions = _mentions(row.get("mentions") or {})
+    if split is not None and split not in SPLITS:
+        return _rejected(example, "split", f"one of {', '.join(SPLITS)} is wanted, not {split!r}")
     if record is not None and not isinstance(record, dict):
         reason = f"the record breaks the schema: an object is wanted, not {_type_of(record)}"
-        return Reject(place, "", reason, document_id)
-    meta = {key: row[key] for key in ("url", "path") if isinstance(row.get(key), str)}
-    return Example(Document(document_id, text, meta), record, _mentions(row, place), split, place)
+        return _rejected(example, "", reason)
+    if mentions is None:
+        return _rejected(example, "mentions", _WANTED_MENTIONS)
+    return as_encodable(replace(example, record=record, mentions=mentions, split=split))
 
 
 def text_id(text: str) -> str:
@@ -157,7 +235,18 @@ def as_encodable(row: Example | Reject) -> Example | Reject:
             check_json(_as_json(row))
         except ValueError as error:
             row = _rejected(row, "", str(error))
-    return Reject(*map(readable, astuple(row))) if isinstance(row, Reject) else row
+    if isinstance(row, Example):
+        return row
+    said = map(readable, (row.place, row.field, row.reason, row.id))
+    return Reject(*said, document=_encodable(row.document))
+
+
+def _encodable(document: Document | None) -> Document | None:
+    try:
+        check_json([document.id, document.text, dict(document.meta)] if document else [])
+    except ValueError:
+        return None
+    return document
 
 
 def _as_json(example: Example) -> list[Any]:
@@ -169,8 +258,8 @@ def _as_json(example: Example) -> list[Any]:
 
 
 def _rejected(example: Example, field: str, reason: str) -> Reject:
-    document_id = example.document.id
-    return Reject(example.place or document_id, field, reason, document_id)
+    document = example.document
+    return Reject(example.place or document.id, field, reason, document.id, document)
 
 
 def _validated(row: Example | Reject, plugin: Plugin) -> Example | Reject:
@@ -194,20 +283,19 @@ def _exists(pointer: str, value: Any) -> bool:
     for part in parse_pointer(pointer):
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+        elif isinstance(value, list) and _INDEX.fullmatch(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             return False
     return pointer.startswith("/")
 
 
-def _mentions(row: dict[str, Any], place: str) -> dict[str, list[Span]]:
-    given = row.get("mentions") or {}
+def _mentions(given: object) -> Mentions | None:
+    """Return the mentions of a row; None if they have another form."""
     if not isinstance(given, dict):
-        raise InputError(f'{place}: "mentions" maps JSON Pointers to lists of [start, end]')
-    for pointer, spans in given.items():
-        if not isinstance(spans, list) or not all(_is_span(span) for span in spans):
-            raise InputError(f"{place}: mentions of {pointer}: write [[start, end], …]")
+        return None
+    if not all(isinstance(spans, list) and all(map(_is_span, spans)) for spans in given.values()):
+        return None
     return {pointer: [(start, end) for start, end in spans] for pointer, spans in given.items()}
 
 

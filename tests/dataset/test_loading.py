@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,28 +83,108 @@ def test_an_id_is_a_string_or_made_of_the_text(given: object, wanted: str) -> No
         ({"text": ["a"]}, '"text" must be a string; found list'),
         ({"text": "a", "id": True}, '"id" must be a string; found bool'),
         ({"text": "a", "id": {"x": 1}}, '"id" must be a string; found dict'),
-        ({"text": "a", "split": "dev"}, "\"split\" is one of train, validation, test, not 'dev'"),
-        ({"text": "a", "mentions": [1]}, '"mentions" maps JSON Pointers to lists'),
-        ({"text": "a", "mentions": {"/a": [0, 1]}}, "mentions of /a: write [[start, end], …]"),
-        ({"text": "a", "mentions": {"/a": [[0, 1.5]]}}, "mentions of /a: write"),
-        ({"text": "a", "mentions": {"/a": [[0, 1, 2]]}}, "mentions of /a: write"),
-        ({"text": "a", "mentions": {"/a": "01"}}, "mentions of /a: write"),
     ],
 )
-def test_a_row_that_is_none_of_ours_stops_with_its_place(
+def test_a_row_without_a_document_is_set_aside_with_its_place(
     tmp_path: Path, row: dict[str, Any], reason: str
 ) -> None:
-    file = write(tmp_path / "a.jsonl", ROW, row)
-    with pytest.raises(InputError) as refusal:
-        list(read_examples(PLUGIN, file))
-    assert str(refusal.value).startswith(f"{file}:2: {reason}")
+    file = write(tmp_path / "a.jsonl", ROW, row, {**ROW, "id": "b"})
+    before, reject, after = read_examples(PLUGIN, file)
+    assert reject == Reject(f"{file}:2", "", reason)
+    assert isinstance(before, Example)
+    assert isinstance(after, Example)
+    # Predicted from, such a row has its line in the output.
+    assert list(read_inputs(PLUGIN, [str(file)])) == [before.document, reject, after.document]
 
 
-def test_a_broken_row_stops_with_its_line(tmp_path: Path) -> None:
+ODD_ANNOTATIONS: list[tuple[dict[str, Any], str, str]] = [
+    ({"split": "dev"}, "split", "one of train, validation, test is wanted, not 'dev'"),
+    ({"split": ["test"]}, "split", "one of train, validation, test is wanted"),
+    ({"record": [1]}, "", "the record breaks the schema: an object is wanted, not list"),
+    ({"record": {"names": ["\ud800"]}}, "", "a text contains half a surrogate pair"),
+    ({"mentions": [1]}, "mentions", '"mentions" maps JSON Pointers to lists of spans'),
+    ({"mentions": {"/a": [0, 1]}}, "mentions", '"mentions" maps JSON Pointers'),
+    ({"mentions": {"/a": [[0, 1.5]]}}, "mentions", '"mentions" maps JSON Pointers'),
+    ({"mentions": {"/a": [[0, 1, 2]]}}, "mentions", '"mentions" maps JSON Pointers'),
+    ({"mentions": {"/a": "01"}}, "mentions", '"mentions" maps JSON Pointers'),
+]
+
+
+@pytest.mark.parametrize(("keys", "field", "reason"), ODD_ANNOTATIONS)
+def test_a_row_with_odd_annotations_is_set_aside_and_predicted(
+    tmp_path: Path, keys: dict[str, Any], field: str, reason: str
+) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_text(f"{json.dumps(ROW)}\n" * 6 + '{"text": "cut o\n')
-    with pytest.raises(InputError, match=r"a\.jsonl:7: not JSON: Unterminated string"):
+    rows = (ROW, {**ROW, "id": "odd"} | keys, {**ROW, "id": "b"})
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _before, reject, after = read_examples(PLUGIN, file)
+    assert isinstance(reject, Reject)
+    assert (reject.place, reject.field, reject.id) == (f"{file}:2", field, "odd")
+    assert reject.reason.startswith(reason)
+    assert reject.document is None  # of use to predictions alone
+    assert isinstance(after, Example)
+    documents = list(read_inputs(PLUGIN, [str(file)]))
+    assert documents == [Document(each, "Ada met Bob.") for each in ("a", "odd", "b")]
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("line", ['{"text": "cut o', "[1]", "plain", '{"a": 1, "a": 2}'])
+def test_a_line_that_is_no_row_is_set_aside_wherever_it_is(
+    tmp_path: Path, line: str, number: int
+) -> None:
+    lines = [json.dumps({**ROW, "id": each}) for each in "ab"]
+    lines.insert(number, line)
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(lines))
+    rows = list(read_examples(PLUGIN, file))
+    assert [isinstance(row, Reject) for row in rows] == [each == number for each in range(3)]
+    reject = rows[number]
+    assert isinstance(reject, Reject)
+    assert reject.place == f"{file}:{number + 1}"
+    assert "JSON" in reject.reason
+
+
+def test_a_file_without_a_single_row_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("plain\ntext\n")
+    with pytest.raises(InputError, match=r"a\.jsonl:1: not JSON"):
         list(read_examples(PLUGIN, file))
+
+
+def test_rows_with_keys_of_a_plugin_are_read_by_it(tmp_path: Path) -> None:
+    own = {"text": "Ada met Bob.", "who": ["Ada"]}
+    file = write(tmp_path / "a.jsonl", own)
+
+    def load(source: Path | None) -> list[Example]:
+        assert source == file
+        return [example("Ada met Bob.", {"names": ["Ada"]})]
+
+    assert only_example(plugin_of(NAMES, load=load), file).record == {"names": ["Ada"]}
+    # A plugin that does not know them leaves them to the core.
+    assert only_example(PLUGIN, file).document == Document(text_id("Ada met Bob."), "Ada met Bob.")
+    # Rows with a record are the core's, whatever else they have.
+    labelled = write(tmp_path / "b.jsonl", {**ROW, **own})
+    assert only_example(plugin_of(NAMES, load=load), labelled).record == ROW["record"]
+
+
+def test_what_a_loader_passes_over_is_counted_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(source: Path | None) -> Iterator[Example]:
+        for kinds in (("mention of Gene",) * 2, (), ("relation Bind", "mention of Gene")):
+            yield replace(example("Ada", {"names": []}), passed_over=kinds)
+
+    plugin, file = plugin_of(NAMES, load=load), tmp_path / "a.own"
+    file.write_text("own")
+    with caplog.at_level("INFO", "fieldsmith"):
+        assert len(list(read_inputs(plugin, [str(file)]))) == 3
+        assert not caplog.messages  # predictions need no annotation
+        for _again in range(2):
+            assert len(list(read_examples(plugin, file))) == 3
+    assert caplog.messages == [
+        f"{file}: annotated and not part of a record, passed over: "
+        "3 mention of Gene, 1 relation Bind"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +192,6 @@ def test_a_broken_row_stops_with_its_line(tmp_path: Path) -> None:
     [
         ({"names": ["Ada", 3]}, "/names/1", "the record breaks the schema: 3 is not of type"),
         ({"name": "Ada"}, "", "the record breaks the schema: Additional properties"),
-        (["Ada"], "", "the record breaks the schema: an object is wanted, not list"),
-        ({"names": ["\ud800"]}, "", "a text contains half a surrogate pair"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_set_aside_with_its_pointer(
@@ -138,6 +218,8 @@ def test_a_record_that_is_nested_too_deeply_is_set_aside(tmp_path: Path) -> None
     [
         ({"/names/2": [[0, 3]]}, "mentions of something that the record does not hold"),
         ({"names/0": [[0, 3]]}, "mentions of something that the record does not hold"),
+        ({f"/names/{'1' * 5000}": [[0, 3]]}, "mentions of something that the record does not"),
+        ({"/names/٠": [[0, 3]]}, "mentions of something that the record does not hold"),
         ({"/names/-1": [[0, 3]]}, "mentions of something that the record does not hold"),
         ({"/names/0": [[0, 13]]}, "a mention is outside the text of 12 characters"),
         ({"/names/0": [[3, 3]]}, "a mention is outside"),
@@ -192,7 +274,7 @@ def test_what_is_no_core_jsonl_goes_to_the_plugin(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         (example("x", {"names": [1]}), "the record breaks the schema"),
-        (example("x", {"names": [float("nan")]}), "not JSON compliant"),
+        (example("x", {"names": [float("nan")]}), "which is not JSON"),
         (example("half \ud800 of a pair", {"names": []}), "half a surrogate pair"),
         (example("x", {"names": ["x"]}, {"/names/0": [(0, 2)]}), "outside the text"),
     ],
