@@ -84,5 +84,7 @@ def counted(
             ("unseen", wanted - known, found - known),
         ):
             matched = len(ours & theirs)
-            counts[f"{field}, {label}"] = float(matched), float(len(theirs)), float(len(ours))
+            counts[f"{field}, {label}"] = Counts(
+                float(matched), float(len(theirs)), float(len(ours))
+            )
     return counts

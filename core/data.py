@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Record = dict[str, Any]
 """The JSON object extracted from a document; valid against the plugin's schema."""
@@ -21,8 +21,20 @@ Mentions = Mapping[str, Sequence[Span]]
 The pointer of an empty list, with no spans, says that the document mentions no item of that list.
 """
 
-Counts = tuple[float, float, float]
-"""(matched, predicted, gold) of one name in one document."""
+
+class Counts(NamedTuple):
+    """What a metric counts under one name in one document.
+
+    Attributes:
+        matched: how many of the predicted values are right.
+        predicted: how many values are predicted.
+        gold: how many values the gold record has.
+    """
+
+    matched: float
+    predicted: float
+    gold: float
+
 
 FLAGS = {
     "leaks": "--allow-leaks",

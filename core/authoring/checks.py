@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import FieldsmithError, PluginError, did_you_mean
-from ..plugins import author_line, describe_error
+from ..hook_calls import author_line, describe_error
 from . import checks_loader, checks_metric, checks_module, checks_prompt, checks_schema
 from .failures import SkippedError
 from .plugin_under_test import PluginUnderTest

@@ -12,7 +12,7 @@ from .metric_answers import count_without
 from .plugin_under_test import PluginUnderTest
 from .registry import check
 
-_NONE: Counts = (0.0, 0.0, 0.0)
+_NONE = Counts(0.0, 0.0, 0.0)
 _PERFECT = 1 - 1e-9
 """F1 from which on it is 1 but for rounding."""
 

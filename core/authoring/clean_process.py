@@ -13,7 +13,8 @@ from itertools import islice
 
 from ..data import Example, Reject
 from ..errors import PluginError
-from ..plugins import Plugin, describe_error, load
+from ..hook_calls import describe_error
+from ..plugins import Plugin, load
 
 SCORED = 60
 """Documents of the sample that the metric is tried on, and whose prompts are made."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import FieldsmithError, PluginError
-from ..plugins import describe_error
+from ..hook_calls import describe_error
 
 
 class SkippedError(Exception):

@@ -8,12 +8,11 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from ..data import Example, Prediction, Record, Schema
+from ..data import Counts, Example, Prediction, Record, Schema
 from ..errors import PluginError
 from ..plugins import Plugin
 from ..schema.navigation import empty_record, property_schema, resolve, types_of
 from ..schema.records import first_problem
-from ..scoring.metrics import DocumentCounts
 from .failures import explained
 
 
@@ -27,7 +26,7 @@ def answers(schema: Schema) -> dict[str, Callable[[Example], Record | None]]:
     }
 
 
-def count_answer(plugin: Plugin, example: Example, record: Record | None) -> DocumentCounts:
+def count_answer(plugin: Plugin, example: Example, record: Record | None) -> dict[str, Counts]:
     """Return the metric's counts of an answer.
 
     Raises:
@@ -52,7 +51,7 @@ def count_answer(plugin: Plugin, example: Example, record: Record | None) -> Doc
     return counts
 
 
-def count_without(plugin: Plugin, example: Example, key: str) -> DocumentCounts:
+def count_without(plugin: Plugin, example: Example, key: str) -> dict[str, Counts]:
     """Return the counts of the full answer if the gold record lacks a key.
 
     Raises:

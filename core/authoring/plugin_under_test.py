@@ -8,11 +8,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data import Document, Example, Message, Reject
+from ..data import Counts, Document, Example, Message, Reject
 from ..errors import PluginError, SettingsError
 from ..plugins import Plugin, find, load
 from ..schema.records import first_problem
-from ..scoring.metrics import DocumentCounts
 from ..settings import EMBEDDED, Settings
 from ..settings import resolve as resolve_settings
 from .clean_process import SCORED, CleanProcess, run_clean
@@ -131,7 +130,7 @@ class PluginUnderTest:
         return self.examples[:SCORED]
 
     @cached_property
-    def counts(self) -> dict[str, list[DocumentCounts]] | PluginError:
+    def counts(self) -> dict[str, list[dict[str, Counts]]] | PluginError:
         """The metric's counts of each kind of answer, or what is wrong with them."""
         try:
             return {

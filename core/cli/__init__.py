@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
@@ -23,6 +25,7 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
+from ..hook_calls import real_interrupts
 from ..progress import log_to_stderr
 from .terminal import printable
 
@@ -46,6 +49,28 @@ INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells report it."""
 
 
+@dataclass
+class _Flags:
+    """What the options before the command's own were set to."""
+
+    debug: bool = False
+
+
+def _debug(context: click.Context, _option: click.Parameter, given: bool) -> None:
+    context.ensure_object(_Flags).debug |= given
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_debug,
+        help="Print the traceback of an error, too.",
+    )
+
+
 class _Commands(click.Group):
     """A group that imports a command's module only when that command is asked for."""
 
@@ -56,6 +81,8 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f".{cmd_name}", __name__).command
+        if not any(option.name == "debug" for option in command.params):
+            command.params.append(_debug_option())
         return command
 
     def resolve_command(
@@ -90,17 +117,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     The exit code is 0, or 1 for an expected error, 2 for wrong usage and 130 after Ctrl-C. An
-    unexpected error is a bug and keeps its traceback.
+    unexpected error is a bug and keeps its traceback; ``--debug`` prints that of an expected one.
     """
     sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    flags = _Flags()
     try:
-        with log_to_stderr():
-            code = cli.main(arguments, prog_name="extract", standalone_mode=False)
+        with log_to_stderr(), real_interrupts():
+            code = cli.main(arguments, prog_name="extract", standalone_mode=False, obj=flags)
         sys.stdout.flush()
     except FieldsmithError as error:
+        if flags.debug:
+            traceback.print_exception(error)
         click.echo(f"extract: error: {printable(error)}", err=True)
         return 1
     except click.ClickException as error:
@@ -116,3 +146,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     # click returns the code of ctx.exit(), or else the command's own return value.
     return code if isinstance(code, int) else 0
+
+
+cli.params.append(_debug_option())

@@ -71,7 +71,7 @@ def _require_resume_alone(context: click.Context) -> None:
     refused = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in ("resume", "gpus", "auto_batch")
+        if option.name not in ("resume", "gpus", "auto_batch", "debug")
         and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if refused:

@@ -91,7 +91,7 @@ class ScoredRun:
         """
         if document.counts is None:
             return None
-        counts = [document.counts.get(name, (0.0, 0.0, 0.0)) for name in self.names]
+        counts = [document.counts.get(name, Counts(0.0, 0.0, 0.0)) for name in self.names]
         matched, predicted, gold = (sum(column) for column in zip(*counts, strict=True))
         if predicted + gold == 0:
             return 1.0
@@ -208,7 +208,9 @@ def _names(run: Run, counts: Sequence[dict[str, Counts]], summary: Mapping[str, 
     """Return the names of the metrics that make up the score."""
     settings = run.settings().values
     known = [key.rsplit("/", 1)[0] for key in summary["metrics"] if key.endswith("/precision")]
-    rows = counts or [dict.fromkeys((name for name in known if name != "micro"), (0.0, 0.0, 0.0))]
+    rows = counts or [
+        dict.fromkeys((name for name in known if name != "micro"), Counts(0.0, 0.0, 0.0))
+    ]
     return score_names(settings, rows)
 
 

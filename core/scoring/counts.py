@@ -20,15 +20,15 @@ def text_counts(
     matching count once.
 
     >>> counts = text_counts("title", "On Foxes", "On foxes.")
-    >>> counts["title_strict"], counts["title_soft"]
-    ((0.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    >>> counts["title_soft"]
+    Counts(matched=1.0, predicted=1.0, gold=1.0)
 
     Returns:
         ``NAME_strict``, ``NAME_soft``, ``NAME_levenshtein``, ``NAME_ratcliff``.
     """
     wanted, found = _distinct(gold), _distinct(predicted)
     return {
-        f"{name}_{matching}": (
+        f"{name}_{matching}": Counts(
             float(matched(wanted, found, same)),
             float(len(found)),
             float(len(wanted)),
@@ -47,7 +47,7 @@ def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
     """Count two sets of strings against each other, ignoring case and white space.
 
     >>> set_counts(["Salt", "brown  sugar"], ["salt", "Salt", "water"])
-    (1.0, 2.0, 2.0)
+    Counts(matched=1.0, predicted=2.0, gold=2.0)
 
     Raises:
         TypeError: a single string, which would be taken for its characters.
@@ -55,14 +55,14 @@ def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
     if isinstance(gold, str) or isinstance(predicted, str):
         raise TypeError("set_counts compares lists of strings; use exact_counts for one string")
     wanted, found = set(map(fold, gold)), set(map(fold, predicted))
-    return float(len(wanted & found)), float(len(found)), float(len(wanted))
+    return Counts(float(len(wanted & found)), float(len(found)), float(len(wanted)))
 
 
 def exact_counts(gold: str | None, predicted: str | None) -> Counts:
     """Count a scalar that is correct only if it is equal; None is no answer.
 
     >>> exact_counts("2019", None)
-    (0.0, 0.0, 1.0)
+    Counts(matched=0.0, predicted=0.0, gold=1.0)
     """
     right = gold is not None and gold == predicted
-    return float(right), float(predicted is not None), float(gold is not None)
+    return Counts(float(right), float(predicted is not None), float(gold is not None))

@@ -94,7 +94,7 @@ def _list_counts(gold: Sequence[Any], predicted: Sequence[Any], score: str) -> C
         right = len(set(ours) & set(theirs))
     else:
         right = matched(ours, theirs, COMPARISONS.get(score, _equal_folded))
-    return float(right), float(len(theirs)), float(len(ours))
+    return Counts(float(right), float(len(theirs)), float(len(ours)))
 
 
 def _text(leaf: Any) -> str:
@@ -103,7 +103,7 @@ def _text(leaf: Any) -> str:
 
 def _word_counts(gold: str | None, predicted: str | None) -> Counts:
     ours, theirs = (Counter(fold(text or "").split()) for text in (gold, predicted))
-    return float((ours & theirs).total()), float(theirs.total()), float(ours.total())
+    return Counts(float((ours & theirs).total()), float(theirs.total()), float(ours.total()))
 
 
 def _pair_counts(
@@ -121,13 +121,13 @@ def _pair_counts(
         for objects in (gold, predicted)
     )
     pairs = [(ours[key], theirs[key]) for key in ours if key in theirs]
-    yield name, (float(len(pairs)), float(len(theirs)), float(len(ours)))
+    yield name, Counts(float(len(pairs)), float(len(theirs)), float(len(ours)))
     totals: dict[str, Counts] = {}
     others = {"properties": {key: part for key, part in properties.items() if key not in keys}}
     for pair in pairs:
         for field, (right, found, wanted) in _object_counts(*pair, others, root, f"{name}/"):
-            before = totals.get(field, (0.0, 0.0, 0.0))
-            totals[field] = (before[0] + right, before[1] + found, before[2] + wanted)
+            before = totals.get(field, Counts(0.0, 0.0, 0.0))
+            totals[field] = Counts(before[0] + right, before[1] + found, before[2] + wanted)
     yield from totals.items()
 
 

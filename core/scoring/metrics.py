@@ -30,7 +30,8 @@ from ..errors import InputError, PluginError, SettingsError, did_you_mean
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-DocumentCounts = Mapping[str, Counts]
+DocumentCounts = Mapping[str, tuple[float, float, float]]
+"""(matched, predicted, gold) of a document by name."""
 
 RATES = ("precision", "recall", "f1")
 RESERVED = ("micro", "macro")
@@ -105,7 +106,7 @@ class Bootstrap:
         return Interval(value, low, high)
 
 
-def precision_recall_f1(counts: Counts) -> tuple[float, float, float]:
+def precision_recall_f1(counts: tuple[float, float, float]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of summed counts, each from 0 to 1; 0 for 0 / 0.
 
     >>> precision_recall_f1((1, 2, 4))
@@ -123,7 +124,7 @@ def total_counts(documents: Sequence[DocumentCounts]) -> dict[str, Counts]:
     seen = _names(documents)
     totals: list[list[float]] = _table(documents, seen).sum(axis=0).tolist()
     return {
-        name: (matched, predicted, gold)
+        name: Counts(matched, predicted, gold)
         for name, (matched, predicted, gold) in zip(seen, totals, strict=True)
     }
 

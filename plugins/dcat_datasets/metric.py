@@ -48,18 +48,18 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
     gold, predicted = _datasets(example.record), _datasets(prediction.record)
     pairs = fieldsmith.best_pairs(gold, predicted, _similarity, THRESHOLD)
     paired = [(gold[g], predicted[p]) for g, p in pairs]
-    result = {"datasets": (float(len(pairs)), float(len(predicted)), float(len(gold)))}
+    result = {"datasets": Counts(float(len(pairs)), float(len(predicted)), float(len(gold)))}
     annotated = [name for name, key in FIELDS.items() if _is_annotated(key, gold)]
     for name in annotated:
         both = [(wanted, found) for wanted, found in paired if FIELDS[name] in wanted]
         result[name] = _summed(_counts(name, wanted, found) for wanted, found in both)
         if name in AGREEING:
             agreed = sum(_values(name, wanted) == _values(name, found) for wanted, found in both)
-            result[f"{name}_agreed"] = (float(agreed), float(len(both)), float(len(both)))
+            result[f"{name}_agreed"] = Counts(float(agreed), float(len(both)), float(len(both)))
     right, found_in_pairs, _gold_in_pairs = _summed(result[name] for name in annotated)
     others = set(range(len(predicted))) - {p for _g, p in pairs}
     found_unmatched = _size([predicted[p] for p in others], annotated)
-    result["values"] = (right, found_in_pairs + found_unmatched, _size(gold, annotated))
+    result["values"] = Counts(right, found_in_pairs + found_unmatched, _size(gold, annotated))
     return result
 
 
@@ -79,7 +79,7 @@ def _is_annotated(key: str, gold: Sequence[Dataset]) -> bool:
 
 def _counts(name: str, gold: Dataset, predicted: Dataset) -> Counts:
     wanted, found = _values(name, gold), _values(name, predicted)
-    return float(len(wanted & found)), float(len(found)), float(len(wanted))
+    return Counts(float(len(wanted & found)), float(len(found)), float(len(wanted)))
 
 
 def _size(datasets: Iterable[Dataset], names: Iterable[str]) -> float:
@@ -90,7 +90,7 @@ def _summed(counts: Iterable[Counts]) -> Counts:
     matched, predicted, gold = 0.0, 0.0, 0.0
     for one in counts:
         matched, predicted, gold = matched + one[0], predicted + one[1], gold + one[2]
-    return matched, predicted, gold
+    return Counts(matched, predicted, gold)
 
 
 def _values(name: str, dataset: Dataset) -> frozenset[str]:

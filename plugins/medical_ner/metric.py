@@ -53,7 +53,7 @@ def _mention_counts(example: Example, field: str, names: Iterable[str]) -> Count
     }
     spans_by_name = longest_occurrences(names, example.document.text)
     predicted: set[Span] = {span for spans in spans_by_name.values() for span in spans}
-    return (float(len(gold & predicted)), float(len(predicted)), float(len(gold)))
+    return Counts(float(len(gold & predicted)), float(len(predicted)), float(len(gold)))
 
 
 def _relation_counts(example: Example, predicted: Record) -> Counts:
@@ -70,7 +70,7 @@ def _relation_counts(example: Example, predicted: Record) -> Counts:
         matched |= hits
         if not hits:
             wrong.add(pair)
-    return (float(len(matched)), float(len(matched) + len(wrong)), float(len(gold)))
+    return Counts(float(len(matched)), float(len(matched) + len(wrong)), float(len(gold)))
 
 
 def _relations(record: Record | None) -> list[dict[str, str]]:

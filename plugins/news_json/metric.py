@@ -44,18 +44,18 @@ def counts(example: Example, prediction: Prediction) -> dict[str, Counts]:
             result[f"{name}_levenshtein"] = _counts(gold, predicted, key, _alike)
     filled = {key for key in annotated if gold[key]}
     answered = {key for key in annotated if predicted.get(key)}
-    result["complete"] = (
+    result["complete"] = Counts(
         float(len(filled & answered)), float(len(answered)), float(len(filled))
     )  # fmt: skip
     valid = float(prediction.record is not None)
-    result["valid"] = (valid, valid, 1.0)
+    result["valid"] = Counts(valid, valid, 1.0)
     return result
 
 
 def _counts(gold: Record, predicted: Record, key: str, same: Same) -> Counts:
     wanted, found = gold[key] or "", predicted.get(key) or ""
     right = bool(wanted and found) and same(wanted, found)
-    return float(right), float(bool(found)), float(bool(wanted))
+    return Counts(float(right), float(bool(found)), float(bool(wanted)))
 
 
 def _equal(gold: str, predicted: str) -> bool:

@@ -111,7 +111,7 @@ def test_the_adapter_says_how_its_prompts_are_read(trained: Trained) -> None:
 def counted(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
     gold = set((example.record or {})["names"])
     found = set((prediction.record or {})["names"])
-    return {"names": (float(len(gold & found)), float(len(found)), float(len(gold)))}
+    return {"names": Counts(float(len(gold & found)), float(len(found)), float(len(gold)))}
 
 
 def shares_of(

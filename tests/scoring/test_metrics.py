@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fieldsmith.scoring.metrics as metrics
-from fieldsmith.data import Counts
 from fieldsmith.errors import InputError, PluginError, SettingsError
 from fieldsmith.scoring.counts import exact_counts, set_counts
 from fieldsmith.scoring.metrics import (
@@ -26,7 +25,8 @@ from fieldsmith.scoring.metrics import (
     total_counts,
 )
 
-Documents = list[dict[str, Counts]]
+Triple = tuple[float, float, float]
+Documents = list[dict[str, Triple]]
 
 # a: 3 right of 5 predicted and 4 gold; b: 1 right of 1 and 3; c: nothing anywhere.
 BY_HAND: Documents = [
@@ -51,7 +51,7 @@ BY_HAND: Documents = [
         (["ab"], ["a b"], (0, 1, 1)),
     ],
 )
-def test_set_counts(gold: list[str], predicted: list[str], counts: Counts) -> None:
+def test_set_counts(gold: list[str], predicted: list[str], counts: Triple) -> None:
     assert set_counts(gold, predicted) == counts
     assert set_counts(iter(gold), iter(predicted)) == counts
     assert all(type(count) is float for count in set_counts(gold, predicted))
@@ -78,7 +78,7 @@ def test_a_string_is_not_taken_for_its_characters(
         ("", None, (0, 0, 1)),
     ],
 )
-def test_exact_counts(gold: str | None, predicted: str | None, counts: Counts) -> None:
+def test_exact_counts(gold: str | None, predicted: str | None, counts: Triple) -> None:
     assert exact_counts(gold, predicted) == counts
     assert all(type(count) is float for count in exact_counts(gold, predicted))
 
@@ -95,7 +95,7 @@ def test_exact_counts(gold: str | None, predicted: str | None, counts: Counts) -
         ((2, 2, 2), (1, 1, 1)),
     ],
 )
-def test_rates_by_hand(counts: Counts, rates: tuple[float, float, float]) -> None:
+def test_rates_by_hand(counts: Triple, rates: tuple[float, float, float]) -> None:
     assert precision_recall_f1(counts) == pytest.approx(rates, abs=1e-15)
     assert all(type(rate) is float for rate in precision_recall_f1(counts))
 
@@ -196,7 +196,7 @@ def drawn(documents: int, samples: int, seed: int) -> list[list[int]]:
     return [generator.integers(documents, size=documents).tolist() for _ in range(samples)]
 
 
-def plain_f1(documents: Sequence[dict[str, Counts]], name: str) -> float | None:
+def plain_f1(documents: Sequence[dict[str, Triple]], name: str) -> float | None:
     matched = sum(document[name][0] for document in documents)
     predicted = sum(document[name][1] for document in documents)
     gold = sum(document[name][2] for document in documents)
@@ -208,7 +208,7 @@ def plain_f1(documents: Sequence[dict[str, Counts]], name: str) -> float | None:
     return 2 * precision * recall / (precision + recall)
 
 
-def plain_macro(documents: Sequence[dict[str, Counts]], names: Sequence[str]) -> float | None:
+def plain_macro(documents: Sequence[dict[str, Triple]], names: Sequence[str]) -> float | None:
     found = [f1 for name in names if (f1 := plain_f1(documents, name)) is not None]
     return sum(found) / len(found) if found else None
 
@@ -383,7 +383,7 @@ def test_pairing_makes_the_interval_narrow() -> None:
 
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=8), st.integers(0, 3))
 def test_the_difference_agrees_with_a_plain_bootstrap(
-    pairs: list[tuple[Counts, Counts]], seed: int
+    pairs: list[tuple[Triple, Triple]], seed: int
 ) -> None:
     ours, theirs = ([{"a": pair[side]} for pair in pairs] for side in (0, 1))
     interval, p_value = paired_difference(ours, theirs, ["a"], Bootstrap(samples=50, seed=seed))
@@ -473,7 +473,7 @@ def test_no_documents_no_score() -> None:
         None,
     ],
 )
-def test_broken_counts_are_refused_with_their_name(counts: Counts) -> None:
+def test_broken_counts_are_refused_with_their_name(counts: Triple) -> None:
     documents: Documents = [{"a": (1, 1, 1), "b": (1, 1, 1)}, {"a": (1, 1, 1), "b": counts}]
     for refused in (
         lambda: score(documents, ["a"]),
