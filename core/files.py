@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import math
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .errors import InputError, OutputError
+from .special_files import is_special, open_special
 
 _SPLIT_WORDS = {
     "train": "train", "training": "train",
@@ -25,6 +28,9 @@ _SPLIT_WORDS = {
 
 _DEEPEST = 64
 """Deepest nesting that is read: no record needs more, and code that recurses needs a limit."""
+
+_LEFT_OVER = re.compile(r"\.(.+)\.[0-9a-f]{16}\.new")
+"""Name of a temporary file; a process that is killed leaves it."""
 
 
 def read_text(path: Path, *, as_is: bool = False) -> str:
@@ -143,6 +149,8 @@ def files_in(source: Path) -> list[Path]:
             raise InputError(f"{source}: no such file or folder")
     except OSError as error:  # such as a name that is too long, because it is a text and not a path
         raise InputError(f"{str(source)[:200]}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{str(source)!r:.200}: cannot be read (a path has no NUL)") from error
     if not source.is_dir():
         raise InputError(f"{source}: neither a file nor a folder")
     inside = sorted(path for path in source.rglob("*") if path.is_file())
@@ -223,22 +231,56 @@ def parse_line(data: bytes, name: str, line: int) -> dict[str, Any] | None:
 def open_atomically(path: Path) -> Iterator[TextIO]:
     """Open a temporary file beside ``path``; it is renamed to ``path`` once all is written.
 
+    A symbolic link is followed, so that its target is replaced and not the link. What is written to
+    a device or a pipe goes there at once.
+
     Raises:
         OutputError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.new")  # a killed process's is overwritten
+    with writing(path):
+        if is_special(path):
+            with open_special(path) as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
+        try:
+            with temporary.open("x", encoding="utf-8", newline="\n") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()  # already renamed if all went well
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Report as an OutputError of ``path`` that something in the block cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        yield
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()  # already renamed if all went well
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        raise OutputError(f"{str(path)!r}: cannot be written (a path has no NUL)") from error
+
+
+def remove_left_over(folder: Path, *names: str) -> None:
+    """Delete temporary files that killed processes have left in a folder.
+
+    Args:
+        folder: a folder that no other process writes to.
+        names: delete those of these files alone; by default of all files.
+    """
+    for path in folder.glob(".*.new") if folder.is_dir() else ():
+        found = _LEFT_OVER.fullmatch(path.name)
+        if found and (not names or found[1] in names):
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -274,9 +316,41 @@ def require_writable(folder: Path) -> None:
     Raises:
         OutputError: it cannot.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def refuse_input(output: Path, given: Path) -> None:
+    """Refuse to write a file that is read.
+
+    Raises:
+        OutputError: both are one file, by whatever names.
+    """
+    if is_same_file(output, given):
+        raise OutputError(f"{output}: is the input; write to another file")
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Say whether two paths lead to one file, be it by links, or would if it were there."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
+def require_output(path: Path) -> None:
+    """Check that a file can be written, before any work is spent; its folder is made.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    with writing(path):
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if is_special(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+    require_writable(Path(os.path.realpath(path)).parent)

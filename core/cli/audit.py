@@ -54,12 +54,14 @@ def command(
     from ..dataset.chat_export import chat_rows
     from ..dataset.leaf_outcomes import leaf_outcomes
     from ..dataset.loading import read_splits
-    from ..files import open_atomically, write_lines
+    from ..files import open_atomically, refuse_input, write_lines
     from ..model.loading import load_tokenizer, quieten
     from ..model.prompts import PromptFormat
     from ..progress import meter
     from .audit_tables import print_audit, print_document
 
+    if export and options.data:
+        refuse_input(export, options.data)
     quieten()
     job = options.job()
     splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)

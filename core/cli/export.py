@@ -32,14 +32,12 @@ def command(predictions: Path, format_name: str, plugin: str | None, output: Pat
       extract predict runs/first folder/ --output records.jsonl
       extract export records.jsonl --format jsonl --output plain.jsonl
     """
-    from ..errors import OutputError
     from ..extraction.export import export
-    from ..files import require_writable, write_atomically
+    from ..files import refuse_input, require_output, write_atomically
 
     if output is not None:
-        if output.resolve() == predictions.resolve():
-            raise OutputError(f"{output}: is the input; write to another file")
-        require_writable(output.parent)
+        refuse_input(output, predictions)
+        require_output(output)
     exported = export(predictions, format_name, plugin)
     if output is None:
         click.echo(exported.text, nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,8 @@ def command(
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
-    from ..errors import OutputError
-    from ..extraction.prediction_file import (
-        LineCounts,
-        PredictionFile,
-        group_size,
-        predict_lines,
-    )
+    from ..extraction.prediction_file import LineCounts, group_size, predict_lines
+    from ..extraction.resumable_file import open_predictions, own_files, refuse_outputs
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
@@ -72,20 +68,23 @@ def command(
     run, inputs = _run_and_inputs(names, zero_shot)
     quieten()
     asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run)
-    if output is not None and output.resolve() in {Path(name).resolve() for name in inputs}:
-        raise OutputError(f"{output}: is an input too; write to another file")
+    if output is not None:
+        refuse_outputs(output, inputs)
     counts = LineCounts()
-    with open_inputs(_plugin(asked), inputs) as rows:
-        file = PredictionFile(output) if output is not None else None
+    with ExitStack() as stack:
+        own = own_files(output) if output is not None else ()
+        rows = stack.enter_context(open_inputs(_plugin(asked), inputs, own))
+        file = stack.enter_context(open_predictions(output)) if output is not None else None
         extractor = _extractor(asked, rows, unconstrained, min_confidence)
         size = group_size(extractor.task.settings)
-        skip = file.groups_done(_key(asked, rows, extractor, unconstrained), size) if file else 0
+        key = _key(asked, rows, extractor, unconstrained) if file else ""
+        skip = file.groups_done(key, size, rows) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
             groups = predict_lines(
                 extractor, rows, skip=skip, progress=progress.advance, counts=counts
             )
             if file is not None:
-                file.write(groups)
+                file.write(groups, rows.count)
             else:
                 for lines in groups:
                     sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal uses

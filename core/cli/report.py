@@ -68,16 +68,17 @@ def command(
       extract report runs/second --data unseen.txt --png figures/
       extract report runs/second --json
     """
-    from ..files import require_writable, write_atomically
+    from ..files import require_output, require_writable, write_atomically
     from ..report.comparison import compare
     from ..report.scored_run import read_scored_run
     from .report_tables import print_report
 
     if as_json and (html or png):
         raise click.UsageError("--json excludes --html and --png")
-    for folder in (html.parent if html else None, png):
-        if folder is not None:
-            require_writable(folder)
+    if html is not None:
+        require_output(html)
+    if png is not None:
+        require_writable(png)
     scored = read_scored_run(run, name=split, data=data)
     other = read_scored_run(against, name=split or scored.name, data=data) if against else None
     comparison = compare(scored, other) if other else None

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..files import decode, files_in, read_text, readable
 from ..plugins import Plugin
 from ..schema.records import canonical
 from .loading import as_encodable, has_texts, is_core_jsonl, read_core_jsonl, read_core_rows
-from .passed_over import is_about_data, say_what_is_passed_over
+from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
 
@@ -36,6 +36,7 @@ class Inputs:
         stdin: a copy of standard input that can be read more than once.
         count: number of documents, those that cannot be read included.
         sha256: hash of all of them, in order.
+        outputs: resolved paths of files that are being written, and are not read.
     """
 
     plugin: Plugin
@@ -43,6 +44,7 @@ class Inputs:
     stdin: IO[bytes] | None
     count: int
     sha256: str
+    outputs: Collection[Path] = ()
 
     def __iter__(self) -> Iterator[Document | Reject]:
         """Yield the documents in order, as they are read.
@@ -51,7 +53,7 @@ class Inputs:
             InputError: at the end, if they are not those that were counted.
         """
         digest = hashlib.sha256()
-        for row in read_inputs(self.plugin, self.names, self.stdin):
+        for row in read_inputs(self.plugin, self.names, self.stdin, self.outputs):
             digest.update(_row_bytes(row))
             yield row
         if digest.hexdigest() != self.sha256:
@@ -59,11 +61,18 @@ class Inputs:
 
 
 @contextmanager
-def open_inputs(plugin: Plugin, names: Sequence[str]) -> Iterator[Inputs]:
+def open_inputs(
+    plugin: Plugin, names: Sequence[str], outputs: Collection[Path] = ()
+) -> Iterator[Inputs]:
     """Read all inputs once, to count and hash them and to know that they can be read.
 
     Documents are not kept in memory. Standard input is copied to a temporary file for as long as
     the context lasts.
+
+    Args:
+        plugin: its loader reads what is neither JSONL nor plain text.
+        names: paths, or "-" for standard input.
+        outputs: resolved paths of files that are being written: in a folder they are passed over.
 
     Raises:
         InputError: a missing path, a named file that cannot be read, no document at all, or two
@@ -73,7 +82,7 @@ def open_inputs(plugin: Plugin, names: Sequence[str]) -> Iterator[Inputs]:
         stdin = stack.enter_context(_copied_stdin()) if "-" in names else None
         digest, count = hashlib.sha256(), 0
         taken: dict[bytes, str] = {}
-        for file, row in _rows_by_file(plugin, names, stdin):
+        for file, row in _rows_by_file(plugin, names, stdin, outputs):
             digest.update(_row_bytes(row))
             count += 1
             _require_new_id(row, file, taken)
@@ -82,7 +91,7 @@ def open_inputs(plugin: Plugin, names: Sequence[str]) -> Iterator[Inputs]:
         for name in names:
             if name != "-" and Path(name).is_dir():
                 say_what_is_passed_over(Path(name))
-        yield Inputs(plugin, names, stdin, count, digest.hexdigest())
+        yield Inputs(plugin, names, stdin, count, digest.hexdigest(), outputs)
 
 
 def _require_new_id(row: Document | Reject, file: str, taken: dict[bytes, str]) -> None:
@@ -117,7 +126,10 @@ def _copied_stdin() -> Iterator[IO[bytes]]:
 
 
 def read_inputs(
-    plugin: Plugin, inputs: Iterable[str], stdin: IO[bytes] | None = None
+    plugin: Plugin,
+    inputs: Iterable[str],
+    stdin: IO[bytes] | None = None,
+    outputs: Collection[Path] = (),
 ) -> Iterator[Document | Reject]:
     """Yield the documents to predict on, in order.
 
@@ -131,20 +143,21 @@ def read_inputs(
         inputs: files (core JSONL, what the plugin reads, or plain text), folders of such files,
             or "-" for standard input.
         stdin: a file to read from its beginning in place of standard input.
+        outputs: see ``open_inputs``.
 
     Raises:
         InputError: a missing path, or a named file that cannot be read.
     """
-    for _file, row in _rows_by_file(plugin, inputs, stdin):
+    for _file, row in _rows_by_file(plugin, inputs, stdin, outputs):
         yield row
 
 
 def _rows_by_file(
-    plugin: Plugin, inputs: Iterable[str], stdin: IO[bytes] | None
+    plugin: Plugin, inputs: Iterable[str], stdin: IO[bytes] | None, outputs: Collection[Path]
 ) -> Iterator[tuple[str, Document | Reject]]:
     """Yield each row with the file that it is from."""
     inputs = list(inputs)
-    names = _unique_names([Path(name) for name in inputs if name != "-"])
+    names = _unique_names([Path(name) for name in inputs if name != "-"], outputs)
     for name in inputs:
         source = Path(name)
         if name == "-":
@@ -153,7 +166,9 @@ def _rows_by_file(
                     yield "standard input", row
             continue
         is_alone = not source.is_dir()
-        for file in files_in(source):
+        for file in _files_in(source, outputs):
+            if file not in names:
+                raise InputError(f"{source}: changed while it was read; start again")
             if is_alone:
                 rows = _file_documents(plugin, file, names[file])
             elif is_about_data(file):
@@ -164,12 +179,19 @@ def _rows_by_file(
                 yield readable(str(file)), row
 
 
-def _unique_names(sources: Iterable[Path]) -> dict[Path, str]:
+def _files_in(source: Path, outputs: Collection[Path]) -> Iterator[Path]:
+    """Yield a file itself, or the files of a folder without those that are being written."""
+    for file in files_in(source):
+        if file == source or Path(os.path.realpath(file)) not in outputs:
+            yield file
+
+
+def _unique_names(sources: Iterable[Path], outputs: Collection[Path]) -> dict[Path, str]:
     """Return a name for each file: its path below its input, or, of several, below all of them."""
     short = {
         file: file.name if file == source else file.relative_to(source).as_posix()
         for source in sources
-        for file in files_in(source)
+        for file in _files_in(source, outputs)
     }
     times = Counter(short.values())
     alike = {file: os.path.abspath(file) for file, name in short.items() if times[name] > 1}
@@ -202,10 +224,13 @@ def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document 
             raise
     if first is None:
         raise InputError(f"{name}: no document in it")
+    # A loader that is given a file alone cannot know the folder above it.
+    paths = {readable(file.name): name}
+    if file.with_suffix(ANNOTATIONS).is_file():
+        paths[readable(file.stem)] = name.removesuffix(file.suffix)
     for each in map(as_encodable, itertools.chain([first], rows)):
         row = _document_of(each)
-        # A loader that is given a file alone cannot know the folder above it.
-        yield replace(row, id=name) if row.id == readable(file.name) else row
+        yield replace(row, id=paths[row.id]) if row.id in paths else row
 
 
 def _document_of(row: Example | Reject) -> Document | Reject:

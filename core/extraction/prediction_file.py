@@ -1,19 +1,18 @@
-"""The predictions file: one line a document, in order, written group by group, resumable."""
+"""The lines of a predictions file: one a document, in order, made group by group."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Document, Prediction, Record, Reject
-from ..errors import InputError, OutputError
-from ..files import read_jsonl, require_writable, write_atomically, write_json
+from ..errors import InputError
+from ..files import read_jsonl
 from ..runs.folder import Run
 from ..schema.records import canonical
 from ..settings import Settings
@@ -79,7 +78,7 @@ def predict_lines(
                 line = prediction_line(next(predictions), plugin)
             else:
                 line = _rejected_line(row, plugin)
-            lines.append(_encoded(line))
+            lines.append(encoded(line))
             counts.lines += 1
             counts.unread += line["read"] < 1
         progress(len(group))
@@ -155,7 +154,8 @@ def read_lines(path: Path) -> Iterator[Line]:
         yield Line(identifier, record, str(row.get("error", "")), str(row.get("plugin", "")))
 
 
-def _encoded(line: dict[str, Any]) -> bytes:
+def encoded(line: Mapping[str, Any]) -> bytes:
+    """Return a line as the file holds it."""
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
     # Half a surrogate pair, as in a file's name that is not UTF-8, becomes the escape of JSON.
     return text.encode("utf-8", "backslashreplace")
@@ -164,7 +164,7 @@ def _encoded(line: dict[str, Any]) -> bytes:
 def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
     reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
     return {
-        "id": reject.id or reject.place,
+        "id": id_of(reject),
         "record": None,
         "error": reason,
         "spans": {},
@@ -204,83 +204,8 @@ def hash_of(parts: Iterable[object], files: Iterable[Path] = ()) -> str:
     return digest.hexdigest()
 
 
-def _whole_groups(path: Path, size: int) -> tuple[int, int]:
-    """Return how many whole groups of lines a file begins with, and their length in bytes."""
-    groups = length = 0
-    with path.open("rb") as stream:
-        while True:
-            lines = list(itertools.islice(stream, size))
-            if len(lines) < size or not lines[-1].endswith(b"\n"):
-                return groups, length
-            groups += 1
-            length += sum(map(len, lines))
-
-
-class PredictionFile:
-    """A predictions file that is written group by group and renamed once it is whole.
-
-    Until then the lines are in ``FILE.partial``, and a hash of what they were made from in
-    ``FILE.partial.json``: the same command resumes it, another one starts anew.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Prepare to write ``path``.
-
-        Raises:
-            OutputError: the folder cannot be written.
-        """
-        self.path = path
-        self.partial = path.with_name(path.name + ".partial")
-        self.state = path.with_name(path.name + ".partial.json")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file")
-        require_writable(path.parent)
-
-    def groups_done(self, key: str, size: int) -> int:
-        """Return the number of whole groups of an earlier, interrupted run; cut the file there.
-
-        Args:
-            key: hash of all that decides the predictions; a partial file with another key is
-                discarded.
-            size: documents of a group.
-        """
-        try:
-            begun = json.loads(self.state.read_text(encoding="utf-8"))["key"] == key
-            groups, length = _whole_groups(self.partial, size) if begun else (0, 0)
-            os.truncate(self.partial, length)
-        except (OSError, ValueError, KeyError, TypeError):
-            groups = 0
-        if not groups:
-            write_atomically(self.partial, b"")
-        # First the file, then the key: killed in between, the old key refuses the new content.
-        write_json(self.state, {"key": key})
-        return groups
-
-    def write(self, groups: Iterable[list[bytes]]) -> int:
-        """Append groups, each flushed to the disk, and rename the file at the end.
-
-        Returns:
-            The number of lines written now.
-
-        Raises:
-            OutputError: the disk is full, or the file cannot be written any more.
-        """
-        count = 0
-        for lines in groups:
-            self._append(b"".join(lines))
-            count += len(lines)
-        try:
-            os.replace(self.partial, self.path)
-            self.state.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
-        return count
-
-    def _append(self, data: bytes) -> None:
-        try:
-            with self.partial.open("ab") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.partial}: cannot be written ({error.strerror})") from error
+def id_of(row: Document | Reject) -> str:
+    """Return the id of the line of a row."""
+    if isinstance(row, Document):
+        return row.id
+    return row.id or row.place
