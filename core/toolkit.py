@@ -20,7 +20,8 @@ from .schema.navigation import field_list, resolve, types_of
 
 _HEAD_BYTES = 1 << 16
 _ABOUT_THE_DATA = re.compile(
-    r"(?i)readme.*|(licen[cs]e|copying|notice)([._-].*)?|source\.txt|.*\.(md|rst|ya?ml|toml|lock)"
+    r"(?i)readme.*|(licen[cs]e|copying|notice)([._-].*)?|source\.txt"
+    r"|.*\.(md|rst|ya?ml|toml|lock|conf)"
 )
 
 

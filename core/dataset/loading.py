@@ -53,7 +53,7 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     if is_empty:
         raise InputError(f"{name}: no document in it")
     if passed_over:
-        found = ", ".join(f"{count} {kind}" for kind, count in sorted(passed_over.items()))
+        found = ", ".join(f"{kind} ({count})" for kind, count in sorted(passed_over.items()))
         _say_once(f"{name}: annotated and not part of a record, passed over: {readable(found)}")
 
 

@@ -9,16 +9,24 @@ from ..files import files_in, readable
 from ..progress import say
 
 _ABOUT_THE_DATA = re.compile(
-    r"(?i).*\.(rst|ya?ml|toml|lock)"
+    r"(?i).*\.(rst|ya?ml|toml|lock|conf)"
     r"|(readme|licen[cs]e|copying|notice|changelog|contributing)([._-].*)?\.(md|markdown)"
 )
+ANNOTATIONS = ".ann"
+"""Ending of a file of annotations that is named after the text beside it."""
+
 _SHOWN = 5
 """So many of the files are named in the message."""
 
 
 def is_about_data(file: Path) -> bool:
-    """Return whether a file only describes the data beside it, by its name: a readme, YAML, …"""
-    return bool(_ABOUT_THE_DATA.fullmatch(file.name))
+    """Return whether a file only describes the data beside it, by its name: a readme, YAML, …
+
+    So do the annotations of a text beside them (``.ann``), which are read with the text.
+    """
+    return bool(_ABOUT_THE_DATA.fullmatch(file.name)) or (
+        file.suffix == ANNOTATIONS and file.with_suffix(".txt").is_file()
+    )
 
 
 def say_what_is_passed_over(folder: Path) -> None:

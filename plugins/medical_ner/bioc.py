@@ -1,14 +1,7 @@
-"""Read BioC XML: a collection of documents with passages and annotations.
+"""Make annotated texts of BioC, be it XML or JSON: documents of passages, maybe of sentences.
 
-::
-
-    <document><id>354896</id>
-      <passage><offset>0</offset><text>Lidocaine-induced cardiac asystole.</text>
-        <annotation id="0"><infon key="type">Chemical</infon><infon key="MESH">D008012</infon>
-          <location offset="0" length="9"/><text>Lidocaine</text></annotation></passage>
-      <relation id="R0"><infon key="relation">CID</infon>
-        <infon key="Chemical">D008012</infon><infon key="Disease">D006323</infon></relation>
-    </document>
+Both formats hold the same parts, which ``bioc_xml`` and ``bioc_json`` read as ``Part``. As the DTD
+allows, annotations and relations are read in documents, passages and sentences.
 
 A composite mention ("renal and hepatic failure") is annotated as a whole and also as its
 individual parts, which may be discontinuous ("renal … failure"). A record can only hold contiguous
@@ -17,184 +10,227 @@ text, so the whole is the mention, and the parts only add their concepts to it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
 
-from fieldsmith import InputError
+from fieldsmith import Reject
 
-from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
+from .annotations import (
+    AnnotatedText,
+    Annotation,
+    Fault,
+    Relation,
+    Span,
+    concepts_of,
+    number_of,
+)
+from .mentions import field_of_type, is_at
 
-_LINE = "its line"  # an attribute of each element; the blank keeps it apart from names in files
-_CHUNK_BYTES = 1 << 16
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_CONCEPT_KEYS = ("MESH", "OMIM", "identifier")
+PARTS = {
+    "document": ("passage", "annotation", "relation"),
+    "passage": ("sentence", "annotation", "relation"),
+    "sentence": ("annotation", "relation"),
+    "annotation": ("location",),
+    "relation": ("node",),
+    "location": (),
+    "node": (),
+}
+"""The parts that each part may have."""
+
+_CONCEPT_KEYS = ("mesh", "omim", "identifier")
+_KIND_KEYS = ("relation", "type")
+_END_KEYS = (("chemical", "disease"), ("entity1", "entity2"))
 
 
-def documents(path: Path) -> Iterator[Annotated]:
-    """Yield the documents of a BioC file, holding one of them in memory at a time.
+@dataclass(frozen=True)
+class Part:
+    """A document, passage, sentence, annotation, relation, location or node.
+
+    Attributes:
+        place: where it is, for messages.
+        values: its texts and attributes: ``id``, ``offset``, ``text``, ``length``, ``refid``.
+        infons: its infons, by lower-case key.
+        parts: the parts in it, by their name in ``PARTS``.
+    """
+
+    place: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    infons: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+
+    def of(self, name: str) -> Sequence[Part]:
+        """Return the parts of a name."""
+        return self.parts.get(name, ())
+
+    def value(self, key: str, what: str) -> str:
+        """Return a value that has to be there.
+
+        Raises:
+            Fault: it is not.
+        """
+        if key not in self.values:
+            raise Fault(self.place, f"{what} without {key}")
+        return self.values[key]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A passage or sentence in the text of its document.
+
+    Attributes:
+        at: where it begins in the text.
+        text: its own text.
+        offset: where it begins in the source's count.
+    """
+
+    at: int
+    text: str
+    offset: int
+
+    def holds(self, at: int) -> bool:
+        return self.offset <= at < self.offset + len(self.text)
+
+
+def annotated_text(document: Part) -> AnnotatedText | Reject:
+    """Return a document with its annotations; a reject if it has no passage."""
+    name = document.values.get("id", "").strip()
+    if not document.of("passage"):
+        return Reject(document.place, "", "a document without a passage", name)
+    texts = _Texts()
+    fault = None if name else Fault(document.place, "a document without id")
+    for passage in document.of("passage"):
+        texts.add(passage)
+    name = name or document.place
+    try:
+        if fault := fault or texts.fault:
+            raise fault
+        annotations = tuple(_annotations(document, texts))
+        relations = tuple(map(_relation, _within(document, "relation")))
+    except Fault as found:
+        return AnnotatedText(name, texts.text, place=document.place, fault=found)
+    return AnnotatedText(name, texts.text, annotations, relations, document.place)
+
+
+class _Texts:
+    """The text of a document, made of its passages, and their pieces.
+
+    One blank is between passages, as in PubTator, whatever the gap in the source's offsets.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.pieces: dict[int, list[_Piece]] = {}
+        self.fault: Fault | None = None
+
+    def add(self, passage: Part) -> None:
+        """Append the text of a passage, or of its sentences if it has none of its own."""
+        gap = " " if self.pieces else ""
+        if "text" in passage.values:
+            self._add_piece(passage, gap)
+        for sentence in passage.of("sentence"):
+            if "text" in passage.values:
+                self.pieces[id(sentence)] = self.pieces.get(id(passage), [])
+            elif "text" in sentence.values:
+                self._add_piece(sentence, gap)
+                self.pieces.setdefault(id(passage), []).extend(self.pieces[id(sentence)])
+                gap = "" if self.text[-1:].isspace() else " "
+
+    def _add_piece(self, part: Part, gap: str) -> None:
+        text = part.values["text"]
+        self.text += gap
+        try:
+            offset = number_of(part.value("offset", "a text"), part.place)
+        except Fault as fault:
+            self.fault = self.fault or fault
+            offset = 0
+        self.pieces[id(part)] = [_Piece(len(self.text), text, offset)]
+        self.text += text
+
+    def all(self) -> list[_Piece]:
+        """Return the pieces of the whole document, in order."""
+        return sorted(set(chain(*self.pieces.values())), key=lambda piece: piece.at)
+
+
+def _annotations(document: Part, texts: _Texts) -> Iterator[Annotation]:
+    """Yield all annotations, with their spans in the text of the document.
+
+    Offsets count in the part that holds the annotation, or else in the document as a whole.
+    """
+    whole = texts.all()
+    for annotation in document.of("annotation"):
+        yield _annotation(annotation, texts.text, [whole])
+    for passage in document.of("passage"):
+        own = texts.pieces.get(id(passage), [])
+        for annotation in passage.of("annotation"):
+            yield _annotation(annotation, texts.text, [own, whole])
+        for sentence in passage.of("sentence"):
+            inner = texts.pieces.get(id(sentence), [])
+            for annotation in sentence.of("annotation"):
+                yield _annotation(annotation, texts.text, [inner, own, whole])
+
+
+def _annotation(part: Part, text: str, scopes: Sequence[Sequence[_Piece]]) -> Annotation:
+    infons = part.infons
+    kind = infons.get("type", "")
+    role = infons.get("compositerole", "")
+    concepts = concepts_of("|".join(infons.get(key, "") for key in _CONCEPT_KEYS))
+    name = part.values.get("id", "")
+    if kind and not field_of_type(kind):  # passed over or refused by its type
+        return Annotation(kind, (), None, concepts, part.place, name, role)
+    surface = part.value("text", "an annotation")
+    locations = [_location(each) for each in part.of("location")]
+    if not locations:
+        raise Fault(part.place, "an annotation without a location")
+    found = [spans for pieces in scopes if (spans := _spans(locations, pieces))]
+    fitting = (spans for spans in found if is_at(text, spans, surface))
+    spans = next(fitting, found[0] if found else None)
+    if spans is None:
+        where = ", ".join(f"{start}-{end}" for start, end in locations)
+        reason = f"{where} is no span of the text; offsets count Unicode code points"
+        raise Fault(part.place, reason)
+    return Annotation(kind, spans, surface, concepts, part.place, name, role)
+
+
+def _location(part: Part) -> Span:
+    offset, length = (
+        number_of(part.values.get(key, ""), part.place) for key in ("offset", "length")
+    )
+    return offset, offset + length
+
+
+def _spans(locations: Sequence[Span], pieces: Sequence[_Piece]) -> tuple[Span, ...] | None:
+    """Return the spans in the text of the document; None if one is not within the pieces."""
+    spans = []
+    for start, end in locations:
+        first = next((piece for piece in pieces if piece.holds(start)), None)
+        last = next((piece for piece in pieces if piece.holds(end - 1)), None)
+        if first is None or last is None or start >= end:
+            return None
+        spans.append((first.at + start - first.offset, last.at + end - last.offset))
+    return tuple(sorted(spans))
+
+
+def _within(document: Part, name: str) -> Iterator[Part]:
+    """Yield the parts of a name in a document, its passages and their sentences."""
+    yield from document.of(name)
+    for passage in document.of("passage"):
+        yield from passage.of(name)
+        for sentence in passage.of("sentence"):
+            yield from sentence.of(name)
+
+
+def _relation(part: Part) -> Relation:
+    """Return a relation: of the concepts in its infons, or of the annotations that are its nodes.
 
     Raises:
-        InputError: the file is not well-formed XML, declares entities, or lacks a part that a
-            document, passage or annotation must have; names the file and the line.
+        Fault: it has no kind.
     """
-    for element in _document_elements(path):
-        yield _document(element, path)
-
-
-def _document_elements(path: Path) -> Iterator[Element]:
-    """Yield each ``<document>``; its elements have their line numbers as an attribute.
-
-    Entities are refused: they can expand to fill the memory, and no DTD is fetched to resolve
-    them.
-    """
-    parser = expat.ParserCreate()
-    builder: TreeBuilder | None = None
-    depth = 0
-    done: list[Element] = []
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal builder, depth
-        if tag == "document" and builder is None:
-            builder, depth = TreeBuilder(), 0
-        if builder is not None:
-            depth += 1
-            builder.start(tag, {**attributes, _LINE: str(parser.CurrentLineNumber)})
-
-    def end(tag: str) -> None:
-        nonlocal builder, depth
-        if builder is not None:
-            builder.end(tag)
-            depth -= 1
-            if depth == 0:
-                done.append(builder.close())
-                builder = None
-
-    def data(text: str) -> None:
-        if builder is not None:
-            builder.data(text)
-
-    def entity(name: str, *_: object) -> None:
-        place = f"{path}:{parser.CurrentLineNumber}"
-        raise InputError(f"{place}: the entity {name[:40]!r} is not read; write its text instead")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = data
-    parser.EntityDeclHandler = entity
-    parser.SkippedEntityHandler = entity
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                parser.Parse(chunk)
-                yield from done
-                done.clear()
-            parser.Parse(b"", True)
-    except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        raise InputError(f"{path}:{error.lineno}: broken XML ({what}); is it complete?") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _document(element: Element, path: Path) -> Annotated:
-    identifier = _text_of(element, "id", path).strip()
-    texts: list[str] = []
-    mentions: list[Mention] = []
-    start = 0
-    for passage in element.findall("passage"):
-        text = _text_of(passage, "text", path)
-        mentions.extend(_mentions(passage, text, start, path))
-        texts.append(text)
-        # One blank between passages, as in PubTator, whatever the gap in the file's offsets.
-        start += len(text) + 1
-    relations = tuple(_relation(found, path) for found in element.findall("relation"))
-    return Annotated(identifier, " ".join(texts), tuple(mentions), relations, _place(element, path))
-
-
-def _mentions(passage: Element, text: str, start: int, path: Path) -> Iterator[Mention]:
-    """Yield the mentions of a passage whose text begins at offset ``start`` of the document."""
-    offset = _number(_text_of(passage, "offset", path), passage, path)
-    composites: list[Mention] = []
-    parts: list[Mention] = []
-    for annotation in passage.findall("annotation"):
-        infons, place = _infons(annotation), _place(annotation, path)
-        if not check_type(infons.get("type", ""), place):
-            continue
-        begin, end = (at - offset for at in _extent(annotation, path))
-        concepts = concepts_of("|".join(infons.get(key, "") for key in _CONCEPT_KEYS))
-        mention = Mention(begin + start, end + start, infons["type"], concepts)
-        role = infons.get("CompositeRole")
-        if role == "IndividualMention":
-            parts.append(mention)
-            continue
-        if len(annotation.findall("location")) == 1:
-            check_span(text, (begin, end), _text_of(annotation, "text", path), place)
-        if role == "CompositeMention":
-            composites.append(mention)
-        else:
-            yield mention
-    yield from _composed(composites, parts)
-
-
-def _composed(composites: Sequence[Mention], parts: Sequence[Mention]) -> Iterator[Mention]:
-    """Yield each composite with the concepts of its parts, then parts outside of composites."""
-    left = list(parts)
-    for whole in composites:
-        inside = [part for part in left if whole.start <= part.start and part.end <= whole.end]
-        left = [part for part in left if part not in inside]
-        concepts = chain(whole.concepts, *(part.concepts for part in inside))
-        yield Mention(whole.start, whole.end, whole.type, tuple(dict.fromkeys(concepts)))
-    yield from left
-
-
-def _extent(annotation: Element, path: Path) -> tuple[int, int]:
-    """Return the start of an annotation's first location and the end of its last."""
-    spans = []
-    for location in annotation.findall("location"):
-        offset, length = (
-            _number(location.get(key, ""), location, path) for key in ("offset", "length")
-        )
-        spans.append((offset, offset + length))
-    if not spans:
-        raise InputError(f"{_place(annotation, path)}: an annotation without a <location>")
-    return min(start for start, _ in spans), max(end for _, end in spans)
-
-
-def _relation(element: Element, path: Path) -> Relation:
-    infons = _infons(element)
-    place = _place(element, path)
-    ends = [concepts_of(infons.get(key, "")) for key in ("Chemical", "Disease")]
-    if infons.get("relation") != "CID" or any(len(concepts) != 1 for concepts in ends):
-        raise InputError(
-            f"{place}: a relation needs the infons relation=CID, Chemical and Disease, "
-            f"the last two with one concept each"
-        )
-    return Relation(ends[0][0], ends[1][0], place)
-
-
-def _infons(element: Element) -> Mapping[str, str]:
-    return {found.get("key", ""): (found.text or "").strip() for found in element.findall("infon")}
-
-
-def _text_of(element: Element, tag: str, path: Path) -> str:
-    found = element.find(tag)
-    if found is None:
-        raise InputError(f"{_place(element, path)}: a <{element.tag}> without <{tag}>")
-    return "".join(found.itertext())
-
-
-def _number(digits: str, element: Element, path: Path) -> int:
-    if not _NUMBER.fullmatch(digits.strip()):
-        raise InputError(
-            f"{_place(element, path)}: {digits[:40]!r} is no offset or length; "
-            f"a whole number is wanted"
-        )
-    return int(digits)
-
-
-def _place(element: Element, path: Path) -> str:
-    return f"{path}:{element.get(_LINE)}"
+    kind = next((part.infons[key] for key in _KIND_KEYS if part.infons.get(key)), None)
+    if kind is None:
+        raise Fault(part.place, "a relation without a kind (the infon relation or type)")
+    for keys in _END_KEYS:
+        if all(part.infons.get(key) for key in keys):
+            return Relation(kind, tuple(part.infons[key] for key in keys), part.place)
+    nodes = tuple(node.values.get("refid", "") for node in part.of("node"))
+    return Relation(kind, nodes, part.place, joins_annotations=True)

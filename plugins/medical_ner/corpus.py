@@ -1,238 +1,291 @@
-"""Convert the annotated spans and concept relations of a corpus to examples."""
+"""Make examples of annotated texts: names by field, and relations of the concepts that they name.
+
+What a corpus does not annotate is absent from its records. An annotation that cannot be used sets
+its document aside; one that a record has no room for is counted and passed over.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record
+from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
-Span = tuple[int, int]
+from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, plain, shown
+from .mentions import DISCONTINUOUS, Found, Mention, field_of_type, mentions_of
 
-FIELD_OF_TYPE = {
-    "Chemical": "chemicals",
-    "Disease": "diseases",
-    # The types of the NCBI disease corpus, which annotates nothing but diseases.
-    "SpecificDisease": "diseases",
-    "DiseaseClass": "diseases",
-    "CompositeMention": "diseases",
-    "Modifier": "diseases",
-}
+Reader = Callable[[SourceFile], Iterator[AnnotatedText | Reject]]
+"""Yields the documents of a file, and a reject for each that has no text."""
 
-IGNORED_TYPES = frozenset(
-    "CellLine Chromosome DNAMutation Gene Mutation ProteinMutation SNP Species".split()
-)
-"""Other types of PubTator's taggers, which the record has no field for."""
+FIELDS = ("chemicals", "diseases", "relations")
 
-NO_CONCEPT = ("", "-", "-1")
+KINDS = ("cid", "chemical-induced disease")
+"""Kinds of relations, case-folded, that say that a chemical induces a disease."""
 
 
-@dataclass(frozen=True)
-class Mention:
-    """An annotated span of a document's text.
+class Corpora:
+    """Makes examples of the files of a source.
 
-    Attributes:
-        start: offset of the first character.
-        end: offset behind the last character.
-        type: the type as the corpus writes it, such as "Chemical".
-        concepts: ids of the concepts that it names, often one.
+    The documents of a file are of one corpus; so are the files of a folder that hold a document
+    each. What a corpus annotates is what any of its documents has.
     """
 
-    start: int
-    end: int
-    type: str
-    concepts: tuple[str, ...]
+    def __init__(self) -> None:
+        self._fields_of_folder: dict[tuple[Reader, Path], frozenset[str]] = {}
+
+    def examples(
+        self, reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool]
+    ) -> Iterator[Example | Reject]:
+        """Yield the examples of a file, and a reject for each document that makes none.
+
+        Args:
+            reader: reads the file; called twice.
+            file: the file.
+            is_alike: whether another file is of the same format.
+
+        Raises:
+            InputError: the file as a whole cannot be read.
+        """
+        fields, count = _fields_of(reader, file)
+        if count == 1 and len(fields) < len(FIELDS) and not file.is_alone:
+            fields |= self._fields_beside(reader, file, is_alike)
+        for found in reader(file):
+            yield found if isinstance(found, Reject) else _example(found, fields, file.split)
+
+    def _fields_beside(
+        self, reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool]
+    ) -> frozenset[str]:
+        folder = file.path.parent
+        if (reader, folder) not in self._fields_of_folder:
+            fields: frozenset[str] = frozenset()
+            for path in sorted(folder.iterdir()):
+                beside = SourceFile(path, file.source)
+                if len(fields) < len(FIELDS) and path.is_file():
+                    fields |= _fields_of_single(reader, beside, is_alike)
+            self._fields_of_folder[reader, folder] = fields
+        return self._fields_of_folder[reader, folder]
 
 
-@dataclass(frozen=True)
-class Relation:
-    """The concept ids of a chemical and of a disease that it induces; ``place`` is "file:line"."""
-
-    chemical: str
-    disease: str
-    place: str
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """A document with its annotations; ``place`` is "file:line"."""
-
-    id: str
-    text: str
-    mentions: tuple[Mention, ...]
-    relations: tuple[Relation, ...]
-    place: str
+def _fields_of(reader: Reader, file: SourceFile) -> tuple[frozenset[str], int]:
+    """Return the fields that a file annotates, and how many documents were read to know that."""
+    fields: frozenset[str] = frozenset()
+    count = 0
+    for found in reader(file):
+        count += 1
+        if isinstance(found, AnnotatedText):
+            fields |= _annotated(found)
+        if len(fields) == len(FIELDS):
+            break
+    return fields, count
 
 
-def examples(
-    documents: Callable[[Path], Iterator[Annotated]], path: Path, split: str | None
-) -> Iterator[Example]:
-    """Yield an Example for each document of a file.
-
-    The annotated fields are inferred from the mention types in the file. So a document without
-    annotations gets empty lists if its file has annotations, and no record if the file has none.
-
-    Args:
-        documents: reads the documents of a file; called twice.
-        path: the file.
-        split: the split that the examples belong to, if the source says so.
-
-    Raises:
-        InputError: the file breaks the rules of its format.
-    """
-    first_annotated = next((found for found in documents(path) if annotated_fields(found)), None)
-    fields_of_file = annotated_fields(first_annotated) if first_annotated else ()
-    for document in documents(path):
-        fields = annotated_fields(document) or fields_of_file
-        yield _example(document, fields, split)
+def _fields_of_single(
+    reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool]
+) -> frozenset[str]:
+    """Return the fields that a file annotates if it holds one document, else none."""
+    try:
+        found = list(itertools.islice(reader(file), 2)) if is_alike(file) else []
+    except InputError:
+        return frozenset()
+    if len(found) != 1 or isinstance(found[0], Reject):
+        return frozenset()
+    return _annotated(found[0])
 
 
-def annotated_fields(document: Annotated) -> tuple[str, ...]:
-    """Return the fields of the record that a document's annotation types belong to."""
-    types = {mention.type for mention in document.mentions}
-    if document.relations or types & {"Chemical", "Disease"}:
-        return ("chemicals", "diseases", "relations")
-    return ("diseases",) if types else ()
+def _annotated(document: AnnotatedText) -> frozenset[str]:
+    fields = {field_of_type(each.type) for each in document.annotations}
+    relations = {"relations"} if any(map(_is_induction, document.relations)) else set()
+    return frozenset(field for field in fields if field) | relations
 
 
-def concepts_of(identifiers: str) -> tuple[str, ...]:
-    """Return the concept ids of an identifier column, without prefixes, spaces and "no concept".
-
-    >>> concepts_of("MESH:D003110 | OMIM:114500+-1")
-    ('D003110', '114500')
-    """
-    parts = identifiers.replace("+", "|").split("|")
-    bare = (part.strip().removeprefix("MESH:").removeprefix("OMIM:").strip() for part in parts)
-    return tuple(dict.fromkeys(concept for concept in bare if concept not in NO_CONCEPT))
+def _is_induction(relation: Relation) -> bool:
+    return relation.kind.casefold() in KINDS
 
 
-def check_type(name: str, place: str) -> bool:
-    """Return whether the record has a field for a mention type.
-
-    Args:
-        name: the type as the corpus writes it.
-        place: "file:line", for the message.
-
-    Raises:
-        InputError: the type is unknown.
-    """
-    if name in FIELD_OF_TYPE:
-        return True
-    if name in IGNORED_TYPES:
-        return False
-    known = ", ".join(FIELD_OF_TYPE)
-    raise InputError(f"{place}: unknown mention type {name[:40]!r}; known are {known}")
+def _example(
+    document: AnnotatedText, annotated: frozenset[str], split: str | None
+) -> Example | Reject:
+    text = Document(document.id, document.text)
+    try:
+        if document.fault:
+            raise document.fault
+        found = mentions_of(document)
+        record, mentions, passed_over = _record(document, found, annotated)
+    except Fault as fault:
+        return Reject(fault.place, "", fault.reason, document.id, text)
+    return Example(text, record or None, mentions, split, document.place, passed_over)
 
 
-def check_span(text: str, span: Span, surface: str, place: str) -> None:
-    """Check that a mention is the text at its offsets, ignoring blanks at its ends (NCBI has some).
-
-    Args:
-        text: the text that the offsets count in.
-        span: start and end of the mention.
-        surface: the mention as the corpus writes it.
-        place: "file:line", for the message.
-
-    Raises:
-        InputError: the span is empty, ends outside the text, or holds something else.
-    """
-    start, end = span
-    if not 0 <= start < end <= len(text):
-        raise InputError(
-            f"{place}: {start}-{end} is no span of the text, which has {len(text)} characters; "
-            f"offsets count Unicode code points"
-        )
-    if text[start:end].strip() != surface.strip():
-        raise InputError(
-            f"{place}: the mention is {_short(surface)}, but the text at {start}-{end} is "
-            f"{_short(text[start:end])}; check the offsets"
-        )
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:60] + "…")
-
-
-def _example(document: Annotated, fields: tuple[str, ...], split: str | None) -> Example:
+def _record(
+    document: AnnotatedText, found: Found, annotated: frozenset[str]
+) -> tuple[Record, dict[str, tuple[Span, ...]], tuple[str, ...]]:
+    """Return the record, the mentions of its leaves, and the kinds that it has no room for."""
     record: Record = {}
     mentions: dict[str, tuple[Span, ...]] = {}
-    for field in fields:
-        read = _relations if field == "relations" else _names
-        record[field], found = read(document, field)
-        # For an empty list, the list's own pointer says that its mentions are known: none.
-        mentions.update(found or {f"/{field}": ()})
-    text = Document(document.id, document.text)
-    return Example(text, record if fields else None, mentions, split, document.place)
+    passed_over = list(found.passed_over)
+    for field in FIELDS if document.is_annotated else ():
+        if field == "relations":
+            pairs, left_out = _pairs(document, found)
+            passed_over += left_out
+            record[field], spans = _relations(document.text, pairs)
+            is_known = DISCONTINUOUS_RELATION not in left_out
+        else:
+            record[field], spans = _names(document.text, found.mentions, field)
+            is_known = not found.misses(field)
+        if field not in annotated or not (record[field] or is_known):
+            del record[field]  # not annotated, or not empty as far as the source says
+        else:
+            # For an empty list, the list's own pointer says that its mentions are known: none.
+            mentions.update(spans or {f"/{field}": ()})
+    return record, mentions, tuple(passed_over)
 
+
+DISCONTINUOUS_RELATION = f"relation of a {DISCONTINUOUS}"
 
 Field = tuple[list[Any], dict[str, tuple[Span, ...]]]
 """The value of a field, and the mentions of its leaves by JSON Pointer."""
 
 
-def _names(document: Annotated, field: str) -> Field:
+def _names(text: str, mentions: Iterable[Mention], field: str) -> Field:
     """Return the distinct names of a field as they first occur in the text, in that order."""
     names: dict[str, str] = {}
     spans: dict[str, list[Span]] = {}
-    for mention in _in_order(document, field):
-        name = document.text[mention.start : mention.end]
-        key = name.casefold()
-        names.setdefault(key, name)
-        spans.setdefault(key, []).append((mention.start, mention.end))
+    for mention in _in_order(mentions, field):
+        name = text[mention.start : mention.end]
+        names.setdefault(name.casefold(), name)
+        spans.setdefault(name.casefold(), []).append((mention.start, mention.end))
     found = {f"/{field}/{number}": _distinct(spans[key]) for number, key in enumerate(names)}
     return list(names.values()), found
 
 
-def _relations(document: Annotated, field: str) -> Field:
+Pair = tuple[list[Span], list[Span]]
+"""All mentions of a chemical, and of a disease that it induces."""
+
+
+def _relations(text: str, pairs: Iterable[Pair]) -> Field:
     """Return the relations, each with the first names of its concepts and all their mentions.
 
     Two relations get the same names if a composite mention ("renal and hepatic failure") is the
     first mention of both: they are merged into one, with the mentions of both.
     """
-    chemicals = _spans_by_concept(document, "chemicals")
-    diseases = _spans_by_concept(document, "diseases")
-    pairs: dict[tuple[str, str], tuple[list[Span], list[Span]]] = {}
+    merged: dict[tuple[str, str], Pair] = {}
     names: list[dict[str, str]] = []
-    for relation in document.relations:
-        ends = (
-            _mentioned(chemicals, relation.chemical, "chemical", relation.place),
-            _mentioned(diseases, relation.disease, "disease", relation.place),
-        )
-        chemical, disease = (document.text[slice(*spans[0])] for spans in ends)
+    for ends in pairs:
+        chemical, disease = (text[slice(*min(spans))] for spans in ends)
         key = (chemical.casefold(), disease.casefold())
-        if key not in pairs:
-            pairs[key] = ([], [])
+        if key not in merged:
+            merged[key] = ([], [])
             names.append({"chemical": chemical, "disease": disease})
-        for known, spans in zip(pairs[key], ends, strict=True):
+        for known, spans in zip(merged[key], ends, strict=True):
             known.extend(spans)
     found = {}
-    for number, (of_chemical, of_disease) in enumerate(pairs.values()):
-        found[f"/{field}/{number}/chemical"] = _distinct(of_chemical)
-        found[f"/{field}/{number}/disease"] = _distinct(of_disease)
+    for number, (of_chemical, of_disease) in enumerate(merged.values()):
+        found[f"/relations/{number}/chemical"] = _distinct(of_chemical)
+        found[f"/relations/{number}/disease"] = _distinct(of_disease)
     return names, found
 
 
-def _in_order(document: Annotated, field: str) -> list[Mention]:
-    of_field = (mention for mention in document.mentions if FIELD_OF_TYPE[mention.type] == field)
+def _pairs(document: AnnotatedText, found: Found) -> tuple[list[Pair], list[str]]:
+    """Return the mentions of both ends of each relation, and the kinds that are left out.
+
+    Raises:
+        Fault: a relation does not join a chemical and a disease that the document mentions.
+    """
+    ends = _Ends(document, found)
+    pairs: list[Pair] = []
+    left_out = []
+    for relation in document.relations:
+        if not _is_induction(relation):
+            left_out.append(f"relation {relation.kind}")
+        elif (joined := ends.pairs_of(relation)) is None:
+            left_out.append(DISCONTINUOUS_RELATION)
+        else:
+            pairs += joined
+    return pairs, left_out
+
+
+class _Ends:
+    """Finds the mentions of what relations join.
+
+    Mentions without a concept are one concept if they have the same name.
+    """
+
+    def __init__(self, document: AnnotatedText, found: Found) -> None:
+        self.spans: dict[str, dict[str, list[Span]]] = {"chemicals": {}, "diseases": {}}
+        self.keys_of_annotation: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.broken = {each.id for each in found.broken if each.id}
+        self.unnamed = {concept for each in found.broken for concept in each.concepts}
+        self.ids = {each.id for each in document.annotations}
+        for mention in sorted(found.mentions, key=lambda each: (each.start, each.end)):
+            name = plain(document.text[mention.start : mention.end]).casefold()
+            keys = mention.concepts or (f"name {name}",)
+            self.keys_of_annotation[mention.id] = (mention.field, keys)
+            for key in keys:
+                spans = self.spans[mention.field].setdefault(key, [])
+                spans.append((mention.start, mention.end))
+        for part in document.annotations:  # of a composite: it has no span, but its concepts have
+            field = field_of_type(part.type)
+            if field and part.id not in self.keys_of_annotation:
+                keys = tuple(each for each in part.concepts if each in self.spans[field])
+                self.keys_of_annotation[part.id] = (field, keys)
+
+    def pairs_of(self, relation: Relation) -> list[Pair] | None:
+        """Return the pairs of a relation; None if an end has discontinuous mentions alone.
+
+        Raises:
+            Fault: it does not join a chemical and a disease that the document mentions.
+        """
+        if len(relation.ends) != 2:
+            raise Fault(relation.place, "a relation joins one chemical and one disease")
+        if relation.joins_annotations:
+            return self._pairs_of_annotations(relation)
+        concepts = [concepts_of(end) for end in relation.ends]
+        if any(len(each) != 1 for each in concepts):
+            raise Fault(
+                relation.place, "a relation joins one chemical and one disease by their ids"
+            )
+        (chemical,), (disease,) = concepts
+        if self._has(disease, chemical):  # the other way round, and so without doubt
+            chemical, disease = disease, chemical
+        if not self._has(chemical, disease):
+            return self._unnamed_or_fault(relation, chemical, disease)
+        return [(self.spans["chemicals"][chemical], self.spans["diseases"][disease])]
+
+    def _has(self, chemical: str, disease: str) -> bool:
+        return chemical in self.spans["chemicals"] and disease in self.spans["diseases"]
+
+    def _unnamed_or_fault(self, relation: Relation, chemical: str, disease: str) -> None:
+        for field, concept in (("chemicals", chemical), ("diseases", disease)):
+            if concept not in self.spans[field] and concept not in self.unnamed:
+                raise Fault(
+                    relation.place,
+                    f"the relation names {field[:-1]} {shown(concept)}, which no mention of the "
+                    f"document has; annotate it or take the relation out",
+                )
+
+    def _pairs_of_annotations(self, relation: Relation) -> list[Pair] | None:
+        for end in relation.ends:
+            if end not in self.ids:
+                reason = f"the relation names annotation {shown(end)}, which is not in the document"
+                raise Fault(relation.place, reason)
+        if any(end in self.broken for end in relation.ends):
+            return None
+        known = (self.keys_of_annotation.get(end, ("", ())) for end in relation.ends)
+        keys = dict(known)
+        if set(keys) != {"chemicals", "diseases"} or not all(keys.values()):
+            raise Fault(relation.place, "a relation joins one chemical and one disease")
+        return [
+            (self.spans["chemicals"][chemical], self.spans["diseases"][disease])
+            for chemical in keys["chemicals"]
+            for disease in keys["diseases"]
+        ]
+
+
+def _in_order(mentions: Iterable[Mention], field: str) -> list[Mention]:
+    of_field = (mention for mention in mentions if mention.field == field)
     return sorted(of_field, key=lambda mention: (mention.start, mention.end))
-
-
-def _spans_by_concept(document: Annotated, field: str) -> dict[str, list[Span]]:
-    spans: dict[str, list[Span]] = {}
-    for mention in _in_order(document, field):
-        for concept in mention.concepts:
-            spans.setdefault(concept, []).append((mention.start, mention.end))
-    return spans
-
-
-def _mentioned(spans: dict[str, list[Span]], concept: str, kind: str, place: str) -> list[Span]:
-    if concept in spans:
-        return spans[concept]
-    raise InputError(
-        f"{place}: the relation names {kind} {_short(concept)}, which no mention of the document "
-        f"has; annotate it or take the relation out"
-    )
 
 
 def _distinct(spans: Iterable[Span]) -> tuple[Span, ...]:

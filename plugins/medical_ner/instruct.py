@@ -16,14 +16,13 @@ it is yielded once for each split, so that the check for leaks finds it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
+from fieldsmith import Document, Example, Record, Reject, SourceFile, read_text
 
+from .json_values import parsed
 from .occurrences import Span, longest_occurrences, occurrences
 
 _PROMPT = re.compile(
@@ -52,18 +51,24 @@ def examples(files: Iterable[SourceFile]) -> Iterator[Example | Reject]:
 
     A record has the fields that its abstract has prompts for, in any split. A row whose prompt or
     answer does not have the form above, and an abstract with two answers to one prompt, become a
-    Reject.
+    Reject. It has the abstract as its document unless another row yields that.
 
     Raises:
-        InputError: a row is not a JSON object with the strings ``prompt`` and ``completion``.
+        InputError: a file cannot be read.
     """
     rows_by_abstract: dict[str, list[_Row]] = {}
+    rejects: list[Reject] = []
     for file in files:
         for row in _rows(file):
             if isinstance(row, Reject):
-                yield row
+                rejects.append(row)
             else:
                 rows_by_abstract.setdefault(row.abstract, []).append(row)
+    yielded = set(rows_by_abstract)
+    for reject in rejects:
+        text = reject.document.text if reject.document else ""
+        yield replace(reject, document=None) if text in yielded else reject
+        yielded.add(text)
     for abstract, rows in rows_by_abstract.items():
         yield from _abstract_examples(abstract, rows)
 
@@ -75,7 +80,10 @@ def _rows(file: SourceFile) -> Iterator[_Row | Reject]:
 
 
 def _row(source_line: str, split: str | None, place: str) -> _Row | Reject:
-    prompt, completion = _prompt_and_completion(source_line, place)
+    try:
+        prompt, completion = _prompt_and_completion(source_line)
+    except ValueError as error:
+        return Reject(place, "", str(error))
     try:
         (prompt + completion).encode()
     except UnicodeEncodeError:
@@ -91,20 +99,32 @@ def _row(source_line: str, split: str | None, place: str) -> _Row | Reject:
     for line, item in zip(lines, items, strict=True):
         if not line.startswith("- ") or (field == "relations" and _relation(item) is None):
             form = "- chemical | disease" if field == "relations" else "- item"
-            return Reject(place, field, f"{line[:60]!r} is no item of the list; write {form!r}")
+            reason = f"{line[:60]!r} is no item of the list; write {form!r}"
+            document = _document(asked["abstract"])
+            return Reject(place, field, reason, document.id, document)
     return _Row(field, asked["abstract"], items, split, place)
 
 
-def _prompt_and_completion(line: str, place: str) -> tuple[str, str]:
+def _prompt_and_completion(line: str) -> tuple[str, str]:
+    """Return the two strings of a row.
+
+    Raises:
+        ValueError: it is not a JSON object with both.
+    """
     try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: broken JSON: {error}; each line must be one object") from error
+        row = parsed(line)
+    except ValueError as error:
+        raise ValueError(f"broken JSON: {error}; each line must be one object") from error
     keys = row if isinstance(row, dict) else {}
     prompt, completion = keys.get("prompt"), keys.get("completion")
     if not isinstance(prompt, str) or not isinstance(completion, str):
-        raise InputError(f"{place}: an object with the strings 'prompt' and 'completion' is wanted")
+        raise ValueError("an object with the strings 'prompt' and 'completion' is wanted")
     return prompt, completion
+
+
+def _document(abstract: str) -> Document:
+    digest = hashlib.sha256(abstract.encode()).hexdigest()
+    return Document(f"abstract-{digest[:12]}", abstract)
 
 
 def _relation(item: str) -> tuple[str, str] | None:
@@ -113,13 +133,12 @@ def _relation(item: str) -> tuple[str, str] | None:
 
 
 def _abstract_examples(abstract: str, rows: Sequence[_Row]) -> Iterator[Example | Reject]:
-    digest = hashlib.sha256(abstract.encode()).hexdigest()
-    document = Document(f"abstract-{digest[:12]}", abstract)
+    document = _document(abstract)
     answers: dict[str, tuple[str, ...]] = {}
     for row in rows:
         if answers.setdefault(row.field, row.items) != row.items:
             reason = f"a second, different answer to the prompt for {row.field}; keep one"
-            yield Reject(row.place, row.field, reason, document.id)
+            yield Reject(row.place, row.field, reason, document.id, document)
             return
     record, mentions = _record(abstract, answers)
     for split, place in _first_places(rows).items():

@@ -8,8 +8,11 @@
     354896<TAB>18<TAB>34<TAB>cardiac asystole<TAB>Disease<TAB>D006323
     354896<TAB>CID<TAB>D008012<TAB>D006323
 
-A mention of several concepts joins their ids with ``|`` (some copies with ``+``) and may name its
+A mention of several concepts joins their ids with ``|``, ``+``, ``;`` or ``,`` and may name its
 parts in a seventh column, which is not read because the parts are not contiguous text.
+
+Files in circulation are looser than that. Blanks in place of tabs, wrapped texts and lines that
+begin with ``#`` are read where only one reading is possible.
 """
 
 from __future__ import annotations
@@ -19,52 +22,73 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldsmith import InputError
+from fieldsmith import InputError, Reject, SourceFile
 
-from .corpus import Annotated, Mention, Relation, check_span, check_type, concepts_of
+from .annotations import AnnotatedText, Annotation, Fault, Relation, concepts_of, plain, shown
 
 # An id has no blank, so a line of a table that happens to contain "|t|" is not a title.
 _TEXT_LINE = re.compile(r"([^\s|]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,9}")
+_KIND = re.compile(r"[A-Za-z][\w .-]*")
+_SPACED_MENTION = re.compile(r"(\S+)\s+([0-9]{1,9})\s+([0-9]{1,9})\s+(\S.*)")
+_CONCEPT = r"(?:(?i:MESH|OMIM):\S+|[A-Za-z]*\d\S*|-|-1)"
+_SPACED_RELATION = re.compile(rf"(\S+)\s+([A-Za-z]\w*)\s+({_CONCEPT})\s+({_CONCEPT})(?:\s+\w+)?")
+_STARTS = re.compile(rb"(?:#[^\n]*\n\s*)*[^\s|]+\|[ta]\|")
+_HOLDS = re.compile(rb"^([^\s|]+)\|t\|[^\n]*\n(?:[^\n]*\n)??\1\|a\|", re.MULTILINE)
+
+
+def is_pubtator(file: SourceFile) -> bool:
+    """Return whether a file begins with a document, or holds one below something else."""
+    return bool(_STARTS.match(file.head) or _HOLDS.search(file.head))
 
 
 @dataclass
 class _Block:
-    """The document that is being read."""
+    """The document that is being read.
+
+    Attributes:
+        lines: its annotations and relations, each with its place.
+        wraps: whether the next line may go on with its text.
+    """
 
     id: str
     title: str
     place: str
     abstract: str | None = None
-    mentions: list[Mention] = field(default_factory=list)
-    relations: list[Relation] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    fault: Fault | None = None
+    wraps: bool = True
 
     @property
     def text(self) -> str:
-        return f"{self.title} {self.abstract}"
+        return self.title if self.abstract is None else f"{self.title} {self.abstract}"
+
+    def fail(self, place: str, reason: str) -> None:
+        self.fault = self.fault or Fault(place, reason)
 
 
-def documents(path: Path) -> Iterator[Annotated]:
+def documents(file: SourceFile) -> Iterator[AnnotatedText | Reject]:
     """Yield the documents of a PubTator file.
 
     Raises:
-        InputError: a line breaks the rules of the format; names the file and the line.
+        InputError: the file is not UTF-8; names the line.
     """
     block: _Block | None = None
-    for number, line in enumerate(_lines(path), start=1):
-        place = f"{path}:{number}"
-        text_line = _TEXT_LINE.fullmatch(line)
-        if text_line and text_line[2] == "t":
+    is_lost = False
+    for number, line in enumerate(_lines(file.path), start=1):
+        place = f"{file.path}:{number}"
+        found = _TEXT_LINE.fullmatch(line)
+        if line.startswith("#"):
+            continue
+        if found and (found[2] == "t" or block is None):
             if block:
                 yield _finished(block)
-            block = _Block(text_line[1], text_line[3], place)
-        elif line.strip():
-            if block is None:
-                raise InputError(f"{place}: the file must begin with a title line, ID|t|TITLE")
-            if text_line:
-                _add_abstract(block, text_line[1], text_line[3], place)
-            else:
-                _add_annotation(block, line, place)
+            block = _new_block(found, place)
+        elif block:
+            _add_line(block, line, found, place)
+        elif line.strip() and not is_lost:
+            is_lost = True  # said once, and not of each line above the first document
+            yield Reject(place, "", "above the first document; begin with a title line, ID|t|TITLE")
     if block:
         yield _finished(block)
 
@@ -95,58 +119,139 @@ def _lines(path: Path) -> Iterator[str]:
             yield text.replace("\r\n", "\n").removesuffix("\n")
 
 
-def _finished(block: _Block) -> Annotated:
-    if block.abstract is None:
-        raise InputError(
-            f"{block.place}: document {block.id} has no abstract line ({block.id}|a|ABSTRACT, "
-            f"which may be empty after the second bar)"
-        )
-    mentions, relations = tuple(block.mentions), tuple(block.relations)
-    return Annotated(block.id, block.text, mentions, relations, block.place)
+def _new_block(found: re.Match[str], place: str) -> _Block:
+    if found[2] == "t":
+        return _Block(found[1], found[3], place)
+    block = _Block(found[1], "", place, found[3])
+    block.fail(place, f"document {found[1]} has no title line ({found[1]}|t|TITLE)")
+    return block
 
 
-def _add_abstract(block: _Block, identifier: str, abstract: str, place: str) -> None:
-    _check_document(block, identifier, place)
-    if block.abstract is not None:
-        raise InputError(f"{place}: document {block.id} has a second abstract line; keep one")
-    block.abstract = abstract
-
-
-def _add_annotation(block: _Block, line: str, place: str) -> None:
-    columns = line.split("\t")
-    _check_document(block, columns[0].strip(), place)
-    if block.abstract is None:
-        raise InputError(f"{place}: annotations must come after the abstract line ({block.id}|a|)")
-    if len(columns) == 4 and columns[1] == "CID":
-        chemical, disease = (_one_concept(column, place) for column in columns[2:])
-        block.relations.append(Relation(chemical, disease, place))
-    elif len(columns) >= 6 and all(_OFFSET.fullmatch(column) for column in columns[1:3]):
-        _add_mention(block, columns, place)
+def _add_line(block: _Block, line: str, text_line: re.Match[str] | None, place: str) -> None:
+    """Add a line to a document: its abstract, more of its text, or an annotation of it."""
+    if text_line:
+        _add_abstract(block, text_line, place)
+    elif not line.strip():
+        block.wraps = False
+    elif _is_annotation(block, line):
+        block.wraps = False
+        block.lines.append((line, place))
+    elif block.wraps:
+        _wrap(block, line)
     else:
-        raise InputError(
-            f"{place}: {len(columns)} columns that are neither a mention (ID, start, end, text, "
-            f"type, concept) nor a relation (ID, CID, chemical, disease); separate them by tabs"
+        block.fail(
+            place,
+            f"neither a mention (ID, start, end, text, type, concept) nor a relation "
+            f"(ID, kind, concept, concept): {shown(line)}; separate the columns by tabs",
         )
 
 
-def _add_mention(block: _Block, columns: list[str], place: str) -> None:
-    start, end = int(columns[1]), int(columns[2])
-    check_span(block.text, (start, end), columns[3], place)
-    kind = columns[4].strip()
-    if check_type(kind, place):
-        block.mentions.append(Mention(start, end, kind, concepts_of(columns[5])))
-
-
-def _one_concept(column: str, place: str) -> str:
-    concepts = concepts_of(column)
-    if len(concepts) != 1:
-        raise InputError(f"{place}: a relation joins one chemical and one disease by their ids")
-    return concepts[0]
-
-
-def _check_document(block: _Block, identifier: str, place: str) -> None:
+def _add_abstract(block: _Block, found: re.Match[str], place: str) -> None:
+    identifier, abstract = found[1], found[3]
     if identifier != block.id:
-        raise InputError(
-            f"{place}: a line of document {identifier[:40]!r} is below document {block.id}; "
-            f"put it below its own title line"
+        block.fail(place, _misplaced(identifier, block))
+    elif block.abstract is not None:
+        block.fail(place, f"document {block.id} has a second abstract line; keep one")
+    elif block.lines:
+        block.fail(place, f"annotations must come after the abstract line ({block.id}|a|)")
+    if block.abstract is None:
+        block.abstract = abstract
+        block.wraps = True
+
+
+def _is_annotation(block: _Block, line: str) -> bool:
+    """Return whether a line can be nothing but an annotation, of whatever document."""
+    if "\t" in line:
+        return True
+    spaced = _SPACED_MENTION.fullmatch(line) or _SPACED_RELATION.fullmatch(line)
+    # A text may go on with three numbers; one that begins with an id would be a strange text.
+    return spaced is not None and (spaced[1] == block.id or spaced[1].isdigit())
+
+
+def _wrap(block: _Block, line: str) -> None:
+    """Go on with a text that is broken into lines: the break counts as the blank that it was."""
+    if block.abstract is None:
+        block.title += f" {line}"
+    else:
+        block.abstract += f" {line}"
+
+
+def _finished(block: _Block) -> AnnotatedText:
+    if block.abstract is None:
+        block.fail(
+            block.place,
+            f"document {block.id} has no abstract line ({block.id}|a|ABSTRACT, "
+            f"which may be empty after the second bar)",
         )
+    annotations: list[Annotation] = []
+    relations: list[Relation] = []
+    try:
+        if block.fault:
+            raise block.fault
+        for line, place in block.lines:
+            found = _annotation(block, line, place)
+            if isinstance(found, Annotation):
+                annotations.append(found)
+            else:
+                relations.append(found)
+    except Fault as fault:
+        return AnnotatedText(block.id, block.text, place=block.place, fault=fault)
+    return AnnotatedText(block.id, block.text, tuple(annotations), tuple(relations), block.place)
+
+
+def _annotation(block: _Block, line: str, place: str) -> Annotation | Relation:
+    """Read an annotation or a relation, with tabs or, if it has not enough of them, blanks.
+
+    Raises:
+        Fault: it is neither, or is one of another document.
+    """
+    columns = line.split("\t")
+    name = " ".join(columns[0].split()[:1])
+    if name != block.id:
+        raise Fault(place, _misplaced(name, block))
+    if len(columns) >= 5 and all(map(_OFFSET.fullmatch, columns[1:3])):
+        return _mention(columns[1:], place)
+    if len(columns) >= 4 and _KIND.fullmatch(columns[1]):
+        return Relation(columns[1].strip(), (columns[2], columns[3]), place)
+    if found := _SPACED_RELATION.fullmatch(line.strip()):
+        return Relation(found[2], (found[3], found[4]), place)
+    if found := _SPACED_MENTION.fullmatch(line.strip()):
+        return _mention([found[2], found[3], *_split_by_text(block, found, place)], place)
+    raise Fault(
+        place,
+        f"{len(columns)} columns that are neither a mention (ID, start, end, text, type, concept) "
+        f"nor a relation (ID, kind, concept, concept); separate them by tabs",
+    )
+
+
+def _mention(columns: list[str], place: str) -> Annotation:
+    """Return the mention of start, end, text, type and, if there is one, concept."""
+    start, end, surface, kind, *more = columns
+    concepts = concepts_of(more[0]) if more else ()
+    return Annotation(kind.strip(), ((int(start), int(end)),), surface, concepts, place)
+
+
+def _split_by_text(block: _Block, found: re.Match[str], place: str) -> list[str]:
+    """Split text, type and concept, which blanks separate, behind what the text has there.
+
+    Raises:
+        Fault: what follows the offsets does not begin with that text, so it cannot be split.
+    """
+    surface, rest = plain(block.text[int(found[2]) : int(found[3])]), plain(found[4])
+    if rest == surface:
+        raise Fault(place, "a mention without a type (ID, start, end, text, type, concept)")
+    kind, _, concept = rest.removeprefix(f"{surface} ").partition(" ")
+    if not surface or not rest.startswith(f"{surface} ") or not kind:
+        raise Fault(
+            place,
+            f"the text at {found[2]}-{found[3]} is {shown(surface)}, which {shown(rest)} does not "
+            f"begin with; check the offsets, and separate the columns by tabs",
+        )
+    return [surface, kind, concept]
+
+
+def _misplaced(identifier: str, block: _Block) -> str:
+    return (
+        f"a line of document {identifier[:40]!r} is below document {block.id}; "
+        f"put it below its own title line"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from paths import REAL_DATA
 
 import fieldsmith
 import fieldsmith_medical_ner as medical_ner
-from fieldsmith import Example, InputError, Prediction, Reject, UnknownFormatError
+from fieldsmith import Document, Example, InputError, Prediction, Reject, UnknownFormatError
+from fieldsmith.dataset.inputs import read_inputs
+from fieldsmith.plugins import load
 
 DATA = REAL_DATA / "medical"
 
@@ -138,7 +141,7 @@ def test_offsets_are_code_points_and_no_other_line_break_splits(folder: Path) ->
     text = "1|t|β-velmol \U0001f48a\n1|a|One\u2028two\x85velmol\n1\t0\t8\tβ-velmol\tChemical\tC1\n"
     example = only(folder, text + "1\t19\t25\tvelmol\tChemical\tC1\n")
     assert example.document.text == "β-velmol \U0001f48a One\u2028two\x85velmol"
-    assert example.record == {"chemicals": ["β-velmol", "velmol"], "diseases": [], "relations": []}
+    assert example.record == {"chemicals": ["β-velmol", "velmol"]}
 
 
 def test_names_come_in_order_of_the_text(folder: Path) -> None:
@@ -189,9 +192,11 @@ def test_documents_without_annotations(folder: Path) -> None:
     assert second.record
 
 
-def test_types_of_other_taggers_are_ignored(folder: Path) -> None:
+def test_types_of_other_taggers_are_counted_and_passed_over(folder: Path) -> None:
     more = PUBTATOR + "7\t0\t5\tRenal\tGene\t1956\n7\t0\t5\tRenal\tSpecies\t9606\n"
-    assert only(folder, more) == only(folder, PUBTATOR)
+    example = only(folder, more)
+    assert example.passed_over == ("mention of Gene", "mention of Species")
+    assert content(example) == content(only(folder, PUBTATOR))
 
 
 @pytest.mark.parametrize(
@@ -203,30 +208,46 @@ def test_types_of_other_taggers_are_ignored(folder: Path) -> None:
         ("76\t87\ttarvic", "-6\t87\ttarvic", 8, "6 columns that are neither a mention"),
         ("76\t87\ttarvic", f"76\t{'9' * 5000}\ttarvic", 8, "neither a mention"),
         ("76\t87\ttarvic", "76\t²\ttarvic", 8, "neither a mention"),
-        ("\tChemical\t-1", "", 8, "4 columns"),
-        ("7\t76\t87", "7 76 87", 8, "a line of document '7 76 87'"),
+        ("\tChemical\t-1", "", 8, "a mention without a type"),
         ("7\t76\t87", "8\t76\t87", 8, "document '8' is below document 7"),
-        ("\tChemical\t-1", "\tChemcial\t-1", 8, "unknown mention type 'Chemcial'; known are"),
+        ("7\t76\t87\ttarvic acid\t", "8 76 87 tarvic acid ", 8, "document '8' is below"),
+        ("\tChemical\t-1", "\tChemcial\t-1", 8, "type of mention 'Chemcial'; did you mean chem"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1", 9, "3 columns"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1\t-1", 9, "joins one chemical and one disease"),
         ("7\tCID\tC1\tD1", "7\tCID\tC1\tD9", 9, "names disease 'D9', which no mention"),
-        ("7\tCID\tC1\tD1", "7\tCID\tD1\tC1", 9, "names chemical 'D1', which no mention"),
-        (f"7|a|{ABSTRACT}\n", "", 2, "after the abstract line"),
+        ("7\tCID\tC1\tD1", "7\tCID\tC1\tC1", 9, "names disease 'C1', which no mention"),
+        (f"7|a|{ABSTRACT}\n", "", 1, "document 7 has no abstract line"),
         ("7|t|", "6|t|", 2, "document '7' is below document 6"),
-        (f"7|t|{TITLE}\n", "", 1, "must begin with a title line"),
+        (f"7|t|{TITLE}\n", "", 1, "document 7 has no title line"),
         ("7\tCID\tC1\tD2\n", "7\tCID\tC1\tD2\n8|t|cut", 11, "document 8 has no abstract line"),
         (f"7|a|{ABSTRACT}\n", f"7|a|{ABSTRACT}\n7|a|x\n", 3, "second abstract"),
     ],
 )
-def test_broken_pubtator(folder: Path, old: str, new: str, line: int, says: str) -> None:
+def test_a_document_of_broken_pubtator_is_set_aside(
+    folder: Path, old: str, new: str, line: int, says: str
+) -> None:
     assert old in PUBTATOR
-    path = written(folder, PUBTATOR.replace(old, new, 1))
-    with pytest.raises(InputError) as caught:
-        rows(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}:{line}: ")
-    assert says in message
-    assert "\n" not in message
+    good = re.sub(r"(?m)^7", "9", PUBTATOR)
+    path = written(folder, PUBTATOR.replace(old, new, 1) + "\n" + good)
+    check_one_set_aside(path, f"{path}:{line}", says)
+
+
+def check_one_set_aside(path: Path, place: str, says: str) -> None:
+    """Check that one document is set aside with its place, yet predicted, and another one read."""
+    (reject,) = rejects(path)
+    assert reject.place == place
+    assert says in reject.reason
+    assert "\n" not in reject.reason
+    assert reject.document is not None
+    assert reject.document.id == reject.id
+    assert reject.document.text.startswith((TITLE, ABSTRACT[:8], "cut", " VELMOL"))
+    read = examples(path)
+    assert [example.document.text for example in read][-1] == f"{TITLE} {ABSTRACT}"
+    # Prediction needs no annotation.
+    predicted = list(read_inputs(load("medical_ner"), [str(path)]))
+    assert predicted == [
+        row.document for row in rows(path) if isinstance(row, Example) or row.document
+    ]
 
 
 def test_pubtator_of_another_encoding(folder: Path) -> None:
@@ -279,6 +300,23 @@ def test_bioc_in_its_declared_encoding(folder: Path) -> None:
     assert example.document.text.endswith("tarvic acid dïd not.")
 
 
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc-jp", "windows-1252", "gb18030", "koi8-r"])
+def test_bioc_in_an_encoding_that_the_parser_does_not_know(folder: Path, encoding: str) -> None:
+    words = "caf\u00e9" if encoding == "windows-1252" else "\u0410\u0411"
+    text = BIOC.replace("UTF-8", encoding).replace("tarvic acid did", f"tarvic acid {words} did")
+    # Long enough that some character is cut by the pieces that the file is read in.
+    long = text.replace("did not.", "did not. " + words * 70_000)
+    example = only(folder, long.encode(encoding))
+    assert example.document.text.endswith(f"tarvic acid {words} did not. " + words * 70_000)
+    assert example.record == only(folder, BIOC).record
+
+
+def test_bioc_that_is_not_in_its_encoding(folder: Path) -> None:
+    path = written(folder, BIOC.replace("UTF-8", "shift_jis").encode() + b"<!-- \xff\xff -->")
+    with pytest.raises(InputError, match="is not in the encoding that it declares"):
+        rows(path)
+
+
 def test_bioc_is_read_in_pieces(folder: Path) -> None:
     start, end = BIOC.index("<document>"), BIOC.index("</collection>")
     many = BIOC[:start] + BIOC[start:end] * 200 + BIOC[end:]
@@ -295,6 +333,44 @@ DOCTYPE = "<!DOCTYPE collection SYSTEM 'BioC.dtd'>"
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
+        ("<id>7</id>", "", 3, "a document without id"),
+        ("<offset>40</offset>", "", 18, "a text without offset"),
+        ("<offset>40</offset>", "<offset>4e1</offset>", 18, "'4e1' is no offset or length"),
+        ("<offset>40</offset>", f"<offset>{'9' * 5000}</offset>", 18, "is no offset or length"),
+        ("<location offset='76' length='11' />", "", 25, "an annotation without a location"),
+        ("<text>tarvic acid</text>", "", 25, "an annotation without text"),
+        ("offset='76'", "", 26, "'' is no offset or length"),
+        ("offset='76'", "offset='75'", 25, "the mention is 'tarvic acid', but the text at"),
+        ("offset='76'", "offset='6'", 25, "the mention is 'tarvic acid', but the text at"),
+        ("length='11'", "length='99'", 25, "76-175 is no span of the text"),
+        ("length='11'", "length='0'", 25, "76-76 is no span of the text"),
+        ('<infon key="type">Chemical</infon><infon key="MESH">-1<', "<infon><", 25, "a type"),
+        ('<infon key="relation">CID</infon>\n', "", 28, "a relation without a kind"),
+        ('<infon key="Chemical">C1</infon>', "", 28, "joins one chemical and one disease"),
+        ('<infon key="Disease">D2</infon>', '<infon key="Disease">D9</infon>', 30, "disease 'D9'"),
+    ],
+)
+def test_a_document_of_broken_bioc_is_set_aside(
+    folder: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert old in BIOC
+    good = BIOC[BIOC.index("<document>") : BIOC.index("</collection>")].replace(">7<", ">9<")
+    path = written(
+        folder, BIOC.replace(old, new, 1).replace("</collection>", f"{good}</collection>")
+    )
+    check_one_set_aside(path, f"{path}:{line}", says)
+
+
+def test_a_passage_without_text_is_none(folder: Path) -> None:
+    bare = BIOC.replace(
+        "</passage>\n<relation", "</passage><passage><offset>99</offset></passage>\n<relation"
+    )
+    assert content(only(folder, bare)) == content(only(folder, BIOC))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
         (DOCTYPE, BOMB, 1, "the entity 'a' is not read"),
         (
             DOCTYPE,
@@ -305,22 +381,15 @@ DOCTYPE = "<!DOCTYPE collection SYSTEM 'BioC.dtd'>"
         ("tarvic acid did", "&secret; did", 18, "the entity 'secret' is not read"),
         ("</document>\n</collection>\n", "", 32, "broken XML (no element found)"),
         ("</passage>\n<relation", "<relation", 31, "broken XML (mismatched tag)"),
-        ("<id>7</id>", "", 3, "a <document> without <id>"),
-        (f"<text>{ABSTRACT}</text>", "", 18, "a <passage> without <text>"),
-        ("<offset>40</offset>", "", 18, "a <passage> without <offset>"),
-        ("<offset>40</offset>", "<offset>4e1</offset>", 18, "'4e1' is no offset or length"),
-        ("<location offset='76' length='11' />", "", 25, "an annotation without a <location>"),
-        ("offset='76'", "", 26, "'' is no offset or length"),
-        ("offset='76'", "offset='75'", 25, "the mention is 'tarvic acid', but the text at"),
-        ("offset='76'", "offset='6'", 25, "is no span of the text"),
-        ("length='11'", "length='99'", 25, "is no span of the text"),
-        ('<infon key="type">Chemical</infon><infon key="MESH">-1<', "<infon><", 25, "type ''"),
-        ("CID</infon>\n", "Association</infon>\n", 28, "a relation needs the infons"),
-        ('<infon key="Chemical">C1</infon>', "", 28, "a relation needs the infons"),
-        ('<infon key="Disease">D2</infon>', '<infon key="Disease">D9</infon>', 30, "disease 'D9'"),
+        ("encoding='UTF-8'", "encoding='klingon-8'", 1, "the encoding 'klingon-8' cannot be read"),
+        ("encoding='UTF-8'", "encoding='base64'", 1, "the encoding 'base64' cannot be read"),
+        ("encoding='UTF-8'", "encoding='undefined'", 1, "the encoding 'undefined' cannot be"),
+        ("encoding='UTF-8'", "encoding='utf-16'", 1, "broken XML"),
     ],
 )
-def test_broken_bioc(folder: Path, old: str, new: str, line: int, says: str) -> None:
+def test_a_broken_file_of_bioc_is_refused(
+    folder: Path, old: str, new: str, line: int, says: str
+) -> None:
     assert old in BIOC
     path = written(folder, BIOC.replace(old, new, 1))
     with pytest.raises(InputError) as caught:
@@ -466,19 +535,33 @@ def test_rows_that_are_set_aside(folder: Path, pair: tuple[str, str], says: str)
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('{"prompt": "x"', ":7: broken JSON"),
-        ('{"prompt": "x"}', ":7: an object with the strings 'prompt' and 'completion'"),
-        ('{"prompt": 1, "completion": ""}', ":7: an object with the strings"),
-        ("[1]", ":7: an object with the strings"),
-        ("[" * 100_000, ":7: broken JSON"),
+        ('{"prompt": "x"', "broken JSON"),
+        ('{"prompt": "x"}', "an object with the strings 'prompt' and 'completion'"),
+        ('{"prompt": 1, "completion": ""}', "an object with the strings"),
+        (
+            '{"prompt": "x", "prompt": "x", "completion": ""}',
+            "broken JSON: an object has a key twice",
+        ),
+        ("[1]", "an object with the strings"),
+        ("[" * 100_000, "broken JSON"),
     ],
 )
-def test_broken_instruct(folder: Path, line: str, says: str) -> None:
-    path = written(folder, jsonl(*THREE, *THREE) + line + "\n")
-    with pytest.raises(InputError) as caught:
-        rows(path)
-    assert str(caught.value).startswith(f"{path}{says}")
-    assert "\n" not in str(caught.value)
+def test_a_broken_row_of_instruct_is_set_aside(folder: Path, line: str, says: str) -> None:
+    path = written(folder, jsonl(*THREE[:1]) + line + "\n" + jsonl(*THREE))
+    (reject,) = rejects(path)
+    assert reject.place == f"{path}:2"
+    assert reject.reason.startswith(says)
+    assert "\n" not in reject.reason
+    assert content(only(folder, jsonl(*THREE))) == content(examples(path)[0])
+
+
+def test_an_abstract_is_predicted_once_whatever_its_answers(folder: Path) -> None:
+    odd = [(prompt("chemicals", "Other"), "zinc"), (prompt("diseases", "Other"), "gout")]
+    odd += [(prompt("chemicals"), "velmol"), (prompt("relations", "Third"), "- a\n- b")]
+    path = written(folder, jsonl(*odd, *THREE), "corpus.jsonl")
+    found = list(read_inputs(load("medical_ner"), [str(path)]))
+    texts = [row.text for row in found if isinstance(row, Document)]
+    assert sorted(texts) == sorted(["Other", "Third", TEXT])
 
 
 # --- Which format ---------------------------------------------------------------------------------
@@ -524,7 +607,7 @@ def test_a_folder_is_read_in_order_and_lazily(folder: Path) -> None:
     written(folder, PUBTATOR, "CDR_TestSet.txt")
     written(folder, PUBTATOR, "devel/corpus.txt")
     written(folder, BIOC, "CDR_TrainingSet.xml")
-    written(folder, "9|t|broken\n", "z.txt")
+    written(folder, "9|t|br\xe9ken\n".encode("latin-1"), "z.txt")
     found = iter(medical_ner.extract_load(folder))
     splits = [next(found) for _ in range(3)]
     assert [row.split for row in splits if isinstance(row, Example)] == [
@@ -532,8 +615,9 @@ def test_a_folder_is_read_in_order_and_lazily(folder: Path) -> None:
         "train",
         "validation",
     ]
-    with pytest.raises(InputError, match=r"z\.txt:1"):
-        next(found)
+    (broken,) = found  # and no file after it is lost
+    assert isinstance(broken, Reject)
+    assert "byte 6 is not UTF-8" in broken.reason
 
 
 # --- The corpora themselves -----------------------------------------------------------------------
