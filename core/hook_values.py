@@ -61,12 +61,14 @@ def checked_row(row: object) -> Example | Reject:
     if not isinstance(given, Mapping | None):
         wanted = "a dict, or None for an unlabelled document"
         raise _wrong("an Example whose record", given, wanted)
+    sound: Document | None = None
     try:
         _check_encodable(document)
+        sound = document
         record = None if given is None else plain(given)
     except ValueError as error:
         id_ = readable(document.id)
-        return Reject(place or id_, "", str(error), id_)
+        return Reject(place or id_, "", str(error), id_, sound)
     return Example(document, record, mentions, _split(row.split), place, passed_over)
 
 

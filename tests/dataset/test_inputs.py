@@ -16,7 +16,7 @@ from name_lists import PLUGIN, ROW, write
 from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError
 from fieldsmith.dataset.inputs import open_inputs, read_inputs
 from fieldsmith.dataset.loading import text_id
-from fieldsmith.plugins import Plugin
+from fieldsmith.plugins import Plugin, load
 
 
 def inputs(plugin: Plugin, *names: object) -> list[Document | Reject]:
@@ -82,6 +82,27 @@ def test_a_document_that_cannot_be_written_has_its_line(tmp_path: Path) -> None:
     assert inputs(plugin, tmp_path / "a.lst") == [
         Reject("one", "", "a text contains half a surrogate pair", "one")
     ]
+
+
+def test_a_document_whose_record_cannot_be_written_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.lst").write_text("x")
+    plugin = plugin_of(NAMES, load=lambda _source: [example("sound", {"names": [float("nan")]})])
+    assert inputs(plugin, tmp_path / "a.lst") == [Document("one", "sound")]
+
+
+def test_annotations_are_read_with_the_text_beside_them(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("one", "sub/one"):
+        (folder / f"{name}.txt").write_text("Velmol helped.")
+        (folder / f"{name}.ann").write_text("T1\tChemical 0 6\tVelmol\n")
+    (folder / "alone.ann").write_text("T1\tChemical 0 6\tVelmol\n")
+    (folder / "annotation.conf").write_text("[entities]\nChemical\n")
+    reject, first, second = inputs(load("medical_ner"), folder)
+    assert isinstance(reject, Reject)
+    assert reject.id == "alone.ann"
+    assert "put alone.txt beside it" in reject.reason
+    assert [first, second] == [Document(name, "Velmol helped.") for name in ("one", "sub/one")]
 
 
 def test_a_file_that_is_named_and_cannot_be_read_stops(tmp_path: Path) -> None:
