@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from . import hookspecs
 from .data import Schema
 from .errors import PluginError, SchemaError, did_you_mean, shortened
+from .hook_values import plain
 from .hookspecs import PROJECT, REQUIRED
 
 _HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +23,13 @@ _HOOKS: Mapping[str, tuple[str, ...]] = {
     for name, hook in vars(hookspecs).items()
     if hasattr(hook, f"{PROJECT}_spec")
 }
+
+
+_DEEPEST = 128
+"""Deepest nesting of a schema: two levels for each of a record."""
+
+_MOST_VALUES = 100_000
+"""Most values in a schema, which is compiled for each text."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,10 @@ def check_complete(implementations: Sequence[Implementation], who: str) -> None:
 
 
 def checked_schema(schema: object, who: str) -> Schema:
-    """Return a copy of the schema as parsed from JSON, so that the plugin cannot change it.
+    """Return a copy of the schema as parsed from JSON, its objects closed (``schema.closing``).
+
+    The plugin cannot change it. A root that refers to a definition, as the schema of a pydantic
+    model that contains itself does, is replaced by it.
 
     Args:
         schema: what ``extract_schema`` returned.
@@ -139,6 +149,9 @@ def checked_schema(schema: object, who: str) -> Schema:
 
     from .decoding.grammar import check_schema
     from .schema.annotations import annotation_problem
+    from .schema.closing import closed
+    from .schema.limits import excess
+    from .schema.navigation import resolve
 
     if not isinstance(schema, dict):
         raise PluginError(
@@ -146,20 +159,21 @@ def checked_schema(schema: object, who: str) -> Schema:
             f"{shortened(schema)}; it has to be a dict, the JSON Schema of a record"
         )
     try:
-        copy: Schema = json.loads(json.dumps(schema, allow_nan=False))
+        copy: Schema = plain(schema, _DEEPEST, _MOST_VALUES)
         Draft202012Validator.check_schema(copy)
     except InvalidSchema as error:
         raise PluginError(
             f"{who}: its schema is not valid at {error.json_path}: {error.message}"
         ) from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise PluginError(f"{who}: its schema is not JSON: {error}") from error
+    copy = closed(dict(resolve(copy, copy)))
     if copy.get("type") != "object":
         raise PluginError(
             f"{who}: its schema describes {shortened(copy.get('type'))}; "
             'a record is an object, so the root needs "type": "object"'
         )
-    problem = annotation_problem(copy)
+    problem = annotation_problem(copy) or excess(copy)
     if problem is not None:
         raise PluginError(f"{who}: its schema at {problem}")
     try:

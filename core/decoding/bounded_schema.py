@@ -18,7 +18,9 @@ MAX_ITEMS = 1_000
 MAX_LENGTH = 10_000  # characters of a string without a pattern or format
 MAX_NUMBER = 10**15  # absolute; a bounded number is written without an exponent
 
-_FORMATS = frozenset("date date-time duration email hostname ipv4 ipv6 time uri uuid".split())
+FORMATS = frozenset("date date-time duration email hostname ipv4 ipv6 time uri uuid".split())
+"""Formats of strings that are enforced; others are annotations."""
+
 _TYPES = ("null", "boolean", "number", "string", "array", "object")
 
 
@@ -50,9 +52,11 @@ class _Rewriter:
         self._names: dict[tuple[int, bool], str] = {}
 
     def rewrite(self, node: SchemaNode, *, shared: bool) -> Any:
-        node.check_keywords(ENFORCED | {"uniqueItems"})
+        node.check_keywords(ENFORCED)
         _check_values(node)
         schema = {key: value for key, value in node.keywords.items() if key in ENFORCED}
+        if schema.get("format") not in FORMATS:  # JSON Schema lets a validator ignore others, too
+            schema.pop("format", None)
         if node.schema is False:
             return False
         if not schema:
@@ -61,6 +65,8 @@ class _Rewriter:
         only_one = len(schema.keys() - {"type"}) == 1 and not schema.keys() & {"allOf", "oneOf"}
         shared = shared or bool(others and not only_one)
         schema = {key: self._keyword(node, key, shared=shared) for key in schema}
+        if "oneOf" in schema and "anyOf" not in schema and node.is_exclusive():
+            schema["anyOf"] = schema.pop("oneOf")
         bounded_elsewhere = "type" not in schema and (shared or others)
         if not schema.keys() & {"const", "enum"} and not bounded_elsewhere:
             types = node.types or _TYPES
@@ -129,10 +135,6 @@ def _bound(schema: dict[str, Any], types: Sequence[str]) -> None:
 def _check_values(node: SchemaNode) -> None:
     """Refuse values that llguidance accepts without enforcing them as jsonschema checks them."""
     keywords = node.keywords
-    if keywords.get("uniqueItems"):
-        raise node.error("uniqueItems", "cannot be enforced; leave it out")
-    if keywords.get("format", "date") not in _FORMATS:
-        raise node.error("format", f"is unknown; known: {', '.join(sorted(_FORMATS))}")
     # jsonschema divides floats: for it, 0.07 is no multiple of 0.01.
     if not float(keywords.get("multipleOf", 1)).is_integer():
         raise node.error("multipleOf", "is no whole number; leave it out")

@@ -6,12 +6,14 @@ to is refused when a plugin is checked.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..data import Schema
 from ..errors import GrammarError, SchemaError
+from ..schema.navigation import iter_subschemas
 from ..text.grounding import segments
 from .bounded_schema import bounded_schema
 from .llguidance_adapter import Matcher, Vocabulary, grammar_problem
@@ -38,30 +40,19 @@ def check_schema(schema: Schema) -> None:
         raise _refused_keyword(rules, problem)
 
 
-def completion_problem(schema: Schema) -> str | None:
-    """Say why a truncated answer could not be completed to a valid record; None if it can."""
-    if complete_record("{", schema) is not None:
-        return None
-    required = schema.get("required", ())
-    open_keys = [k for k in required if complete_record("{", {**schema, "required": [k]}) is None]
-    return (
-        f"an answer cut off at the length limit could not be completed: "
-        f"{', '.join(open_keys) or 'the record'} can be neither null nor empty; "
-        f"allow null, leave it out of required, or make it a list"
-    )
-
-
 class Grammars:
     """The grammars of one schema: the part that does not depend on a text.
 
     Attributes:
-        schema: the schema of a record.
+        schema: the schema of an answer: that of a record, but for ``uniqueItems``.
         vocabulary: the tokens of answers.
         rules: the rules of a text with a span.
         rules_without_spans: the rules of a text without one.
         free_strings: whether answers have values that are not copied from the text.
         end_repeats: whether an item that equals the one before it ends its list, which no grammar
             can express.
+        has_fixed_values: whether an answer needs values that can be neither null nor empty, so that
+            one that is cut off has to be finished.
     """
 
     def __init__(self, schema: Schema, vocabulary: Vocabulary, *, end_repeats: bool = True) -> None:
@@ -71,12 +62,14 @@ class Grammars:
             SchemaError: answers cannot be constrained to it.
         """
         rules = LarkRules(schema)
+        schema = _with_repeats(schema)
         self.schema = schema
         self.vocabulary = vocabulary
         self.rules = rules.text
         self.rules_without_spans = LarkRules(schema, spans=False).text
         self.free_strings = bool(rules.subtrees)
         self.end_repeats = end_repeats
+        self.has_fixed_values = complete_record("{", schema) is None
 
     def for_text(self, text: str) -> Grammar:
         """Return the grammar of one window's text; it is compiled later, by ``matcher``."""
@@ -145,6 +138,15 @@ class Grammar:
         return None if matcher.may_end else f"after {accepted[-40:]!r} it is not complete"
 
 
+def _with_repeats(schema: Schema) -> Schema:
+    """Return a schema whose lists may repeat items, as an answer does that has been generated."""
+    made = copy.deepcopy(schema)
+    for _pointer, part in iter_subschemas(made):
+        if isinstance(part, dict):
+            part.pop("uniqueItems", None)
+    return made
+
+
 def _refused_keyword(rules: LarkRules, problem: str) -> SchemaError:
     """Return an error that names the innermost schema that llguidance refuses, and its keyword."""
 
@@ -155,7 +157,7 @@ def _refused_keyword(rules: LarkRules, problem: str) -> SchemaError:
     waiting = [(node, False) for node in rules.subtrees]
     while waiting:
         node, inner_done = waiting.pop()
-        if inner_done and refused(node):
+        if inner_done and not isinstance(node.schema, bool) and refused(node):
             keywords = [word for word in node.keywords if word in ENFORCED]
             for keyword in sorted(keywords, key=lambda word: word == "type"):
                 rest = {key: value for key, value in node.keywords.items() if key != keyword}

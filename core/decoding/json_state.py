@@ -55,6 +55,11 @@ class JsonState:
         return bytes(self._context)
 
     @property
+    def may_close_string(self) -> bool:
+        """Whether a quote would end a string that is a value."""
+        return self.string is not None and self.is_value and not self._escaped
+
+    @property
     def field(self) -> bytes:
         """The context in which the last string began."""
         return bytes(self._context[: self._begin])

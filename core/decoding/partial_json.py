@@ -1,4 +1,4 @@
-"""Repair truncated JSON: build a valid record from the complete part of an answer."""
+"""Repair truncated JSON: build a valid record of its complete part, or say how it goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from ..data import Record, Schema
 from ..schema.navigation import property_schema, resolve, types_of
-from ..schema.records import first_problem, read_record, write_record
+from ..schema.records import first_problem, read_record, write_record, write_value
+from .bounded_schema import FORMATS
 
 DECODER = json.JSONDecoder()
 
@@ -29,8 +30,9 @@ def complete_record(text: str, schema: Schema) -> Record | None:
 
     The leaf at which the text ends is dropped, even a number that looks complete, since it might
     have continued. Open objects and lists are closed. Required keys that were not reached become
-    null or empty: [], {}, or "" where the string need not be verbatim. An object or a list that
-    cannot be completed so is dropped with its contents. All other leaves keep their JSON Pointer.
+    null or empty: [], {}, or "" where the string is neither verbatim nor of a known format. An
+    object or a list that cannot be completed so is dropped with its contents. All other leaves keep
+    their JSON Pointer.
 
     Returns:
         A valid record, its keys in the schema's order. None if no valid record can be made of the
@@ -41,6 +43,29 @@ def complete_record(text: str, schema: Schema) -> Record | None:
         return None if value is _NO_VALUE else read_record(write_record(value, schema), schema)
     except ValueError:
         return None
+
+
+def beginning_of_rest(text: str, schema: Schema) -> str | None:
+    """Return how a truncated answer has to begin, so that the rest of it is as short as can be.
+
+    The leaf at which the text ends is dropped, and so is the outermost open object or list that may
+    be. Open objects and lists are closed as in ``complete_record``, up to the first value that can
+    be neither null nor empty: the answer goes on with it.
+
+    Returns:
+        The beginning of an answer in which a value is missing. None if nothing is missing, or if
+        the text is not the beginning of a JSON object.
+    """
+    if complete_record(text, schema) is not None:
+        return None
+    parser = _PartialParser(text)
+    try:
+        parser.whole()
+    except _TruncatedError:
+        return parser.beginning_of_rest(schema)
+    except ValueError:
+        return None
+    return None
 
 
 def schema_requiring(keys: Iterable[str], schema: Schema) -> Schema:
@@ -86,6 +111,7 @@ class _PartialParser:
         self.at = 0
         # Each open container, with its key or index in the one before.
         self.open: list[tuple[str | int, Any]] = []
+        self.ends: list[int] = []  # where its last complete member ends in the text
 
     def completed(self, schema: Schema) -> Any:
         """Return the value of the text, completed if it is truncated.
@@ -94,22 +120,69 @@ class _PartialParser:
             ValueError: the text is not the beginning of JSON.
         """
         try:
-            value = self._value("")
+            return self.whole()
         except _TruncatedError:
             return self._close(schema)
+
+    def whole(self) -> Any:
+        """Return the value of the text.
+
+        Raises:
+            ValueError: the text is not the beginning of JSON.
+            _TruncatedError: it is no more than that.
+        """
+        value = self._value("")
         if skip_space(self.text, self.at) < len(self.text):
             raise ValueError("more than one value")
         return value
+
+    def beginning_of_rest(self, root: Schema) -> str | None:
+        """Return the text up to where a value is missing that has to be generated, or None."""
+        if not self.open:
+            self.text, self.open, self.ends = "{", [("", {})], [1]
+        schemas = self._schemas(self.open, root)
+        whole = len(self.open)
+        kept = next((at for at in range(1, whole) if self._may_drop(at, schemas)), whole)
+        text, value = self.text[: self.ends[kept - 1]], _NO_VALUE
+        below: str | int = ""
+        levels = zip(self.open[:kept], schemas[:kept], strict=True)
+        for (step, container), alternatives in reversed(list(levels)):
+            if value is not _NO_VALUE:
+                _put(container, below, value)
+            fitting = _fitting(container, alternatives, root)
+            text, is_closed = _closed(text, container, fitting, root)
+            if not is_closed:
+                return text
+            value, below = container, step
+        return None
+
+    def _may_drop(self, at: int, schemas: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+        """Say whether an open container may be left out of the one that holds it."""
+        step, (_, outer) = self.open[at][0], self.open[at - 1]
+        return any(
+            len(outer) >= schema.get("minItems", 0)
+            if isinstance(outer, list)
+            else step not in schema.get("required", ())
+            for schema in schemas[at - 1]
+            if schema.get("required") or "properties" in schema or "items" in schema
+        )
+
+    def _schemas(
+        self, opened: Sequence[tuple[str | int, Any]], root: Schema
+    ) -> list[list[Mapping[str, Any]]]:
+        """Return what may describe each open container, from the outermost on."""
+        schemas = [_alternatives([root], root)]
+        for step, _container in opened[1:]:
+            inner = [_inside(schema, step) for schema in schemas[-1]]
+            schemas.append(_alternatives(inner, root))
+        return schemas
 
     def _close(self, root: Schema) -> Any:
         """Close open containers from the inside out; a valid one goes into the one before it."""
         if not self.open and self.at < len(self.text):
             raise ValueError("the beginning of a scalar")
         opened = self.open or [("", {})]
-        schemas = [_alternatives([root], root)]
-        for step, _container in opened[1:]:
-            inner = [_inside(schema, step) for schema in schemas[-1]]
-            schemas.append(_alternatives(inner, root))
+        schemas = self._schemas(opened, root)
         value: Any = _NO_VALUE
         below: str | int = ""
         for (step, container), alternatives in zip(opened[::-1], schemas[::-1], strict=True):
@@ -126,12 +199,14 @@ class _PartialParser:
         container: dict[str, Any] | list[Any] = {} if self.text[self.at] == "{" else []
         self.open.append((step, container))
         self.at += 1
+        self.ends.append(self.at)
         closing = "}" if isinstance(container, dict) else "]"
         if self._next() == closing:
             self.at += 1
         else:
             self._members(container, closing)
         self.open.pop()
+        self.ends.pop()
         return container
 
     def _members(self, container: dict[str, Any] | list[Any], closing: str) -> None:
@@ -140,6 +215,7 @@ class _PartialParser:
         while more:
             key = self._key(container) if isinstance(container, dict) else len(container)
             _put(container, key, self._value(key))
+            self.ends[-1] = self.at
             more = self._more(closing)
 
     def _key(self, members: dict[str, Any]) -> str:
@@ -210,6 +286,47 @@ def _completed(
     return _NO_VALUE
 
 
+def _fitting(
+    value: Any, alternatives: Sequence[Mapping[str, Any]], root: Schema
+) -> Mapping[str, Any]:
+    """Return the first schema that describes the members which a container has so far."""
+    kinds = ("prefixItems", "items") if isinstance(value, list) else ("properties",)
+    described = [schema for schema in alternatives if any(kind in schema for kind in kinds)]
+    for schema in described:
+        members = {kind: schema[kind] for kind in kinds if kind in schema}
+        if first_problem(value, root, members) is None:
+            return schema
+    return (described or alternatives)[0]
+
+
+def _closed(text: str, value: Any, schema: Mapping[str, Any], root: Schema) -> tuple[str, bool]:
+    """Return a text with its innermost open container closed, and whether it is.
+
+    Members that are missing become null or empty; the text ends in front of the first one that
+    cannot, which is not closed.
+
+    Args:
+        text: the beginning of an answer, after a member of the container.
+        value: the members that the container has; those that are added come into it.
+        schema: describes it.
+        root: the whole schema.
+    """
+    if isinstance(value, list):
+        missing = len(value) < schema.get("minItems", 0)
+        return (text + ("," if value else ""), False) if missing else (text + "]", True)
+    required = schema.get("required", ())
+    for key in [key for key in schema.get("properties", ()) if key in required]:
+        if key in value:
+            continue
+        text += ("," if value else "") + write_value(key) + ":"
+        empty = _empty(property_schema(schema, key), root, 32)
+        if empty is _NO_VALUE:
+            return text, False
+        text += write_value(empty)
+        value[key] = empty
+    return text + "}", True
+
+
 def _empty(schema: Any, root: Schema, steps: int) -> Any:
     """Return a valid value that is null or empty, or _NO_VALUE."""
     verbatim = resolve(schema, root).get("x-source") == "verbatim"
@@ -229,5 +346,6 @@ def _empty_values(
     yield None
     if "object" in types:
         yield _completed({}, [schema], root, steps - 1)
-    if "string" in types and not verbatim and schema.get("x-source") != "verbatim":
+    verbatim = verbatim or schema.get("x-source") == "verbatim"
+    if "string" in types and not verbatim and schema.get("format") not in FORMATS:  # "" is no date
         yield ""

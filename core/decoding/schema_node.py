@@ -11,20 +11,24 @@ from ..data import Schema
 from ..errors import SchemaError
 from ..schema.navigation import types_of
 from ..schema.pointers import parse_pointer, pointer_of
+from ..schema.records import canonical
 
 _ANNOTATIONS = frozenset(
     "$anchor $comment $defs $id $schema $vocabulary contentEncoding contentMediaType contentSchema "
-    "default definitions deprecated description example examples id readOnly title "
+    "default definitions deprecated description discriminator example examples id readOnly title "
     "writeOnly".split()
 )
+_ENFORCED_LATER = frozenset({"uniqueItems"})
+"""Keywords that no grammar expresses: repeated items are left out of the answer."""
+
 ABOVE_VERBATIM = frozenset(
-    "$ref additionalProperties anyOf items maxItems minItems properties required type".split()
+    "$ref additionalProperties anyOf items maxItems minItems oneOf properties required type".split()
 )
 """Keywords that a schema with a verbatim field further in may have."""
 
 ENFORCED = ABOVE_VERBATIM | frozenset(
     "allOf const enum exclusiveMaximum exclusiveMinimum format maxLength maxProperties maximum "
-    "minLength minProperties minimum multipleOf oneOf pattern patternProperties "
+    "minLength minProperties minimum multipleOf pattern patternProperties "
     "prefixItems".split()
 )
 """Keywords that llguidance enforces."""
@@ -123,6 +127,33 @@ class SchemaNode:
         """Return the other schemas that describe the value itself."""
         return [*self.target(), *(node for word in SAME_VALUE for node in self.branches(word))]
 
+    def is_exclusive(self) -> bool:
+        """Say whether a required constant of each schema in ``oneOf`` tells them apart.
+
+        Then no value fits two of them, and ``anyOf`` means the same.
+        """
+        found = [branch.constants() for branch in self.branches("oneOf")]
+        return any(
+            all(key in constants for constants in found)
+            and sum(len(constants[key]) for constants in found)
+            == len(frozenset().union(*(constants[key] for constants in found)))
+            for key in found[0]
+        )
+
+    def constants(self) -> dict[str, frozenset[str]]:
+        """Return the required members that have one of a few values, with these as JSON."""
+        target = self.target()
+        if target:
+            return target[0].constants()
+        required = self.keywords.get("required", ())
+        members = {k: node.keywords for k, node in self.named("properties").items()}
+        values = {
+            key: [member["const"]] if "const" in member else member.get("enum", ())
+            for key, member in members.items()
+            if key in required
+        }
+        return {key: frozenset(map(canonical, found)) for key, found in values.items() if found}
+
     def inner(self) -> Iterator[SchemaNode]:
         """Yield every schema directly within this one, or that it refers to."""
         yield from self.same_value()
@@ -145,7 +176,9 @@ class SchemaNode:
             SchemaError: names it.
         """
         for keyword in self.keywords:
-            if keyword not in known | _ANNOTATIONS and not keyword.startswith("x-"):
+            if keyword not in known | _ANNOTATIONS | _ENFORCED_LATER and not keyword.startswith(
+                "x-"
+            ):
                 raise self.error(keyword, f"cannot be enforced{where}; leave it out")
         source = self.keywords.get("x-source", "inferred")
         if source not in ("verbatim", "inferred"):

@@ -158,11 +158,14 @@ class LarkRules:
             node.check_keywords(_VERBATIM, " in a verbatim field")
         else:
             node.check_keywords(ABOVE_VERBATIM, " where a verbatim field is further in")
-        for alone in ("$ref", "anyOf"):
+        for alone in ("$ref", "anyOf", "oneOf"):
             beside = [k for k in node.keywords if k in (ABOVE_VERBATIM | _VERBATIM) - {alone}]
             if alone in node.keywords and beside:
                 raise node.error(alone, f"is beside {beside[0]}; write that inside it")
-        options = [*node.target(), *node.branches("anyOf")]
+        if "oneOf" in node.keywords and not node.is_exclusive():
+            what = "has schemas that no required constant tells apart; give each one, or use anyOf"
+            raise node.error("oneOf", what)
+        options = [*node.target(), *node.branches("anyOf"), *node.branches("oneOf")]
         if options:
             return [self._rule(option) for option in options if self._has_value(option)]
         if not node.types:

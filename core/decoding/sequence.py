@@ -15,6 +15,7 @@ from ..model.forward import ForwardInput, NextTokens
 from .grammar import Grammar
 from .json_state import JsonState
 from .llguidance_adapter import Matcher, Vocabulary
+from .partial_json import beginning_of_rest
 from .speculation import Draft, Drafter, NgramTable
 
 
@@ -43,6 +44,7 @@ class Generated:
             distribution. That is its probability under the grammar times the probability of all
             that the grammar allows; 0 where the grammar forced it.
         finished: whether the answer ended within the limit.
+        shortened: whether something of it was dropped or left out so that it did.
     """
 
     ids: tuple[int, ...]
@@ -50,6 +52,7 @@ class Generated:
     ends: tuple[int, ...]
     logprobs: tuple[float, ...]
     finished: bool
+    shortened: bool = False
 
 
 @dataclass
@@ -111,6 +114,16 @@ class SequenceOptions:
     vocabulary: Vocabulary | None
     ngrams: NgramTable
     stats: DecodingStats
+
+
+_FEW = 16
+"""Tokens of which none are kept back any more when an answer is finished."""
+
+
+def _kept_back(prompt: Prompt, limit: int) -> int:
+    """Return how many tokens of an answer are for finishing it: a quarter if it may need them."""
+    grammar = prompt.grammar
+    return limit // 4 if grammar is not None and grammar.grammars.has_fixed_values else 0
 
 
 class _DraftPosition:
@@ -181,6 +194,9 @@ class AnswerSequence:
         if vocabulary is None:
             raise ValueError("an answer without a grammar needs a vocabulary")
         self.number = number
+        self._prompt = prompt
+        self._limit = options.limit - _kept_back(prompt, options.limit)
+        self._rest = ""  # the beginning of the answer that was last gone on from
         self.cached = cached
         self.pending = list(prompt.ids[cached:])
         self.written: list[int] = []
@@ -204,7 +220,7 @@ class AnswerSequence:
     @property
     def room(self) -> int:
         """How many tokens may be drafted; the model predicts one more after them."""
-        return max(0, self._options.limit - len(self.written) - 1)
+        return max(0, self._limit - len(self.written) - 1)
 
     def draft(self) -> Draft:
         """Return a draft of how the answer continues."""
@@ -230,6 +246,11 @@ class AnswerSequence:
         """
         self.cached += len(self.pending)
         self.pending.clear()
+        self._follow(predicted)
+        if self.done and not self._finished:
+            self._finish()
+
+    def _follow(self, predicted: NextTokens) -> None:
         while not self.done and self._position.at is not None:
             at = self._position.at
             if self._matcher is None:
@@ -246,14 +267,85 @@ class AnswerSequence:
 
     def result(self) -> Generated:
         """Return the answer with its tokens decoded."""
+        text, ends = self._decoded()
+        return Generated(
+            tuple(self.written),
+            text,
+            tuple(ends),
+            tuple(self._logprobs),
+            self._finished,
+            shortened=bool(self._rest),
+        )
+
+    def _decoded(self) -> tuple[str, list[int]]:
+        """Return the text so far, and for each token where it ends there."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         text, ends = "", []
         for token in self.written:
             text += decoder.decode(self._vocabulary.bytes_of(token))
             ends.append(len(text))
-        return Generated(
-            tuple(self.written), text, tuple(ends), tuple(self._logprobs), self._finished
-        )
+        return text, ends
+
+    def _finish(self) -> None:
+        """Go on with the values that the answer still needs, if room was kept back for them.
+
+        What is open at the limit is closed, and the model goes on in front of the first value that
+        can be neither null nor empty. It gets three quarters of the room that is left; if it comes
+        to that limit as well, the rest of the room is for the values after it. A string without an
+        end is ended there.
+        """
+        grammar, left = self._prompt.grammar, self._options.limit - self._limit
+        if grammar is None or not left:
+            return
+        text, _ends = self._decoded()
+        rest = beginning_of_rest(text, grammar.grammars.schema)
+        if rest == self._rest:
+            rest = text + '"' if self._state.may_close_string else None
+        if rest is None:
+            return
+        kept, added = self._split(rest.encode())
+        matcher = grammar.matcher()
+        tokens = [*self.written[:kept], *added]
+        left = self._options.limit - len(tokens)
+        if left < 1 or matcher.accepted(tokens) < len(tokens):
+            return
+        matcher.consume(tokens)
+        self._rest = rest
+        self._limit = len(tokens) + (left if left < _FEW else left - left // 4)
+        self._write_again(tokens, kept, matcher)
+
+    def _split(self, text: bytes) -> tuple[int, list[int]]:
+        """Return how many written tokens begin a text, and the tokens of the rest of it."""
+        kept = at = 0
+        for token in self.written:
+            data = self._vocabulary.bytes_of(token)
+            if not text.startswith(data, at):
+                break
+            kept, at = kept + 1, at + len(data)
+        return kept, self._vocabulary.tokenize(text[at:])
+
+    def _write_again(self, tokens: list[int], kept: int, matcher: Matcher) -> None:
+        """Make some tokens the answer so far; of these, some are those that were written."""
+        ids = [*self._prompt.ids, *tokens]
+        self.cached = min(self.cached, len(self._prompt.ids) + kept, len(ids) - 1)
+        self.pending = ids[self.cached :]
+        self.written = tokens
+        self.done = False
+        self._logprobs = [*self._logprobs[:kept], *[0.0] * (len(tokens) - kept)]
+        self._stats.forced += len(tokens) - kept
+        self._matcher = matcher
+        self._position = _DraftPosition()
+        self._state = JsonState()
+        text = self._prompt.grammar.text if self._drafter and self._prompt.grammar else None
+        if text is not None:
+            self._drafter = Drafter(self._state, text, self._vocabulary, self._options.ngrams)
+        for token in tokens:
+            data = self._vocabulary.bytes_of(token)
+            self._state.write(data, repeats=True)
+            if self._drafter is not None:
+                self._drafter.add(token, data)
+        if self._drafter is not None:
+            self._write_forced(matcher)
 
     def _choose(self, matcher: Matcher, predicted: NextTokens, at: int) -> tuple[int, float]:
         """Return the most probable token that the grammar allows, and its log-probability."""
@@ -298,7 +390,7 @@ class AnswerSequence:
 
     def _append_forced(self, tokens: Sequence[int]) -> None:
         """Append tokens by which the state has advanced, without asking the model."""
-        for token in tokens[: self._options.limit - len(self.written)]:
+        for token in tokens[: self._limit - len(self.written)]:
             self._append(token, 0.0)
             self._stats.forced += 1
 
@@ -315,7 +407,7 @@ class AnswerSequence:
                 self._finished = self._matcher.ended
         if self._drafter is not None:
             self._drafter.add(token, self._vocabulary.bytes_of(token))
-        self.done = self._finished or len(self.written) == self._options.limit
+        self.done = self._finished or len(self.written) == self._limit
         if self._position.follow(token):
             self.cached += 1
         else:

@@ -95,7 +95,7 @@ def _read(
         generated.text,
         record=distinct.record,
         confidence=distinct.moved(confidence),
-        truncated=not generated.finished,
+        truncated=not generated.finished or generated.shortened,
         repeats=distinct.left_out,
         ungrounded=ungrounded,
     )

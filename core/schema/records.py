@@ -9,11 +9,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
 
 from ..data import Record, Schema
 from ..files import check_json, parse_json
 from .navigation import property_schema, resolve
+from .patterns import BoundedValidator
 from .pointers import pointer_of
 
 
@@ -32,14 +33,16 @@ def write_record(record: Record, schema: Schema) -> str:
     Models are trained on this form and generate it: no white space, no exponents, whole numbers
     without a fraction. Keys that the schema does not name come last, in their own order.
     """
-    return _compact(_in_schema_order(record, schema, schema))
+    return write_value(_in_schema_order(record, schema, schema))
 
 
-def _compact(value: Any) -> str:
+def write_value(value: Any) -> str:
+    """Write a value as ``write_record`` does, its keys in their own order."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_compact(k)}:{_compact(v)}" for k, v in value.items()) + "}"
+        members = (f"{write_value(key)}:{write_value(item)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_compact, value)) + "]"
+        return "[" + ",".join(map(write_value, value)) + "]"
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -100,5 +103,5 @@ def first_problem(
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema))
+def _validator(schema: str) -> Validator:
+    return BoundedValidator(json.loads(schema))

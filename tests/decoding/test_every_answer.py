@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_extractor import extractor
 
 from fieldsmith import Document, Schema
-from fieldsmith.decoding.grammar import completion_problem
+from fieldsmith.decoding.partial_json import complete_record
 from fieldsmith.extraction.prediction_file import prediction_line
 from fieldsmith.schema.navigation import is_verbatim
 from fieldsmith.schema.pointers import leaves
@@ -121,7 +121,7 @@ def test_what_comes_out_parses_validates_and_is_where_it_says(
         other = ("the windows together", "a field must be filled from the text")
         if text.strip() and not prediction.error.startswith(other):
             assert prediction.error.startswith("length")
-            assert completion_problem(schema)
+            assert complete_record("{", schema) is None
         return
     assert first_problem(prediction.record, schema) is None
     json.dumps(prediction.record, allow_nan=False)
@@ -135,6 +135,52 @@ def test_what_comes_out_parses_validates_and_is_where_it_says(
         if isinstance(leaf, str) and is_verbatim(pointer, schema):
             assert grounding.status == "verbatim"
     assert all(0 < value <= 1 for value in prediction.confidence.values())
+
+
+_FIXED: list[Schema] = [
+    {"type": "integer", "minimum": 0, "maximum": 99},
+    {"type": "boolean"},
+    {"enum": ["red", "blue"]},
+    {"const": "record"},
+    {"type": "string", "pattern": "^[A-Z]{2}\\d$"},
+    {"type": "string", "format": "date"},
+    {"type": "array", "prefixItems": [{"type": "boolean"}], "items": False, "minItems": 1},
+    {"type": "array", "items": {"type": "boolean"}, "minItems": 2},
+    {"$ref": "#/$defs/inner"},
+]
+_LISTS: Schema = {"type": "array", "items": {"type": "string", "maxLength": 9}}
+_INNER = _object({"notes": _LISTS, "rank": _FIXED[0]}, {"rank"})
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    fixed=st.dictionaries(st.sampled_from("abcd"), st.sampled_from(_FIXED), min_size=1),
+    lists=st.sets(st.sampled_from(["aa", "bb", "cc", "dd"])),
+    limit=st.integers(120, 200),
+)
+def test_an_answer_without_end_is_finished_by_the_values_that_it_needs(
+    fixed: dict[str, Schema], lists: set[str], limit: int
+) -> None:
+    members = fixed | dict.fromkeys(lists, _LISTS)
+    schema = _object({key: members[key] for key in sorted(members)}, set(members))
+    schema = {**schema, "$defs": {"inner": _INNER}}
+    prediction = extractor(schema, limit)("Ann Oke gave aspirin to 12 patients.")
+    assert prediction.record is not None, (prediction.error, prediction.raw)
+    assert fixed.keys() <= prediction.record.keys()
+    assert all(0 < value <= 1 for value in prediction.confidence.values())
+
+
+def test_what_is_left_out_to_finish_an_answer_is_counted() -> None:
+    note = {"type": ["string", "null"], "minLength": 400}
+    schema = _object({"note": note, "rank": _FIXED[0]}, {"note", "rank"})
+    texts = ["Ann Oke", "Zoë", "5 mg", "aspirin", "fever and rash", "1 2 3", "a b c d", "none"]
+    asked = extractor(schema, 100)
+    found = asked.predict([Document(text, text) for text in texts])
+    assert all("/rank" in prediction.confidence for prediction in found)
+    assert all(prediction.record["note"] is None for prediction in found if prediction.record)
+    cut = [prediction for prediction in found if prediction.truncated]
+    assert cut
+    assert all(prediction.record for prediction in cut)
 
 
 def test_a_text_that_has_nothing_to_copy_is_an_error_of_its_own_where_something_has_to_be() -> None:

@@ -37,7 +37,6 @@ NOT = "Synthesized---draft2019_09_"
 REFUSED = {
     "Github_medium---o25763": "oneOf",
     "JsonSchemaStore---codeship-steps": "if",
-    "JsonSchemaStore---csscomb": "uniqueItems",
     "JsonSchemaStore---jsonld": "$ref",
     f"{NOT}nonvalid_maxItems_id2_subschema1_not_2": "not",
     f"{NOT}nonvalid_maxItems_id3_subschema1_not_2": "not",

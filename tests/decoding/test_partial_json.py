@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schema_strategies import Domain, domains, schema_of
 
-from fieldsmith.decoding.partial_json import complete_record, schema_requiring
+from fieldsmith.decoding.partial_json import beginning_of_rest, complete_record, schema_requiring
 from fieldsmith.extraction.confidence import leaf_spans
 from fieldsmith.schema.pointers import leaves
 from fieldsmith.schema.records import canonical, first_problem, write_record
@@ -176,6 +176,55 @@ def test_a_required_field_is_as_empty_as_its_schema_allows(
     part: dict[str, Any], wanted: dict[str, Any] | None
 ) -> None:
     assert complete_record("{", schema_of(part)) == wanted
+
+
+FIXED = schema_of({"type": "array", "items": {"type": "string"}})
+FIXED["required"] = ["a", "n", "o", "t", "p"]
+FIXED["properties"] |= {
+    "n": {"type": "integer"},
+    "o": {
+        "type": "object",
+        "properties": {"l": {"type": "array"}, "d": {"type": "string", "format": "date"}},
+        "required": ["l", "d"],
+    },
+    "t": {"type": ["string", "null"]},
+    "p": {"type": "array", "prefixItems": [{"type": "integer"}], "minItems": 1},
+}
+WHOLE = '{"a":["x"],"n":12,"o":{"l":[],"d":"2020-01-01"},"t":"z","p":[3]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", '{"a":[],"n":'),
+        ('{"a', '{"a":[],"n":'),
+        ('{"a":["x","y', '{"a":["x"],"n":'),
+        ('{"a":["x"],"n":1', '{"a":["x"],"n":'),
+        ('{"a":["x"],"n":12,', '{"a":["x"],"n":12,"o":'),
+        ('{"a":[],"n":12,"o":{"l":["x","y', '{"a":[],"n":12,"o":{"l":["x"],"d":'),
+        (WHOLE[:-12], WHOLE[:-12] + 'null,"p":'),
+        (WHOLE[:-8], WHOLE[:-4]),
+        (WHOLE[:-2], WHOLE[:-3]),
+        (WHOLE, None),
+        ('{"a":["x"],"n":x', None),
+        ("[", None),
+    ],
+)
+def test_an_answer_goes_on_with_the_first_value_that_it_needs(
+    text: str, wanted: str | None
+) -> None:
+    assert beginning_of_rest(text, FIXED) == wanted
+
+
+def test_an_open_object_that_may_be_left_out_is() -> None:
+    item = schema_of({"type": "integer"})
+    schema = schema_of({"type": "array", "items": item})
+    assert beginning_of_rest('{"a":[{"a":1},{"a":', schema) is None  # nothing is missing
+    schema["properties"]["b"] = {"type": "integer"}
+    schema["required"] = ["a", "b"]
+    assert beginning_of_rest('{"a":[{"a":1},{"a":', schema) == '{"a":[{"a":1}],"b":'
+    schema["properties"]["a"]["minItems"] = 2
+    assert beginning_of_rest('{"a":[{"a":1},{"a":', schema) == '{"a":[{"a":1},{"a":'
 
 
 def test_keys_that_are_asked_for_are_required_where_they_may_be_empty() -> None:
