@@ -202,8 +202,9 @@ def _read_preset_file(name: str) -> dict[str, object]:
         raise SettingsError(f"--preset {name}: no such file")
     try:
         loaded = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"preset {name}: not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(f"preset {name}: not YAML: {reason}") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import yaml
 
-from .errors import SettingsError, did_you_mean
+from .errors import SettingsError, did_you_mean, shortened
 from .recipes import Preset, read_preset
+from .setting_ranges import RANGES, out_of_range, unusable_optimizer
 
 EMBEDDED = "embedded"
 """Name of the base model that ships in the package, and of the preset that trains it."""
@@ -145,19 +146,26 @@ class Resolved:
         return {name: {"value": values[name], "from": self.origins[name]} for name in values}
 
     @staticmethod
-    def from_json(stored: Mapping[str, Mapping[str, Any]]) -> Resolved:
+    def from_json(stored: Mapping[str, Mapping[str, Any]], where: str = "run.json") -> Resolved:
         """Read what ``as_json`` wrote; a setting that is missing there has its default.
 
+        Args:
+            stored: the settings.
+            where: the file that holds them, for messages.
+
         Raises:
-            SettingsError: another version wrote it, whose settings this one does not have.
+            SettingsError: another version wrote it, whose settings this one does not have, or a
+                value is none that a setting can have.
         """
         entries = {name: entry["value"] for name, entry in stored.items()}
-        values, faults = _checked(entries, "run.json")
+        values, faults = _checked(entries, where)
         if not FORMER_NAMES.keys().isdisjoint(stored):
             faults.append("the run is of an older version of fieldsmith; train it again")
         _raise(faults)
+        settings = Settings(**values)
+        _raise([f"{where}: settings: {fault}" for fault in _problems(settings)])
         origins = {name: str(entry["from"]) for name, entry in stored.items()}
-        return Resolved(Settings(**values), _all_default() | origins)
+        return Resolved(settings, _all_default() | origins)
 
 
 def _all_default() -> dict[str, str]:
@@ -193,11 +201,14 @@ def resolve(
     faults = []
     for origin, layer in layers.items():
         good, bad = _checked(layer, "--set" if origin == "user" else origin)
+        if origin != "user" and good.pop("trust_remote_code", False):
+            bad.append(f"{origin}: trust_remote_code is the user's to give, by --set")
         values |= good
         origins |= dict.fromkeys(good, origin)
         faults += bad
     settings = Settings(**values)
-    _raise(faults + _problems(settings) + _embedded_alone(settings, origins))
+    lacking = [fault for fault in [unusable_optimizer(settings.optimizer)] if fault]
+    _raise(faults + _problems(settings) + lacking + _embedded_alone(settings, origins))
     return Resolved(settings, origins)
 
 
@@ -229,8 +240,9 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
             continue
         try:
             chosen[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            faults.append(f"--set {assignment}: the value is not YAML; put it in quotes")
+        except (yaml.YAMLError, ValueError, RecursionError):  # such as a number of 5,000 digits
+            shown = assignment if len(assignment) <= 80 else f"{assignment[:79]}…"
+            faults.append(f"--set {shown}: the value is not YAML; put it in quotes")
     _raise(faults)
     return chosen
 
@@ -280,26 +292,26 @@ def _choice(value: object, choices: tuple[str, ...]) -> object:
     elif value is None and "none" in choices:
         value = "none"
     if value not in choices:
-        raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        raise ValueError(f"{shortened(value)} is none of {', '.join(choices)}")
     return value
 
 
 def _names(value: object) -> list[str]:
     items = value.split(",") if isinstance(value, str) else value or []
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise ValueError(f"a list of names is wanted, not {value!r}")
+        raise ValueError(f"a list of names is wanted, not {shortened(value)}")
     return [item.strip() for item in items if item.strip()]
 
 
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"true or false is wanted, not {value!r}")
+        raise ValueError(f"true or false is wanted, not {shortened(value)}")
     return value
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"a text is wanted, not {value!r}; put it in quotes")
+        raise ValueError(f"a text is wanted, not {shortened(value)}; put it in quotes")
     return value
 
 
@@ -311,14 +323,14 @@ def _number(value: object, kind: str = "a number") -> float:
         if not math.isfinite(number):
             raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError(f"{kind} is wanted, not {value!r}") from None
+        raise ValueError(f"{kind} is wanted, not {shortened(value)}") from None
     return number
 
 
 def _integer(value: object) -> int:
     number = _number(value, "a whole number")
     if not number.is_integer():
-        raise ValueError(f"a whole number is wanted, not {value!r}")
+        raise ValueError(f"a whole number is wanted, not {shortened(value)}")
     return value if isinstance(value, int) else int(number)
 
 
@@ -326,39 +338,11 @@ _CONVERTERS: Mapping[type, Callable[[object], object]] = {
     bool: _boolean, int: _integer, float: _number, str: _text, list: _names,
 }  # fmt: skip
 
-_BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    (
-        "window_size max_length max_new_tokens lora_rank lora_alpha accumulation "
-        "eval_batch_size checkpoint_steps logging_steps",
-        lambda value: value >= 1,
-        "must be at least 1",
-    ),
-    (
-        "batch_size eval_steps window_overlap lora_dropout max_steps warmup weight_decay "
-        "max_grad_norm eval_documents patience seed augment_copies tagging_weight",
-        lambda value: value >= 0,
-        "must not be negative",
-    ),
-    ("learning_rate epochs lora_plus_ratio", lambda value: value > 0, "must be above 0"),
-    ("lora_dropout", lambda value: value < 1, "must be under 1"),
-    ("seed", lambda value: value < 1 << 32, "must be under 2 to the power of 32"),
-    (
-        "tag_share gazetteer_share",
-        lambda value: value is None or 0 <= value <= 1,
-        "must be between 0 and 1",
-    ),
-)
-"""Names of settings, the condition that each value meets, and the condition in words."""
-
 
 def _problems(settings: Settings) -> list[str]:
     """Say which values are out of bounds, or do not fit each other."""
-    faults = [
-        f"{name} {words}"
-        for names, holds, words in _BOUNDS
-        for name in names.split()
-        if not holds(getattr(settings, name))
-    ]
+    faults = [out_of_range(name, getattr(settings, name)) for name in RANGES]
+    faults = [fault for fault in faults if fault]
     if settings.prefix_lm and settings.attention == "flash_attention_2":
         faults.append("prefix_lm wants attention sdpa or eager: flash_attention_2 takes no masks")
     if settings.packing and (settings.prefix_lm or settings.tagging_weight):

@@ -26,6 +26,7 @@ from fieldsmith.recipes import (
     read_preset,
     recipe,
 )
+from fieldsmith.setting_ranges import RANGES
 from fieldsmith.settings import (
     EMBEDDED,
     FORMER_NAMES,
@@ -322,6 +323,61 @@ def test_every_broken_assignment_is_reported() -> None:
 )
 def test_values_that_do_not_fit_each_other_are_refused(assignments: list[str], reason: str) -> None:
     assert reason in refusal(*assignments)
+
+
+NUMBERS = sorted(
+    field.name
+    for field in dataclasses.fields(Settings)
+    if re.search(r"\b(int|float)\b", str(field.type))
+)
+
+
+def test_every_number_has_a_range() -> None:
+    assert sorted(RANGES) == NUMBERS
+    for name, (low, high) in RANGES.items():
+        default = getattr(DEFAULTS, name)
+        assert default is None or low <= default <= high
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["-1", "10e29", "1" + "0" * 30, "-1e300", "1" + "0" * 5000])
+def test_a_number_out_of_all_bounds_is_refused(name: str, value: str) -> None:
+    message = refusal(f"{name}={value}")
+    assert name in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_run_with_a_number_out_of_bounds_is_refused(name: str) -> None:
+    stored = resolved().as_json() | {name: {"value": -1, "from": "user"}}
+    with pytest.raises(SettingsError, match=rf"some/run\.json: settings: {name} "):
+        Resolved.from_json(stored, "some/run.json")
+
+
+def test_only_the_user_trusts_code_of_a_model(tmp_path: Path) -> None:
+    assert resolved("trust_remote_code=true").values.trust_remote_code
+    assert "trust_remote_code is the user's to give" in refusal(trust_remote_code=True)
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("trust_remote_code: true\n")
+    assert "trust_remote_code is the user's to give" in refusal(preset=str(preset))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "package"),
+    [
+        ("galore_adamw", "galore_torch"),
+        ("lomo", "lomo_optim"),
+        ("schedule_free_adamw", "schedulefree"),
+        ("adamw_torch_8bit", "torchao"),
+    ],
+)
+def test_an_optimiser_whose_package_is_missing_is_refused(optimizer: str, package: str) -> None:
+    assert f"optimizer {optimizer} needs the package {package}" in refusal(f"optimizer={optimizer}")
+
+
+def test_an_optimiser_that_is_there_is_accepted() -> None:
+    for name in ("adamw_torch", "adamw_torch_fused", "paged_adamw_8bit", "adafactor", "sgd"):
+        assert resolved(f"optimizer={name}").values.optimizer == name
 
 
 def test_what_a_window_has_no_use_for_does_not_matter() -> None:
