@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         describe_fields,
         read_formats,
         read_schema,
+        schema_of,
     )
 
 __version__ = "0.1.0"
@@ -68,6 +69,7 @@ __all__ = [
     "read_formats",
     "read_schema",
     "read_text",
+    "schema_of",
     "set_counts",
     "split_of",
     "text_counts",
@@ -81,7 +83,8 @@ _LAZY = {
     "scoring.field_counts": "field_counts",
     "scoring.matching": "MATCHINGS best_pairs levenshtein_similarity matched",
     "text.normalization": "normalise normalised",
-    "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema",
+    "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema "
+    "schema_of",
 }
 """Modules that import jsonschema or numpy -> the names that are imported from them on first use."""
 

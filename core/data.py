@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 Record = dict[str, Any]
 """The JSON object extracted from a document; valid against the plugin's schema."""
@@ -171,3 +174,23 @@ class Prediction:
     unsure: int = 0
     ungrounded: int = 0
     constrained: bool = True
+
+    def as_model(self, model: type[T]) -> T | None:
+        """Return the record as an object of a pydantic model, a dataclass or a TypedDict.
+
+        Args:
+            model: the class that the schema was made of.
+
+        Returns:
+            The object; None where there is no record.
+
+        Raises:
+            ImportError: pydantic is not installed.
+            pydantic.ValidationError: the class refuses the record, by a rule that JSON Schema
+                cannot express.
+        """
+        if self.record is None:
+            return None
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(model).validate_json(json.dumps(self.record))

@@ -35,6 +35,27 @@ def read_schema(module_file: str) -> Schema:
     return schema
 
 
+def schema_of(model: Any) -> Schema:
+    """Return the schema of a pydantic model, or of a dataclass or TypedDict that pydantic reads.
+
+    Objects are closed: no keys but those that the model names. Annotations of a field go into its
+    `json_schema_extra`: `Field(json_schema_extra={"x-source": "verbatim"})`.
+
+    Raises:
+        ImportError: pydantic is not installed.
+        TypeError: it is no such class.
+    """
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    from .schema.closing import closed
+
+    try:
+        return closed(TypeAdapter(model).json_schema())
+    except PydanticUserError as error:
+        raise TypeError(f"{model!r} has no schema: {error}") from error
+
+
 def ask_for_fields(document: Document, schema: Schema) -> list[Message]:
     """Return a short prompt: the schema's fields in one line, then the document's text.
 
