@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
 from ..data import Record, Schema
@@ -97,9 +98,29 @@ def first_problem(
     error = min(errors, key=lambda error: (list(map(str, error.path)), error.message), default=None)
     if error is None:
         return None
+    error = _innermost(error)
     message = error.message  # begins with the value, however long, and ends with what is wrong
     message = message if len(message) <= 200 else f"{message[:99]}…{message[-100:]}"
     return pointer_of(error.absolute_path), message.replace("\n", " ")
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """Return why no schema of an ``anyOf`` or ``oneOf`` allows a value.
+
+    Of several schemas, that counts which the value was meant for: its constants are right, and its
+    first error is furthest inside. A value that may be null has one other schema, whose error says
+    what was wanted.
+    """
+    while error.context:
+        branches: dict[Any, list[ValidationError]] = {}
+        for inner in error.context:
+            branches.setdefault(inner.schema_path[0], []).append(inner)
+        firsts = [
+            min(found, key=lambda inner: list(map(str, inner.path))) for found in branches.values()
+        ]
+        wanted = [inner for inner in firsts if inner.validator_value != "null"] or firsts
+        error = max(wanted, key=lambda e: (e.validator not in ("const", "enum"), len(e.path)))
+    return error
 
 
 @lru_cache(maxsize=64)

@@ -178,6 +178,38 @@ def test_a_part_of_a_schema_may_refer_to_the_whole() -> None:
     assert first_problem([{"name": 1}], PAPER, part) == ("/0/name", "1 is not of type 'string'")
 
 
+PERHAPS = {
+    "anyOf": [{"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "null"}]
+}
+KINDS = [
+    {"properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}}},
+    {"properties": {"kind": {"const": "dog"}, "good": {"type": "boolean"}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "wanted"),
+    [
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 5, ("/a", "5 is not of type 'string'")),
+        ({"type": ["string", "null"]}, 5, ("/a", "5 is not of type 'string', 'null'")),
+        (PERHAPS, {"n": "x"}, ("/a/n", "'x' is not of type 'integer'")),
+        ({"items": PERHAPS}, [None, {"n": 1.5}], ("/a/1/n", "1.5 is not of type 'integer'")),
+        (
+            {"anyOf": [{"type": "null"}, PERHAPS]},
+            {"n": []},
+            ("/a/n", "[] is not of type 'integer'"),
+        ),
+        ({"oneOf": [{"enum": ["x"]}, {"type": "null"}]}, "y", ("/a", "'y' is not one of ['x']")),
+        ({"anyOf": [{"type": "null"}]}, 1, ("/a", "1 is not of type 'null'")),
+        ({"anyOf": KINDS}, {"kind": "dog", "good": 3}, ("/a/good", "3 is not of type 'boolean'")),
+    ],
+)
+def test_of_a_value_that_may_be_several_things_it_is_said_what_was_wanted(
+    part: dict[str, Any], value: object, wanted: tuple[str, str]
+) -> None:
+    assert first_problem({"a": value}, {"type": "object", "properties": {"a": part}}) == wanted
+
+
 # Pointers and leaves
 
 
