@@ -8,7 +8,7 @@
                   N1<TAB>Reference T1 MESH:D008012<TAB>lidocaine
                   R1<TAB>CID Arg1:T1 Arg2:T2
 
-A mention of several parts writes ``Disease 0 4;62 69``. Events, attributes and notes are not read.
+A mention of several parts writes ``Disease 0 4;62 69``. Attributes and notes are not read.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ TEXT, ANNOTATIONS = ".txt", ".ann"
 _MENTION = re.compile(r"(\S+) ([0-9]+ [0-9]+(?:;[0-9]+ [0-9]+)*)")
 _REFERENCE = re.compile(r"\S+ (T\S+) (\S.*)")
 _RELATION = re.compile(r"(\S+) \S+?:(\S+) \S+?:(\S+)")
-_OTHER = "*#AME"
-"""Letters of lines that say more of annotations: equivalences, notes, attributes, events."""
+_EVENT = re.compile(r"(\S+?):\S+((?: \S+?:\S+)*)")
+_OTHER = "*#AM"
+"""Letters of lines that say more of annotations: equivalences, notes, attributes."""
 
 
 def is_text(file: SourceFile) -> bool:
@@ -83,6 +84,9 @@ def _annotations(path: Path) -> tuple[tuple[Annotation, ...], tuple[Relation, ..
             concepts[found[1]] = f"{concepts.get(found[1], '')}|{found[2]}"
         elif name.startswith("R") and (found := _RELATION.fullmatch(said.strip())):
             relations.append(Relation(found[1], (found[2], found[3]), place, True))
+        elif name.startswith("E") and (found := _EVENT.fullmatch(said.strip())):
+            ends = (end.partition(":")[2] for end in found[2].split())
+            relations.append(Relation(found[1], tuple(ends), place, True))
         else:
             raise Fault(place, f"no annotation of brat: {line[:60]!r}; separate columns by tabs")
     annotations = (

@@ -24,17 +24,18 @@ from .annotations import AnnotatedText, Annotation, Fault
 
 _TAG = re.compile(r"O|[BIESLU](?:[-_](\S+))?")
 _START = re.compile(r"-DOCSTART-.*|#\s*(?:newdoc|doc_?id|id|document)\b(?:\s+id)?\s*[:=]?\s*(.*)")
-_TRIED = 50
-"""Lines by which the format is recognised."""
+_FEWEST = 3
+"""Tokens by which the format is recognised: a text may end with "vitamin B"."""
 
 
 def is_tagged(file: SourceFile) -> bool:
     """Return whether the lines of a file are tokens with tags."""
-    lines = file.head.decode("utf-8", "replace").split("\n")[:-1][:_TRIED] or [""]
-    rows = [line.split() for line in lines if line.strip() and not _is_comment(line)]
-    return any(len(row) > 1 for row in rows) and all(
-        _START.match(row[0]) or (len(row) > 1 and _TAG.fullmatch(row[-1])) for row in rows
-    )
+    lines = file.head.decode("utf-8", "replace").split("\n")[:-1]
+    lines = [line for line in lines if line.strip() and not _is_comment(line)]
+    rows = [line.split() for line in lines if not line.startswith("-DOCSTART-")]
+    if len(rows) < _FEWEST or not all(len(row) > 1 and _TAG.fullmatch(row[-1]) for row in rows):
+        return False
+    return any(row[-1] == "O" for row in rows) or all("\t" in line for line in lines)
 
 
 def _is_comment(line: str) -> bool:

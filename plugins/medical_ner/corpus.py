@@ -13,16 +13,14 @@ from typing import Any
 
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
-from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, plain, shown
-from .mentions import DISCONTINUOUS, Found, Mention, field_of_type, mentions_of
+from .annotations import AnnotatedText, Fault, Span
+from .mentions import Found, Mention, field_of_type, mentions_of
+from .relations import DISCONTINUOUS_RELATION, Pair, is_induction, pairs_of
 
 Reader = Callable[[SourceFile], Iterator[AnnotatedText | Reject]]
 """Yields the documents of a file, and a reject for each that has no text."""
 
 FIELDS = ("chemicals", "diseases", "relations")
-
-KINDS = ("cid", "chemical-induced disease")
-"""Kinds of relations, case-folded, that say that a chemical induces a disease."""
 
 
 class Corpora:
@@ -96,12 +94,8 @@ def _fields_of_single(
 
 def _annotated(document: AnnotatedText) -> frozenset[str]:
     fields = {field_of_type(each.type) for each in document.annotations}
-    relations = {"relations"} if any(map(_is_induction, document.relations)) else set()
+    relations = {"relations"} if any(map(is_induction, document.relations)) else set()
     return frozenset(field for field in fields if field) | relations
-
-
-def _is_induction(relation: Relation) -> bool:
-    return relation.kind.casefold() in KINDS
 
 
 def _example(
@@ -127,7 +121,7 @@ def _record(
     passed_over = list(found.passed_over)
     for field in FIELDS if document.is_annotated else ():
         if field == "relations":
-            pairs, left_out = _pairs(document, found)
+            pairs, left_out = pairs_of(document, found)
             passed_over += left_out
             record[field], spans = _relations(document.text, pairs)
             is_known = DISCONTINUOUS_RELATION not in left_out
@@ -141,8 +135,6 @@ def _record(
             mentions.update(spans or {f"/{field}": ()})
     return record, mentions, tuple(passed_over)
 
-
-DISCONTINUOUS_RELATION = f"relation of a {DISCONTINUOUS}"
 
 Field = tuple[list[Any], dict[str, tuple[Span, ...]]]
 """The value of a field, and the mentions of its leaves by JSON Pointer."""
@@ -158,10 +150,6 @@ def _names(text: str, mentions: Iterable[Mention], field: str) -> Field:
         spans.setdefault(name.casefold(), []).append((mention.start, mention.end))
     found = {f"/{field}/{number}": _distinct(spans[key]) for number, key in enumerate(names)}
     return list(names.values()), found
-
-
-Pair = tuple[list[Span], list[Span]]
-"""All mentions of a chemical, and of a disease that it induces."""
 
 
 def _relations(text: str, pairs: Iterable[Pair]) -> Field:
@@ -185,102 +173,6 @@ def _relations(text: str, pairs: Iterable[Pair]) -> Field:
         found[f"/relations/{number}/chemical"] = _distinct(of_chemical)
         found[f"/relations/{number}/disease"] = _distinct(of_disease)
     return names, found
-
-
-def _pairs(document: AnnotatedText, found: Found) -> tuple[list[Pair], list[str]]:
-    """Return the mentions of both ends of each relation, and the kinds that are left out.
-
-    Raises:
-        Fault: a relation does not join a chemical and a disease that the document mentions.
-    """
-    ends = _Ends(document, found)
-    pairs: list[Pair] = []
-    left_out = []
-    for relation in document.relations:
-        if not _is_induction(relation):
-            left_out.append(f"relation {relation.kind}")
-        elif (joined := ends.pairs_of(relation)) is None:
-            left_out.append(DISCONTINUOUS_RELATION)
-        else:
-            pairs += joined
-    return pairs, left_out
-
-
-class _Ends:
-    """Finds the mentions of what relations join.
-
-    Mentions without a concept are one concept if they have the same name.
-    """
-
-    def __init__(self, document: AnnotatedText, found: Found) -> None:
-        self.spans: dict[str, dict[str, list[Span]]] = {"chemicals": {}, "diseases": {}}
-        self.keys_of_annotation: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self.broken = {each.id for each in found.broken if each.id}
-        self.unnamed = {concept for each in found.broken for concept in each.concepts}
-        self.ids = {each.id for each in document.annotations}
-        for mention in sorted(found.mentions, key=lambda each: (each.start, each.end)):
-            name = plain(document.text[mention.start : mention.end]).casefold()
-            keys = mention.concepts or (f"name {name}",)
-            self.keys_of_annotation[mention.id] = (mention.field, keys)
-            for key in keys:
-                spans = self.spans[mention.field].setdefault(key, [])
-                spans.append((mention.start, mention.end))
-        for part in document.annotations:  # of a composite: it has no span, but its concepts have
-            field = field_of_type(part.type)
-            if field and part.id not in self.keys_of_annotation:
-                keys = tuple(each for each in part.concepts if each in self.spans[field])
-                self.keys_of_annotation[part.id] = (field, keys)
-
-    def pairs_of(self, relation: Relation) -> list[Pair] | None:
-        """Return the pairs of a relation; None if an end has discontinuous mentions alone.
-
-        Raises:
-            Fault: it does not join a chemical and a disease that the document mentions.
-        """
-        if len(relation.ends) != 2:
-            raise Fault(relation.place, "a relation joins one chemical and one disease")
-        if relation.joins_annotations:
-            return self._pairs_of_annotations(relation)
-        concepts = [concepts_of(end) for end in relation.ends]
-        if any(len(each) != 1 for each in concepts):
-            raise Fault(
-                relation.place, "a relation joins one chemical and one disease by their ids"
-            )
-        (chemical,), (disease,) = concepts
-        if self._has(disease, chemical):  # the other way round, and so without doubt
-            chemical, disease = disease, chemical
-        if not self._has(chemical, disease):
-            return self._unnamed_or_fault(relation, chemical, disease)
-        return [(self.spans["chemicals"][chemical], self.spans["diseases"][disease])]
-
-    def _has(self, chemical: str, disease: str) -> bool:
-        return chemical in self.spans["chemicals"] and disease in self.spans["diseases"]
-
-    def _unnamed_or_fault(self, relation: Relation, chemical: str, disease: str) -> None:
-        for field, concept in (("chemicals", chemical), ("diseases", disease)):
-            if concept not in self.spans[field] and concept not in self.unnamed:
-                raise Fault(
-                    relation.place,
-                    f"the relation names {field[:-1]} {shown(concept)}, which no mention of the "
-                    f"document has; annotate it or take the relation out",
-                )
-
-    def _pairs_of_annotations(self, relation: Relation) -> list[Pair] | None:
-        for end in relation.ends:
-            if end not in self.ids:
-                reason = f"the relation names annotation {shown(end)}, which is not in the document"
-                raise Fault(relation.place, reason)
-        if any(end in self.broken for end in relation.ends):
-            return None
-        known = (self.keys_of_annotation.get(end, ("", ())) for end in relation.ends)
-        keys = dict(known)
-        if set(keys) != {"chemicals", "diseases"} or not all(keys.values()):
-            raise Fault(relation.place, "a relation joins one chemical and one disease")
-        return [
-            (self.spans["chemicals"][chemical], self.spans["diseases"][disease])
-            for chemical in keys["chemicals"]
-            for disease in keys["diseases"]
-        ]
 
 
 def _in_order(mentions: Iterable[Mention], field: str) -> list[Mention]:

@@ -34,7 +34,7 @@ def read(source: Path) -> Iterator[Example | Reject]:
     formats = (
         annotated("brat", _is_brat, brat.documents),
         # In a folder the text beside the annotations is the document.
-        Format("brat", brat.is_annotations, brat.nothing),
+        Format("brat annotations", brat.is_annotations, brat.nothing),
         annotated("PubTator", pubtator.is_pubtator, pubtator.documents),
         annotated("BioC XML", _is_bioc_xml, bioc_xml.documents),
         annotated("BioC JSON", _is_bioc_json, bioc_json.documents),

@@ -34,7 +34,9 @@ _SPACED_MENTION = re.compile(r"(\S+)\s+([0-9]{1,9})\s+([0-9]{1,9})\s+(\S.*)")
 _CONCEPT = r"(?:(?i:MESH|OMIM):\S+|[A-Za-z]*\d\S*|-|-1)"
 _SPACED_RELATION = re.compile(rf"(\S+)\s+([A-Za-z]\w*)\s+({_CONCEPT})\s+({_CONCEPT})(?:\s+\w+)?")
 _STARTS = re.compile(rb"(?:#[^\n]*\n\s*)*[^\s|]+\|[ta]\|")
-_HOLDS = re.compile(rb"^([^\s|]+)\|t\|[^\n]*\n(?:[^\n]*\n)??\1\|a\|", re.MULTILINE)
+_HOLDS = re.compile(rb"^([^\s|]+)\|t\|[^\n]*\n(?:[^\n]*\n){0,9}?\1\|a\|", re.MULTILINE)
+_NUMBERS = re.compile(r"\W+[0-9]+\W+[0-9]+\W")
+"""Two offsets behind an id, whatever separates them."""
 
 
 def is_pubtator(file: SourceFile) -> bool:
@@ -163,9 +165,12 @@ def _is_annotation(block: _Block, line: str) -> bool:
     """Return whether a line can be nothing but an annotation, of whatever document."""
     if "\t" in line:
         return True
+    line = line.strip()
     spaced = _SPACED_MENTION.fullmatch(line) or _SPACED_RELATION.fullmatch(line)
     # A text may go on with three numbers; one that begins with an id would be a strange text.
-    return spaced is not None and (spaced[1] == block.id or spaced[1].isdigit())
+    if spaced and (spaced[1] == block.id or spaced[1].isdigit()):
+        return True
+    return line.startswith(block.id) and bool(_NUMBERS.match(line, len(block.id)))
 
 
 def _wrap(block: _Block, line: str) -> None:
