@@ -12,6 +12,7 @@ from typing import Any
 
 from ..data import Counts, Example, Prediction, Record, Schema
 from ..schema.navigation import property_schema, resolve, types_of
+from ..schema.pointers import field_of, leaves
 from ..schema.records import canonical
 from ..text.normalization import fold, normalised
 from .matching import MATCHINGS, Matching, matched
@@ -45,7 +46,8 @@ def field_counts(example: Example, prediction: Prediction, schema: Schema) -> di
     - ``none``: not counted.
     - a list of objects: an object is right if the fields of ``x-key`` are, or all fields without
       ``x-key``. The other fields are counted on the pairs of objects that match.
-    - an object: its properties.
+    - an object: its properties. If others are allowed (a map), these are counted under its own name,
+      as a set of key and value.
 
     Both sides are normalised by ``x-normalise`` first. A field whose key the gold record lacks is
     not annotated, and not counted. A prediction without a record counts as one without values.
@@ -75,6 +77,9 @@ def _value_counts(
         return
     if "object" in types:
         yield from _object_counts(gold or {}, predicted or {}, schema, root, f"{name}/")
+        if isinstance(schema.get("additionalProperties"), Mapping):
+            ours, theirs = (_map_items(found or {}, schema) for found in (gold, predicted))
+            yield name, _list_counts(ours, theirs, "exact" if score == "exact" else "casefold")
     elif "array" in types and "object" in types_of(item):
         yield from _pair_counts(name, gold or [], predicted or [], item, root)
     elif "array" in types:
@@ -95,6 +100,16 @@ def _list_counts(gold: Sequence[Any], predicted: Sequence[Any], score: str) -> C
     else:
         right = matched(ours, theirs, COMPARISONS.get(score, _equal_folded))
     return Counts(float(right), float(len(theirs)), float(len(ours)))
+
+
+def _map_items(found: Record, schema: Mapping[str, Any]) -> list[str]:
+    """Return each value under a key that a schema does not name, with its key."""
+    others = {key: value for key, value in found.items() if key not in schema.get("properties", {})}
+    return [
+        f"{field_of(pointer)}: {_text(leaf)}"
+        for pointer, leaf in leaves(others)
+        if leaf is not None
+    ]
 
 
 def _text(leaf: Any) -> str:

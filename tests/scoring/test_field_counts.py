@@ -116,6 +116,32 @@ RECORDS = st.fixed_dictionaries(
 COMPARED = st.sampled_from(["exact", "casefold", "levenshtein", "set"])
 
 
+MAP = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "schema", "wanted"),
+    [
+        ({"x": "A", "y": "B"}, {"x": "a", "y": "c", "z": "d"}, MAP, (1, 3, 2)),
+        ({"x": "A"}, {"x": "a"}, {**MAP, "x-score": "exact"}, (0, 1, 1)),
+        ({"x": "A", "y": None}, {"y": "A"}, MAP, (0, 1, 1)),
+        ({"x": ["a", "b"]}, {"x": ["b", "a"]}, MAP, (2, 2, 2)),
+        ({"x": {"n": 1}}, {"x": {"n": 2}}, MAP, (0, 1, 1)),
+        (None, {"x": "a"}, MAP, (0, 1, 0)),
+    ],
+)
+def test_a_map_is_counted_by_key_and_value(
+    gold: Any, predicted: Any, schema: Schema, wanted: tuple[int, ...]
+) -> None:
+    assert field(gold, predicted, **schema) == wanted
+
+
+def test_the_named_keys_of_a_map_are_fields_of_their_own() -> None:
+    schema = {"properties": {"a": {**MAP, "properties": {"n": {"type": "integer"}}}}}
+    found = counts(schema, {"a": {"n": 1, "x": "b"}}, {"a": {"n": 1, "x": "c"}})
+    assert found == {"a/n": (1, 1, 1), "a": (0, 1, 1)}
+
+
 @given(RECORDS, RECORDS, COMPARED)
 def test_counts_are_counts_and_gold_is_full(gold: Record, other: Record, how: str) -> None:
     schema = {
