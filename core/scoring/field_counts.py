@@ -46,8 +46,8 @@ def field_counts(example: Example, prediction: Prediction, schema: Schema) -> di
     - ``none``: not counted.
     - a list of objects: an object is right if the fields of ``x-key`` are, or all fields without
       ``x-key``. The other fields are counted on the pairs of objects that match.
-    - an object: its properties. If others are allowed (a map), these are counted under its own name,
-      as a set of key and value.
+    - an object: its properties. If others are allowed (a map), these are counted under its own
+      name, as a set of key and value.
 
     Both sides are normalised by ``x-normalise`` first. A field whose key the gold record lacks is
     not annotated, and not counted. A prediction without a record counts as one without values.
