@@ -20,6 +20,7 @@ from typing import Any
 from fieldsmith import Document, Example, Record, Reject
 
 from . import layout, names
+from .opening import first_sentences
 from .rows import Row
 from .snippets import digest, one_line, uncut
 
@@ -65,7 +66,7 @@ def _record(row: Row) -> Record:
         "Hit Sentence": uncut(_text(row, "hit_sentence") or "") or None,
         "Influencer": layout.joined(authors, language) if authors else None,
         "Language": language,
-        "Opening Text": _paragraphs(row)[0],
+        "Opening Text": first_sentences(_paragraphs(row)[0]),
         "Source": _text(row, "site_name") or _text(row, "publisher"),
         "URL": _text(row, "url"),
     }

@@ -11,9 +11,20 @@ from fieldsmith import Example, Format, Reject, SourceFile, read_formats
 from . import articles, html_pages, instruct
 from .rows import rows
 
-_MARKUP = re.compile(
-    rb"(?i)(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body)\b", re.S
+_TAGS = frozenset(
+    "a abbr address area article aside audio b base bdi bdo big blockquote body br button canvas "
+    "caption center cite code col dd del details dfn dir div dl dt em embed fieldset figcaption "
+    "figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe "
+    "img input ins kbd label legend li link main map mark menu meta nav noscript object ol "
+    "optgroup option output p picture pre q s samp script section select small source span strike "
+    "strong style sub summary sup table tbody td template textarea tfoot th thead time title tr tt "
+    "u ul var video wbr".split()
 )
+_TAG = re.compile(rb"</?([A-Za-z][\w:-]*)(?=[\s/>])")
+_DOCTYPE = re.compile(rb"(?i)<!doctype\s+(\w+)")
+_JSON = re.compile(rb"\{|\[\s*(?:[\[{\"\]]|\Z)")
+_ROOT = re.compile(rb"(?i)<(?:!doctype\s+html|html)(?=[\s>])")
+_DOCUMENT = re.compile(rb"(?i)(?:^|[>\n])[^\S\n]*<(?:!doctype\s+html|html|head|body)(?=[\s>])")
 
 
 def read(source: Path) -> Iterator[Example | Reject]:
@@ -41,12 +52,30 @@ def _once(found: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
 
 
 def _is_html(file: SourceFile) -> bool:
-    return _MARKUP.match(html_pages.unpacked_head(file)) is not None
+    return looks_like_html(html_pages.unpacked_head(file))
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Return whether the beginning of a file is HTML: a document, a part, or text before one."""
+    while head.startswith((b"<!--", b"<?")):
+        closing = b"-->" if head.startswith(b"<!--") else b">"
+        end = head.find(closing)
+        if end < 0:
+            return True  # a document may begin with more comments than are looked at
+        head = head[end + len(closing) :].lstrip()
+    if doctype := _DOCTYPE.match(head):
+        return doctype[1].lower() == b"html"
+    if _JSON.match(head) or b"<article-meta" in head:
+        return False
+    tag = _TAG.match(head)
+    if tag and tag[1].decode().lower() in _TAGS:
+        return True
+    return b"</" in head and (_DOCUMENT if tag is None else _ROOT).search(head) is not None
 
 
 def _is_json(file: SourceFile) -> bool:
     keys = (b'"paragraphs"', b'"instruction"', b'"Headline"')
-    return file.head[:1] in (b"{", b"[") and any(key in file.head for key in keys)
+    return _JSON.match(file.head) is not None and any(key in file.head for key in keys)
 
 
 def _examples(file: SourceFile) -> Iterator[Example | Reject]:
@@ -62,6 +91,6 @@ def _examples(file: SourceFile) -> Iterator[Example | Reject]:
 
 
 _FORMATS = (
-    Format("HTML", _is_html, html_pages.examples),
     Format("article JSONL, instruct JSON", _is_json, _examples),
+    Format("HTML", _is_html, html_pages.examples),
 )

@@ -17,15 +17,13 @@ from __future__ import annotations
 import codecs
 import copy
 import gzip
-import re
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
-from . import metadata
+from . import html_tree, metadata, opening
 from .instruct import KEYS, addressed
 from .snippets import find_in_text, one_line
 
@@ -36,16 +34,13 @@ _HEAD_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-_UNSEEN = frozenset(
-    "area audio canvas datalist embed head iframe map math noscript object picture script select "
-    "style svg template textarea video".split()
-)
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp "
-    "small span strike strong sub sup time tt u var wbr".split()
-)
-_LONG = 40
-"""Least length of an opening in characters; shorter lines are places, dates or captions."""
+_SEARCHED = 1_000_000
+"""Labels are looked for in so many characters at the beginning of a text."""
+
+_EXTRACTED = 20_000
+"""Most elements of a page that trafilatura is asked about, which takes long for larger ones."""
+
+_DEEPEST_EXTRACTED = 256
 
 _JOINERS = frozenset("and und et y e i en och og a ve και и і & + / | ; , · •".split())
 
@@ -91,84 +86,65 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
     if len(data) > _LARGEST:
         yield Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
         return
-    tree = _tree(data, path)
-    if tree is None:
-        yield Reject(str(path), "", "nothing in it can be read as HTML", name)
+    try:
+        tree = html_tree.parse(data)
+    except ImportError as error:
+        raise InputError(
+            f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
+        ) from error
+    except html_tree.UnreadableError as error:
+        yield Reject(str(path), "", str(error), name)
         return
     known = metadata.read_metadata(tree)
-    text = visible_text(tree)
+    text = html_tree.visible_text(tree)
     if not text:
         reason = "the page shows no text (is it filled in by a script?)"
         yield Reject(str(path), "", reason, name)
         return
-    record = _record(known, text, _paragraphs(tree))
+    record = _record(known, text[:_SEARCHED], tree)
     document = Document(
         name, addressed(text, known.url), {"path": name} | ({"url": known.url} if known.url else {})
     )
     yield Example(document, record, {}, file.split_of_folder, str(path))
 
 
-def visible_text(tree: Any) -> str:
-    """Return the title and the visible text of a page, one line per block.
-
-    Args:
-        tree: the root element (lxml).
-    """
-    from lxml import etree
-
-    pieces: list[str] = []
-    walker = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
-    for event, element in walker:
-        if event == "start":
-            if _is_hidden(element):
-                walker.skip_subtree()
-                continue
-            pieces += ["" if element.tag in _INLINE else "\n", _flowing(element.text)]
-        else:
-            closes = event == "end" and element.tag not in _INLINE
-            pieces += ["\n" if closes else "", _flowing(element.tail)]
-    title = tree.find(".//title")
-    lines = [title.text_content() if title is not None else "", *"".join(pieces).split("\n")]
-    return "\n".join(line for line in map(one_line, lines) if line)
-
-
-def _flowing(text: str | None) -> str:
-    """Return a text with runs of white space as one space: line breaks of HTML have no meaning."""
-    return re.sub(r"\s+", " ", text or "")
-
-
-def _tree(data: bytes, path: Path) -> Any:
-    try:
-        from trafilatura import load_html
-    except ImportError as error:
-        raise InputError(
-            f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
-        ) from error
-    if data[:2] in _UTF_16:
-        data = data.decode("utf-16", "replace").encode()
-    return load_html(data.replace(b"\0", b""))
-
-
-def _is_hidden(element: Any) -> bool:
-    style = (element.get("style") or "").replace(" ", "").lower()
-    return element.tag in _UNSEEN or "hidden" in element.attrib or "display:none" in style
-
-
 def _paragraphs(tree: Any) -> list[str]:
-    """Return the paragraphs of the article that trafilatura extracts."""
+    """Return the paragraphs of the article that trafilatura extracts, none of a huge page."""
     from trafilatura import extract
 
+    if _is_huge(tree):
+        return []
     found = extract(copy.deepcopy(tree), include_comments=False, include_tables=False)
     return [one_line(line) for line in (found or "").split("\n")]
 
 
-def _record(known: metadata.Metadata, text: str, paragraphs: list[str]) -> Record:
+def _is_huge(tree: Any) -> bool:
+    """Return whether a page has very many or very deep elements, or very long texts."""
+    from lxml import etree
+
+    elements = depth = characters = 0
+    for event, element in etree.iterwalk(tree, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        elements += event == "start"
+        characters += len(element.text or "") if event == "start" else len(element.tail or "")
+        if elements > _EXTRACTED or depth > _DEEPEST_EXTRACTED or characters > 4 * _SEARCHED:
+            return True
+    return False
+
+
+def _record(known: metadata.Metadata, text: str, tree: Any) -> Record:
     found = {
         "Country": known.country,
         "Headline": _headline(text, known.headlines),
         "Influencer": _by_line(text, known.authors),
         "Language": known.language,
-        "Opening Text": _opening(text, known, paragraphs),
+        "Opening Text": opening.opening(
+            text,
+            description=known.description,
+            paragraphs=_paragraphs(tree),
+            titles=[*known.headlines, *(one.text_content() for one in tree.iter("title", "h1"))],
+            authors=known.authors,
+        ),
         "Source": _first(text, known.sites),
     }
     # A page without an address has none; a missing author is only not annotated.
@@ -188,22 +164,18 @@ def _headline(text: str, candidates: list[str]) -> str | None:
     return next((one for one in found if one in lines), found[0] if found else None)
 
 
-def _opening(text: str, known: metadata.Metadata, paragraphs: list[str]) -> str | None:
-    """Return the description, or else the first long paragraph that is not a headline."""
-    headlines = {title.casefold() for title in known.headlines}
-    long = (
-        line
-        for line in ([known.description] if known.description else []) + paragraphs
-        if len(line) >= _LONG and line.casefold() not in headlines
-    )
-    return _first(text, long)
-
-
 def _by_line(text: str, authors: list[str]) -> str | None:
     """Return the part of the text that lists all authors, or else the first author in it."""
-    found = [one for name in authors if (one := find_in_text(text, name))]
+    found = [one for name in authors if (one := _name_in_text(text, name))]
     together = _side_by_side(text, found) if len(found) == len(authors) else None
-    return together or _first(text, authors[:1])
+    return together or (_name_in_text(text, authors[0]) if authors else None)
+
+
+def _name_in_text(text: str, name: str) -> str | None:
+    """Return a name as a text writes it, also if the metadata has it as "Family, Given"."""
+    family, comma, given = name.partition(", ")
+    turned = f"{given} {family}" if comma and "," not in given else ""
+    return find_in_text(text, name) or (find_in_text(text, turned) if turned else None)
 
 
 def _side_by_side(text: str, names: list[str]) -> str | None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,16 @@ def joined(authors: Sequence[str], language: str | None) -> str:
     last: str = _words(language)["and"]
     comma = last if last[0] in "、," else ", "
     return last.join([comma.join(authors[:-1]), authors[-1]] if authors[1:] else authors)
+
+
+def without_by(line: str) -> str:
+    """Return a by-line without the words before its names, in any of the languages.
+
+    >>> without_by("By Jane Roe"), without_by("Text: Jane Roe"), without_by("Byron Roe")
+    ('Jane Roe', 'Jane Roe', 'Byron Roe')
+    """
+    found = _before_names().match(line)
+    return line[found.end() :] if found else line
 
 
 def page(article: Article) -> str:
@@ -130,6 +141,17 @@ def _chosen(article: Article, name: str, options: Sequence[T]) -> T:
 def _words(language: str | None) -> dict[str, Any]:
     known = _layouts()
     return known.get(language or "", known["English"])
+
+
+@functools.cache
+def _before_names() -> re.Pattern[str]:
+    """Return a pattern of all words that come before names in by-lines."""
+    wordings = {
+        by.partition("{}")[0].strip() for words in _layouts().values() for by in words["by"]
+    }
+    longest_first = sorted(filter(None, wordings), key=lambda wording: (-len(wording), wording))
+    words = "|".join(r"\s*".join(map(re.escape, wording.split())) for wording in longest_first)
+    return re.compile(rf"(?i)(?:{words})(?:(?<=\w)\s+|(?<=\W)\s*)(?=\S)")
 
 
 @functools.cache

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import names
+from . import json_ld, names
 from .snippets import one_line
 
 _ARTICLE = re.compile(r"(?i)article|posting|report|review")
+_BY = re.compile(r"(?i)\A(?:(?:written )?by|text:|words:)\s+(?=\S)")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_BREAK = re.compile(r"(?i)</?(?:br|p|div|li)\b[^<>]{0,500}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,500}>|<!--.*?-->", re.DOTALL)
 
 # Country domains that are mostly used for other purposes, and one that is not a country's.
 _NO_COUNTRY = frozenset("ai am cc co eu fm gg io la ly me nu su to tv ws".split())
@@ -45,7 +46,7 @@ def read_metadata(tree: Any) -> Metadata:
         tree: the root element (lxml).
     """
     meta = _meta(tree)
-    objects = list(_objects(tree))
+    objects = json_ld.objects(tree)
     articles = [one for one in objects if _is_article(one)]
     publishers = [one for article in articles for one in _listed(article.get("publisher"))]
     url = _url(tree, meta, articles)
@@ -81,24 +82,6 @@ def _meta(tree: Any) -> dict[str, list[str]]:
     return found
 
 
-def _objects(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the page's JSON-LD, and those in a graph or list."""
-    for script in tree.iter("script"):
-        if "ld+json" not in (script.get("type") or ""):
-            continue
-        try:
-            waiting = deque([json.loads(script.text or "", strict=False)])
-        except (ValueError, RecursionError):
-            continue  # invalid JSON-LD: other metadata may have the values
-        while waiting:
-            value = waiting.popleft()
-            if isinstance(value, list):
-                waiting.extendleft(reversed(value))
-            elif isinstance(value, dict):
-                yield value
-                waiting.extendleft((value.get("mainEntity"), value.get("@graph")))
-
-
 def _is_article(value: dict[str, Any]) -> bool:
     return any(isinstance(t, str) and _ARTICLE.search(t) for t in _listed(value.get("@type")))
 
@@ -112,21 +95,34 @@ def _values(objects: list[dict[str, Any]], key: str) -> list[Any]:
 
 
 def _strings(values: list[Any]) -> list[str]:
-    """Return the distinct strings of values; of an object, its name."""
-    named = (value.get("name") if isinstance(value, dict) else value for value in values)
-    found = (one_line(_plain(text)) for name in named for text in _listed(name) if text)
+    """Return the distinct strings of values; of an object, its name or its parts."""
+    found = (one_line(_plain(text)) for value in values for text in _listed(_named(value)))
     return list(dict.fromkeys(text for text in found if text))
 
 
+def _named(value: Any) -> Any:
+    """Return the name of an object: as a whole, or of its given and family name."""
+    if not isinstance(value, dict):
+        return value
+    parts = (value.get(key) for key in ("givenName", "additionalName", "familyName"))
+    joined = " ".join(part for part in parts if isinstance(part, str))
+    name = value.get("name") or value.get("@value") or joined
+    return _named(name) if isinstance(name, dict) else name
+
+
 def _plain(value: Any) -> str:
-    return unescape(value) if isinstance(value, str) else ""
+    """Return the text of a value that may hold HTML or CDATA."""
+    if not isinstance(value, str):
+        return ""
+    text = _CDATA.sub(r"\1", unescape(_CDATA.sub(r"\1", value)))
+    return unescape(_TAG.sub("", _BREAK.sub(" ", text))) if "<" in text else text
 
 
 def _authors(articles: list[dict[str, Any]], meta: dict[str, list[str]]) -> list[str]:
     """Return the names of the first source that has any."""
-    sources = [_values(articles[:1], "author"), *(meta.get(name, []) for name in _AUTHOR_NAMES)]
-    for source in sources:
-        found = [name for name in _strings(source) if not _is_address(name)]
+    sources = [one.get(key) for one in articles for key in ("author", "creator")]
+    for source in [*map(_listed, sources), *(meta.get(name, []) for name in _AUTHOR_NAMES)]:
+        found = [_BY.sub("", name) for name in _strings(source) if not _is_address(name)]
         if found:
             return found
     return []

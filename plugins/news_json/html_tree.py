@@ -1,0 +1,132 @@
+"""Parse HTML pages whole, whatever they begin with, and return the text that a reader sees."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .snippets import INVISIBLE, one_line
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CHARSET = re.compile(rb"(?i)<meta[^<>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
+_WEB_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252",
+              "us-ascii": "cp1252", "x-sjis": "shift_jis", "shift_jis": "cp932"}  # fmt: skip
+"""What browsers read the named encodings as (WHATWG, Encoding)."""
+
+_DEEPEST = 2048
+"""Deepest nesting that libxml2 reads; it stops without a word where elements are nested deeper."""
+
+_DOCUMENT = re.compile(r"(?i)<(?:!doctype\s+html|html)\b")
+_BODY = re.compile(r"(?i)<body\b[^<>]*>")
+_BEFORE = 1 << 16
+
+_UNSEEN = frozenset(
+    "area audio canvas datalist embed head iframe link map math meta noscript object picture "
+    "script select style svg template textarea title video".split()
+)
+_INLINE = frozenset(
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp "
+    "small span strike strong sub sup time tt u var wbr".split()
+)
+
+
+class UnreadableError(ValueError):
+    """A page that cannot be read whole; the message says why."""
+
+
+def parse(data: bytes) -> Any:
+    """Return the root element (lxml) of a page.
+
+    Raises:
+        ImportError: lxml or trafilatura is not installed.
+        UnreadableError: there is nothing in it, or a part of it would be lost.
+    """
+    from lxml import etree, html
+    from trafilatura.utils import decode_file
+
+    parser = html.HTMLParser(
+        huge_tree=True, encoding="utf-8", collect_ids=False, remove_comments=True, remove_pis=True
+    )
+    text = _document_first(_decoded(data, decode_file).replace("\0", ""))
+    try:
+        tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError) as error:
+        raise UnreadableError("nothing in it can be read as HTML") from error
+    if any(entry.level >= etree.ErrorLevels.FATAL for entry in parser.error_log):
+        raise UnreadableError(
+            f"its elements are nested deeper than {_DEEPEST} levels, so that its text cannot be "
+            "read whole"
+        )
+    return tree
+
+
+def _decoded(data: bytes, guess: Callable[[bytes], str]) -> str:
+    """Decode a page: by its mark, as UTF-8, as it says itself, or else as it looks like."""
+    if data[:2] in _UTF_16:
+        return data.decode("utf-16", "replace")
+    declared = _CHARSET.search(data, 0, _BEFORE)
+    name = declared[1].decode().lower() if declared else ""
+    for encoding in ("utf-8-sig", _WEB_NAMES.get(name, name)):
+        try:
+            return data.decode(encoding)
+        except (LookupError, ValueError):
+            continue
+    return guess(data)
+
+
+def _document_first(text: str) -> str:
+    """Return a page with what stands before its document moved into the body.
+
+    Otherwise a warning or a script in front would end the head before it begins.
+    """
+    document = _DOCUMENT.search(text, 0, _BEFORE)
+    before = text[: document.start()] if document else ""
+    if not document or not before.strip():
+        return text
+    rest = text[document.start() :]
+    body = _BODY.search(rest)
+    return rest[: body.end()] + before + rest[body.end() :] if body else before + rest
+
+
+def visible_text(tree: Any) -> str:
+    """Return the title and the visible text of a page, one line per block.
+
+    Args:
+        tree: the root element (lxml).
+    """
+    from lxml import etree
+
+    pieces: list[str] = []
+    walker = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
+    for event, element in walker:
+        if event == "start":
+            if _is_hidden(element):
+                walker.skip_subtree()
+                continue
+            pieces += ["" if element.tag in _INLINE else "\n", _flowing(element.text)]
+        else:
+            closes = event == "end" and element.tag not in _INLINE
+            pieces += ["\n" if closes else "", _flowing(element.tail)]
+    title = tree.find(".//title")
+    lines = [title.text_content() if title is not None else "", *"".join(pieces).split("\n")]
+    return "\n".join(line for line in map(_seen, lines) if line)
+
+
+def _flowing(text: str | None) -> str:
+    """Return a text with runs of white space as one space: line breaks of HTML have no meaning."""
+    return re.sub(r"\s+", " ", text or "")
+
+
+def _seen(line: str) -> str:
+    """Return a line without invisible characters, except those that join letters or do not."""
+    return one_line(INVISIBLE.sub(lambda found: found[0] if found[0] in _JOINERS else "", line))
+
+
+_JOINERS = "\u200c\u200d"
+
+
+def _is_hidden(element: Any) -> bool:
+    style = (element.get("style") or "").replace(" ", "").lower()
+    return element.tag in _UNSEEN or "hidden" in element.attrib or "display:none" in style
