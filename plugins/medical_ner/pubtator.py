@@ -170,6 +170,12 @@ def _is_annotation(block: _Block, line: str) -> bool:
     # A text may go on with three numbers; one that begins with an id would be a strange text.
     if spaced and (spaced[1] == block.id or spaced[1].isdigit()):
         return True
+    return _is_numbered(block, line)
+
+
+def _is_numbered(block: _Block, line: str) -> bool:
+    """Return whether a line is the document's id and two numbers, whatever separates them."""
+    line = line.strip()
     return line.startswith(block.id) and bool(_NUMBERS.match(line, len(block.id)))
 
 
@@ -212,16 +218,20 @@ def _annotation(block: _Block, line: str, place: str) -> Annotation | Relation:
     """
     columns = line.split("\t")
     name = " ".join(columns[0].split()[:1])
-    if name != block.id:
+    if name != block.id and not _is_numbered(block, line):
         raise Fault(place, _misplaced(name, block))
+    spaced = _SPACED_MENTION.fullmatch(line.strip())
     if len(columns) >= 5 and all(map(_OFFSET.fullmatch, columns[1:3])):
+        surface = block.text[int(columns[1]) : int(columns[2])]
+        if spaced and plain(surface) != plain(columns[3]) and _begins(surface, spaced[4]):
+            return _mention([spaced[2], spaced[3], *_split_by_text(block, spaced, place)], place)
         return _mention(columns[1:], place)
     if len(columns) >= 4 and _KIND.fullmatch(columns[1]):
         return Relation(columns[1].strip(), (columns[2], columns[3]), place)
     if found := _SPACED_RELATION.fullmatch(line.strip()):
         return Relation(found[2], (found[3], found[4]), place)
-    if found := _SPACED_MENTION.fullmatch(line.strip()):
-        return _mention([found[2], found[3], *_split_by_text(block, found, place)], place)
+    if spaced:
+        return _mention([spaced[2], spaced[3], *_split_by_text(block, spaced, place)], place)
     raise Fault(
         place,
         f"{len(columns)} columns that are neither a mention (ID, start, end, text, type, concept) "
@@ -246,13 +256,18 @@ def _split_by_text(block: _Block, found: re.Match[str], place: str) -> list[str]
     if rest == surface:
         raise Fault(place, "a mention without a type (ID, start, end, text, type, concept)")
     kind, _, concept = rest.removeprefix(f"{surface} ").partition(" ")
-    if not surface or not rest.startswith(f"{surface} ") or not kind:
+    if not _begins(surface, rest) or not kind:
         raise Fault(
             place,
             f"the text at {found[2]}-{found[3]} is {shown(surface)}, which {shown(rest)} does not "
             f"begin with; check the offsets, and separate the columns by tabs",
         )
     return [surface, kind, concept]
+
+
+def _begins(surface: str, rest: str) -> bool:
+    """Return whether columns that blanks separate begin with a text, and go on behind it."""
+    return bool(surface.strip()) and plain(rest).startswith(f"{plain(surface)} ")
 
 
 def _misplaced(identifier: str, block: _Block) -> str:
