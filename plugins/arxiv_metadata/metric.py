@@ -5,7 +5,7 @@ from __future__ import annotations
 import fieldsmith
 from fieldsmith import Counts, Example, Prediction, Schema
 
-from . import identifiers, names
+from . import identifiers, name_lists
 
 MATCHED = ("id", "title", "authors", "abstract", "doi")
 
@@ -27,8 +27,8 @@ def counts(example: Example, prediction: Prediction, schema: Schema) -> dict[str
     if "authors" in gold:
         result |= fieldsmith.text_counts(
             "authors",
-            names.clean_all(gold["authors"]),
-            names.clean_all(predicted.get("authors", [])),
+            name_lists.clean_all(gold["authors"]),
+            name_lists.clean_all(predicted.get("authors", [])),
         )
     for key, normal in (("id", identifiers.normal_id), ("doi", identifiers.normal_doi)):
         if key in gold:

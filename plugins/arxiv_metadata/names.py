@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import fieldsmith
@@ -90,20 +90,6 @@ def split(text: str) -> list[str]:
     return [_written(name) for name in _names(fieldsmith.normalise(text, ["dehyphenate"]))]
 
 
-def clean_all(authors: Iterable[str]) -> list[str]:
-    """Return the clean names of a list of authors, whose entries may hold several names.
-
-    An entry of the form "Oke, Ann" is one person, Ann Oke.
-    """
-    names: list[str] = []
-    for author in authors:
-        turned = re.fullmatch(r"([^,;&]+),\s*([^\s,;&]+)", author.strip())
-        ordered = f"{turned[2]} {turned[1]}" if turned and _is_one_name(turned[1]) else author
-        # An entry without a name is kept, so that it counts as a wrong answer.
-        names += split(ordered) or [" ".join(author.split())]
-    return names
-
-
 def key(name: str) -> str:
     """Return the letters of a clean name in lower case, to compare two spellings."""
     return "".join(c for c in name.casefold() if unicodedata.category(c)[0] in "LM")
@@ -131,10 +117,23 @@ def _first_names(words: list[str]) -> list[str]:
     return [key(part) for part in parts if key(part)]
 
 
-def _is_one_name(surname: str) -> bool:
-    """Return whether a text can be a surname: one word, maybe with particles before it."""
-    *before, last = surname.split() or [""]
+def is_family_name(text: str) -> bool:
+    """Return whether a text can only be a family name: one word, maybe with particles before it."""
+    *before, last = text.split() or [""]
     return bool(last) and all(word.lower() in _PARTICLES for word in before)
+
+
+def are_initials(given: str) -> bool:
+    """Return whether given names are initials, maybe with particles behind: "B. van der"."""
+    words = given.split()
+    while words and words[-1].lower() in _PARTICLES:
+        words.pop()
+    return bool(words) and all(is_initial(word) and not is_unspaced(word) for word in words)
+
+
+def is_suffix(word: str) -> bool:
+    """Return whether a word is a part of a name that has no place in a list: "Jr.", "III"."""
+    return _bare(word) in _SUFFIXES
 
 
 def _names(byline: str) -> list[list[_Token]]:
@@ -175,18 +174,18 @@ def _line(tokens: list[_Token], first: int) -> list[_Token]:
 def _is_whole(words: list[_Token]) -> bool:
     """Return whether words can be a name: first name and surname, no particle at either end."""
     if len(words) < 2:
-        return bool(words) and _is_unspaced(words[0].text)
+        return bool(words) and is_unspaced(words[0].text)
     inside = words[0].text not in _PARTICLES and words[-1].text not in _PARTICLES
-    return inside and not _is_initial(words[-1].text) and not _is_initials(words)
+    return inside and not is_initial(words[-1].text) and not _is_initials(words)
 
 
-def _is_unspaced(word: str) -> bool:
+def is_unspaced(word: str) -> bool:
     """Return whether a word is in a script that writes names without spaces."""
     name = unicodedata.name(word[0], "")
     return len(word) > 1 and name.startswith(("CJK", "HANGUL", "HIRAGANA", "KATAKANA"))
 
 
-def _is_initial(word: str) -> bool:
+def is_initial(word: str) -> bool:
     """Return whether a word is initials: "J." and "J.-P." are, "JP" is not."""
     letters = [c for c in word if unicodedata.category(c)[0] == "L"]
     return len(letters) == 1 or bool(re.fullmatch(r"(?:[^\W\d_]\.-?)+", word))
@@ -194,7 +193,7 @@ def _is_initial(word: str) -> bool:
 
 def _is_initials(words: list[_Token]) -> bool:
     return bool(words) and all(
-        _is_initial(word.text) and not _is_unspaced(word.text) for word in words
+        is_initial(word.text) and not is_unspaced(word.text) for word in words
     )
 
 
@@ -207,7 +206,7 @@ def _without_degrees(run: list[_Token]) -> list[_Token]:
     words = list(run)
     if all(_bare(word.text) in _DEGREES | _SUFFIXES | _TITLES for word in words):
         # "Ma" and "Ba" are names as well as degrees; their spelling decides.
-        return [] if any(_is_degree(word.text) for word in words) or len(words) != 1 else words
+        return [] if any(is_degree(word.text) for word in words) or len(words) != 1 else words
     while words and (_bare(words[0].text) in _TITLES | _NEVER_A_NAME):
         words.pop(0)
     while len(words) > 1 and (
@@ -227,7 +226,8 @@ def _without_point(word: _Token) -> _Token:
     return word
 
 
-def _is_degree(word: str) -> bool:
+def is_degree(word: str) -> bool:
+    """Return whether a word is a degree or a title: "Ph.D.", "Prof"."""
     bare = _bare(word)
     long_enough = len(bare) > 2 or word.isupper() or "." in word or bare in _SUFFIXES | _TITLES
     return bare in _DEGREES | _SUFFIXES | _TITLES and long_enough
@@ -236,7 +236,7 @@ def _is_degree(word: str) -> bool:
 def _written(words: list[_Token]) -> str:
     """Return a name with first names first and single spaces."""
     texts = [_GLUED_ORCID.sub("", word.text) for word in words]
-    if len(words) > 1 and not _is_initial(texts[0]) and _is_initials(words[1:]):
+    if len(words) > 1 and not is_initial(texts[0]) and _is_initials(words[1:]):
         texts = [*texts[1:], texts[0]]  # "Oke, A. B." and "Oke A. B."
     return " ".join(text.rstrip("".join(_INSIDE_WORD)) for text in texts)
 

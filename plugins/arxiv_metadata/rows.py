@@ -19,7 +19,7 @@ from typing import Any
 
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
 
-from . import identifiers, names
+from . import identifiers, name_lists, names
 from .pages import first_page
 
 FIELDS = ("id", "title", "authors", "abstract", "doi")
@@ -113,7 +113,7 @@ def record_of(fields: dict[str, Any], text: str) -> Record | None:
         if key not in fields:
             continue
         if key == "authors":
-            record[key] = _authors(fields[key])
+            record[key] = _authors(fields[key], text)
         else:
             record[key] = _string(key, fields[key])
     if record.get("authors"):
@@ -150,12 +150,17 @@ def _with_digits(name: str, text: str) -> str:
     return name if name in places or not places else min(places, key=text.find)
 
 
-def _authors(value: Any) -> list[str]:
-    """Return the authors of a list, or of one string with all names."""
+def _authors(value: Any, text: str) -> list[str]:
+    """Return the authors of a list, or of one string with all names, as the text has them.
+
+    "Oke, Ann" becomes "Ann Oke", unless the text has the name as it is given.
+    """
     if isinstance(value, str):
-        return list(dict.fromkeys(value[start:end] for start, end in names.persons(value)))
-    if value is not None and not (
-        isinstance(value, list) and all(isinstance(name, str) for name in value)
-    ):
+        found = name_lists.people([value], text)
+        if found == [value.strip()]:  # a by-line
+            found = [value[start:end] for start, end in names.persons(value)]
+    elif value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        found = name_lists.people(value or (), text)
+    else:
         raise ValueError("authors", "a list of names is wanted, or one string")
-    return list(dict.fromkeys(name.strip() for name in value or () if name.strip()))
+    return list(dict.fromkeys(name for name in found if name))

@@ -20,7 +20,7 @@ from paths import ROOT
 import fieldsmith_arxiv_metadata as arxiv_metadata
 from benchmarks import baseline_title_pages
 from fieldsmith import Document, Example, Message, Prediction, Record
-from fieldsmith_arxiv_metadata import identifiers, names
+from fieldsmith_arxiv_metadata import identifiers, name_lists, names
 
 SAMPLE = ROOT / "plugins" / "arxiv_metadata" / "sample"
 SCHEMA = arxiv_metadata.extract_schema()
@@ -165,7 +165,51 @@ def test_persons_of_a_byline(byline: str, expected: list[str]) -> None:
     ],
 )
 def test_names_are_cleaned(author: str, expected: list[str]) -> None:
-    assert names.clean_all([author]) == expected
+    assert name_lists.clean_all([author]) == expected
+
+
+@pytest.mark.parametrize(
+    ("authors", "expected"),
+    [
+        (["Oke, Ann B.", "van der Li, Bo"], ["Ann B. Oke", "Bo van der Li"]),
+        (["Oke, A. B.", "Li, B. van der"], ["A. B. Oke", "B. van der Li"]),
+        (["Oke, Ann B.; van der Li, Bo"], ["Ann B. Oke", "Bo van der Li"]),
+        (["Oke, Ann;Li, Bo; Mo, J.-P."], ["Ann Oke", "Bo Li", "J.-P. Mo"]),
+        (["Oke, Ann B. and van der Li, Bo and Mo, Jan"], ["Ann B. Oke", "Bo van der Li", "Jan Mo"]),
+        (["Oke, Ann and others"], ["Ann Oke"]),
+        (["Oke, Jr., Ann", "Li, Bo, III"], ["Ann Oke", "Bo Li"]),
+        (["García Márquez, Gabriel"], ["Gabriel García Márquez"]),
+        (["García Márquez, Gabriel José", "Oke, Ann"], ["Gabriel José García Márquez", "Ann Oke"]),
+        (["García Márquez, G. J."], ["G. J. García Márquez"]),
+        (["OKE, ANN", "GARCIA MARQUEZ, ROSA"], ["ANN OKE", "ROSA GARCIA MARQUEZ"]),
+        (["O'Neil-Oke, Zoë Marie"], ["Zoë Marie O'Neil-Oke"]),
+        (["Оке, Анна Б.", "Ли, Бо"], ["Анна Б. Оке", "Бо Ли"]),
+        (["Ann Oke, Bo Li"], ["Ann Oke", "Bo Li"]),
+        (["Ann Oke, Bo Li and Jan Mo"], ["Ann Oke", "Bo Li", "Jan Mo"]),
+        (["Ann Oke; Bo Li"], ["Ann Oke", "Bo Li"]),
+        (["Ann Oke and Bo Li"], ["Ann Oke", "Bo Li"]),
+        (["Ann Oke, Ph.D.", "Bo Li, FRS"], ["Ann Oke", "Bo Li"]),
+        (["Ann Oke", "Li, Bo"], ["Ann Oke", "Bo Li"]),
+        (["李明, 王芳"], ["李明", "王芳"]),
+        ([""], [""]),
+    ],
+)
+def test_family_names_may_come_first(authors: list[str], expected: list[str]) -> None:
+    assert name_lists.clean_all(authors) == expected
+
+
+FAMILY = st.sampled_from(["Oke", "van der Li", "O'Neil", "Mo-Ro", "Étienne", "de la Cruz", "Ли"])
+GIVEN = st.sampled_from(["Ann", "A. B.", "Bo Jan", "J.-P.", "Zoë M.", "Жан"])
+
+
+@given(st.lists(st.tuples(FAMILY, GIVEN), min_size=1, max_size=5))
+@pytest.mark.parametrize("joint", ["; ", ";", " and ", None])
+def test_however_a_list_is_joined_it_has_the_same_persons(
+    joint: str | None, persons: list[tuple[str, str]]
+) -> None:
+    entries = [f"{family}, {given}" for family, given in persons]
+    given = entries if joint is None else [joint.join(entries)]
+    assert name_lists.clean_all(given) == [f"{given} {family}" for family, given in persons]
 
 
 @given(st.text(st.sampled_from("AbÉ李я1².,;-'’*†\n "), max_size=40))
@@ -180,7 +224,7 @@ def test_spans_of_persons_lie_in_the_text(byline: str) -> None:
 
 @given(st.text(max_size=40))
 def test_cleaning_ends_and_keeps_clean_names(text: str) -> None:
-    for name in names.clean_all([text]):
+    for name in name_lists.clean_all([text]):
         assert name == " ".join(name.split())
 
 

@@ -149,6 +149,21 @@ def test_authors_in_one_string_are_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "authors",
+    ["Oke, Ann; Li, Bo", "Oke, Ann and Li, Bo", ["Oke, Ann", "Li, Bo"], ["Ann Oke", "Bo Li"]],
+)
+def test_gold_has_the_names_as_the_page_has_them(tmp_path: Path, authors: object) -> None:
+    for page, expected in (
+        ("Foxes\nAnn Oke, Bo Li", ["Ann Oke", "Bo Li"]),
+        ("Foxes\nOke, Ann; Li, Bo1", ["Oke, Ann", "Li, Bo1"]),
+    ):
+        row = ROW | {"authors": authors, "article_text": page}
+        (example,) = examples(written(tmp_path, "p.json", as_list(row)))
+        found = (example.record or {})["authors"]
+        assert found == expected or authors == ["Ann Oke", "Bo Li"]
+
+
+@pytest.mark.parametrize(
     ("row", "field", "says"),
     [
         (7, "", "an object is wanted, not int"),
