@@ -13,16 +13,16 @@ from typing import Any
 
 from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Reject
 from ..errors import InputError, UnknownFormatError
-from ..files import check_json, files_in, parse_line, readable, split_of
+from ..files import check_json, files_in, readable, split_of
 from ..plugins import Plugin
 from ..progress import say
 from ..schema.pointers import parse_pointer
 from ..schema.records import canonical, first_problem
+from .row_files import FileRow, is_row_file, jsonl_rows, rows_of
+from .row_forms import as_core_row, has_form, has_spans, is_core_row, labelled_fields
 from .splits import Splits, split_documents
 
 _NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
-_JSONL = {".jsonl", ".ndjson"}
-_KEYS = {"id", "text", "record", "mentions", "split", "url", "path"}
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _WANTED_MENTIONS = '"mentions" maps JSON Pointers to lists of spans, [[start, end], …]'
 
@@ -59,11 +59,11 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
 
 def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
     files = data_files(files_in(source)) if source is not None else []
-    if source is None or not files or not all(map(has_texts, files)):
+    if source is None or not files or not all(map(has_rows, files)):
         return plugin.load(source)
-    if not all(map(is_core_jsonl, files)) and _reads(plugin, files[0]):
+    if not all(map(is_core_file, files)) and _reads(plugin, files[0]):
         return plugin.load(source)
-    return (row for file in files for row in read_core_jsonl(file, split_of(file, source)))
+    return (row for file in files for row in read_row_file(file, plugin, split_of(file, source)))
 
 
 def _reads(plugin: Plugin, file: Path) -> bool:
@@ -116,12 +116,12 @@ def jsonl_examples(source: Path) -> Iterator[Example | Reject]:
         UnknownFormatError: a file is not JSONL, or its rows have no text.
     """
     for file in files_in(source):
-        if not is_core_jsonl(file):
+        if not is_core_file(file):
             raise UnknownFormatError(
                 f'{file}: rows of JSONL with a text are wanted, {{"id": …, "text": …, '
                 f'"record": {{…}}}}, in a file *.jsonl'
             )
-        yield from read_core_jsonl(file, split_of(file, source))
+        yield from read_core_rows(rows_of(file), str(file), split_of(file, source))
 
 
 def data_files(files: Iterable[Path]) -> list[Path]:
@@ -129,68 +129,75 @@ def data_files(files: Iterable[Path]) -> list[Path]:
     return [file for file in files if file.suffix.lower() not in _NOT_DATA]
 
 
-def is_core_jsonl(file: Path) -> bool:
-    """Say whether a file's first row is one of the core's own JSONL, and none of a plugin's.
+def is_core_file(file: Path) -> bool:
+    """Say whether a file's first row is one of the core's own, and none of a plugin's.
 
     It has a text and either a record or no key that the core does not know.
 
     Raises:
-        InputError: the file is named as JSONL and is empty, or none of its rows can be read.
+        InputError: the file is named as one of rows and is empty, or none of them can be read.
     """
-    row = _first_row(file)
-    return "text" in row and ("record" in row or row.keys() <= _KEYS)
+    return is_core_row(_first_row(file))
 
 
-def has_texts(file: Path) -> bool:
+def has_rows(file: Path) -> bool:
     """Say whether a file's first row is one that the core can read, unless a plugin does."""
-    return "text" in _first_row(file)
+    return has_form(_first_row(file))
 
 
 def _first_row(file: Path) -> dict[str, Any]:
-    """Return the first row of a file that is named as JSONL; of others an empty one."""
-    if file.suffix.lower() not in _JSONL:
+    """Return the first row of a file that is named as one of rows; of others an empty one."""
+    if not is_row_file(file):
         return {}
-    fault = InputError(f"{file}: the file is empty")
-    for number, line in enumerate(_lines(file), start=1):
+    fault = f"{file}: the file is empty"
+    for row in rows_of(file):
+        if row.values is not None:
+            return row.values
+        if row.line == 1:
+            fault = f"{file}:1: {row.fault}"
+    raise InputError(fault)
+
+
+def read_row_file(
+    file: Path, plugin: Plugin, split: str | None = None
+) -> Iterator[Example | Reject]:
+    """Yield the rows of a file in any of the forms that the core reads (``row_forms``)."""
+    labelled: set[str] | None = None
+    for row in rows_of(file):
+        values, fault = row.values, row.fault
+        if values is not None and labelled is None and has_spans(values):
+            all_values = (each.values for each in rows_of(file))
+            labelled = labelled_fields(filter(None, all_values), plugin.schema)
         try:
-            row = parse_line(line, str(file), number)
-        except InputError as error:
-            fault = error if number == 1 else fault
-        else:
-            if row is not None:
-                return row
-    raise fault
+            values = values and as_core_row(values, plugin, labelled or ())
+        except ValueError as error:
+            text, given = (values or {}).get("text"), (values or {}).get("id")
+            known = {"text": text, "id": given} if isinstance(text, str) else None
+            made = example_of_row(known, f"{file}:{row.line}") if known else None
+            document = made.document if made else None
+            name = document.id if document else ""
+            yield Reject(f"{file}:{row.line}", "", str(error), name, document)
+            continue
+        yield from read_core_rows([FileRow(row.line, values, fault)], str(file), split)
 
 
-def _lines(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as stream:
-            yield from stream
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-
-
-def read_core_jsonl(file: Path, split: str | None = None) -> Iterator[Example | Reject]:
-    """Yield the rows of a file of the core's JSONL; see ``read_core_rows``."""
-    return read_core_rows(_lines(file), str(file), split)
+def read_core_jsonl(
+    lines: Iterable[bytes], name: str, split: str | None = None
+) -> Iterator[Example | Reject]:
+    """Yield the rows of a stream of the core's JSONL; see ``read_core_rows``."""
+    return read_core_rows(jsonl_rows(lines, name), name, split)
 
 
 def read_core_rows(
-    lines: Iterable[bytes], name: str, split: str | None = None
+    rows: Iterable[FileRow], name: str, split: str | None = None
 ) -> Iterator[Example | Reject]:
-    """Yield the rows of the core's JSONL as ``example_of_row`` makes them; blank lines are none.
-
-    A line that is no JSON object becomes a reject.
-    """
-    for number, line in enumerate(lines, start=1):
-        place = f"{name}:{number}"
-        try:
-            row = parse_line(line, name, number)
-        except InputError as error:
-            yield Reject(place, "", str(error).removeprefix(f"{place}: "))
+    """Yield examples as ``example_of_row`` makes them; a row that cannot be read is a reject."""
+    for row in rows:
+        place = f"{name}:{row.line}"
+        if row.values is None:
+            yield Reject(place, "", row.fault)
         else:
-            if row is not None:
-                yield example_of_row(row, place, split)
+            yield example_of_row(row.values, place, split)
 
 
 def example_of_row(row: dict[str, Any], place: str, split: str | None = None) -> Example | Reject:
@@ -237,8 +244,8 @@ def as_encodable(row: Example | Reject) -> Example | Reject:
             row = _rejected(row, "", str(error))
     if isinstance(row, Example):
         return row
-    said = map(readable, (row.place, row.field, row.reason, row.id))
-    return Reject(*said, document=_encodable(row.document))
+    place, field, reason, id_ = map(readable, (row.place, row.field, row.reason, row.id))
+    return Reject(place, field, reason, id_, _encodable(row.document))
 
 
 def _encodable(document: Document | None) -> Document | None:

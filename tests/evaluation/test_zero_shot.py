@@ -10,6 +10,7 @@ import pytest
 from command import Command
 from tiny_model import Workplace, contents, documents, write_documents
 
+from fieldsmith import Example
 from fieldsmith.evaluation.zero_shot import evaluate_zero_shot
 from fieldsmith.extraction.shots import choose_shots
 from fieldsmith.extraction.zero_shot import ZeroShot
@@ -119,7 +120,7 @@ def test_where_all_is_scored_shots_come_from_the_sample_or_from_what_is_named(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, _summary = offered(workplace, monkeypatch, data=workplace.unseen)
-    sample = {e.document.id for e in load("medical_ner").load(None) if hasattr(e, "document")}
+    sample = {e.document.id for e in load("medical_ner").load(None) if isinstance(e, Example)}
     assert set(found) <= sample
     named = tmp_path / "named.txt"
     write_documents(named, [*documents(12, seed=201, first=201)[:3], *documents(2, 5, first=901)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def of_entities(chemical: str, disease: str) -> dict[str, Any]:
     return {"id": "R2", "infons": infons, "nodes": []}
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[dict[str, Any]], str]] = {
     "PubTator3": lambda document: json.dumps({"PubTator3": [document]}),
     "indented": lambda document: json.dumps({"PubTator3": [document]}, indent=2),
     "collection": lambda document: json.dumps({"source": "", "documents": [document]}),

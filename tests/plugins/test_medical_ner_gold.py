@@ -211,8 +211,9 @@ def test_chained_parts_of_pubannotation(tmp_path: Path) -> None:
 @given(text=st.text(min_size=1, max_size=12), data=st.data())
 def test_a_mention_is_the_text_at_its_parts_or_none(text: str, data: st.DataObject) -> None:
     ends = st.integers(0, len(text))
-    spans = data.draw(st.lists(st.tuples(ends, ends).map(sorted).map(tuple), max_size=3))
-    annotation = Annotation("Disease", tuple(spans), None, (), "x")
+    pairs = data.draw(st.lists(st.tuples(ends, ends), max_size=3))
+    spans = tuple((min(pair), max(pair)) for pair in pairs)
+    annotation = Annotation("Disease", spans, None, (), "x")
     try:
         found = mentions_of(AnnotatedText("1", text, (annotation,)))
     except Fault:

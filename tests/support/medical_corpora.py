@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import strategies as st
@@ -75,11 +76,11 @@ def bioc_json_of_documents(documents: Iterable[Annotated]) -> str:
     return json.dumps(made)
 
 
-def _first_of(annotations: Iterable[Mapping], concept: str) -> str:
-    return next(each["id"] for each in annotations if each["infons"]["identifier"] == concept)
+def _first_of(annotations: Iterable[Mapping[str, Any]], concept: str) -> str:
+    return str(next(each["id"] for each in annotations if each["infons"]["identifier"] == concept))
 
 
-def _bioc(documents: Iterable[Annotated]) -> list[dict]:
+def _bioc(documents: Iterable[Annotated]) -> list[dict[str, Any]]:
     return [
         {
             "id": document.id,
@@ -126,7 +127,7 @@ def bioc_xml(documents: Iterable[Annotated]) -> str:
     )
 
 
-def _document_element(document: Mapping) -> str:
+def _document_element(document: Mapping[str, Any]) -> str:
     passages = "".join(
         f"<passage><offset>{passage['offset']}</offset><text>{escape(passage['text'])}</text>"
         f"{''.join(map(_annotation_element, passage['annotations']))}</passage>"
@@ -139,7 +140,7 @@ def _document_element(document: Mapping) -> str:
     return f"<document><id>{document['id']}</id>{passages}{relations}</document>"
 
 
-def _annotation_element(annotation: Mapping) -> str:
+def _annotation_element(annotation: Mapping[str, Any]) -> str:
     places = "".join(
         f'<location offset="{place["offset"]}" length="{place["length"]}"/>'
         for place in annotation["locations"]
@@ -150,7 +151,7 @@ def _annotation_element(annotation: Mapping) -> str:
     )
 
 
-def _infons(part: Mapping) -> str:
+def _infons(part: Mapping[str, Any]) -> str:
     return "".join(
         f"<infon key={quoteattr(key)}>{escape(value)}</infon>"
         for key, value in part["infons"].items()
