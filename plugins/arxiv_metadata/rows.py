@@ -69,12 +69,28 @@ def _decoded(line: bytes, place: str) -> str:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         at = place if "\n" not in text.rstrip() else f"{place}:{error.lineno}"
         raise InputError(f"{at}: broken JSON: {error.msg}; is the file complete?") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: broken JSON: {error}") from error
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, for ``json.loads``.
+
+    Raises:
+        ValueError: it has a key twice; names the key and the object's id.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            given = dict(pairs).get("id")
+            where = f" in the object with the id {given!r:.40}" if given is not None else ""
+            raise ValueError(f"the key {key!r:.40} is given twice{where}; keep one")
+        found[key] = value
+    return found
 
 
 def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fieldsmith import Document, Example, Format, Reject, SourceFile, read_formats, read_text
 
 from . import metamine, mextract
-from .mending import datasets
+from .mending import datasets, parse_json
 
 
 def read(source: Path) -> Iterator[Example | Reject]:
@@ -47,7 +47,7 @@ def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             document = Document(str(row["id"]), row["text"])
             if not isinstance(document.text, str):
                 raise TypeError("text is not a string")

@@ -93,13 +93,19 @@ def _json(answer: str, repairs: Counter[str]) -> Any:
             text = text[opening.end() :]
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repairs["a key twice"] += len(pairs) - len(dict(pairs))
-        return dict(pairs)
+        found = dict(pairs)
+        for key, value in pairs:
+            if found[key] != value:
+                raise UnreadableError(f"the key {key!r:.40} is given twice; keep one")
+        repairs["a key twice"] += len(pairs) - len(found)
+        return found
 
     try:
         value, end = json.JSONDecoder(object_pairs_hook=unique).raw_decode(text)
     except RecursionError:
         raise UnreadableError("nested too deep") from None
+    except UnreadableError:
+        raise
     except ValueError as error:
         reason = str(error) if text else "empty"
         raise UnreadableError(f"no JSON, or cut off: {reason}") from None

@@ -44,12 +44,12 @@ def parse(data: bytes) -> Any:
         UnreadableError: there is nothing in it, or a part of it would be lost.
     """
     from lxml import etree, html
-    from trafilatura.utils import decode_file
+    from trafilatura import utils
 
     parser = html.HTMLParser(
         huge_tree=True, encoding="utf-8", collect_ids=False, remove_comments=True, remove_pis=True
     )
-    text = _document_first(_decoded(data, decode_file).replace("\0", ""))
+    text = _document_first(_decoded(data, utils.decode_file).replace("\0", ""))
     try:
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError) as error:

@@ -19,7 +19,7 @@ import warnings
 from fieldsmith import Document, Example, Record, Reject
 
 from . import names
-from .rows import Row
+from .rows import Row, unique_keys
 from .snippets import digest, one_line, uncut
 
 KEYS = (
@@ -99,13 +99,16 @@ def _read(answer: str) -> object:
     if len(answer) > _LONGEST_ANSWER:
         raise ValueError(f"{len(answer)} characters; at most {_LONGEST_ANSWER} are read")
     try:
-        return json.loads(answer)
-    except ValueError:
+        return json.loads(answer, object_pairs_hook=unique_keys)
+    except json.JSONDecodeError:
         if not _FLAT.fullmatch(_STRING.sub("", answer)):
             raise ValueError("not a flat dict of strings and None") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about invalid escapes, which the user cannot repair
-        return ast.literal_eval(answer)
+        tree = ast.parse(answer, mode="eval").body
+    if isinstance(tree, ast.Dict):
+        unique_keys([(key, None) for key in map(ast.literal_eval, filter(None, tree.keys))])
+    return ast.literal_eval(tree)
 
 
 def _record(answer: Row) -> Record | tuple[str, str]:

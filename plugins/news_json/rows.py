@@ -29,7 +29,7 @@ def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
         return
     text = read_text(path)
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno}"
         raise InputError(f"{place}: broken JSON: {error.msg}; repair the file") from error
@@ -43,12 +43,28 @@ def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
 def parsed(line: bytes, place: str) -> Row | Reject:
     """Return the object of a line of JSONL, or a Reject with the reason."""
     try:
-        row = json.loads(line.decode())
+        row = json.loads(line.decode(), object_pairs_hook=unique_keys)
     except UnicodeDecodeError:
         return Reject(place, "", "not UTF-8; convert the file (iconv -f latin1 -t utf-8)")
     except (ValueError, RecursionError) as error:
         return Reject(place, "", f"broken JSON: {error}; each line must be one object")
     return row if isinstance(row, dict) else _no_object(place, row)
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, for ``json.loads``.
+
+    Raises:
+        ValueError: it has a key twice; names the key and the object's id.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            given = dict(pairs).get("id")
+            where = f" in the object with the id {given!r:.40}" if given is not None else ""
+            raise ValueError(f"the key {key!r:.40} is given twice{where}; keep one")
+        found[key] = value
+    return found
 
 
 def _is_lines(path: Path) -> bool:

@@ -171,6 +171,7 @@ def test_a_string_in_the_list_is_a_title() -> None:
     [
         "",
         "No datasets were found.",
+        '[{"dcterms:title": "A", "dcterms:title": "B"}]',
         ANSWER[:-1],
         ANSWER[: len(ANSWER) // 2],
         f"[{ANSWER[1:-1]}, {ANSWER[1:50]}",

@@ -237,6 +237,8 @@ def test_an_answer_is_read_however_it_is_written(output: object) -> None:
         "{'Headline': 'x\\",
         "{'Headline': 'x\0'}",
         "{'Headline', 'URL'}",
+        "{'Headline': 'a', 'Headline': 'b'}",
+        '{"Headline": "a", "Headline": "b"}',
         "",
         "{'Headline': 'a' 'b' +}",
         "[1]",
@@ -464,7 +466,8 @@ def test_a_folder_is_read_file_by_file_and_what_is_strange_is_set_aside(folder: 
 
 def test_a_bad_line_costs_itself_alone(folder: Path) -> None:
     good = json.dumps(ARTICLE).encode()
-    bad = [b"{", b"7", b"\xff\xfe", b'{"x": 1}', b'{"paragraphs": [7]}', b"[" * 100_000]
+    twice = b'{"paragraphs": ["x"], "title": "A", "title": "B"}'
+    bad = [b"{", b"7", b"\xff\xfe", twice, b'{"paragraphs": [7]}', b"[" * 100_000]
     path = written(folder, b"\n".join([good, *bad, b"", good.replace(b"Storm", b"Calm")]))
     found = loaded(path)
     assert [isinstance(row, Example) for row in found] == [True] + [False] * 6 + [True]
@@ -488,6 +491,8 @@ def test_a_first_line_that_is_broken_costs_itself_alone(folder: Path) -> None:
         ("", UnknownFormatError),
         ('{"title": "no text"}', UnknownFormatError),
         ('[{"paragraphs": ["x"]},\n}', InputError),
+        ('[{"paragraphs": ["x"], "title": "A", "title": "B"}]', InputError),
+        ('{"paragraphs": ["x"], "title": "A", "title": "A"}', InputError),
         (b'[{"paragraphs": ["x"]}, "\xff"]', InputError),
         ('[{"paragraphs": ' + "[" * 100_000, InputError),
     ],
