@@ -20,7 +20,7 @@ from ..errors import InputError, UnknownFormatError, shortened
 from ..files import decode, files_in, read_text, readable
 from ..plugins import Plugin
 from ..schema.records import canonical
-from .loading import as_encodable, has_texts, is_core_jsonl, read_core_jsonl, read_core_rows
+from .loading import as_encodable, has_rows, is_core_file, read_core_jsonl, read_row_file
 from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
@@ -210,11 +210,11 @@ def _documents_or_reject(plugin: Plugin, file: Path, name: str) -> Iterator[Docu
 
 def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
     try:
-        rows = iter(read_core_jsonl(file) if is_core_jsonl(file) else plugin.load(file))
+        rows = iter(read_row_file(file, plugin) if is_core_file(file) else plugin.load(file))
         first = next(rows, None)
     except UnknownFormatError:
-        if has_texts(file):
-            rows = read_core_jsonl(file)
+        if has_rows(file):
+            rows = read_row_file(file, plugin)
             first = next(rows, None)
         elif file.suffix.lower() in _PLAIN_TEXT:
             # As it is, so that offsets count the characters of the file.
@@ -247,6 +247,6 @@ def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:
         raise InputError(f"{name}: empty")
     stream.seek(0)
     if first.startswith("{"):
-        yield from map(_document_of, read_core_rows(stream, name))
+        yield from map(_document_of, read_core_jsonl(stream, name))
     else:
         yield Document("-", decode(stream.read(), name, as_is=True))

@@ -67,12 +67,11 @@ def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
 
 
 def _reads(plugin: Plugin, file: Path) -> bool:
-    """Say whether a file is in a format of the plugin."""
+    """Say whether a file is in a format of the plugin: it finds a row, or says what is wrong."""
     try:
-        next(iter(plugin.load(file)), None)
+        return next(iter(plugin.load(file)), None) is not None
     except InputError as error:
         return not isinstance(error, UnknownFormatError)
-    return True
 
 
 @functools.lru_cache(maxsize=64)
@@ -164,21 +163,21 @@ def read_row_file(
     """Yield the rows of a file in any of the forms that the core reads (``row_forms``)."""
     labelled: set[str] | None = None
     for row in rows_of(file):
-        values, fault = row.values, row.fault
-        if values is not None and labelled is None and has_spans(values):
-            all_values = (each.values for each in rows_of(file))
-            labelled = labelled_fields(filter(None, all_values), plugin.schema)
-        try:
-            values = values and as_core_row(values, plugin, labelled or ())
-        except ValueError as error:
-            text, given = (values or {}).get("text"), (values or {}).get("id")
-            known = {"text": text, "id": given} if isinstance(text, str) else None
-            made = example_of_row(known, f"{file}:{row.line}") if known else None
-            document = made.document if made else None
-            name = document.id if document else ""
-            yield Reject(f"{file}:{row.line}", "", str(error), name, document)
+        place, values = f"{file}:{row.line}", row.values
+        if values is None:
+            yield Reject(place, "", row.fault)
             continue
-        yield from read_core_rows([FileRow(row.line, values, fault)], str(file), split)
+        if labelled is None and has_spans(values):
+            others = (each.values for each in rows_of(file))
+            labelled = labelled_fields(filter(None, others), plugin.schema)
+        try:
+            yield example_of_row(as_core_row(values, plugin, labelled or ()), place, split)
+        except ValueError as error:
+            alone = example_of_row({key: values.get(key) for key in ("id", "text")}, place)
+            if isinstance(alone, Example):
+                yield _rejected(alone, "", str(error))
+            else:
+                yield Reject(place, "", str(error))
 
 
 def read_core_jsonl(
