@@ -149,8 +149,6 @@ def files_in(source: Path) -> list[Path]:
             raise InputError(f"{source}: no such file or folder")
     except OSError as error:  # such as a name that is too long, because it is a text and not a path
         raise InputError(f"{str(source)[:200]}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{str(source)!r:.200}: cannot be read (a path has no NUL)") from error
     if not source.is_dir():
         raise InputError(f"{source}: neither a file nor a folder")
     inside = sorted(path for path in source.rglob("*") if path.is_file())
@@ -242,7 +240,7 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
             with open_special(path) as stream:
                 yield stream
             return
-        target = Path(os.path.realpath(path))
+        target = resolved(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
         try:
@@ -254,6 +252,18 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
         finally:
             with suppress(OSError):
                 temporary.unlink()  # already renamed if all went well
+
+
+def resolved(path: Path) -> Path:
+    """Return the absolute path that links lead to.
+
+    Raises:
+        OSError: they lead in a circle.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
 
 
 @contextmanager
@@ -269,16 +279,26 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{str(path)!r}: cannot be written (a path has no NUL)") from error
 
 
+def is_left_over(name: str, *names: str) -> bool:
+    """Say whether a file has the name of a temporary one.
+
+    Args:
+        name: of the file.
+        names: of the files that it may have been written for; none for all.
+    """
+    found = _LEFT_OVER.fullmatch(name)
+    return found is not None and (not names or found[1] in names)
+
+
 def remove_left_over(folder: Path, *names: str) -> None:
     """Delete temporary files that killed processes have left in a folder.
 
     Args:
-        folder: a folder that no other process writes to.
-        names: delete those of these files alone; by default of all files.
+        folder: a folder in which no other process writes these files.
+        names: see ``is_left_over``.
     """
-    for path in folder.glob(".*.new") if folder.is_dir() else ():
-        found = _LEFT_OVER.fullmatch(path.name)
-        if found and (not names or found[1] in names):
+    for path in folder.glob(".*.new"):
+        if is_left_over(path.name, *names):
             with suppress(OSError):
                 path.unlink()
 
@@ -353,4 +373,5 @@ def require_output(path: Path) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
-    require_writable(Path(os.path.realpath(path)).parent)
+        folder = resolved(path).parent
+    require_writable(folder)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldsmith import special_files
 from fieldsmith.errors import InputError, OutputError
 from fieldsmith.files import (
     check_json,
@@ -21,12 +26,16 @@ from fieldsmith.files import (
     read_jsonl,
     read_text,
     readable,
+    refuse_input,
+    remove_left_over,
+    require_output,
     require_writable,
     split_of,
     write_atomically,
     write_json,
     write_jsonl,
 )
+from fieldsmith.locks import lock_file, locked
 
 BOM = b"\xef\xbb\xbf"
 
@@ -284,6 +293,166 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
     require_writable(tmp_path / "a" / "b")
     assert below(tmp_path) == ["a", "a/b"]
+
+
+# Special files, links and temporary files
+
+
+def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    with pytest.raises(OutputError, match=r"/dev/full: cannot be written \(No space left"):
+        write_atomically(full, "x")
+    assert full.is_char_device()
+    link = tmp_path / "link"
+    link.symlink_to(full)
+    with pytest.raises(OutputError, match=r"link: cannot be written \(No space left"):
+        write_jsonl(link, [{}])
+    assert link.is_symlink()
+    require_output(full)
+    assert below(tmp_path) == ["link"]
+
+
+def test_a_device_of_ones_own_is_written_and_not_replaced(tmp_path: Path) -> None:
+    node = tmp_path / "null"
+    try:
+        os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        node.open("w").close()
+    except OSError:
+        pytest.skip("devices cannot be made here")
+    write_atomically(node, "x")
+    write_json(node, {})
+    assert node.is_char_device()
+    assert below(tmp_path) == ["null"]
+
+
+def test_a_pipe_gets_what_is_written(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write_jsonl(pipe, [{"a": "é"}, {}])
+    reader.join(10)
+    assert got == ['{"a":"é"}\n{}\n'.encode()]
+    assert pipe.is_fifo()
+    assert below(tmp_path) == ["pipe"]
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(special_files, "_READER_WAIT", 0.3)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="pipe: cannot be written"):
+        write_atomically(tmp_path / "pipe", "x")
+
+
+def test_an_open_file_is_appended_to() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"before\n")
+        file.flush()
+        write_atomically(Path(f"/dev/fd/{file.fileno()}"), "after\n")
+        file.seek(0)
+        assert file.read() == b"before\nafter\n"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    for name in ("there", "dangling"):
+        (tmp_path / name).symlink_to(f"inner/{name}")
+    (tmp_path / "inner" / "there").write_text("old")
+    for name in ("there", "dangling"):
+        write_atomically(tmp_path / name, "new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "inner" / name).read_text() == "new"
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(OutputError, match="circle: cannot be written"):
+        write_atomically(tmp_path / "circle", "x")
+
+
+def test_no_file_that_exists_is_used_as_a_temporary_one(tmp_path: Path) -> None:
+    for name in (".a.txt.new", "a.txt.new", "a.txt.tmp", ".a.txt.0123456789abcdef.new"):
+        (tmp_path / name).write_text("mine")
+    before = below(tmp_path)
+    write_atomically(tmp_path / "a.txt", "x")
+    assert below(tmp_path) == sorted([*before, "a.txt"])
+    assert all((tmp_path / name).read_text() == "mine" for name in before)
+
+
+def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    with open_atomically(file) as one, open_atomically(file) as two:
+        one.write("one")
+        two.write("two")
+    assert file.read_text() == "one"  # which was renamed last
+    assert below(tmp_path) == ["a.txt"]
+
+
+def test_what_killed_writers_left_is_recognised(tmp_path: Path) -> None:
+    for name in (".a.txt.0123456789abcdef.new", ".b.txt.0123456789abcdef.new", ".c.new", "d.new"):
+        (tmp_path / name).write_text("")
+    remove_left_over(tmp_path, "a.txt")
+    assert below(tmp_path) == [".b.txt.0123456789abcdef.new", ".c.new", "d.new"]
+    remove_left_over(tmp_path)
+    assert below(tmp_path) == [".c.new", "d.new"]
+
+
+def test_a_path_with_a_nul_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\0b"
+    for write in (require_output, lambda path: write_atomically(path, "x")):
+        with pytest.raises(OutputError, match="cannot be written"):
+            write(path)
+    with pytest.raises(InputError, match="no such file"):
+        files_in(path)
+
+
+def test_one_file_by_two_names_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("x")
+    (tmp_path / "hard").hardlink_to(file)
+    (tmp_path / "soft").symlink_to(file)
+    for name in ("hard", "soft", "a.txt", "../" + tmp_path.name + "/a.txt"):
+        with pytest.raises(OutputError, match="is the input"):
+            refuse_input(tmp_path / name, file)
+    refuse_input(tmp_path / "b.txt", file)
+
+
+# Locks
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from fieldsmith.locks import locked
+with locked(Path(sys.argv[1]), "busy"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(file)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(OutputError, match=r"a\.txt: busy"), locked(file, "busy"):
+        pass
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert lock_file(file).exists()  # the file is, and the lock is not
+    with locked(file, "busy"):
+        assert lock_file(file).exists()
+    assert below(tmp_path) == []
+
+
+def test_a_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    lock_file(tmp_path / "a").symlink_to(tmp_path / "mine")
+    with pytest.raises(OutputError, match="cannot be locked"), locked(tmp_path / "a", "busy"):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_json_is_written_as_text_a_person_reads(tmp_path: Path) -> None:
