@@ -97,19 +97,23 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def load(run: str | Path) -> Extractor:
+def load(run: str | Path, *, trust_remote_code: bool = False) -> Extractor:
     """Load a run's model; call the result with a text to get a Prediction.
 
     >>> extractor = fieldsmith.load("runs/recipes-20260101-120000")  # doctest: +SKIP
     >>> extractor("Boil two eggs.").record  # doctest: +SKIP
     {'ingredients': ['eggs'], ...}
 
+    Args:
+        run: the run folder.
+        trust_remote_code: whether you trust code of the base model's repository, if it has any.
+
     Raises:
         RunError: the folder is not a complete run, or prompts differ from those of its training.
     """
     from .extraction.extractor import Extractor
 
-    return Extractor.load(Path(run))
+    return Extractor.load(Path(run), trusted=trust_remote_code)
 
 
 def zero_shot(plugin: str, model: str, *, shots: int = 0, **settings: object) -> Extractor:

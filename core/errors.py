@@ -4,6 +4,7 @@ FieldsmithError
 ├── InputError        a file, row or field of the user's data is wrong
 │   └── UnknownFormatError   a source is in no format that the plugin reads
 ├── OutputError       a path cannot be written
+│   └── StorageError         a training cannot write its run any more
 ├── PluginError       a plugin cannot be found, loaded or used
 │   └── SchemaError   decoding cannot enforce a schema
 ├── GrammarError      a grammar does not compile, or fails in use
@@ -35,6 +36,10 @@ class UnknownFormatError(InputError):
 
 class OutputError(FieldsmithError):
     """A path cannot be written."""
+
+
+class StorageError(OutputError):
+    """A training cannot write its run any more; it can be resumed."""
 
 
 class PluginError(FieldsmithError):

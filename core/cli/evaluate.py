@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from ..data import SPLITS
-from .options import PATH, json_option, min_confidence_option, unconstrained_option
+from .options import (
+    PATH,
+    json_option,
+    min_confidence_option,
+    trust_option,
+    unconstrained_option,
+)
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 _WAYS = "give a run; or --plugin and --model; or --plugin, --predictions and --data"
@@ -47,6 +53,7 @@ _OF_PREDICTIONS = (
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
 @min_confidence_option
+@trust_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
@@ -63,6 +70,7 @@ def command(
     base: bool,
     unconstrained: bool,
     min_confidence: float | None,
+    trusted: bool,
     allow_leaks: bool,
     zero_shot: ZeroShotOptions,
     as_json: bool,
@@ -108,7 +116,8 @@ def command(
         summary = evaluate_zero_shot(zero_shot.load(), data=data, split=split, **how)
     else:
         assert run is not None
-        summary = _of_run(run, data=data, split=split, base=base, allow_leaks=allow_leaks, **how)
+        opened = {"trusted": trusted, "data": data, "split": split, "base": base}
+        summary = _of_run(run, allow_leaks=allow_leaks, **opened, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
@@ -116,10 +125,10 @@ def command(
         print_calibration(summary)
 
 
-def _of_run(run: Path, **options: Any) -> dict[str, Any]:
+def _of_run(run: Path, *, trusted: bool, **options: Any) -> dict[str, Any]:
     from ..evaluation.evaluate import evaluate_run
     from ..model.loading import quieten
     from ..runs.folder import Run
 
     quieten()
-    return evaluate_run(Run.open(run), **options)
+    return evaluate_run(Run.open(run, trusted=trusted), **options)

@@ -39,6 +39,13 @@ min_confidence_option = click.option(
     "Default: the threshold that scored best on validation.",
 )
 
+trust_option = click.option(
+    "--trust-remote-code",
+    "trusted",
+    is_flag=True,
+    help="Run code of the base model's repository, which can do anything: only if you trust it.",
+)
+
 unconstrained_option = click.option(
     "--unconstrained",
     is_flag=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH, min_confidence_option, unconstrained_option
+from .options import PATH, min_confidence_option, trust_option, unconstrained_option
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @min_confidence_option
 @unconstrained_option
+@trust_option
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
     "Default: the plugin's bundled sample."
@@ -39,6 +40,7 @@ def command(
     output: Path | None,
     min_confidence: float | None,
     unconstrained: bool,
+    trusted: bool,
     zero_shot: ZeroShotOptions,
 ) -> None:
     """Extract records from documents: one JSON object per line, in the order of the input.
@@ -67,7 +69,7 @@ def command(
 
     run, inputs = _run_and_inputs(names, zero_shot)
     quieten()
-    asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run)
+    asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run, trusted=trusted)
     if output is not None:
         refuse_outputs(output, inputs)
     counts = LineCounts()
@@ -145,7 +147,12 @@ def _extractor(
         documents = (row for row in rows if isinstance(row, Document))
         examples = asked.examples(documents)
         return asked.load(examples, constrained=constrained, min_confidence=min_confidence)
-    return Extractor.load(asked.folder, constrained=constrained, min_confidence=min_confidence)
+    return Extractor.load(
+        asked.folder,
+        constrained=constrained,
+        min_confidence=min_confidence,
+        trusted=asked.trusted,
+    )
 
 
 def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:

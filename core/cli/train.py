@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from .options import PATH, TrainingOptions, training_options
+from .options import PATH, TrainingOptions, training_options, trust_option
 
 
 @click.command("train")
@@ -19,12 +19,14 @@ from .options import PATH, TrainingOptions, training_options
 @click.option(
     "--auto-batch", is_flag=True, help="If memory is exhausted, halve the batch and continue."
 )
+@trust_option
 @click.option("--gpus", type=click.IntRange(1), default=1, metavar="N", help="Train on N GPUs.")
 def command(
     options: TrainingOptions,
     output: Path | None,
     resume: Path | None,
     auto_batch: bool,
+    trusted: bool,
     gpus: int,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
@@ -42,6 +44,8 @@ def command(
         raise click.UsageError("give either --plugin NAME or --resume RUN")
     if resume is not None:
         _require_resume_alone(click.get_current_context())
+    if trusted and resume is None:
+        raise click.UsageError("--trust-remote-code is for --resume; else --set says so")
     if gpus > 1 and auto_batch:
         raise click.UsageError("--auto-batch works with one GPU only")
     relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
@@ -56,7 +60,7 @@ def command(
     if relaunches:
         launch.relaunch_on_gpus(gpus, sys.argv[1:])
     if resume is not None:
-        run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch)
+        run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
     else:
         job = options.job(auto_batch=auto_batch)
         run = launch.start(job, output or default_folder(job.plugin.name), MemoryPlanner())
@@ -71,7 +75,7 @@ def _require_resume_alone(context: click.Context) -> None:
     refused = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in ("resume", "gpus", "auto_batch", "debug")
+        if option.name not in ("resume", "gpus", "auto_batch", "debug", "trusted")
         and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if refused:

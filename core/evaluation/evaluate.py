@@ -199,6 +199,7 @@ def evaluate_run(
         RunError: the run is not complete or does not fit what is installed.
     """
     run.require_complete()
+    run.metrics()  # to which the scores are added
     plugin = plugin_of(run)
     examples: Iterable[Example]
     set_aside = 0
@@ -219,7 +220,11 @@ def evaluate_run(
     if not constrained:
         name += ":unconstrained"
     load = partial(
-        Extractor.load, run.folder, constrained=constrained, min_confidence=min_confidence
+        Extractor.load,
+        run.folder,
+        constrained=constrained,
+        min_confidence=min_confidence,
+        trusted=run.trusted,
     )
     extractor = load()
     summary, ours = answer_and_score(extractor, examples, count, name, run.folder / "predictions")

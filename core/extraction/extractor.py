@@ -24,6 +24,7 @@ from ..model.loading import identity, load_for_inference, load_tokenizer
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat
 from ..runs.folder import Run
+from ..runs.integrity import require_own_files
 from ..runs.job import plugin_of
 from ..runs.receipt import receipt_of
 from ..tagging.ensemble import Ensemble, Shares
@@ -70,6 +71,7 @@ class Extractor:
         adapter: bool = True,
         constrained: bool = True,
         min_confidence: float | None = None,
+        trusted: bool = False,
     ) -> Extractor:
         """Load the model of a run.
 
@@ -78,14 +80,17 @@ class Extractor:
             adapter: False for the base model without what was trained.
             constrained: whether answers are constrained to the schema and the text.
             min_confidence: None for what validation chose; without the adapter, 0.
+            trusted: whether the user trusts code of the base model's repository.
 
         Raises:
-            RunError: the folder is no complete run, or schema, template, tokenizer, prompt or
-                base model are not those it was trained with.
+            RunError: the folder is no complete run, its files are damaged, or schema, template,
+                tokenizer, prompt or base model are not those it was trained with.
             PluginError: the plugin is not installed any more.
         """
-        run = Run.open(folder)
+        run = Run.open(folder, trusted=trusted)
         run.require_complete()
+        run.require_trust()
+        require_own_files(run)
         info, settings, plugin = run.info(), run.settings().values, plugin_of(run)
         task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
         receipt_of(task).check(run.receipt(), str(folder))

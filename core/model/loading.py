@@ -20,6 +20,7 @@ from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 from .gguf import local_folder, source_digest
 from .weight_hashes import hash_weights
+from .weights import load_adapter, require_all_weights, require_floats
 
 if TYPE_CHECKING:
     from transformers import (
@@ -176,8 +177,16 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
             name,
             revision=None if folder else settings.revision,
             trust_remote_code=settings.trust_remote_code,
+            # What belongs to a run is never looked for on the hub.
+            local_files_only=folder is not None or Path(name).is_dir(),
         )
-    except Exception as error:  # for a broken file, tokenizers raises no narrower type
+    except BaseException as error:  # for a broken file, tokenizers raises no narrower type
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if folder is not None:
+            raise RunError(
+                f"{folder}: its tokenizer cannot be loaded: {_shortened(error)}"
+            ) from error
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -203,20 +212,27 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
     options: dict[str, Any] = {}
     if quantized:
         options["quantization_config"] = quantization(precision)
+    place = location(settings)
     if device.type == "cuda":
         options["device_map"] = {"": device.index or 0}
     try:
-        model: PreTrainedModel = auto_class(config).from_pretrained(
-            location(settings),
+        if Path(place).is_dir() and getattr(config, "quantization_config", None) is None:
+            require_floats(Path(place), settings.model)
+        model: PreTrainedModel
+        model, loaded = auto_class(config).from_pretrained(
+            place,
             dtype=dtype,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
             attn_implementation=pick_attention(settings, device, config),
             use_safetensors=True,
+            local_files_only=Path(place).is_dir(),
+            output_loading_info=True,
             **options,
         )
     except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise _cannot_load(settings, error) from error
+    require_all_weights(model, loaded, settings.model)
     if quantized:
         _keep_as_quantized(model)
     return model
@@ -282,8 +298,6 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         RunError: the adapter does not load.
         SettingsError: the base model does not.
     """
-    from peft import PeftModel
-
     device = pick_device()
     quantized = settings.quantize == "nf4"
     is_whole = settings.tuning == "full" and adapter is not None
@@ -294,10 +308,7 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         dtype = inference_dtype(device.type, pick_precision(settings, device))
         model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
     if adapter is not None and not is_whole:
-        try:
-            model = PeftModel.from_pretrained(model, str(adapter))
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise RunError(f"{adapter}: cannot be loaded: {_shortened(error)}") from error
+        model = load_adapter(model, adapter)
         model = model.merge_and_unload() if merging else model
     if merging and _answers_in_bf16(model, settings, device):
         model = model.to(torch.bfloat16)
@@ -333,10 +344,10 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     return parameters * width < free_memory(device) / 2
 
 
-def _cannot_load(settings: Settings, error: Exception) -> SettingsError:
+def _cannot_load(settings: Settings, error: BaseException) -> SettingsError:
     return SettingsError(f"model {settings.model}: cannot be loaded: {_shortened(error)}")
 
 
-def _shortened(error: Exception) -> str:
+def _shortened(error: BaseException) -> str:
     reason = " ".join(str(error).split())
     return reason if len(reason) <= 300 else reason[:299] + "…"

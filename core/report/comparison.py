@@ -75,6 +75,9 @@ def compare(ours: ScoredRun, theirs: ScoredRun) -> Comparison:
         RunError: they were scored on other documents or by another plugin, or the data that the
             metric needs is not available.
     """
+    for scored in (ours, theirs):
+        if not scored.documents:
+            raise RunError(f"{scored.run.folder}: cannot be compared: {' '.join(scored.missing)}")
     by_key = {document.key: document for document in theirs.documents}
     keys = {document.key for document in ours.documents}
     if ours.plugin.name != theirs.plugin.name or by_key.keys() != keys:

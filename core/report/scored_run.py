@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -13,10 +13,12 @@ from ..data import SPLITS, Counts, Example, Prediction, Record, Span
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
 from ..evaluation.evaluate import Labelled, score_names
-from ..files import parse_json, read_jsonl
 from ..plugins import Plugin
+from ..runs.file_schemas import SCORED
 from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
+from ..runs.reading import read_rows
+from ..schema.records import first_problem
 from ..scoring.metrics import precision_recall_f1
 from ..text.grounding import ground
 from .error_kinds import Case, LeafSpans, classify
@@ -148,7 +150,7 @@ class ScoredRun:
 
     def _logged(self, labels: Mapping[str, str]) -> dict[str, Points]:
         series = {
-            label: [(row["step"], row[key]) for row in self.log if key in row]
+            label: [(row["step"], row[key]) for row in self.log if row.get(key) is not None]
             for key, label in labels.items()
         }
         return {label: points for label, points in series.items() if points}
@@ -173,9 +175,9 @@ def read_scored_run(
     run.require_complete()
     summaries = run.metrics()
     name = _choose_name(run, summaries, name, data)
-    info, rows = run.info(), _predictions(run, name)
-    plugin = plugin_of(run)
-    missing = []
+    info, plugin = run.info(), plugin_of(run)
+    missing: list[str] = []
+    rows = _unless_damaged(lambda: _predictions(run, name, plugin), "Documents and errors", missing)
     if "base" not in summaries[name]["baselines"]:
         missing.append(f"The base model was not scored: extract evaluate {folder} --base does it.")
     examples: Sequence[Example] | None
@@ -196,8 +198,8 @@ def read_scored_run(
     )
     counts = [document.counts for document in documents if document.counts is not None]
     names = tuple(_names(run, counts, summaries[name]))
-    log = tuple(_log(run))
-    if not log:
+    log = tuple(_unless_damaged(run.log, "Losses and scores by step", missing))
+    if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
     return ScoredRun(
         run, plugin, info, name, summaries[name], names, log, documents, tuple(missing)
@@ -234,14 +236,27 @@ def _choose_name(
     return name
 
 
-def _predictions(run: Run, name: str) -> list[Mapping[str, Any]]:
+def _unless_damaged(
+    read: Callable[[], list[dict[str, Any]]], what: str, missing: list[str]
+) -> list[dict[str, Any]]:
+    """Return the rows of a file; of one that cannot be read none, which ``missing`` then says."""
+    try:
+        return read()
+    except RunError as error:
+        missing.append(f"{what} are not shown: {error}.")
+        return []
+
+
+def _predictions(run: Run, name: str, plugin: Plugin) -> list[dict[str, Any]]:
     file = run.folder / "predictions" / f"{name.replace(':', '-')}.jsonl"
     if not file.is_file():
         raise RunError(f"{file}: no such file; make it by: extract evaluate {run.folder}")
-    rows: list[Mapping[str, Any]] = []
-    for line, row in read_jsonl(file):
-        if not (isinstance(row.get("id"), str) and isinstance(row.get("gold"), dict)):
-            raise RunError(f"{file}:{line}: has no id or no gold; make it by extract evaluate")
+    rows = []
+    for number, row in enumerate(read_rows(file, SCORED), start=1):
+        # What a data set does not annotate is not in its gold.
+        for key, schema in (("record", plugin.schema), ("gold", {**plugin.schema, "required": []})):
+            if row[key] is not None and (problem := first_problem(row[key], schema)):
+                raise RunError(f"{file}:{number}: {key}{problem[0]}: {problem[1]}")
         rows.append(row)
     return rows
 
@@ -314,13 +329,3 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append((start, end))
     return joined
-
-
-def _log(run: Run) -> list[Mapping[str, Any]]:
-    if not run.log_file.is_file():
-        return []
-    lines = run.log_file.read_text(encoding="utf-8").splitlines()
-    try:
-        return [parse_json(line) for line in lines]
-    except ValueError as error:
-        raise RunError(f"{run.log_file}: not JSON: {error}") from error

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..data import SPLITS, Reject
-from ..errors import OutputError, RunError
-from ..files import require_writable, write_atomically, write_json, write_jsonl
+from ..errors import OutputError, RunError, SettingsError
+from ..files import (
+    is_left_over,
+    remove_left_over,
+    require_writable,
+    write_atomically,
+    write_json,
+    write_jsonl,
+)
+from ..locks import lock_file, locked
 from ..settings import Resolved
+from .file_schemas import BEGUN, COMPLETE, FORMAT, LOGGED, METRICS, RECEIPT, RUN, TRAINED_ON
+from .paths import below_source
+from .reading import check, read_object, read_row, read_rows, require_own_files
 
-_JOB_ENTRIES = ("plugin", "settings", "data")  # run.json holds them from the start
+_METRICS_WAIT = 60.0
+"""Seconds to wait for another evaluation of the run to write its scores."""
+
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one training."""
+    """The folder of one training.
+
+    Attributes:
+        folder: the folder.
+        trusted: whether the user trusts code of the base model's repository. A run cannot say so
+            itself: it may be from somebody else.
+    """
 
     folder: Path
+    trusted: bool = False
 
     @property
     def info_file(self) -> Path:
@@ -52,6 +72,11 @@ class Run:
         return self.folder / "trained_on.jsonl"
 
     @property
+    def metrics_file(self) -> Path:
+        """metrics.json: scores by the name of what was scored."""
+        return self.folder / "metrics.json"
+
+    @property
     def gazetteer_file(self) -> Path:
         """gazetteer.json: counts of the training documents' values."""
         return self.folder / "gazetteer.json"
@@ -67,52 +92,90 @@ class Run:
         Raises:
             OutputError: the folder exists already, or it cannot be written.
         """
+        Run.require_new(folder)
+        require_writable(folder)
+        run = Run(folder, trusted=True)
+        run.update(format=FORMAT, **job)
+        return run
+
+    @staticmethod
+    def require_new(folder: Path) -> None:
+        """Raise OutputError if a folder is there and holds something, or is a file."""
         if folder.exists() and (not folder.is_dir() or _holds_something(folder)):
             raise OutputError(
                 f"{folder}: exists already; choose another --output, or resume an interrupted run "
                 f"with --resume"
             )
-        require_writable(folder)
-        run = Run(folder)
-        run.update(**job)
-        return run
 
     @staticmethod
-    def open(folder: Path) -> Run:
+    def open(folder: Path, *, trusted: bool = False) -> Run:
         """Open an existing run folder.
 
+        Args:
+            folder: the folder.
+            trusted: see the attribute.
+
         Raises:
-            RunError: it is not a run folder.
+            RunError: it is not a run folder, or its run.json is damaged.
         """
-        run = Run(folder)
+        run = Run(folder, trusted)
         if not run.info_file.is_file():
             raise RunError(f"{folder}: not a run folder (no run.json in it)")
-        run.info()
+        require_own_files(folder)
+        run.settings()
         return run
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process train into the folder, which is made if it is not there.
+
+        Raises:
+            OutputError: another process does, or the folder cannot be written.
+        """
+        require_writable(self.folder)
+        with locked(self.info_file, "another process trains this run; wait until it has ended"):
+            for folder in (self.folder, *(p for p in self.folder.glob("*") if p.is_dir())):
+                remove_left_over(folder)
+            yield
 
     def info(self) -> dict[str, Any]:
         """Return what run.json holds.
 
         Raises:
-            RunError: it cannot be read.
+            RunError: it cannot be read, or something in it is missing or wrong.
         """
-        try:
-            loaded: Any = json.loads(self.info_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.info_file}: cannot be read: {error}") from error
-        info: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
-        if not all(isinstance(info.get(name), dict) for name in _JOB_ENTRIES):
-            raise RunError(f"{self.info_file}: not written by extract train")
+        info = read_object(self.info_file, RUN)
+        if "sha256" in info["data"]:
+            check(info, BEGUN, str(self.info_file))
         return info
 
+    def require_trust(self) -> None:
+        """Raise RunError where the base model runs code that the user has not said to trust."""
+        settings = self.info()["settings"]
+        if settings.get("trust_remote_code", {}).get("value") is True and not self.trusted:
+            raise RunError(
+                f"{self.folder}: its model {self.settings().values.model} runs code of its own "
+                f"(trust_remote_code); if you trust that code, add --trust-remote-code"
+            )
+
     def settings(self) -> Resolved:
-        """Return the settings the run was trained with; a hub model is that of its commit."""
+        """Return the settings the run was trained with; a hub model is that of its commit.
+
+        Code of the model's repository is trusted if the user says so, whatever the run says.
+
+        Raises:
+            RunError: run.json is damaged, or has settings that this version does not know.
+        """
         info = self.info()
-        settings = Resolved.from_json(info["settings"])
+        try:
+            settings = Resolved.from_json(info["settings"], str(self.info_file))
+        except SettingsError as error:
+            raise RunError(str(error)) from error
+        values = settings.values
+        values = replace(values, trust_remote_code=values.trust_remote_code and self.trusted)
         commit = info.get("base_model", {}).get("commit")
-        if not commit or commit == settings.values.revision:
-            return settings
-        return Resolved(replace(settings.values, revision=commit), settings.origins)
+        values = replace(values, revision=commit) if commit else values
+        return Resolved(values, settings.origins)
 
     def update(self, **entries: object) -> None:
         """Set top-level entries of run.json."""
@@ -161,42 +224,71 @@ class Run:
                 f"{self.folder}: the training has not ended; "
                 f"resume it: extract train --resume {self.folder}"
             )
+        check(self.info(), COMPLETE, str(self.info_file))
 
-    def write_rejects(self, kinds: Mapping[str, Iterable[Reject]]) -> None:
-        """Write rejects.jsonl: what was not trained on, by kind (document, window, leaf)."""
-        rows = [{"kind": kind, **asdict(r)} for kind, rejects in kinds.items() for r in rejects]
-        write_jsonl(self.folder / "rejects.jsonl", rows)
+    def write_rejects(self, kinds: Mapping[str, Iterable[Reject]], source: Path | None) -> None:
+        """Write rejects.jsonl: what was not trained on, with paths relative to the source.
+
+        Args:
+            kinds: rejects by kind: document, window or leaf.
+            source: the data; None for the plugin's bundled sample.
+        """
+        rows = (
+            {"kind": kind, "place": r.place, "field": r.field, "reason": r.reason, "id": r.id}
+            for kind, rejects in kinds.items()
+            for r in rejects
+        )
+        write_jsonl(self.folder / "rejects.jsonl", (below_source(row, source) for row in rows))
 
     def write_trained_on(self, documents: Iterable[tuple[str, str]]) -> None:
         """Write (id, fingerprint) of each training document."""
         rows = ({"id": i, "fingerprint": fingerprint} for i, fingerprint in documents)
         write_jsonl(self.trained_on_file, rows)
 
-    def receipt(self) -> dict[str, str]:
-        """Return the hashes that the adapter's folder pins: schema, template, tokenizer, prompt.
+    def receipt(self) -> dict[str, Any]:
+        """Return the hashes in the adapter's folder: schema, template, tokenizer, prompt, weights.
 
         Raises:
             RunError: they cannot be read.
         """
-        file = self.adapter / "receipt.json"
-        try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{file}: cannot be read: {error}; train again") from error
+        return read_object(self.adapter / "receipt.json", RECEIPT)
 
     def trained_on(self) -> set[str]:
-        """Return the text fingerprints of the training documents."""
-        lines = self.trained_on_file.read_text(encoding="utf-8").splitlines()
-        return {json.loads(line)["fingerprint"] for line in lines}
+        """Return the text fingerprints of the training documents.
+
+        Raises:
+            RunError: they cannot be read.
+        """
+        rows = list(read_rows(self.trained_on_file, TRAINED_ON))
+        wanted = self.info()["counts"]["documents"]["train"]
+        if len(rows) != wanted:
+            raise RunError(
+                f"{self.trained_on_file}: has {len(rows)} lines where run.json counts {wanted} "
+                f"training documents; restore the run, or train again"
+            )
+        return {row["fingerprint"] for row in rows}
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines of log.jsonl; none where there is no such file.
+
+        Raises:
+            RunError: they cannot be read.
+        """
+        return list(read_rows(self.log_file, LOGGED)) if self.log_file.is_file() else []
 
     def metrics(self) -> dict[str, Any]:
-        """Return what metrics.json holds; {} where there is none yet."""
-        file = self.folder / "metrics.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        """Return what metrics.json holds; {} where there is none yet.
+
+        Raises:
+            RunError: it cannot be read, or something in it is missing or wrong.
+        """
+        return read_object(self.metrics_file, METRICS) if self.metrics_file.is_file() else {}
 
     def write_metrics(self, name: str, scores: Mapping[str, Any]) -> None:
-        """Set the scores of one split in metrics.json."""
-        write_json(self.folder / "metrics.json", {**self.metrics(), name: scores})
+        """Set the scores of one split in metrics.json; another evaluation's are kept."""
+        refusal = "another process writes scores; score this run again when it has ended"
+        with locked(self.metrics_file, refusal, wait=_METRICS_WAIT):
+            write_json(self.metrics_file, {**self.metrics(), name: scores})
 
     def last_checkpoint(self) -> Path | None:
         """Return the newest checkpoint, if any; each is renamed into place once it is whole."""
@@ -211,15 +303,15 @@ class Run:
         """Drop the lines of log.jsonl after a step, from which the training is resumed."""
         if not self.log_file.is_file():
             return
-        kept = []
-        for line in self.log_file.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] > step:
-                    continue
-            except ValueError:
-                continue  # half a line, written as the process was killed
-            kept.append(line + "\n")
-        write_atomically(self.log_file, "".join(kept))
+        lines = self.log_file.read_bytes().splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            del lines[-1]  # half a line, written as the process was killed
+        rows = (
+            (line, read_row(line, str(self.log_file), number, LOGGED))
+            for number, line in enumerate(lines, start=1)
+        )
+        kept = [line for line, row in rows if row is not None and row["step"] <= step]
+        write_atomically(self.log_file, b"".join(kept))
 
     def drop_checkpoints(self) -> None:
         """Delete the checkpoints of a training that has ended."""
@@ -233,7 +325,10 @@ class Run:
 
 def _holds_something(folder: Path) -> bool:
     # What a process leaves that is killed before the run has begun is no run.
-    return any(path.name != ".run.json.new" for path in folder.iterdir())
+    lock = lock_file(folder / "run.json").name
+    return any(
+        path.name != lock and not is_left_over(path.name, "run.json") for path in folder.iterdir()
+    )
 
 
 def default_folder(plugin: str) -> Path:

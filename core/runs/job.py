@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,13 +64,22 @@ class TrainingJob:
             self, settings=Resolved(values, {**self.settings.origins, "revision": origin})
         )
 
+    def located(self) -> TrainingJob:
+        """Return the job with the absolute path of its source, as run.json holds it.
+
+        So a resumed training reads from the same path as an unbroken one.
+        """
+        return replace(self, source=Path(os.path.abspath(self.source)) if self.source else None)
+
     @staticmethod
     def from_run(run: Run) -> TrainingJob:
         """Return the job of an earlier training.
 
         Raises:
             PluginError: its plugin is not installed.
+            RunError: run.json is damaged, or its model runs code that the user does not trust.
         """
+        run.require_trust()
         info = run.info()
         data = info["data"]
         return TrainingJob(
@@ -94,7 +104,7 @@ class TrainingJob:
             "preset": self.preset,
             "settings": self.settings.as_json(),
             "data": {
-                "source": str(self.source.resolve()) if self.source else None,
+                "source": os.path.abspath(self.source) if self.source else None,
                 "allow_leaks": "leaks" in self.accepted,
                 "split_ratio": list(self.ratio),
             },

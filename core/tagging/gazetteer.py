@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data import Example, Schema, Span
-from ..errors import RunError
-from ..files import write_atomically
+from ..errors import RunError, shortened
+from ..files import parse_json, write_atomically
 from ..schema.navigation import field_schema, is_verbatim
 from ..schema.pointers import pointer_of
 from ..text.grounding import Segment, normalised_segments
@@ -107,11 +107,14 @@ class Gazetteer:
             RunError: it cannot be read.
         """
         try:
-            return Gazetteer.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return Gazetteer.from_json(parse_json(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise RunError(f"{path}: cannot be read: {error}; train again, or delete it") from error
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(
+                f"{path}: cannot be read: {reason}; train again, or delete it"
+            ) from error
 
     def write(self, path: Path) -> None:
         """Write the counts as JSON."""
@@ -142,8 +145,10 @@ class Gazetteer:
 
 def _counted(form: str, values: int, occurs: int) -> Counted:
     whole = isinstance(values, int) and isinstance(occurs, int)
-    if not (whole and 0 <= values <= occurs):
-        raise ValueError(f"{form!r} has no such counts: {values!r}, {occurs!r}")
+    if not (whole and 0 <= values <= occurs < 2**53):
+        raise ValueError(
+            f"{shortened(form)} has no such counts: {shortened(values)}, {shortened(occurs)}"
+        )
     return Counted(values, occurs)
 
 

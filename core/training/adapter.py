@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files import write_json
 from ..runs.folder import Run
+from ..runs.integrity import file_hashes
 from ..task import Task
 from .model_card import write_card
 
@@ -26,8 +27,8 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
         trainer.save_trained(partial)
     task.prompts.tokenizer.save_pretrained(str(partial))
     info = run.info()
-    write_json(partial / "receipt.json", info["receipt"])
     write_card(partial, task, info, float(best.chosen.get("min_confidence", 0.0)))
+    write_json(partial / "receipt.json", {**info["receipt"], "files": file_hashes(run, partial)})
     steps = trainer.state.global_step or best.last_step
     run.update(
         training={

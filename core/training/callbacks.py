@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from ..model.out_of_memory import trim_heap
 from ..progress import Meter
+from .checkpoints import read_state
 
 BEST = "best"
 """Prefix of the folder, beside the checkpoints, that holds the best adapter so far."""
@@ -47,8 +48,12 @@ class BestAdapter(TrainerCallback, ExportableState):
         self.last_step = 0
 
     def load(self, checkpoint: Path) -> int:
-        """Take the state over from a checkpoint; return the optimiser step it was saved at."""
-        state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        """Take the state over from a checkpoint; return the optimiser step it was saved at.
+
+        Raises:
+            RunError: the checkpoint is damaged.
+        """
+        state = read_state(checkpoint)
         stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
         self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
         self.chosen = stored["chosen"]
@@ -156,13 +161,17 @@ class LogFile(TrainerCallback):
     ) -> None:
         """Append a line; equal runs write equal bytes."""
         line = {"step": state.global_step, **(logs or {})}
-        kept = {k: v for k, v in line.items() if k in _LOGGED or k.startswith("score")}
+        kept = {
+            key: value if math.isfinite(value) else None  # JSON has no other numbers
+            for key, value in line.items()
+            if key in _LOGGED or key.startswith("score")
+        }
         if len(kept) <= 2:  # a step and an epoch alone: the closing line of transformers
             return
         if state.is_world_process_zero:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(kept) + "\n")
-        if "loss" in kept:
+        if kept.get("loss") is not None:
             self.meter.note(f"loss {kept['loss']:.3f}")
-        if "score" in kept:
+        if kept.get("score") is not None:
             self.meter.note(f"score {kept['score']:.3f}")

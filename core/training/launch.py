@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import FieldsmithError, OutOfMemoryError, SettingsError
+from ..errors import FieldsmithError, OutOfMemoryError, SettingsError, StorageError
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from .distributed import is_main_process
@@ -27,32 +28,40 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
 
     Raises:
         OutOfMemoryError: memory was exhausted; the folder stays, and the run can be resumed.
+        StorageError: the folder cannot be written any more; as above.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
-    job = job.pinned()
-    run = Run.create(folder, job.as_json()) if is_main_process() else Run(folder)
-    try:
+    job = job.pinned().located()
+    if not is_main_process():
+        run = Run(folder, trusted=True)
         train(run, job, planner)
-    except OutOfMemoryError:
-        raise
-    except FieldsmithError:
-        if is_main_process():
+        return run
+    Run.require_new(folder)
+    with Run(folder).locked():
+        run = Run.create(folder, job.as_json())
+        try:
+            train(run, job, planner)
+        except (OutOfMemoryError, StorageError):
+            raise
+        except FieldsmithError:
             run.discard()
-        raise
+            raise
     return run
 
 
-def resume(folder: Path, planner: Planner, *, auto_batch: bool) -> Run:
+def resume(folder: Path, planner: Planner, *, auto_batch: bool, trusted: bool = False) -> Run:
     """Resume an interrupted run with its own settings; see ``train`` for the errors.
 
     Args:
         folder: the run folder.
         planner: see ``train``.
         auto_batch: allow smaller batches, even if the run was started without.
+        trusted: whether the user trusts code of the base model's repository.
     """
-    run = Run.open(folder)
-    job = TrainingJob.from_run(run)
-    train(run, replace(job, auto_batch=job.auto_batch or auto_batch), planner)
+    run = Run.open(folder, trusted=trusted)
+    with run.locked() if is_main_process() else nullcontext():
+        job = TrainingJob.from_run(run)
+        train(run, replace(job, auto_batch=job.auto_batch or auto_batch), planner)
     return run
 
 

@@ -13,6 +13,7 @@ from ..dataset.issues import Issue
 from ..dataset.splits import Splits, fingerprint
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.paths import below_source
 from ..runs.receipt import receipt_of
 from ..task import Task
 from ..windows.rows import Rows
@@ -36,7 +37,9 @@ def write_manifest(
     """Write what is known before the first step: run.json, rejects.jsonl, trained_on.jsonl."""
     from ..model.loading import identity
 
-    run.write_rejects({"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost})
+    run.write_rejects(
+        {"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost}, job.source
+    )
     run.write_trained_on((e.document.id, fingerprint(e.document.text)) for e in splits.train)
     known = job.as_json()
     known["data"] |= {
@@ -54,7 +57,7 @@ def write_manifest(
         counts=_counts(splits, rows),
         answered=rows.answered,
         longest_lists=rows.longest,
-        findings=[asdict(issue) for issue in issues],
+        findings=below_source([asdict(issue) for issue in issues], job.source),
         receipt=asdict(receipt_of(task)),
     )
 

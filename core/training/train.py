@@ -36,6 +36,7 @@ from .manifest import describe_rows, describe_splits, write_manifest
 from .qlora import build_trainer
 from .row_settings import NO_PLANNER, Planner, fit_to_rows
 from .schedule import count_steps
+from .storage import storage_faults
 
 if TYPE_CHECKING:
     from .scoring import Scorer
@@ -81,6 +82,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         RunError: the data is not what the run began with.
         SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: the model does not load or does not fit the settings.
+        StorageError: the run cannot be written any more; it can be resumed.
     """
     from ..model.loading import load_tokenizer, quieten
 
@@ -117,7 +119,8 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         write_manifest(run, job, task, splits, rows, data_hash, issues)
         if gazetteer:
             gazetteer.write(run.gazetteer_file)
-    _fit(_inputs(run, task, splits, rows, gazetteer), job, planner)
+    with storage_faults(run):
+        _fit(_inputs(run, task, splits, rows, gazetteer), job, planner)
 
 
 def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
@@ -154,7 +157,9 @@ def _refuse_changes(run: Run, task: Task, data_hash: str) -> None:
 
 
 def _first(rejects: Sequence[Reject]) -> str:
-    return f"; the first of {len(rejects)} set aside: {rejects[0].reason}" if rejects else ""
+    if not rejects:
+        return ""
+    return f"; the first of {len(rejects)} set aside: {rejects[0].place}: {rejects[0].reason}"
 
 
 def _gazetteer(task: Task, splits: Splits) -> Gazetteer | None:

@@ -1,0 +1,193 @@
+"""JSON Schemas of the files of a run folder: what a run has to hold to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FORMAT = 1
+"""Version of the files of a run; a run without one has the first."""
+
+_Schema = dict[str, Any]
+
+_TEXT: _Schema = {"type": "string"}
+_FLAG: _Schema = {"type": "boolean"}
+_NUMBER: _Schema = {"type": "number", "minimum": -1e300, "maximum": 1e300}
+_NUMBER_OR_NULL: _Schema = {**_NUMBER, "type": ["number", "null"]}
+_SHARE: _Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_COUNT: _Schema = {"type": "integer", "minimum": 0, "maximum": 2**53}
+_TEXTS: _Schema = {"type": "array", "items": _TEXT}
+_HASH: _Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+
+def _object(required: Mapping[str, _Schema], **optional: _Schema) -> _Schema:
+    """Return the schema of an object with some keys; others may hold anything."""
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": {**required, **optional},
+    }
+
+
+def _map(values: _Schema) -> _Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+_PLUGIN = _object(
+    {"name": _TEXT, "wrappers": _TEXTS},
+    distribution=_TEXT,
+    version=_TEXT,
+)
+_DATA = _object(
+    {"source": {"type": ["string", "null"]}, "allow_leaks": _FLAG},
+    split_ratio={
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0, "maximum": 100},
+        "minItems": 3,
+        "maxItems": 3,
+    },
+    sha256=_HASH,
+    official_splits=_FLAG,
+    missing_splits=_TEXTS,
+    leaks={"type": "array"},
+)
+_RECEIPT = _object(dict.fromkeys(("schema", "chat_template", "tokenizer", "probe"), _HASH))
+_DOCUMENTS = _object(dict.fromkeys(("read", "train", "validation", "test", "set_aside"), _COUNT))
+_WINDOWS = _object(dict.fromkeys(("made", "trained", "set_aside"), _COUNT))
+_TRAINING = _object(
+    {"steps": _COUNT, "best_step": _COUNT, "best_score": _NUMBER_OR_NULL, "min_confidence": _SHARE},
+    shares=_object({"tags": _SHARE, "gazetteer": _SHARE}) | {"additionalProperties": False},
+)
+_LOWERED = _object(
+    {"to": _object({}, batch_size=_COUNT, accumulation=_COUNT, eval_batch_size=_COUNT)}
+)
+_MANIFEST: Mapping[str, _Schema] = {
+    "seed": _COUNT,
+    "base_model": _object({"name": _TEXT}) | {"additionalProperties": _TEXT},
+    "counts": _object({"documents": _DOCUMENTS, "windows": _WINDOWS}),
+    "answered": _TEXTS,
+    "receipt": _RECEIPT,
+}
+
+RUN = _object(
+    {
+        "plugin": _PLUGIN,
+        "preset": _TEXT,
+        "settings": _map(_object({"value": {}, "from": _TEXT})),
+        "data": _DATA,
+    },
+    format={"type": "integer", "minimum": 1, "maximum": FORMAT},
+    accepted=_TEXTS,
+    auto_batch=_FLAG,
+    versions=_map(_TEXT),
+    device={"type": "object"},
+    longest_lists=_map(_COUNT),
+    findings={"type": "array"},
+    training=_TRAINING,
+    lowered={"type": "array", "items": _LOWERED},
+    **_MANIFEST,
+)
+"""run.json, from the moment when it is written first."""
+
+BEGUN = {"required": list(_MANIFEST)}
+"""run.json once the data was read, which ``data.sha256`` tells; beside ``RUN``."""
+
+COMPLETE = {"required": [*_MANIFEST, "training"]}
+"""run.json of a training that has ended; beside ``RUN``."""
+
+RECEIPT = {**_RECEIPT, "properties": {**_RECEIPT["properties"], "files": _map(_HASH)}}
+"""receipt.json in the adapter's folder."""
+
+_INTERVAL = _object(dict.fromkeys(("value", "low", "high"), _NUMBER))
+_NULL = _object({"score": _NUMBER, "metrics": _map(_NUMBER)})
+_BASE = _object(
+    {
+        "score": _NUMBER,
+        "metrics": _map(_INTERVAL),
+        "valid": _SHARE,
+        "difference": _object(dict.fromkeys(("value", "low", "high", "p_value"), _NUMBER)),
+    }
+)
+_BIN = _object(
+    {
+        "low": _SHARE,
+        "high": _SHARE,
+        "count": _COUNT,
+        "confidence": _NUMBER_OR_NULL,
+        "correct": _NUMBER_OR_NULL,
+    }
+)
+_CALIBRATION = _object(
+    {
+        "leaves": _COUNT,
+        "ece": _NUMBER_OR_NULL,
+        "reliability": {"type": "array", "items": _BIN},
+        "coverage": {
+            "type": "array",
+            "items": _object(
+                {"threshold": _SHARE, "coverage": _NUMBER_OR_NULL, "precision": _NUMBER_OR_NULL}
+            ),
+        },
+    },
+    by_field=_map(_object({"leaves": _COUNT, "ece": _NUMBER_OR_NULL})),
+) | {"type": ["object", "null"]}
+
+METRICS = _map(
+    _object(
+        {
+            "plugin": _TEXT,
+            "split": _TEXT,
+            "documents": _COUNT,
+            "score": _NUMBER,
+            "metrics": _map(_INTERVAL) | {"required": ["score"]},
+            "valid": _SHARE,
+            "windows": _object({"read": _COUNT, "total": _COUNT}),
+            "constrained": _FLAG,
+            "baselines": _object({"null": _NULL}, base=_BASE),
+            "seconds_per_document": _NUMBER,
+            "peak_memory_mb": _NUMBER,
+        },
+        calibration=_CALIBRATION,
+        trained_on=_COUNT,
+        set_aside=_COUNT,
+        min_confidence=_SHARE,
+        **dict.fromkeys(("truncated", "repeats", "unsure", "ungrounded"), _COUNT),
+    )
+)
+"""metrics.json: the scores by name."""
+
+LOGGED = _object({"step": _COUNT}) | {"additionalProperties": _NUMBER_OR_NULL}
+"""A line of log.jsonl."""
+
+TRAINED_ON = _object({"id": _TEXT, "fingerprint": _TEXT})
+"""A line of trained_on.jsonl."""
+
+SCORED = _object(
+    {"id": _TEXT, "record": {"type": ["object", "null"]}, "gold": {"type": "object"}},
+    error=_TEXT,
+    confidence=_map(_SHARE),
+)
+"""A line of predictions/*.jsonl: a prediction with the gold beside it."""
+
+CHECKPOINT = _object(
+    {
+        "global_step": _COUNT,
+        "stateful_callbacks": _object(
+            {
+                "BestAdapter": _object(
+                    {
+                        "attributes": _object(
+                            {
+                                "score": _NUMBER_OR_NULL,
+                                "step": _COUNT,
+                                "stale": _COUNT,
+                                "chosen": _object({"min_confidence": _SHARE}),
+                            }
+                        )
+                    }
+                )
+            }
+        ),
+    }
+)
+"""trainer_state.json of a checkpoint."""
