@@ -1,21 +1,23 @@
 """Run a plugin's code: its exceptions become errors that name it, its output goes to stderr.
 
-Standard output belongs to the command line, whose results programs read. What a plugin prints goes
-to standard error.
+Under the command line, standard output is for results, which programs read.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import sysconfig
 import threading
+import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ClassVar, Literal
+from typing import Literal
 
 from .errors import PluginError
 
@@ -31,45 +33,92 @@ class _TimeUpError(BaseException):
     """The time that a plugin's code may take is up; no ``except Exception`` of its own stops it."""
 
 
+@dataclass
+class Limits:
+    """What a plugin's code may take within ``limited_calls``.
+
+    Attributes:
+        seconds: how long its code may run, all calls together.
+        rows: how many rows a loader may yield.
+        characters: how many characters the texts of these may have.
+        ended: hooks that exceeded a limit, each with what was said; not called again.
+    """
+
+    seconds: float = 60.0
+    rows: int = 100_000
+    characters: int = 200_000_000
+    ended: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _State:
+    """What holds for the calls of all plugins in this process.
+
+    Attributes:
+        limits: what their code may take; None without limits.
+        left: seconds left of the limit.
+        is_timed: whether a timer runs.
+        to_stderr: whether what they print goes to standard error.
+        interrupts: how often Ctrl-C was pressed; None if nobody counts.
+    """
+
+    limits: Limits | None = None
+    left: float = 0.0
+    is_timed: bool = False
+    to_stderr: bool = False
+    interrupts: int | None = None
+
+
+_state = _State()
+
+
 class PluginCall:
     """A block that runs code of a plugin.
 
     Whatever that code raises, ``SystemExit``, ``KeyboardInterrupt``, ``GeneratorExit`` and
     ``StopIteration`` included, becomes a PluginError. Only a real Ctrl-C is passed on, and so are
     the exceptions that the hook may raise.
-
-    Args:
-        who: the plugin with its distribution, as the message begins.
-        what: the hook, and "" for code outside of any.
-        where: the document or row that the hook was called for.
-        failed: what the message says of an exception.
-        passed: the exceptions that the hook may raise.
     """
-
-    _seconds: ClassVar[float | None] = None
-    _interrupts: ClassVar[int | None] = None
-    _timed: ClassVar[bool] = False
 
     def __init__(
         self,
         who: str,
-        what: str,
+        hook: str,
         where: str = "",
         failed: str = "failed",
         passed: tuple[type[BaseException], ...] = (),
     ) -> None:
-        self.what = f"{who}: {what}" if what else who
-        self.where = f" {where}" if where else ""
+        """Describe a call.
+
+        Args:
+            who: the plugin with its distribution, as the message begins.
+            hook: the hook that is called; "" for code outside of any.
+            where: the document or row that it is called for.
+            failed: what the message says of an exception.
+            passed: the exceptions that the hook may raise.
+        """
+        self.what = f"{who}: {hook}" if hook else who
+        self.where = where
         self.failed = failed
         self.passed = passed
+        self._output: _Output | None = None
+        self._began: float | None = None
 
     def __enter__(self) -> PluginCall:
-        self._stdout, sys.stdout = sys.stdout, sys.stderr
-        self._has_timer = False
-        if PluginCall._seconds is not None and not PluginCall._timed and _in_main_thread():
-            self._has_timer = PluginCall._timed = True
+        """Begin the call.
+
+        Raises:
+            PluginError: an earlier call of the hook exceeded the limits.
+        """
+        limits = _state.limits
+        if limits is not None and self.what in limits.ended:
+            raise PluginError(f"{self.what} {limits.ended[self.what]}")
+        self._output = _Output() if _state.to_stderr else None
+        if limits is not None and not _state.is_timed and _in_main_thread():
+            self._began = time.monotonic()
+            _state.is_timed = True
             # Again each second, for code that catches every exception and goes on.
-            signal.setitimer(signal.ITIMER_REAL, PluginCall._seconds, 1.0)
+            signal.setitimer(signal.ITIMER_REAL, max(_state.left, 0.001), 1.0)
         return self
 
     def __exit__(
@@ -78,68 +127,126 @@ class PluginCall:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> Literal[False]:
-        if self._has_timer:
+        if self._began is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            PluginCall._timed = False
-        sys.stdout = self._stdout
+            _state.is_timed = False
+            _state.left -= time.monotonic() - self._began
+        if self._output:
+            self._output.restore()
         if error is None or isinstance(error, self.passed) or _is_ctrl_c(error):
             return False
         if isinstance(error, WrongValueError):
-            raise PluginError(f"{self.what} {error} ({self.where.strip()})") from None
+            raise PluginError(f"{self.what} {error}{self.where and f' ({self.where})'}") from None
         if isinstance(error, _TimeUpError):
-            text = f"it did not end within {PluginCall._seconds:g} seconds"
-            raise PluginError(f"{self.what} {self.failed}{self.where}: {text}") from error
-        raise PluginError(
-            f"{self.what} {self.failed}{self.where}: {describe_error(error)}"
-        ) from error
+            raise self.exceeded() from error
+        failed = f"{self.failed} {self.where}" if self.where else self.failed
+        raise PluginError(f"{self.what} {failed}: {describe_error(error)}") from error
+
+    def exceeded(self, amount: str = "") -> PluginError:
+        """Return the error for code that exceeds the limits, and do not call it again.
+
+        Args:
+            amount: how much it gave without an end; "" where its time is up.
+        """
+        assert _state.limits is not None
+        amount = amount or f"{_state.limits.seconds:g} seconds"
+        what = f"{self.failed}: it does not end, and was stopped after {amount}"
+        _state.limits.ended[self.what] = what
+        return PluginError(f"{self.what} {what}{self.where and f' ({self.where})'}")
+
+
+def current_limits() -> Limits | None:
+    """Return the limits that plugins' code has now."""
+    return _state.limits
 
 
 @contextmanager
-def limited_calls(seconds: float) -> Iterator[None]:
-    """Let each call of a plugin's code take so many seconds at most, where the system can.
+def limited_calls(limits: Limits) -> Iterator[None]:
+    """Limit what the code of plugins may take within the context.
 
-    Timers are of the main thread; elsewhere nothing is limited.
+    Timers are of the main thread, and of systems that have them: elsewhere only rows are limited.
     """
-    if not (_in_main_thread() and hasattr(signal, "setitimer")):
-        yield
-        return
-    before, handler = PluginCall._seconds, signal.signal(signal.SIGALRM, _time_up)
-    PluginCall._seconds = seconds
+    before, left = _state.limits, _state.left
+    _state.limits, _state.left = limits, limits.seconds
+    has_timer = _in_main_thread() and hasattr(signal, "setitimer")
+    handler = signal.signal(signal.SIGALRM, _time_up) if has_timer else None
     try:
         yield
     finally:
-        PluginCall._seconds = before
-        signal.signal(signal.SIGALRM, handler)
+        _state.limits, _state.left = before, left
+        if has_timer:
+            signal.signal(signal.SIGALRM, handler)
 
 
 @contextmanager
-def real_interrupts() -> Iterator[None]:
-    """Tell a Ctrl-C from a KeyboardInterrupt that a plugin raises itself, within the context."""
-    if not _in_main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+def limited_memory(size: int = 8 << 30) -> Iterator[None]:
+    """Let this process, and those that it starts, allocate so many bytes at most, where it can."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
         yield
         return
-    PluginCall._interrupts = 0
-    signal.signal(signal.SIGINT, _interrupt)
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft == resource.RLIM_INFINITY or soft > size:
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
     try:
         yield
     finally:
-        PluginCall._interrupts = None
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+@contextmanager
+def plugins_on_a_terminal() -> Iterator[None]:
+    """Keep plugins from the command line's standard output and from its Ctrl-C.
+
+    Within the context what they print goes to standard error, and a KeyboardInterrupt that they
+    raise themselves is told from a real one.
+    """
+    counts = _in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    _state.to_stderr, _state.interrupts = True, 0 if counts else None
+    if counts:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        _state.to_stderr, _state.interrupts = False, None
+        if counts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Output:
+    """Standard output led to standard error: of Python, and of libraries and child processes."""
+
+    def __init__(self) -> None:
+        self._stream, self._descriptor = sys.stdout, -1
+        with suppress(OSError, ValueError):  # one of the two is closed
+            sys.stdout.flush()
+            self._descriptor = os.dup(1)
+            os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+    def restore(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()  # what a plugin wrote to sys.__stdout__
+        sys.stdout = self._stream
+        if self._descriptor >= 0:
+            os.dup2(self._descriptor, 1)
+            os.close(self._descriptor)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    PluginCall._interrupts = (PluginCall._interrupts or 0) + 1
+    _state.interrupts = (_state.interrupts or 0) + 1
     signal.default_int_handler(number, frame)
 
 
 def _time_up(_number: int, _frame: FrameType | None) -> None:
-    if PluginCall._timed:
+    if _state.is_timed:
         raise _TimeUpError
 
 
 def _is_ctrl_c(error: BaseException) -> bool:
     """Say whether the user pressed Ctrl-C; where nobody counts the signals, it is assumed."""
-    return isinstance(error, KeyboardInterrupt) and PluginCall._interrupts != 0
+    return isinstance(error, KeyboardInterrupt) and _state.interrupts != 0
 
 
 def _in_main_thread() -> bool:

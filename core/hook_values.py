@@ -21,10 +21,10 @@ from .hook_calls import WrongValueError
 ROLES = ("system", "user", "assistant")
 
 _DEEPEST = 64
-"""Deepest nesting of a record, as ``files.parse_json`` has it, and of a schema."""
+"""Deepest nesting of a record, as ``files.parse_json`` has it."""
 
 _MOST_VALUES = 1_000_000
-"""Most values in a record or a schema; one that refers to itself in several places has no end."""
+"""Most values in a record: one that contains itself in several places has no end."""
 
 _MOST_COUNTED = 10**12
 """Largest count of a document: the sum over many documents stays exact."""
@@ -141,7 +141,7 @@ def _spans(spans: object, pointer: str) -> Sequence[object]:
 
 
 def _span(span: object, pointer: str) -> Span:
-    if not isinstance(span, Sequence) or len(span) != 2 or not all(map(_is_integer, span)):
+    if not isinstance(span, Sequence) or len(span) != 2 or not all(map(_is_offset, span)):
         wanted = "a pair of whole numbers, (start, end)"
         raise _wrong(f"an Example with a mention of {_REPR.repr(pointer)} that", span, wanted)
     return int(span[0]), int(span[1])
@@ -238,13 +238,20 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def plain(value: Mapping[Any, Any]) -> dict[str, Any]:
+def plain(
+    value: Mapping[Any, Any], deepest: int = _DEEPEST, most: int = _MOST_VALUES
+) -> dict[str, Any]:
     """Return a copy of a JSON object in Python's plain types.
+
+    Args:
+        value: the object.
+        deepest: the deepest nesting of its values.
+        most: how many values it may have.
 
     Raises:
         ValueError: a part of it is not JSON, is nested too deeply, or has no end.
     """
-    copy = _Copier().copy(value, 0, "")
+    copy = _Copier(deepest, most).copy(value, 0, "")
     assert isinstance(copy, dict)
     return copy
 
@@ -253,14 +260,16 @@ def plain(value: Mapping[Any, Any]) -> dict[str, Any]:
 class _Copier:
     """Copies JSON, as deep and as much of it as the limits allow."""
 
+    deepest: int
+    most: int
     values: int = 0
 
     def copy(self, value: Any, depth: int, name: str) -> Any:
         self.values += 1
-        if depth > _DEEPEST:
-            raise ValueError(f"nested deeper than {_DEEPEST} levels")
-        if self.values > _MOST_VALUES:
-            raise ValueError(f"more than {_MOST_VALUES:,} values")
+        if depth > self.deepest:
+            raise ValueError(f"nested deeper than {self.deepest} levels")
+        if self.values > self.most:
+            raise ValueError(f"more than {self.most:,} values in one")
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
@@ -288,8 +297,8 @@ class _Copier:
         raise ValueError(f"{name!r} is {shown(value)}, which is not JSON compliant")
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_offset(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _is_count(value: Any) -> bool:

@@ -20,7 +20,7 @@ from . import hookspecs
 from .contract import Implementation, check_complete, checked_hooks, checked_schema, is_wrapper
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
 from .errors import FieldsmithError, InputError, PluginError, UnknownFormatError
-from .hook_calls import PluginCall, WrongValueError
+from .hook_calls import PluginCall, WrongValueError, current_limits
 from .hook_values import (
     checked_counts,
     checked_messages,
@@ -81,15 +81,18 @@ class Plugin:
         passed = (InputError,)
         with self._call("extract_load", f"for {name}", passed):
             rows = self._rows(source)
-        number = 0
+        number = characters = 0
         try:
             while True:
                 number += 1
-                with self._call("extract_load", f"at row {number} of {name}", passed):
+                where = f"at row {number} of {name}"
+                with self._call("extract_load", where, (*passed, PluginError)) as call:
                     row = next(rows, None)
                     if row is None:
                         return
                     checked = checked_row(row[0])
+                    characters += len(checked.document.text) if checked.document else 0
+                    _check_amount(call, number, characters)
                 yield checked
         finally:
             # A generator that is left before its end closes its files, by code of the plugin.
@@ -144,6 +147,15 @@ class Plugin:
     ) -> PluginCall:
         who = f"plugin {self.name!r} ({self.distribution} {self.version})"
         return PluginCall(who, hook, where, passed=passed)
+
+
+def _check_amount(call: PluginCall, rows: int, characters: int) -> None:
+    """Raise PluginError if a loader yields more than the limits allow, where there are any."""
+    limits = current_limits()
+    if limits is not None and rows > limits.rows:
+        raise call.exceeded(f"{limits.rows:,} rows")
+    if limits is not None and characters > limits.characters:
+        raise call.exceeded(f"{limits.characters:,} characters")
 
 
 def load(name: str, with_names: Sequence[str] = ()) -> Plugin:

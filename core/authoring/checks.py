@@ -7,11 +7,11 @@ answers are tokenised as for the embedded model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import FieldsmithError, PluginError, did_you_mean
-from ..hook_calls import author_line, describe_error
+from ..hook_calls import author_line, describe_error, limited_calls
 from . import checks_loader, checks_metric, checks_module, checks_prompt, checks_schema
 from .failures import SkippedError
 from .plugin_under_test import PluginUnderTest
@@ -30,11 +30,13 @@ class CheckResult:
             the check impossible.
         what: name of the check.
         detail: what was found, and what to do.
+        error: the exception of a failure.
     """
 
     state: Literal["ok", "fail", "expected", "skip"]
     what: str
     detail: str
+    error: Exception | None = field(default=None, repr=False, compare=False)
 
 
 def name_of(check: CheckFunction) -> str:
@@ -94,21 +96,28 @@ def run_check(
         reason: why the check is expected to fail, if it is.
     """
     what = name_of(check)
+    failure: Exception
     try:
-        detail = check(tested)
-    except SkippedError as error:
-        return CheckResult("skip", what, str(error))
+        with limited_calls(tested.limits):
+            detail = check(tested)
+    except SkippedError as skipped:
+        return CheckResult("skip", what, str(skipped))
     except FieldsmithError as error:
-        failure = str(error)
-    except (Exception, SystemExit) as error:
+        failure = error
+        message = str(error)
+    except MemoryError as error:
+        failure = error
+        message = "it takes more memory than there is; yield rows as they are read"
+    except Exception as error:
         if not author_line(error):
             raise  # a bug of fieldsmith
-        failure = f"{describe_error(error)}; correct that line, or report what is wrong there"
+        failure = error
+        message = f"{describe_error(error)}; correct that line, or report what is wrong there"
     else:
         if reason is None:
             return CheckResult("ok", what, detail)
         detail = f"it was expected to fail ({reason}) and passes: remove the expectation"
         return CheckResult("fail", what, detail)
     if reason is None:
-        return CheckResult("fail", what, failure)
-    return CheckResult("expected", what, f"{reason} ({failure})")
+        return CheckResult("fail", what, message, failure)
+    return CheckResult("expected", what, f"{reason} ({message})", failure)

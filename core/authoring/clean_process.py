@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from itertools import islice
+from typing import Any
 
 from ..data import Example, Reject
-from ..errors import PluginError
-from ..hook_calls import describe_error
+from ..errors import FieldsmithError, PluginError
+from ..hook_calls import Limits, PluginCall, limited_calls
 from ..plugins import Plugin, load
 
 SCORED = 60
@@ -21,13 +24,13 @@ SCORED = 60
 
 _SCRIPT = """
 import json, sys
-from importlib import import_module
-sys.path[:], module, *plugin = json.loads(sys.argv[1])
-import_module(module)
-modules = list(sys.modules)
+sys.path[:], seconds, *plugin = json.loads(sys.argv[1])
 from fieldsmith.authoring.clean_process import report
-report(modules, *plugin)
+report(seconds, *plugin)
 """
+
+_OWN_SECONDS = 60
+"""How long the process may take beside the plugin's code."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class CleanProcess:
     """What a clean process found of a plugin.
 
     Attributes:
-        modules: names of the modules that were imported once the plugin was.
-        sample: hash of the rows of the sample.
-        prompts: hash of the prompts of its documents.
+        modules: names of the modules that were imported with the plugin.
+        sample: hash of the rows of the sample, or why there is none.
+        prompts: hash of the prompts of its documents, or why there is none.
     """
 
     modules: frozenset[str]
@@ -45,47 +48,93 @@ class CleanProcess:
     prompts: str
 
 
-def run_clean(module: str, name: str, wrappers: Iterable[str]) -> CleanProcess:
+class ProcessEndedError(PluginError):
+    """The plugin ends the process that imports it, or never lets it go on."""
+
+
+def run_clean(module: str, name: str, wrappers: Iterable[str], seconds: float) -> CleanProcess:
     """Load a plugin in a clean process.
 
+    Args:
+        module: the module that its entry point names.
+        name: the plugin.
+        wrappers: the plugins around its hooks.
+        seconds: how long its code may run, for each of the things that are found.
+
     Raises:
-        PluginError: the process could not use the plugin.
+        PluginError: the process could not import or load the plugin.
+        ProcessEndedError: its import, or its schema, ended the process.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, json.dumps([sys.path, module, name, list(wrappers)])],
-        env={**os.environ, "PYTHONHASHSEED": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    found, fault = _run(json.dumps([sys.path, seconds, module, name, list(wrappers)]), seconds)
+    if not found:
+        raise ProcessEndedError(
+            f"importing {module}, or its extract_schema, does not let the process go on: {fault}"
+        )
+    modules, sample, prompts = [*found, fault, fault][:3]
+    if isinstance(modules, str):
         raise PluginError(
-            f"in a process of its own it fails: {last}; do not rely on what another module has "
+            f"in a process of its own it fails: {modules}; do not rely on what another module has "
             f"imported or left behind"
         )
-    modules, sample, prompts = json.loads(done.stdout.splitlines()[-1])
     return CleanProcess(frozenset(modules), sample, prompts)
 
 
-def report(modules: list[str], name: str, wrappers: list[str]) -> None:
-    """Print the fields of ``CleanProcess`` as JSON; called in the clean process."""
-    plugin = load(name, wrappers)
+def _run(arguments: str, seconds: float) -> tuple[list[Any], str]:
+    """Return what the process reported, a value for each stage that it reached, and its fault."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, arguments],
+            env={**os.environ, "PYTHONHASHSEED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            code = process.wait(3 * seconds + _OWN_SECONDS)
+            fault = f"it ended with exit code {code}"
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            fault = f"it was stopped after {3 * seconds + _OWN_SECONDS:g} seconds"
+        output.seek(0)
+        return [json.loads(line) for line in output], fault
+
+
+def report(seconds: float, module: str, name: str, wrappers: list[str]) -> None:
+    """Print what is found of a plugin as JSON, a line each; called in the clean process."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # the plugin may print, too
+
+    def tell(value: object) -> None:
+        print(json.dumps(value), file=output, flush=True)
+
+    before = set(sys.modules)
+    try:
+        with limited_calls(Limits(seconds)), PluginCall("it", "", failed="cannot be imported"):
+            import_module(module)
+        modules = sorted(set(sys.modules) - before)
+        with limited_calls(Limits(seconds)):
+            plugin = load(name, wrappers)
+    except PluginError as error:
+        tell(str(error))
+        return
+    tell(modules)
     rows: list[Example | Reject] = []
 
     def read() -> str:
         rows.extend(plugin.load(None))
         return hash_rows(rows)
 
-    found = [_hash_or_error(read), _hash_or_error(lambda: hash_prompts(plugin, rows))]
-    print(json.dumps([modules, *found]))
+    for make in (read, lambda: hash_prompts(plugin, rows)):
+        with limited_calls(Limits(seconds)):
+            tell(_hash_or_error(make))
 
 
 def _hash_or_error(make: Callable[[], str]) -> str:
     try:
         return make()
-    except Exception as error:  # other checks report it
-        return describe_error(error)
+    except FieldsmithError as error:  # other checks report it
+        return str(error)
 
 
 def hash_rows(rows: Iterable[Example | Reject]) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import Counts, Document, Example, Message, Reject
-from ..errors import PluginError, SettingsError
-from ..plugins import Plugin, find, load
+from ..errors import FieldsmithError, PluginError, SettingsError
+from ..hook_calls import Limits
+from ..installed import chosen, find
+from ..plugins import Plugin, load
 from ..schema.records import first_problem
 from ..settings import EMBEDDED, Settings
 from ..settings import resolve as resolve_settings
-from .clean_process import SCORED, CleanProcess, run_clean
+from .clean_process import SCORED, CleanProcess, ProcessEndedError, run_clean
 from .failures import SkippedError, explained
 from .metric_answers import answers, count_answer
 
@@ -29,15 +31,23 @@ class PluginUnderTest:
     """A plugin by name, and the wrappers around it.
 
     What depends on something that another check reports raises ``SkippedError``.
+
+    Attributes:
+        limits: what its code may take, in each check.
     """
 
     name: str
     wrappers: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     @cached_property
     def loading(self) -> Plugin | PluginError:
         """The plugin, or why it cannot be loaded."""
         try:
+            entry = chosen(self.name, find())
+            # First in another process, because the import may end the process that it is in.
+            if entry.target and isinstance(self._clean, ProcessEndedError):
+                return PluginError(f"{entry.title}: {self._clean}")
             return load(self.name, self.wrappers)
         except PluginError as error:
             return error
@@ -100,7 +110,7 @@ class PluginUnderTest:
     def _sample(self) -> list[Example | Reject]:
         try:
             return list(self.plugin.load(None))
-        except Exception:  # the check of the sample reports it
+        except FieldsmithError:  # the check of the sample reports it
             return []
 
     @property
@@ -141,9 +151,18 @@ class PluginUnderTest:
             return error
 
     @cached_property
+    def _clean(self) -> CleanProcess | PluginError:
+        try:
+            return run_clean(self.module, self.name, self.wrappers, self.limits.seconds)
+        except PluginError as error:
+            return error
+
+    @property
     def clean_process(self) -> CleanProcess:
         """What a clean process finds of the plugin; ``PluginError`` if it could not use it."""
-        return run_clean(self.module, self.name, self.wrappers)
+        if isinstance(self._clean, PluginError):
+            raise self._clean
+        return self._clean
 
     def prompts_of(self, document: Document) -> list[list[Message]]:
         """Return the full and the brief prompt of a document.

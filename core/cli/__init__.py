@@ -25,7 +25,7 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
-from ..hook_calls import real_interrupts
+from ..hook_calls import plugins_on_a_terminal
 from ..progress import log_to_stderr
 from .terminal import printable
 
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: Sequence[str] | None) -> int:
     flags = _Flags()
     try:
-        with log_to_stderr(), real_interrupts():
+        with log_to_stderr(), plugins_on_a_terminal():
             code = cli.main(arguments, prog_name="extract", standalone_mode=False, obj=flags)
         sys.stdout.flush()
     except FieldsmithError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import traceback
 
 import click
 
+from ..hook_calls import limited_memory
 from .options import json_option, with_option
-from .terminal import printable, state
+from .terminal import debug_is_on, printable, state
 
 
 class _CommandWithChecks(click.Command):
@@ -29,8 +30,9 @@ class _CommandWithChecks(click.Command):
 def command(name: str, wrappers: tuple[str, ...], as_json: bool) -> int:
     """Check that a plugin keeps its contract: its schema, loader, sample, prompt and metric.
 
-    Exits with 1 if a check fails. No model is loaded. fieldsmith.testing runs the same checks in a
-    plugin's own tests.
+    Exits with 1 if a check fails. No model is loaded. What does not end is stopped. With --debug,
+    failures come with their traceback. fieldsmith.testing runs the same checks in a plugin's own
+    tests.
 
     \b
     Example:
@@ -39,10 +41,17 @@ def command(name: str, wrappers: tuple[str, ...], as_json: bool) -> int:
     """
     from ..authoring.checks import check_plugin
 
-    checks = check_plugin(name, wrappers)
+    with limited_memory():
+        checks = check_plugin(name, wrappers)
     passed = all(check.state != "fail" for check in checks)
+    if debug_is_on():
+        for check in checks:
+            if check.error:
+                traceback.print_exception(check.error)
     if as_json:
-        rows = [asdict(check) for check in checks]
+        rows = [
+            {"state": check.state, "what": check.what, "detail": check.detail} for check in checks
+        ]
         click.echo(json.dumps({"ok": passed, "checks": rows}, indent=2))
     else:
         for check in checks:

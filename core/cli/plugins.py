@@ -10,6 +10,8 @@ import click
 
 from .. import plugins
 from ..data import Example
+from ..hook_calls import Limits, limited_calls
+from ..plugin_states import states_of
 from ..plugins import Installed, Plugin
 from ..settings import EMBEDDED
 from .options import json_option, with_option
@@ -32,20 +34,23 @@ def command(name: str | None, wrappers: tuple[str, ...], as_json: bool) -> None:
     if name is None and wrappers:
         raise click.UsageError("--with needs the name of the plugin whose hooks are wrapped")
     if name is None:
-        listing = [_row(entry) for entry in plugins.find()]
+        entries = plugins.find()
+        states = states_of(entries)
+        listing = [_row(entry, state) for entry, state in zip(entries, states, strict=True)]
         click.echo(json.dumps(listing, indent=2)) if as_json else print_plugins(listing)
     else:
-        details = _details(plugins.load(name, wrappers))
+        with limited_calls(Limits()):
+            details = _details(plugins.load(name, wrappers))
         click.echo(json.dumps(details, indent=2)) if as_json else print_plugin(details)
 
 
-def _row(entry: Installed) -> dict[str, str]:
+def _row(entry: Installed, state: str) -> dict[str, str]:
     return {
         "name": entry.name,
         "distribution": entry.distribution,
         "version": entry.version,
         "description": entry.description,
-        "state": plugins.state_of(entry),
+        "state": state,
     }
 
 

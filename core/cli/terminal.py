@@ -32,6 +32,11 @@ def printable(text: object, *, keep: str = "") -> str:
     )
 
 
+def debug_is_on() -> bool:
+    """Say whether the user asked for tracebacks of expected errors, too (``--debug``)."""
+    return bool(getattr(click.get_current_context().find_root().obj, "debug", False))
+
+
 def state(word: str) -> str:
     """Return the state of a check in its colour, padded to the width of a column."""
     return click.style(f"{word:<4}", fg=_COLOURS[word])
