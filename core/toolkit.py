@@ -15,10 +15,14 @@ from typing import Any
 
 from .data import Document, Example, Message, Reject, Schema
 from .errors import InputError, UnknownFormatError
-from .files import files_in, read_text, split_of
+from .files import files_in, read_text, readable, split_of
+from .progress import say
 from .schema.navigation import field_list, resolve, types_of
 
 _HEAD_BYTES = 1 << 16
+_SHOWN = 5
+"""So many of the files that are passed over are named in the message."""
+
 _ABOUT_THE_DATA = re.compile(
     r"(?i)readme.*|(licen[cs]e|copying|notice)([._-].*)?|source\.txt"
     r"|.*\.(md|rst|ya?ml|toml|lock|conf)"
@@ -209,8 +213,10 @@ def read_formats(
 def _read_folder(
     files: Iterable[SourceFile], formats: Sequence[Format], unknown: str, stop_at_errors: bool
 ) -> Iterator[Example | Reject]:
+    left_out: list[str] = []
     for file in files:
         if file.is_about_data:
+            left_out.append(readable(file.name))
             continue
         try:
             if (found := _format_of(file, formats)) is None:
@@ -222,6 +228,10 @@ def _read_folder(
                 raise
             reason = str(error).removeprefix(f"{file.path}: ")
             yield Reject(str(file.path), "", reason, file.name)
+    if left_out:
+        count = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
+        more = ", …" if len(left_out) > _SHOWN else ""
+        say(f"{count} about the data passed over: {', '.join(left_out[:_SHOWN])}{more}")
 
 
 def _format_of(file: SourceFile, formats: Sequence[Format]) -> Format | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,12 @@ def test_each_file_is_read_by_the_first_format_that_matches(folder: Path) -> Non
     assert broken == Reject(str(folder / "test/two.txt"), "", "broken", "test/two.txt")
     assert unknown.place == str(folder / "zebra.bin")
     assert "in no format that the plugin reads (lines, nothing)" in unknown.reason
+
+
+def test_what_is_about_the_data_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fieldsmith")
+    list(read_formats(folder, FORMATS))
+    assert caplog.messages == ["3 files about the data passed over: LICENSE, README.txt, notes.md"]
 
 
 def test_files_are_read_one_by_one_in_the_order_asked_for(folder: Path) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from fieldsmith import Example, Format, Reject, SourceFile, files_in, read_formats
 
-from . import pages, rows, snapshot, tei
+from . import headers, jats, pages, rows, snapshot, tei, xml_tree
 
 
 def read(source: Path) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
 
-    An arXiv snapshot in a folder labels the text files and PDFs there by their ids.
+    Labels in a folder (arXiv snapshot, Atom, OAI-PMH, BibTeX) belong to the text files and PDFs
+    there that have their ids as names.
 
     Raises:
         InputError: there is nothing at ``source``, it is a file that breaks the rules of its
@@ -23,16 +24,33 @@ def read(source: Path) -> Iterator[Example | Reject]:
     """
     labels = snapshot.labels(SourceFile(path, source) for path in files_in(source))
     formats = (
-        Format("GROBID header TEI", _is_tei, tei.examples),
-        Format(".txt, PDF", pages.is_page, lambda file: snapshot.examples(file, labels)),
+        Format("TEI of GROBID", _is_tei, tei.examples),
+        Format("JATS", _is_jats, _jats_examples),
+        Format(".txt, .md, PDF", pages.is_page, lambda file: snapshot.examples(file, labels)),
         Format("JSON with article_text", _is_rows, rows.examples),
-        Format("arXiv snapshot", snapshot.is_snapshot, lambda file: ()),
+        Format("labels: arXiv snapshot, Atom, OAI-PMH, BibTeX", snapshot.is_labels, _no_rows),
     )
     return read_formats(source, formats)
 
 
 def _is_tei(file: SourceFile) -> bool:
-    return file.head.startswith(b"<") and bool(re.search(rb"<(?:\w+:)?(?:tei|TEI)[\s>]", file.head))
+    return file.head.startswith(b"<") and bool(
+        re.search(rb"<(?:\w+:)?(?:tei|TEI|teiCorpus)[\s>]", file.head)
+    )
+
+
+def _is_jats(file: SourceFile) -> bool:
+    return file.head.startswith(b"<") and bool(re.search(rb"<(?:\w+:)?article-meta\b", file.head))
+
+
+def _jats_examples(file: SourceFile) -> Iterator[Example | Reject]:
+    found = list(jats.papers(xml_tree.parse(file.path)))
+    for number, header in enumerate(found, start=1):
+        yield headers.example(header, file, number if found[1:] else 0)
+
+
+def _no_rows(_file: SourceFile) -> Iterator[Example | Reject]:
+    return iter(())
 
 
 def _is_rows(file: SourceFile) -> bool:

@@ -61,6 +61,20 @@ def normal_id(text: str) -> str:
     return _normal(found)
 
 
+def printed_id(text: str) -> str | None:
+    """Return the arXiv id of a text with its version, without prefix; None if it has none.
+
+    >>> printed_id("http://arxiv.org/abs/0704.0191v2"), printed_id("arXiv preprint cs/9809018")
+    ('0704.0191v2', 'cs/9809018')
+    """
+    bare = _without(_BEFORE_ID, text.strip()) if len(text) < _LONGEST else ""
+    found = _ID.match(bare)
+    if found and not re.match(r"\w", bare[found.end() :]):
+        return found[0]
+    span = next(ids(text[:_LONGEST]), None)
+    return text[slice(*span)] if span else None
+
+
 def normal_doi(text: str) -> str:
     """Return a DOI in lower case, without prefix, white space and trailing punctuation.
 

@@ -59,8 +59,8 @@ def read_page(file: SourceFile) -> str:
 
 
 def is_page(file: SourceFile) -> bool:
-    """Return whether a file is a PDF or plain text."""
-    return _is_pdf(file) or file.path.suffix.lower() in (".txt", ".text")
+    """Return whether a file is a PDF or plain text, which may be Markdown."""
+    return _is_pdf(file) or file.path.suffix.lower() in (".txt", ".text", ".md", ".markdown")
 
 
 def _is_pdf(file: SourceFile) -> bool:

@@ -1,4 +1,6 @@
-"""Read the public snapshot of arXiv's metadata: JSONL that labels other files by arXiv id.
+"""Label papers by what others know of them: the snapshot of arXiv's metadata, Atom, BibTeX, ….
+
+A row of the snapshot (JSONL) is found by the id in the name of a text file or PDF:
 
 ::
 
@@ -15,16 +17,17 @@ from typing import Any
 from fieldsmith import Document, Example, InputError, Reject, SourceFile
 
 from . import identifiers
+from . import labels as labels_of_others
 from .pages import is_page, read_page
 from .rows import json_rows, record_of
 
 NO_TEXT = (
-    "the arXiv snapshot has no texts; put it into a folder beside the papers, as text or PDF, "
-    "named by their id (0704.0001.pdf, hep-th_9901001.txt), and name the folder"
+    "{} no texts; put it into a folder beside the papers, as text or PDF, named by their id "
+    "(0704.0001.pdf, hep-th_9901001.txt){}, and name the folder"
 )
 
 Labels = Mapping[str, dict[str, Any]]
-"""Normal id of arXiv -> the row of the snapshot."""
+"""Normal id of arXiv, or key in BibTeX -> what is known about the paper."""
 
 
 def is_snapshot(file: SourceFile) -> bool:
@@ -34,32 +37,54 @@ def is_snapshot(file: SourceFile) -> bool:
 
 
 def labels(files: Iterable[SourceFile]) -> Labels:
-    """Return the snapshot rows of the text files and PDFs among some files, by normal id.
+    """Return the labels for the text files and PDFs among some files, by the names of papers.
 
     Args:
-        files: files of any format; snapshots among them are read line by line.
+        files: files of any format; those with labels are read.
 
     Raises:
-        InputError: a line is not JSON, or there is a snapshot and no text file or PDF.
+        InputError: labels are broken, or there are labels and no text file or PDF.
     """
-    snapshots: list[Path] = []
-    pages: list[Path] = []
+    sources: list[SourceFile] = []
+    wanted: set[str] = set()
     for file in files:  # one at once: each holds its head
-        if is_snapshot(file):
-            snapshots.append(file.path)
+        if is_labels(file):
+            sources.append(SourceFile(file.path, file.source))
         elif is_page(file) and not file.is_about_data:
-            pages.append(file.path)
-    if snapshots and not pages:
-        raise InputError(f"{snapshots[0]}: {NO_TEXT}")
-    wanted = {_id_of(path) for path in pages}
+            wanted.update(_names_of(file.path))
+    if sources and not wanted:
+        is_ours = is_snapshot(sources[0])
+        what = "the arXiv snapshot has" if is_ours else "these labels of papers have"
+        keys = " or by their key in BibTeX" if labels_of_others.is_bibtex(sources[0]) else ""
+        raise InputError(f"{sources[0].path}: {NO_TEXT.format(what, keys)}")
     found: dict[str, dict[str, Any]] = {}
-    for path in snapshots:
-        for _place, row in json_rows(path):
-            if isinstance(row, dict) and isinstance(row.get("id"), str):
-                identifier = identifiers.normal_id(row["id"])
-                if identifier in wanted:
-                    found[identifier] = row
+    for source in sources:
+        for names, row in _labels_of(source):
+            found |= {name: row for name in names if name in wanted}
     return found
+
+
+def is_labels(file: SourceFile) -> bool:
+    """Return whether a file has labels of papers, and no texts."""
+    others = labels_of_others
+    return is_snapshot(file) or others.is_xml_labels(file) or others.is_bibtex(file)
+
+
+def _labels_of(file: SourceFile) -> Iterator[labels_of_others.Label]:
+    if labels_of_others.is_bibtex(file):
+        yield from labels_of_others.bibtex_labels(file)
+    elif labels_of_others.is_xml_labels(file):
+        yield from labels_of_others.xml_labels(file)
+    else:
+        for _place, row in json_rows(file.path):
+            if isinstance(row, dict) and isinstance(row.get("id"), str):
+                yield [identifiers.normal_id(row["id"])], row
+
+
+def _names_of(path: Path) -> list[str]:
+    """Return the names by which labels of a file can be found: its id at arXiv, and its stem."""
+    found = _id_of(path)
+    return [*([found] if found else []), path.name.removesuffix(path.suffix).lower()]
 
 
 def _id_of(path: Path) -> str | None:
@@ -81,12 +106,12 @@ def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
     """
     text, place = read_page(file), str(file.path)
     document = Document(file.name, text, {"path": file.name})
-    row = labels.get(_id_of(file.path) or "")
+    row = next((labels[name] for name in _names_of(file.path) if name in labels), None)
     try:
         record = None if row is None else record_of(_fields(row, text), text)
     except ValueError as error:
         field, reason = error.args
-        yield Reject(place, field, f"in the snapshot, {reason}", file.name)
+        yield Reject(place, field, f"in its labels, {reason}", file.name)
         return
     yield Example(document, record, {}, file.split_of_folder, place)
 
@@ -94,21 +119,28 @@ def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
 def _fields(row: dict[str, Any], text: str) -> dict[str, Any]:
     """Return the fields of a row that the page can contain.
 
-    The snapshot has an id and a DOI that most pages do not show: these become None. Line breaks in
-    title and abstract come from the snapshot, not from the page.
+    The labels have an id and a DOI that most pages do not show: these become None. A DOI that the
+    page shows and the labels do not have is not annotated. Line breaks in title and abstract come
+    from the labels, not from the page.
     """
-    identifier, doi = str(row["id"]), row.get("doi")
-    on_page = identifiers.occurrences(identifier, text, identifiers.ids, identifiers.normal_id)
-    doi_on_page = isinstance(doi, str) and identifiers.occurrences(
+    fields: dict[str, Any] = {}
+    if "id" in row:
+        identifier = str(row["id"])
+        on_page = identifiers.occurrences(identifier, text, identifiers.ids, identifiers.normal_id)
+        fields["id"] = identifier if on_page else None
+    for key in ("title", "abstract"):
+        if key in row:
+            fields[key] = _unwrapped(row[key])
+    if "authors" in row or "authors_parsed" in row:
+        fields["authors"] = _authors(row)
+    doi = row.get("doi")
+    if isinstance(doi, str) and identifiers.occurrences(
         doi, text, identifiers.dois, identifiers.normal_doi
-    )
-    return {
-        "id": identifier if on_page else None,
-        "title": _unwrapped(row.get("title")),
-        "authors": _authors(row),
-        "abstract": _unwrapped(row.get("abstract")),
-        "doi": doi if doi_on_page else None,
-    }
+    ):
+        fields["doi"] = doi
+    elif next(identifiers.dois(text), None) is None:
+        fields["doi"] = None
+    return fields
 
 
 def _unwrapped(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Read GROBID's training files for headers: TEI of a title page, with tags as gold annotation.
+"""Read TEI of GROBID: its training files for headers, title pages with tags as gold annotation.
 
 ::
 
@@ -18,13 +18,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
-from . import identifiers, names
+from . import grobid, headers, identifiers, names, xml_tree
 from .pages import first_page
 
 Span = tuple[int, int]
@@ -32,6 +30,7 @@ Span = tuple[int, int]
 _HEADING = re.compile(r"(?i)(?:abstract|summary|résumé|zusammenfassung)\b[\s.:—–-]*")
 _BROKEN_DOI = re.compile(r"10\.\d{4,9}\s?/[-._;()/:<>\[\]#+\w\s]+")
 _OTHER_IDENTIFIERS = re.compile(r"(?i)\b(?:issn|isbn|pii)\b|,\s|;\s")
+_ANNOTATED = ("docTitle", "docAuthor", "div/abstract", "idno")
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*$")
 
 
@@ -57,7 +56,7 @@ class _Page:
 
     def read(self, element: Element) -> None:
         """Add the text of an element and of all elements below it."""
-        name = _name(element)
+        name = element.tag
         if name == "lb":
             self.gap = "\n"
         start = self.length
@@ -76,17 +75,30 @@ class _Page:
 def examples(file: SourceFile) -> Iterator[Example | Reject]:
     """Yield the example of a file: its page, and a record with the offsets of all values.
 
+    If GROBID returned the file for a paper, and no ``<front>`` holds a page, it is composed of the
+    values. A page without any annotation has no record.
+
     Raises:
-        InputError: the file is not well-formed XML, declares entities, or has no ``<front>``.
+        InputError: the file is not well-formed XML, declares entities, or has neither a
+            ``<front>`` nor a header.
     """
-    front = _front(file.path)
+    root = xml_tree.parse(file.path)
+    front = next((found for found in root.iter("front") if xml_tree.text_of(found)), None)
+    if front is None:
+        found = list(grobid.papers(root))
+        for number, header in enumerate(found, start=1):
+            yield headers.example(header, file, number if found[1:] else 0)
+        if not found:
+            reason = "TEI without <front>, which holds the title page, and without <teiHeader>"
+            raise InputError(f"{file.path}: {reason}")
+        return
     page = _Page()
     page.read(front)
     whole = page.text
-    if not whole:
-        yield Reject(str(file.path), "", "the <front> holds no text", file.name)
-        return
-    record, mentions = _gold(whole, page.tagged)
+    record: Record | None = None
+    mentions: dict[str, list[Span]] = {}
+    if any(tag in page.tagged for tag in _ANNOTATED):
+        record, mentions = _gold(whole, page.tagged)
     text = first_page(whole)
     # A value beyond the end of the page stays in the record without offsets; the core lists it.
     inside = {
@@ -97,53 +109,6 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
     # GROBID names each file NAME.training.header.tei.xml: "training" there is not a split.
     split = file.split_of_folder
     yield Example(Document(file.name, text), record, inside, split, str(file.path))
-
-
-def _front(path: Path) -> Element:
-    """Parse a file and return its ``<front>``.
-
-    Entities are refused: they can expand to fill the memory, and no DTD is fetched.
-    """
-    parser, builder = expat.ParserCreate(), TreeBuilder()
-
-    def refuse(name: str, *_: object) -> None:
-        place = f"{path}:{parser.CurrentLineNumber}"
-        raise InputError(f"{place}: the entity {name[:40]!r} is not read; write its text instead")
-
-    parser.buffer_text = True
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.EntityDeclHandler = refuse
-    parser.SkippedEntityHandler = refuse
-    try:
-        parser.Parse(path.read_bytes(), True)
-    except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        raise InputError(f"{path}:{error.lineno}: broken XML ({what}); is it complete?") from error
-    except (ValueError, LookupError) as error:  # an encoding that is none
-        raise InputError(f"{path}: broken XML ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    root = builder.close()
-    front = next((found for found in root.iter() if _name(found) == "front"), None)
-    if front is None:
-        raise InputError(f"{path}: TEI without <front>, which holds the title page")
-    if _depth(front) > 50:
-        raise InputError(f"{path}: elements are nested deeper than 50 levels")
-    return front
-
-
-def _depth(element: Element) -> int:
-    level, depth = [element], 0
-    while level:
-        level, depth = [child for found in level for child in found], depth + 1
-    return depth
-
-
-def _name(element: Element) -> str:
-    """Return an element's name without its namespace."""
-    return str(element.tag).rpartition("}")[2]
 
 
 def _gold(text: str, tagged: dict[str, list[Span]]) -> tuple[Record, dict[str, list[Span]]]:

@@ -208,7 +208,11 @@ def test_a_bad_row_is_set_aside(tmp_path: Path, row: object, field: str, says: s
         ("p.xml", "<tei><front>\n&x;</front></tei>", "p.xml:2: broken XML (undefined entity)"),
         ("p.xml", '<!DOCTYPE t [<!ENTITY x "y">]><tei><front>&x;</front></tei>', "the entity 'x'"),
         ("p.xml", '<?xml version="1.0" encoding="no"?><tei><front/></tei>', "broken XML"),
-        ("p.xml", "<tei><front>" + "<a>" * 90 + "</a>" * 90 + "</front></tei>", "50 levels"),
+        (
+            "p.xml",
+            "<tei><front>" + "<a>" * 300 + "x" + "</a>" * 300,
+            "p.xml:1: elements are nested",
+        ),
     ],
 )
 def test_a_broken_file_is_one_line(
@@ -302,8 +306,11 @@ def edited(folder: Path, old: str, new: str) -> Example:
 def test_tei_without_a_field(tmp_path: Path) -> None:
     bare = "<tei><front>Foxes<lb/>Bo Li</front></tei>"
     (example,) = examples(written(tmp_path, "a.xml", bare))
-    nothing: Record = {"id": None, "title": None, "authors": [], "abstract": None, "doi": None}
-    assert example.record == nothing
+    assert (example.document.text, example.record) == ("Foxes\nBo Li", None)
+    titled = "<tei><front><docTitle>Foxes</docTitle><lb/>Bo Li</front></tei>"
+    (example,) = examples(written(tmp_path, "b.xml", titled))
+    title: Record = {"id": None, "title": "Foxes", "authors": [], "abstract": None, "doi": None}
+    assert example.record == title
 
 
 def test_tei_identifiers_outside_of_idno_are_not_annotated(tmp_path: Path) -> None:
@@ -402,7 +409,7 @@ def test_a_broken_label_is_set_aside(tmp_path: Path) -> None:
     assert isinstance(bad, Reject)
     assert (bad.field, bad.reason) == (
         "title",
-        "in the snapshot, a string or null is wanted, not list",
+        "in its labels, a string or null is wanted, not list",
     )
 
 
