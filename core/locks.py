@@ -40,7 +40,8 @@ def locked(path: Path, refusal: str, *, wait: float = 0) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is held: afterwards another process may hold it.
+        # While it is held: afterwards another process may hold it. What has content is not ours.
         with suppress(OSError):
-            file.unlink()
+            if not file.stat().st_size:
+                file.unlink()
         lock.release()

@@ -116,8 +116,8 @@ def command(
         summary = evaluate_zero_shot(zero_shot.load(), data=data, split=split, **how)
     else:
         assert run is not None
-        opened = {"trusted": trusted, "data": data, "split": split, "base": base}
-        summary = _of_run(run, allow_leaks=allow_leaks, **opened, **how)
+        how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
+        summary = _of_run(run, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:

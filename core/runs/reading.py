@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -86,17 +86,16 @@ def check(value: object, schema: Mapping[str, Any], name: str) -> None:
 def _described(fault: ValidationError) -> str:
     key = ".".join(map(str, fault.absolute_path))
     where = f"{key}: " if key else ""
-    found = shortened(fault.instance)
+    found, wanted = shortened(fault.instance), cast("Any", fault.validator_value)
     if fault.validator == "required":
-        missing = [name for name in fault.validator_value if name not in fault.instance]
+        missing = [name for name in wanted if name not in cast("Any", fault.instance)]
         return f"{where}the key {missing[0]!r} is missing"
     if fault.validator == "type":
-        wanted = fault.validator_value
         names = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"{where}{found} is not of type {names}"
     if fault.validator in ("minimum", "maximum"):
         direction = "below" if fault.validator == "minimum" else "above"
-        return f"{where}{found} is {direction} {fault.validator_value}"
+        return f"{where}{found} is {direction} {wanted}"
     message = " ".join(fault.message.split())
     return f"{where}{message if len(message) <= 200 else message[:199] + '…'}"
 

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +157,14 @@ def changed(value: Any, place: tuple[Any, ...], new: object) -> Any:
     return whole
 
 
-READERS = {
-    "run.json": lambda run: (run.settings(), run.require_complete(), run.shares()),
+def read_all(run: Run) -> object:
+    """Read all that run.json holds."""
+    run.require_complete()
+    return run.settings(), run.shares(), run.answered(), run.longest_lists()
+
+
+READERS: dict[str, Callable[[Run], object]] = {
+    "run.json": read_all,
     "metrics.json": Run.metrics,
     "adapter/receipt.json": Run.receipt,
 }
@@ -223,7 +229,9 @@ def forget_hashes(run: Path) -> None:
     file.write_text(json.dumps(receipt))
 
 
-DAMAGED_WEIGHTS = {
+Weights = dict[str, torch.Tensor]
+
+DAMAGED_WEIGHTS: dict[str, tuple[Callable[[Weights], Weights], str]] = {
     "renamed": (lambda w: {f"x{name}": t for name, t in w.items()}, "lacks"),
     "every other one": (lambda w: dict(list(w.items())[::2]), "lacks"),
     "one more": (lambda w: w | {"more.weight": torch.ones(2)}, "the model does not"),
@@ -274,7 +282,7 @@ def test_weights_that_are_gone_are_not_looked_for_on_the_hub(
     assert f"{run.name}/adapter/adapter_model.safetensors: cannot be loaded: no such file" in line
 
 
-HALF_MODELS = {
+HALF_MODELS: dict[str, tuple[Callable[[Weights], Weights], str]] = {
     "half": (lambda w: dict(list(w.items())[::2]), "its files lack weights"),
     "renamed": (lambda w: {f"x{name}": t for name, t in w.items()}, "its files lack weights"),
     "whole numbers": (lambda w: {n: t.to(torch.int32) for n, t in w.items()}, "whole numbers"),
