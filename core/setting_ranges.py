@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 _MOST = 2**31 - 1
 RANGES: Mapping[str, tuple[float, float]] = {
+    "read_characters": (0, _MOST),
     "window_size": (1, 10**7),
     "window_overlap": (0, 10**7),
     "augment_copies": (0, 100),

@@ -54,6 +54,7 @@ class ModelSettings:
 class WindowSettings:
     """What the model reads and writes at once."""
 
+    read_characters: int = 0  # of each document only so many from its beginning are read; 0: all
     window: Literal["document", "sentences", "tokens"] = "document"
     window_size: int = 1024  # tokens of a window, under "tokens"
     window_overlap: int = 64  # tokens that two neighbours share, under "tokens"

@@ -34,7 +34,8 @@ def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[W
     """Cut a document into windows as ``settings.window`` says; returns at least one.
 
     Every character that is not white space is in at least one window, and both the starts and the
-    ends of the windows rise. Linear in the length of the document.
+    ends of the windows rise. With ``read_characters`` these are the characters of the words that
+    end within so many from the beginning. Linear in the length of the document.
 
     - "document": one window.
     - "sentences": a window each; one of more than ``window_size`` tokens is cut as "tokens" are.
@@ -44,6 +45,8 @@ def cut(document: Document, settings: Settings, prompts: PromptFormat) -> list[W
       last ``window_overlap`` tokens of the one before.
     """
     text = document.text
+    if 0 < settings.read_characters < len(text):
+        text = text[: word_end(text, settings.read_characters, 0, len(text))]
     spans = [(0, len(text))]
     if settings.window == "sentences":
         spans = sentences(text) or spans

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -134,3 +135,15 @@ def test_an_overlap_next_to_the_size_comes_to_an_end() -> None:
     text = "immunodeficiency syndrome " * 20
     windows = windows_of(text, reading("tokens", 12, 11))
     assert len(windows) <= 40
+
+
+@pytest.mark.parametrize("window", ["document", "sentences", "tokens"])
+def test_only_the_beginning_of_a_document_is_read(
+    window: Literal["document", "sentences", "tokens"],
+) -> None:
+    text = "Ann Oke came. Bob left. Cy stayed for long."
+    for characters, end in ((0, len(text)), (100, len(text)), (23, 23), (25, 23), (26, 26)):
+        settings = replace(reading(window), read_characters=characters)
+        windows = cut(Document("d", text), settings, shipped_prompts())
+        assert_covered(text[:end], windows)
+        assert max(each.end for each in windows) == end
