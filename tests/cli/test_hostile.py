@@ -30,37 +30,61 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "blank": ("data.jsonl", b"\n\n \n", "data.jsonl: the file is empty"),
     "truncated XML": ("data.xml", BIOC.encode(), "data.xml"),
     "XML of something else": ("data.xml", b"<html><body>aspirin</body></html>", "data.xml"),
-    "broken JSON": ("data.jsonl", on_row(7, '{"id": "7", "text": ').encode(), "data.jsonl:7"),
-    "a list": ("data.jsonl", on_row(7, "[1, 2]").encode(), "data.jsonl:7"),
-    "no text": ("data.jsonl", on_row(7, '{"id": "7"}').encode(), 'data.jsonl:7: "text"'),
-    "a split of no name": (
-        "data.jsonl",
-        on_row(7, '{"id": "7", "text": "a", "split": "tset"}').encode(),
-        "data.jsonl:7",
-    ),
-    "deep": ("data.jsonl", on_row(7, '{"text":' + "[" * 99_999).encode(), "data.jsonl:7"),
-    "latin-1": ("data.jsonl", JSONL.replace("aspirin 6", "é").encode("latin-1"), "data.jsonl:7"),
-    "latin-1 after good rows": (
-        "data.jsonl",
-        JSONL.encode() + '{"id": "é", "text": "é"}\n'.encode("latin-1"),
-        "data.jsonl:21",
-    ),
     "UTF-16": ("data.txt", PUBTATOR.encode("utf-16"), "data.txt"),
     "noise": ("data.txt", bytes(range(256)) * 9, "data.txt"),
     "noise called JSONL": ("data.jsonl", bytes(range(255, -1, -1)) * 9, "data.jsonl"),
     "noise called XML": ("data.xml", b"\x89PNG\r\n\x1a\n" + bytes(99), "data.xml"),
+    "prose": ("data.txt", b"Aspirin is a drug.\n", "in no format that the plugin reads"),
+    "no record": ("data.jsonl", b'{"id": "a", "text": "b"}\n', "no document to train on"),
+}
+
+# name of the file -> its content, the place of the fault, what is said of it
+ONE_BAD_ROW: dict[str, tuple[str, bytes, str, str]] = {
+    "broken JSON": ("data.jsonl", on_row(7, '{"id": "7", "text": ').encode(), ":7", "not JSON"),
+    "a list": ("data.jsonl", on_row(7, "[1, 2]").encode(), ":7", "a JSON object is wanted"),
+    "no text": ("data.jsonl", on_row(7, '{"id": "7"}').encode(), ":7", '"text" must be'),
+    "deep": ("data.jsonl", on_row(7, '{"text":' + "[" * 99_999).encode(), ":7", "nested deeper"),
+    "latin-1": ("data.jsonl", JSONL.replace("aspirin 6", "é").encode("latin-1"), ":7", "not UTF-8"),
+    "latin-1 after good rows": (
+        "data.jsonl",
+        JSONL.encode() + '{"id": "é", "text": "é"}\n'.encode("latin-1"),
+        ":21",
+        "not UTF-8",
+    ),
+}
+ODD_ANNOTATIONS: dict[str, tuple[str, bytes, str, str]] = {
+    "a split of no name": (
+        "data.jsonl",
+        on_row(7, '{"id": "x", "text": "a", "split": "tset"}').encode(),
+        ":7",
+        "one of train, validation, test",
+    ),
+    "a record of no object": (
+        "data.jsonl",
+        on_row(7, '{"id": "x", "text": "a", "record": [1]}').encode(),
+        ":7",
+        "the record breaks the schema",
+    ),
+    "a pointer of 5,000 digits": (
+        "data.jsonl",
+        on_row(
+            7, json.dumps({**ROWS[6], "mentions": {f"/chemicals/{'1' * 5000}": [[0, 7]]}})
+        ).encode(),
+        ":7",
+        "mentions of something that the record does not hold",
+    ),
     "an offset outside the text": (
         "data.txt",
-        PUBTATOR.replace("\t0\t7\t", "\t90\t97\t").encode(),
-        "data.txt:3",
+        PUBTATOR.encode() + PUBTATOR.replace("1|", "2|").replace("1\t0\t7", "2\t90\t97").encode(),
+        ":6",
+        "90-97 is no span of the text",
     ),
     "a mention that is not there": (
         "data.txt",
-        PUBTATOR.replace("\t0\t7\t", "\t1\t8\t").encode(),
-        "data.txt:3",
+        PUBTATOR.encode() + PUBTATOR.replace("1|", "2|").replace("1\t0\t7", "2\t1\t8").encode(),
+        ":6",
+        "the mention is 'aspirin', but the text at 1-8 is",
     ),
-    "prose": ("data.txt", b"Aspirin is a drug.\n", "in no format that the plugin reads"),
-    "no record": ("data.jsonl", b'{"id": "a", "text": "b"}\n', "no document to train on"),
 }
 
 
@@ -118,16 +142,49 @@ def test_predict_refuses_and_leaves_nothing(
     assert not output.parent.exists()
 
 
+@pytest.mark.parametrize("name", [*ONE_BAD_ROW, *ODD_ANNOTATIONS])
+def test_a_bad_row_is_set_aside_and_no_other(name: str, tmp_path: Path, command: Command) -> None:
+    file, content, place, said = {**ONE_BAD_ROW, **ODD_ANNOTATIONS}[name]
+    path = tmp_path / file
+    path.write_bytes(content)
+    answer = command("audit", "--plugin", "medical_ner", "--data", path, "--json")
+    report = json.loads(answer.output)
+    (reject,) = report["rejects"]
+    assert reject["place"] == f"{path}{place}"
+    assert said in reject["reason"]
+    assert "\n" not in reject["reason"]
+
+
+@pytest.mark.parametrize("name", [*ONE_BAD_ROW, *ODD_ANNOTATIONS])
+def test_predict_reads_on_behind_a_bad_row(
+    name: str, trained: Trained, tmp_path: Path, command: Command
+) -> None:
+    file, content, place, said = {**ONE_BAD_ROW, **ODD_ANNOTATIONS}[name]
+    path = tmp_path / file
+    path.write_bytes(content)
+    answer = command("predict", trained.run, path)
+    assert answer.code == 0, answer.errors
+    rows = [json.loads(line) for line in answer.output.splitlines()]
+    assert len(rows) == (2 if file == "data.txt" else 21 if place == ":21" else 20)
+    unread = [row for row in rows if row["record"] is None]
+    if name in ODD_ANNOTATIONS:  # prediction needs none
+        assert not unread
+    else:
+        (row,) = unread
+        assert row["id"] == f"{path}{place}"
+        assert said in row["error"]
+
+
 def test_the_command_itself_prints_one_line(
     workplace: Workplace, trained: Trained, tmp_path: Path
 ) -> None:
     """What the tests above see in their own process holds for the command as installed."""
     data = tmp_path / "data.jsonl"
-    data.write_text(on_row(7, "{"))
-    assert "data.jsonl:7: not JSON" in only_line(
+    data.write_text("{\n{\n")
+    assert "data.jsonl:1: not JSON" in only_line(
         extract(*workplace.order(tmp_path / "run", data=data))
     )
-    assert "data.jsonl:7: not JSON" in only_line(extract("predict", trained.run, data))
+    assert "data.jsonl:1: not JSON" in only_line(extract("predict", trained.run, data))
     assert not (tmp_path / "run").exists()
 
 
@@ -167,7 +224,7 @@ def test_after_a_refusal_the_same_output_can_be_used(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
     data = tmp_path / "data.jsonl"
-    data.write_text(on_row(7, "{"))
+    data.write_text("{\n{\n")
     run = tmp_path / "run"
     run.mkdir()
     (run / ".run.json.new").write_text("{")  # a kill before anything else left this
