@@ -178,7 +178,6 @@ def read_formats(
     formats: Sequence[Format],
     *,
     sort_key: Callable[[SourceFile], bool | int | str] = lambda file: 0,
-    stop_at_errors: bool = False,
 ) -> Iterator[Example | Reject]:
     """Read a file or a folder, each file by the first format that matches it.
 
@@ -190,8 +189,6 @@ def read_formats(
         source: what the user named.
         formats: the formats to try, in this order.
         sort_key: what to sort the files of a folder by before their paths.
-        stop_at_errors: raise the InputError of a file in a folder, where a part of the data is
-            not worth reading.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
@@ -207,11 +204,11 @@ def read_formats(
     paths = sorted(paths, key=lambda path: sort_key(SourceFile(path, source)))
     # Each is made when it is read, so that the heads of those before are freed.
     files = (SourceFile(path, source) for path in paths)
-    return _read_folder(files, formats, unknown, stop_at_errors)
+    return _read_folder(files, formats, unknown)
 
 
 def _read_folder(
-    files: Iterable[SourceFile], formats: Sequence[Format], unknown: str, stop_at_errors: bool
+    files: Iterable[SourceFile], formats: Sequence[Format], unknown: str
 ) -> Iterator[Example | Reject]:
     left_out: list[str] = []
     for file in files:
@@ -224,8 +221,6 @@ def _read_folder(
             else:
                 yield from found.read(file)
         except InputError as error:
-            if stop_at_errors:
-                raise
             reason = str(error).removeprefix(f"{file.path}: ")
             yield Reject(str(file.path), "", reason, file.name)
     if left_out:

@@ -132,11 +132,6 @@ def test_files_are_read_one_by_one_in_the_order_asked_for(folder: Path) -> None:
     assert "one.txt:a changed" in [row.document.id for row in rows if isinstance(row, Example)]
 
 
-def test_reading_stops_at_an_error_if_asked_to(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"two\.txt: broken"):
-        list(read_formats(folder, FORMATS, stop_at_errors=True))
-
-
 def test_a_single_file_is_refused_at_once(folder: Path) -> None:
     assert len(list(read_formats(folder / "one.txt", FORMATS))) == 3
     with pytest.raises(UnknownFormatError, match=r"zebra\.bin: in no format"):

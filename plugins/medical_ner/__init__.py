@@ -63,10 +63,10 @@ def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
 
 @hookimpl
 def extract_load(source: Path | None) -> Iterable[Example | Reject]:
-    """Read PubTator, BioC XML or instruct JSONL, recognised by content; None is the sample.
+    """Read annotated abstracts of any format in ``formats``; None is the sample.
 
     Raises:
-        InputError: there is nothing at ``source``, or a file breaks the rules of its format.
+        InputError: there is nothing at ``source``, or it is a file that cannot be read.
         UnknownFormatError: ``source`` is a file in none of these formats.
     """
     return formats.read(_HERE / "sample" if source is None else source)
