@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fieldsmith import Document, Example, Format, Reject, SourceFile, read_formats, read_text
 
-from . import metamine, mextract
+from . import catalogues, ckan, metamine, mextract
 from .mending import datasets, parse_json
 
 
@@ -69,6 +69,12 @@ _FORMATS = (
         lambda file: file.head.startswith(b"PAR1"),
         lambda file: mextract.examples(file.path, file.split),
     ),
+    Format(
+        "RDF (Turtle, N-Triples, RDF/XML, JSON-LD)",
+        lambda file: catalogues.format_of(file) is not None,
+        catalogues.examples,
+    ),
+    Format("CKAN's packages", ckan.is_ckan, ckan.examples),
     Format(
         "JSONL of id, text, record", lambda file: file.path.suffix in (".jsonl", ".ndjson"), _jsonl
     ),

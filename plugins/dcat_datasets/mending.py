@@ -63,6 +63,25 @@ def dataset(given: Dataset) -> Dataset:
     return only
 
 
+def repaired(items: object) -> list[Dataset]:
+    """Return the items of a list that are datasets, valid against the schema."""
+    listed = items if isinstance(items, list) else []
+    return [dataset for item in listed for dataset in _dataset(item, Counter())]
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, for ``json.loads``.
+
+    Raises:
+        UnreadableError: it has a key twice with different values.
+    """
+    found = dict(pairs)
+    for key, value in pairs:
+        if found[key] != value:
+            raise UnreadableError(f"the key {key!r:.40} is given twice; keep one")
+    return found
+
+
 def parse_json(answer: str) -> Any:
     """Return the JSON value of an answer.
 
@@ -93,10 +112,7 @@ def _json(answer: str, repairs: Counter[str]) -> Any:
             text = text[opening.end() :]
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        for key, value in pairs:
-            if found[key] != value:
-                raise UnreadableError(f"the key {key!r:.40} is given twice; keep one")
+        found = unique_keys(pairs)
         repairs["a key twice"] += len(pairs) - len(found)
         return found
 

@@ -14,11 +14,12 @@ from pathlib import Path, PurePosixPath
 
 from fieldsmith import Document, Example, InputError, Reject, SourceFile, read_text
 
+from . import catalogues
 from .mending import UnreadableError, datasets, summary
+from .pages import text_beside
 
 SUFFIXES = (".json", ".txt")
 
-_TEXTS = (".txt", "_thinking.txt")  # the paper itself if present, else prose about it
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 _LARGEST = 16 << 20
 """Size limit of an archive's member in bytes: the text of a paper has some 100,000."""
@@ -61,12 +62,11 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
     """
     paper = _paper(file.path.name)
     answer = file.path.with_name(f"{paper}.json")
-    if file.path != answer and answer.is_file():
-        return  # read with its JSON
+    records = (answer.with_suffix(suffix) for suffix in (".json", *catalogues.SUFFIXES))
+    if file.path != answer and any(record.is_file() for record in records):
+        return  # read with its record
     try:
-        beside = (answer.with_name(paper + ending) for ending in _TEXTS)
-        found = next((text for text in beside if text.is_file()), None)
-        text = "" if found is None else read_text(found)
+        text = text_beside(answer, paper) or ""
         written = read_text(answer) if file.path == answer else None
         row = example(paper, written, text, str(file.path), file.split)
     except InputError as error:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from fieldsmith import InputError, Record, UnknownFormatError
 
 from .languages import codes
+from .mending import repaired
 from .titles import forms
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class _Catalogue:
         description = f"Extracted from {len(records)} documents."
         self._say(self.catalogue, DCTERMS.description, description)
         for document, record in records.items():
-            for dataset, title, iri in _named(document, record.get("datasets") or ()):
+            for dataset, title, iri in _named(document, repaired(record.get("datasets"))):
                 self._dataset(dataset, title, iri, document)
 
     def _dataset(self, dataset: Mapping[str, Any], title: str, iri: URIRef, document: str) -> None:
@@ -124,8 +125,8 @@ class _Catalogue:
             add((iri, DCTERMS.language, node))
         if page := dataset.get("dcat:landingPage"):
             if is_address(page):
-                add((iri, DCAT.landingPage, URIRef(page.strip())))
-                self._is_a(URIRef(page.strip()), FOAF.Document)
+                add((iri, DCAT.landingPage, URIRef(_normal_address(page))))
+                self._is_a(URIRef(_normal_address(page)), FOAF.Document)
             else:
                 self._say(iri, RDFS.comment, f"Landing page as given: {page}")
 
@@ -183,6 +184,15 @@ def is_address(text: str) -> bool:
     is_plain = all(unicodedata.category(character)[0] not in "CZ" for character in text)
     is_web = parts.scheme in ("http", "https", "ftp") and bool(host)
     return is_web and is_plain and bool(_IRI.fullmatch(text))
+
+
+def _normal_address(text: str) -> str:
+    """Return an address with scheme and host in lower case, which they may have in any."""
+    scheme, _, rest = text.strip().partition("://")
+    end = re.search(r"[/?#]|\Z", rest)
+    host = rest[: end.start()] if end else rest
+    user, at, name = host.rpartition("@")
+    return f"{scheme.lower()}://{user}{at}{name.lower()}{rest[len(host) :]}"
 
 
 def _iri(*parts: str) -> URIRef:

@@ -136,7 +136,7 @@ def test_a_date_has_the_type_of_its_form(issued: str, datatype: Any) -> None:
     assert (literal.datatype or XSD.string) == datatype
 
 
-@pytest.mark.parametrize("page", HOSTILE)
+@pytest.mark.parametrize("page", [page for page in HOSTILE if page.strip()])
 def test_what_is_no_address_is_no_iri_and_kept(page: str) -> None:
     read, iri = only({**FULL, "dcat:landingPage": page})
     assert read.value(iri, DCAT.landingPage) is None
@@ -242,3 +242,88 @@ def test_languages_by_name_or_code() -> None:
     given = "English, German/zh; Farsi & Middle Low German and x"
     assert [code for code, _name in codes(given)] == ["en", "de", "zh", "fa", "", ""]
     assert list(codes("")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://publications.europa.eu/resource/authority/language/ENG", ["en"]),
+        ("http://publications.europa.eu/resource/authority/language/DEU/", ["de"]),
+        ("http://id.loc.gov/vocabulary/iso639-1/fr", ["fr"]),
+        ("https://id.loc.gov/vocabulary/iso639-2/ger", ["de"]),
+        ("http://lexvo.org/id/iso639-3/jpn", ["ja"]),
+        ("HTTP://LEXVO.org/id/iso639-3/JPN", ["ja"]),
+        ("<http://lexvo.org/id/iso639-3/jpn>, English", ["ja", "en"]),
+        ("http://a.example/language/ENG; http://a.example/language/ZHO", ["en", "zh"]),
+        ("http://a.example/en http://a.example/de", ["en", "de"]),
+        ("urn:iso:639:eng", ["en"]),
+        ("en_GB, zh-Hans", ["en", "zh"]),
+        ("pt-BR/es-419", ["pt", "es"]),
+        ("EN-us; zh-Hant-TW", ["en", "zh"]),
+        ("eng, deu, ger, cze", ["en", "de", "de", "cs"]),
+        ("English (US), Chinese (Simplified)", ["en", "zh"]),
+        ("Deutsch | Español", ["de", "es"]),
+        ("tlh-Latn, multilingual, http://a.example/language/MUL", ["", "", ""]),
+    ],
+)
+def test_languages_in_every_form(given: str, expected: list[str]) -> None:
+    assert [code for code, _name in codes(given)] == expected
+    read, iri = only({**FULL, "dcterms:language": given})
+    terms = {str(term) for term in read.objects(iri, DCTERMS.language)}
+    assert {term for term in terms if term.startswith(LOC)} == {
+        LOC + code for code in expected if code
+    }
+    check_valid(read)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("HTTP://EX.org/A", "http://ex.org/A"),
+        (" Https://Ex.Example:8080/B?C=D#E ", "https://ex.example:8080/B?C=D#E"),
+        ("FTP://User@HOST.example", "ftp://User@host.example"),
+        ("http://EX.example?Q", "http://ex.example?Q"),
+    ],
+)
+def test_an_address_has_its_scheme_in_lower_case(given: str, expected: str) -> None:
+    read, iri = only({**FULL, "dcat:landingPage": given})
+    assert str(read.value(iri, DCAT.landingPage)) == expected
+    check_valid(read)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dcterms:creator": "Ilka Tov"},
+        {"dcterms:creator": ["", " ", None, 7]},
+        {"dcterms:issued": 2016},
+        {"dcterms:language": ["en", "de"]},
+        {"dcat:keyword": "one"},
+        {"dcterms:title": 7},
+        {"unknown": {"a": []}},
+    ],
+)
+def test_records_of_others_are_exported_too(wrong: dict[str, Any]) -> None:
+    check_valid(only({**FULL, **wrong})[0])
+    records: dict[str, Record] = {"one": {"datasets": None}, "two": {"datasets": [7, "x", None]}}
+    check_valid(graph(dcat_datasets.extract_export(records, "turtle")))
+
+
+VALUE = st.one_of(
+    st.sampled_from([*HOSTILE, "en_GB", "HTTP://A.b", "2016", "http://a/ENG", "\u3164", "\u0301"]),
+    st.text(max_size=12),
+)
+ITEM = st.fixed_dictionaries(
+    {},
+    optional={
+        key: st.lists(VALUE, max_size=3) if key in LISTS else st.none() | VALUE for key in KEYS
+    },
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(VALUE, st.lists(ITEM, max_size=3), max_size=3))
+def test_whatever_is_exported_has_the_shapes(given: dict[str, list[dict[str, Any]]]) -> None:
+    records: dict[str, Record] = {name: {"datasets": items} for name, items in given.items()}
+    for name in ("turtle", "jsonld"):
+        check_valid(graph(dcat_datasets.extract_export(records, name), name))
