@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from .errors import InputError, OutputError
 from .special_files import is_special, open_special
@@ -140,7 +140,8 @@ def files_in(source: Path) -> list[Path]:
     """Return a file itself, or the visible files below a folder, sorted by path.
 
     Raises:
-        InputError: there is nothing at ``source``, or the folder contains no file.
+        InputError: there is nothing at ``source``, the folder contains no file, or it or a folder
+            in it cannot be listed.
     """
     try:
         if source.is_file():
@@ -151,15 +152,19 @@ def files_in(source: Path) -> list[Path]:
         raise InputError(f"{str(source)[:200]}: cannot be read ({error.strerror})") from error
     if not source.is_dir():
         raise InputError(f"{source}: neither a file nor a folder")
-    inside = sorted(path for path in source.rglob("*") if path.is_file())
-    visible = [
-        path
-        for path in inside
-        if not any(part.startswith(".") for part in path.relative_to(source).parts)
-    ]
+    visible: list[Path] = []
+    for folder, folders, names in os.walk(source, onerror=_refuse_folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(folder, name) for name in names if not name.startswith("."))
+        visible += [file for file in files if file.is_file()]
     if not visible:
         raise InputError(f"{source}: the folder contains no file")
-    return visible
+    return sorted(visible)
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    """Refuse a folder that cannot be listed, whose files would be missing without a word."""
+    raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def readable(text: str) -> str:

@@ -96,6 +96,26 @@ def test_the_visible_files_of_a_folder_come_sorted(tmp_path: Path) -> None:
     assert found == ["B.txt", "a/z.txt", "b.txt"]
 
 
+def test_a_folder_that_cannot_be_listed_is_not_passed_over() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "closed").mkdir()
+        (folder / "a.txt").write_text("x")
+        folder.chmod(0o755)
+        (folder / "closed").chmod(0)
+        user = os.geteuid()
+        try:
+            if user == 0:
+                os.seteuid(65534)  # root may list any folder
+            with pytest.raises(InputError, match="closed: cannot be read") as error:
+                files_in(folder)
+        finally:
+            if user == 0:
+                os.seteuid(0)
+            (folder / "closed").chmod(0o755)
+        assert "\n" not in str(error.value)
+
+
 def test_a_hidden_file_or_folder_that_is_named_is_read(tmp_path: Path) -> None:
     folder = tmp_path / ".hidden"
     folder.mkdir()

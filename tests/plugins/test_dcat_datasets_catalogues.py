@@ -296,7 +296,8 @@ def test_the_text_beside_a_package_is_its_document(tmp_path: Path) -> None:
     "key", [key for key in PACKAGE if key not in ("title", "resources", "notes")]
 )
 def test_what_a_package_does_not_say_is_not_annotated(tmp_path: Path, key: str) -> None:
-    for empty in ({}, {key: None}, {key: ""}, {key: []}):
+    empties: list[dict[str, Any]] = [{}, {key: None}, {key: ""}, {key: []}]
+    for empty in empties:
         package = {name: value for name, value in PACKAGE.items() if name != key} | empty
         (dataset,) = (only(written(tmp_path, "a.json", json.dumps(package))).record or {})[
             "datasets"
