@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from installed_plugins import GOOD, SHIPPED, TOY, Site
 from invented_plugins import NAMES, no_counts, no_examples, plugin_of
 
-from fieldsmith import Document, Example, InputError, Prediction, Reject, plugins
+from fieldsmith import Counts, Document, Example, InputError, Prediction, Reject, plugins
 from fieldsmith.authoring.checks import CHECKS, CheckResult, name_of, run_check
 from fieldsmith.authoring.plugin_under_test import PluginUnderTest
 from fieldsmith.contract import checked_schema
@@ -275,7 +275,7 @@ MESSY = st.one_of(
 @given(st.lists(MESSY, max_size=3))
 def test_rows_of_any_kind_are_plain_or_refused(rows: list[Any]) -> None:
     plugin = plugin_of(NAMES, load=lambda _source: rows)
-    made = []
+    made: list[Example | Reject] = []
     try:
         made += plugin.load(None)
     except PluginError as error:
@@ -298,9 +298,9 @@ def test_counts_of_any_kind_are_numbers_or_refused(counts: Any) -> None:
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e13", "1e308"])
 def test_a_count_that_cannot_be_summed_is_refused(number: str) -> None:
-    metric = lambda *_arguments: {"names": (0, float(number), 1)}  # noqa: E731
+    plugin = plugin_of(NAMES, metric=lambda *_arguments: {"names": Counts(0, float(number), 1)})
     with pytest.raises(PluginError, match="extract_metric returned"):
-        plugin_of(NAMES, metric=metric).metric(Example(DOCUMENT, {}), Prediction(DOCUMENT))
+        plugin.metric(Example(DOCUMENT, {}), Prediction(DOCUMENT))
 
 
 @pytest.mark.parametrize("value", VALUES)

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from ..dataset.chat_export import text_runs
 from ..dataset.duplicates import count_duplicates
-from ..dataset.issues import EXAMPLES
 from ..dataset.leaf_outcomes import general_reason, leaf_outcomes
+from ..dataset.lost_gold import EXAMPLES
 from ..dataset.token_lengths import histogram
+from ..windows.rows import FAULTS
 from .terminal import console, printable, table
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 _BAR = 40  # characters of the longest bar
 _SHOWN = 60  # characters of a value
 _STYLES = {"prompt": "cyan", "answer": "green", "control": "reverse dim"}
-_FAULTS = {
-    "schema": "what remains of the record breaks the schema",
-    "length": "prompt and answer exceed max_length",
-    "grammar": "the grammar refuses the answer",
-}
 
 
 def print_audit(audit: Audit) -> None:
@@ -132,7 +128,7 @@ def _print_windows(audit: Audit) -> None:
         f"{windows['set_aside']} set aside"
     )
     for kind, count in audit.faults.items():
-        _print_line(f"  {count} set aside: {_FAULTS[kind]}")
+        _print_line(f"  {count} set aside: {FAULTS[kind]}")
         for reject in audit.set_aside[kind]:
             _print_line(f"    {reject.place}: {reject.reason}")
     _print_line(
@@ -160,10 +156,10 @@ def _print_gold(audit: Audit) -> None:
 
 
 def _print_unlearnable(audit: Audit) -> None:
-    found = audit.unlearnable
+    found = audit.lost_gold
     if not found.missing:
         return
-    _print_section(f"verbatim leaves that are not in the text: {found.share:.1%}")
+    _print_section(f"verbatim leaves that are not in the text: {found.missing_share:.1%}")
     for name, count in found.missing.most_common():
         _print_line(f"  {name}: {count} of {found.verbatim[name]}")
         for example in found.examples[name]:
@@ -178,15 +174,18 @@ def _print_fields(audit: Audit) -> None:
         ", ".join(f"{_shortened(v['value'])!r} {v['share']:.0%}" for v in field["dominant"])
         for field in statistics.values()
     ]
-    numbers = ("annotated", "filled", "leaves", "distinct", "median", "longest")
+    numbers = ("filled", "empty", "absent", "leaves", "distinct", "median", "longest")
     extra = ("dominant values",) if any(dominant) else ()
     made = table("", "field", *numbers, *extra, text=extra)
     for (name, field), values in zip(statistics.items(), dominant, strict=True):
-        counts = [field[key] for key in ("annotated", "documents", "leaves", "distinct")]
+        counts = [field[key] for key in ("documents", "empty", "absent", "leaves", "distinct")]
         counts += field["characters"].values()
         made.add_row(printable(name), *map(str, counts), *([values] if extra else []))
     console().print(made)
-    _print_line("annotated, filled: documents; median, longest: characters of a value")
+    _print_line(
+        "documents where it is filled, annotated as empty, or absent (not annotated); "
+        "median, longest: characters of a value"
+    )
 
 
 def _print_duplicates(audit: Audit) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from ..data import FLAGS
 from .options import PATH, TrainingOptions, training_options, trust_option
 
 
 @click.command("train")
-@training_options("leaks", "duplicate-ids", plugin_required=False)
+@training_options(*FLAGS, plugin_required=False)
 @click.option("--output", type=PATH, help="The run folder. Default: runs/PLUGIN-TIME.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Resume an interrupted run.")
 @click.option(
@@ -31,8 +32,8 @@ def command(
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
 
-    Stops if splits overlap or ids repeat. Other audit findings are printed and stored in the run
-    folder.
+    Stops where the audit finds the data unsound, by the same rules. Its notes are printed and
+    stored in the run folder.
 
     \b
     Example:

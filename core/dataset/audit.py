@@ -20,8 +20,9 @@ from ..task import Task
 from ..windows.rows import DocumentWindows, stream_rows
 from .duplicates import Duplicate, count_duplicates, find_duplicates
 from .field_stats import FieldStatistics
-from .issues import EXAMPLES, Issue, Unlearnable, all_issues
+from .issues import Issue, all_issues
 from .leaf_outcomes import general_reason, leaf_outcomes
+from .lost_gold import EXAMPLES, LostGold
 from .splits import Splits
 from .token_lengths import histogram, quantiles
 
@@ -59,6 +60,7 @@ class Audit:
         leaves: number of single leaves, those in objects included.
         leaves_learned: how many of them are in a trained window.
         leaves_lost: single leaves that are in none, by reason.
+        lost_gold: the same by cause, and verbatim leaves that are not in the text.
         sample: the first document with a gold value that is learned.
     """
 
@@ -67,8 +69,8 @@ class Audit:
     task: Task
     duplicates: Sequence[Duplicate]
     field_stats: FieldStatistics
+    lost_gold: LostGold
     issues: Sequence[Issue] = ()
-    unlearnable: Unlearnable = field(default_factory=Unlearnable)
     document: array[int] = field(default_factory=_lengths)
     prompt: array[int] = field(default_factory=_lengths)
     answer: array[int] = field(default_factory=_lengths)
@@ -161,7 +163,7 @@ class Audit:
                 "learned": self.leaves_learned,
                 "lost": dict(self.leaves_lost),
             },
-            "unlearnable": self.unlearnable.as_json(),
+            "unlearnable": self.lost_gold.as_json(),
             "fields": self.field_stats.as_json(),
         }
 
@@ -169,6 +171,7 @@ class Audit:
         """Count a document of the split."""
         self._add_windows(document)
         self._add_gold(document)
+        self.lost_gold.add(document)
         for outcome in leaf_outcomes(document):
             if outcome.is_leaf:
                 self.leaves += 1
@@ -204,7 +207,6 @@ class Audit:
         record = document.example.record
         assert record is not None  # unlabelled documents are in no split
         self.field_stats.add(record)
-        self.unlearnable.add_gold(record, self.task.schema)
         for gold in document.gold:
             name, learned = field_of(gold.pointer), bool(document.learned_in(gold))
             if gold.counted:
@@ -215,8 +217,6 @@ class Audit:
             else:
                 reason = document.why_lost(gold)
                 (self.lost if gold.counted else self.partly)[name][general_reason(reason)] += 1
-                document_id = document.example.document.id
-                self.unlearnable.add_lost(document_id, record, gold.pointer, reason)
 
 
 def audit(
@@ -240,12 +240,13 @@ def audit(
         SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: no grammar can be made for the tokenizer.
     """
-    result = Audit(splits, split, task, find_duplicates(splits), FieldStatistics(task.schema))
+    statistics, lost = FieldStatistics(task.schema), LostGold(task.schema)
+    result = Audit(splits, split, task, find_duplicates(splits), statistics, lost)
     for document in stream_rows(getattr(splits, split), task):
         result.add(document)
         visit(document)
     windows = result.windows()["trained"] if split == "train" else None
-    result.issues = all_issues(splits, result.unlearnable, result.duplicates, accepted, windows)
+    result.issues = all_issues(splits, lost, result.duplicates, accepted, windows)
     return result
 
 

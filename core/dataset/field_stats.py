@@ -37,10 +37,13 @@ class _Field:
         self.lengths.append(len(text))
         self.values[_key(text)] += 1
 
-    def as_json(self, documents: int) -> dict[str, Any]:
+    def as_json(self, documents: int, annotated: int) -> dict[str, Any]:
         count = len(self.lengths)
         return {
+            "annotated": annotated,
             "documents": self.documents,
+            "empty": annotated - self.documents,
+            "absent": documents - annotated,
             "filled": round(self.documents / documents, 4) if documents else 0.0,
             "leaves": count,
             "distinct": len(self.values),
@@ -79,13 +82,11 @@ class FieldStatistics:
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return the statistics by field.
 
-        "annotated" counts the documents whose record has the key, even if null or empty.
+        "annotated" counts the documents whose record has the key, even if null or empty; of these
+        "documents" fill it, "empty" do not, and in "absent" ones it is not annotated.
         """
         return {
-            name: {
-                "annotated": self._annotated[name.partition("/")[0]],
-                **counts.as_json(self.documents),
-            }
+            name: counts.as_json(self.documents, self._annotated[name.partition("/")[0]])
             for name, counts in self._fields.items()
         }
 

@@ -10,6 +10,22 @@ from typing import Any
 from ..schema.pointers import leaves, value_at
 from ..windows.rows import DocumentWindows
 
+_VALUE = re.compile(
+    r"""
+    \[.*\] | \{.*\}                                # lists and objects, as Python writes them
+    | '(?:[^'\\]|\\.)*(?:'(?!\w)|$)               # texts in quotes, the last one perhaps cut off
+    | "(?:[^"\\]|\\.)*(?:"|$)
+    | (?<=\bid\ )\S+ | (?<=\bused\ at\ )\S+ | (?<=\bof\ )\S+[:/.]\S*     # ids, files and their rows
+    | \S*[\d/\\]\S*                              # numbers, pointers, paths
+    | \b(?:True|False|None)\b
+    """,
+    re.VERBOSE,
+)
+"""What a reason says of one row alone."""
+
+_LONGEST = 160
+"""Characters of a reason in general."""
+
 
 @dataclass(frozen=True)
 class LeafOutcome:
@@ -57,11 +73,23 @@ def leaf_outcomes(document: DocumentWindows) -> Iterator[LeafOutcome]:
                 yield LeafOutcome(document_id, pointer, [], inner_reason, is_leaf=True)
 
 
+def cause_of(reason: str) -> str:
+    """Return a reason in general, the same for a leaf and for the object that it is lost with.
+
+    >>> cause_of("lost with its object: its disease: not in the text")
+    'not in the text'
+    """
+    own = reason.removeprefix("lost with its object: ")
+    own = re.sub(r"^its [^:]{1,100}: ", "", own)
+    return general_reason(own)
+
+
 def general_reason(reason: str) -> str:
     """Return a reason without what is specific to a row, so that equal ones can be counted.
 
     >>> general_reason("several readings in the text: 'Rash', 'rash'")
     'several readings in the text: …'
     """
-    general = re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\S*\d\S*", "…", reason)
-    return re.sub(r"…(?:,? …)+", "…", general)
+    general = _VALUE.sub("…", reason)
+    general = re.sub(r"…(?:,? ?(?:and |or )?…)+", "…", general)
+    return general if len(general) <= _LONGEST else f"{general[: _LONGEST - 1]}…"

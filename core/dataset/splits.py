@@ -46,6 +46,7 @@ class Splits:
         missing: official splits without a usable document. They stay empty: a test set cut from
             someone's training set would carry the official name without being it.
         leaks: documents shared by official splits.
+        empty: splits that are not official, and got no document although they have a share.
     """
 
     train: tuple[Example, ...]
@@ -55,6 +56,7 @@ class Splits:
     official: bool
     missing: tuple[str, ...]
     leaks: tuple[Leak, ...]
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def split_documents(
         tuple(row.example for row in kept[split].values()) for split in SPLITS
     )
     missing = tuple(split for split in SPLITS if official and not kept[split])
-    return Splits(train, validation, test, tuple(set_aside), official, missing, leaks)
+    shares = dict(zip(SPLITS, ratio, strict=True))
+    empty = tuple(split for split in SPLITS if not official and shares[split] and not kept[split])
+    return Splits(train, validation, test, tuple(set_aside), official, missing, leaks, empty)
 
 
 def ids_trained_on(examples: Iterable[Example], fingerprints: Container[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset.issues import Issue, training_issues
 from ..dataset.loading import read_splits
+from ..dataset.lost_gold import LostGold
 from ..errors import InputError
 from ..model.loading import has_local_weights
 from ..model.prompts import PromptFormat
@@ -161,10 +162,11 @@ def make_plan(
 def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:
     splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     with meter("reading", len(splits.train), "documents") as progress:
-        rows = build_rows(splits.train, task, progress.advance)
+        lost = LostGold(task.schema)
+        rows = build_rows(splits.train, task, progress.advance, lost.add)
     if not rows.rows:
         raise InputError(f"{job.source_name}: no window to train on; see extract audit")
-    return rows.trained, training_issues(splits, rows.lost, task.schema, job.accepted)
+    return rows.trained, training_issues(splits, lost, job.accepted)
 
 
 def _probe(task: Task, rows: Sequence[Row], *, is_here: bool) -> tuple[Probe | None, str]:

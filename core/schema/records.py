@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
 
 from ..data import Record, Schema
 from ..files import check_json, parse_json
@@ -124,5 +123,5 @@ def _innermost(error: ValidationError) -> ValidationError:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Validator:
+def _validator(schema: str) -> Any:
     return BoundedValidator(json.loads(schema))

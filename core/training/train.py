@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..data import Example, Prediction, Reject
 from ..dataset.issues import refuse_unsound, split_issues, training_issues
 from ..dataset.loading import read_splits
+from ..dataset.lost_gold import LostGold
 from ..dataset.splits import Splits
 from ..errors import (
     FieldsmithError,
@@ -103,15 +104,17 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     _refuse_changes(run, task, data_hash)
     say(describe_splits(splits))
     with meter("reading", len(splits.train), "documents") as progress:
-        rows = build_rows(splits.train, task, progress.advance)
+        lost = LostGold(task.schema)
+        rows = build_rows(splits.train, task, progress.advance, lost.add)
     say(describe_rows(rows))
     if not rows.rows:
         raise InputError(f"{job.source_name}: no window to train on{_first(rows.set_aside)}")
     if not begun:
         job = replace(job, settings=fit_to_rows(job.settings, rows.trained, planner))
         task = replace(task, settings=job.settings.values)
-    # What is not in the text is not trained on, and the manifest says how much that is.
-    issues = training_issues(splits, rows.lost, task.schema, {*job.accepted, "unlearnable"})
+    issues = training_issues(splits, lost, job.accepted)
+    if not begun:
+        refuse_unsound(job.source_name, issues)
     for issue in issues:
         say(issue.line)
     gazetteer = _gazetteer(task, splits)

@@ -32,6 +32,14 @@ _THREADS = 4
 """Threads that check answers, at most: beyond it, cutting and tokenising takes the time."""
 
 
+FAULTS = {
+    "schema": "what remains of the record breaks the schema",
+    "length": "prompt and answer exceed max_length",
+    "grammar": "the grammar refuses the answer",
+}
+"""Why a window is not trained on, by ``WindowExample.fault``."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A window as the model trains on it.
@@ -105,7 +113,11 @@ class DocumentWindows:
 
     def why_lost(self, gold: Gold) -> str:
         """Say why no window teaches a leaf or an object."""
-        return gold.reason or "the windows that hold it are set aside"
+        if gold.reason:
+            return gold.reason
+        faults = {self.windows[number].fault for number in gold.windows}
+        words = " and ".join(words for fault, words in FAULTS.items() if fault in faults)
+        return f"the windows that hold it are set aside: {words}"
 
 
 @dataclass
@@ -167,7 +179,10 @@ class Rows:
 
 
 def build_rows(
-    examples: Iterable[Example], task: Task, progress: Callable[[int], object] = lambda _count: None
+    examples: Iterable[Example],
+    task: Task,
+    progress: Callable[[int], object] = lambda _count: None,
+    visit: Callable[[DocumentWindows], object] = lambda _document: None,
 ) -> Rows:
     """Cut examples into windows and tokenise each with its answer.
 
@@ -178,6 +193,7 @@ def build_rows(
         examples: documents with their records.
         task: plugin, settings and prompt format.
         progress: called with 1 after each document.
+        visit: called with each document.
 
     Raises:
         GrammarError: no grammar could be made for a window.
@@ -189,6 +205,7 @@ def build_rows(
     trained: list[WindowExample] = []
     for made in stream_rows(examples, task):
         rows.add(made)
+        visit(made)
         whole = [window for window in made.windows if not window.fault]
         rows.rows += [_row(window, task, tags) for window in whole]
         for window in whole if task.is_causal else ():

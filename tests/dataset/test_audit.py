@@ -133,7 +133,9 @@ def test_each_gold_leaf_has_its_windows_or_a_reason(
     }
     assert lost == {(reject.id, reject.field): reject.reason for reject in trained_on.lost}
     assert lost["d2", "/diseases/0"] == "not in the text"
-    assert lost["d2", "/chemicals/0"] == "the windows that hold it are set aside"
+    assert lost["d2", "/chemicals/0"] == (
+        "the windows that hold it are set aside: prompt and answer exceed max_length"
+    )
     assert {"id": "d1", "pointer": "/diseases/0", "windows": [1]} in leaves
     assert all("reason" not in leaf for leaf in leaves if leaf["windows"])
 

@@ -33,7 +33,8 @@ def test_fields_are_counted() -> None:
     found = statistics.as_json()
     assert list(found) == ["names", "place/city", "place/here", "never"]
     assert found["names"] == {
-        "annotated": 3, "documents": 2, "filled": 0.5, "leaves": 4, "distinct": 4,
+        "annotated": 3, "documents": 2, "empty": 1, "absent": 1, "filled": 0.5,
+        "leaves": 4, "distinct": 4,
         "characters": {"median": 3, "longest": 100}, "dominant": [],
     }  # fmt: skip
     assert found["place/city"]["dominant"] == [{"value": "Rome", "share": 1.0}]

@@ -19,7 +19,8 @@ from fieldsmith.data import Schema
 from fieldsmith.dataset.audit import Audit, audit
 from fieldsmith.dataset.issues import training_issues
 from fieldsmith.dataset.loading import read_splits
-from fieldsmith.dataset.splits import Splits, split_documents
+from fieldsmith.dataset.lost_gold import LostGold
+from fieldsmith.dataset.splits import Splits, hash_split, split_documents
 from fieldsmith.plugins import Plugin
 from fieldsmith.settings import Settings
 from fieldsmith.task import Task
@@ -44,7 +45,8 @@ def test_what_is_unsound_stops_and_can_be_accepted(
     assert f"{flag} accepts it" in answer.output
     found = report(command(*source, "--json"))
     assert_balanced(found)
-    assert [(f["name"], f["accepted"]) for f in found["findings"]] == [(name, False)]
+    unsound = [(f["name"], f["accepted"]) for f in found["findings"] if f["is_unsound"]]
+    assert unsound == [(name, False)]
     assert not found["sound"]
     accepted = command(*source, flag)
     assert accepted.code == 0
@@ -115,8 +117,9 @@ def test_training_reports_what_the_audit_finds() -> None:
     ]
     splits = split_documents(rows, allow_leaks=True)
     plugin = plugin_of(NAMES)
-    built = build_rows(splits.train, Task(plugin, Settings(), shipped_prompts()))
-    told = training_issues(splits, built.lost, NAMES, {"leaks"})
+    lost = LostGold(NAMES)
+    build_rows(splits.train, Task(plugin, Settings(), shipped_prompts()), visit=lost.add)
+    told = training_issues(splits, lost, {"leaks"})
     assert [(issue.name, issue.accepted) for issue in told] == [
         ("leaks", True), ("duplicate-ids", False), ("unlearnable", False),
     ]  # fmt: skip
@@ -143,9 +146,107 @@ def test_what_the_grammar_refuses_is_reported_with_examples() -> None:
     told = [reject["reason"] for reject in found["windows_set_aside"]["grammar"]]
     assert "last week" in told[0]
     assert "soon" in told[1]
-    (issue,) = _of(split_documents(rows[1:]), plugin_of(schema)).issues
-    assert (issue.name, issue.is_blocking) == ("nothing", True)
-    assert issue.message == "there is no window to train on: every one is set aside"
+    nothing, lost = _of(split_documents(rows[1:]), plugin_of(schema)).issues
+    assert (nothing.name, nothing.is_blocking) == ("nothing", True)
+    assert nothing.message == "there is no window to train on: every one is set aside"
+    assert "100.0%: the windows that hold it are set aside: the grammar refuses" in lost.message
+    assert "let the schema allow it" in lost.message
+
+
+# Gold that is lost, whatever the cause
+
+
+PAIR = {"chemical": "aspirin", "disease": "rash"}
+LOSSES: dict[str, tuple[dict[str, Any], tuple[str, ...], str, str]] = {
+    "length": (
+        {"text": "aspirin caused rash. " * 100},
+        ("window=document", "max_length=200", "max_new_tokens=60"),
+        "the windows that hold it are set aside: prompt and answer exceed max_length",
+        "raise max_length, or cut documents into smaller windows",
+    ),
+    "absent": (
+        {"text": "Nothing is in it."},
+        (),
+        "not in the text",
+        "correct the gold, or declare such fields x-source: inferred",
+    ),
+    "borders": (
+        {"text": "Paraspirines caused rashes."},
+        (),
+        "not on word borders",
+        "correct the gold, or declare such fields x-source: inferred",
+    ),
+    "spellings": (
+        {"text": "ASPIRIN or Aspirin caused RASH or Rash."},
+        (),
+        "several readings in the text",
+        "correct the gold",
+    ),
+    "half of it": (
+        {
+            "text": "aspirin and fever",
+            "record": {"relations": [PAIR, {**PAIR, "disease": "fever"}]},
+        },
+        (),
+        "not in the text",
+        "correct the gold",
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", LOSSES)
+def test_gold_that_is_lost_is_unsound_whatever_the_cause(
+    cause: str, command: Command, tmp_path: Path
+) -> None:
+    changes, settings, said, cure = LOSSES[cause]
+    rows = [*(row(number) for number in range(9)), row(9, **changes)]
+    data = write(tmp_path / "rows.jsonl", [{**each, "split": "train"} for each in rows])
+    common = ["--plugin", "medical_ner", "--data", data]
+    common += [part for setting in settings for part in ("--set", setting)]
+    answer = command("audit", *common)
+    assert answer.code == 1, answer.output
+    (line,) = (each for each in answer.output.splitlines() if each.startswith("unsound"))
+    assert line.startswith("unsound (unlearnable): ")
+    assert said in line
+    assert cure in line
+    refused = command("train", *common, "--output", tmp_path / "run")
+    assert refused.code == 1
+    assert refused.errors.splitlines()[-1] == f"extract: error: {data}: {line}; see extract audit"
+    assert not (tmp_path / "run").exists()
+    accepted = command("audit", *common, "--allow-unlearnable")
+    assert (accepted.code, accepted.output.count("accepted (unlearnable): ")) == (0, 1)
+
+
+def test_a_split_that_would_be_empty_is_told(command: Command, tmp_path: Path) -> None:
+    rows = [row(number) for number in range(12)]
+    for number, each in enumerate(rows):
+        del each["split"]
+        each["id"] = next(
+            name for name in (f"{number}-{k}" for k in range(99)) if hash_split(name) == "train"
+        )
+    data = write(tmp_path / "rows.jsonl", rows)
+    answer = command("audit", "--plugin", "medical_ner", "--data", data)
+    assert answer.code == 0
+    assert "12 train + 0 validation + 0 test" in answer.output
+    assert (
+        "note (empty-splits): no document in validation and none in test: the 12 are split by "
+        "hashes of their ids, and nothing can be scored there; add documents, choose another "
+        "--split-ratio, or name the split of each in the data (train, validation, test)"
+    ) in answer.output
+
+
+def test_a_field_that_is_empty_in_every_record_is_noted(command: Command, tmp_path: Path) -> None:
+    rows = [row(number, record={"chemicals": ["aspirin"], "diseases": []}) for number in range(4)]
+    data = write(tmp_path / "rows.jsonl", rows)
+    found = report(command("audit", "--plugin", "medical_ner", "--data", data, "--json"))
+    (note,) = (issue for issue in found["findings"] if issue["name"] == "empty-fields")
+    assert not note["is_unsound"]
+    assert note["message"].startswith("no document has a value in diseases, though its key is in")
+    trained_on = found["documents"]["train"]
+    fields = found["fields"]
+    assert (fields["diseases"]["empty"], fields["diseases"]["absent"]) == (trained_on, 0)
+    absent = fields["relations/chemical"]
+    assert (absent["empty"], absent["absent"]) == (0, trained_on)
 
 
 # Published corpora

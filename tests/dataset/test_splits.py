@@ -155,6 +155,16 @@ def test_a_hash_split_that_is_empty_is_not_called_missing() -> None:
     assert split_documents([example(IDS["test"])]).missing == ()
 
 
+def test_a_split_that_has_a_share_and_no_document_is_empty() -> None:
+    few = [example(IDS["train"])]
+    assert split_documents(few).empty == ("validation", "test")
+    assert split_documents(few, ratio=(80, 20, 0)).empty == ("validation",)
+    assert split_documents(few, ratio=(100, 0, 0)).empty == ()
+    assert split_documents([*few, example(IDS["test"])]).empty == ("validation",)
+    official = [Example(Document("a", "text"), {}, split="train")]
+    assert split_documents(official).empty == ()
+
+
 def test_a_later_copy_of_a_text_follows_the_first() -> None:
     rows = [example(IDS["test"], "One text"), example(IDS["train"], "one  TEXT ")]
     assert ids(split_documents(rows).test) == [IDS["test"], IDS["train"]]

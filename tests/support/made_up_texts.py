@@ -22,7 +22,7 @@ def splits_of(
         )
         for split, texts in parts.items()
     }
-    return Splits(**held, set_aside=(), official=True, missing=(), leaks=())
+    return Splits(*held.values(), set_aside=(), official=True, missing=(), leaks=())
 
 
 def prose(seed: int, words: int = 60) -> str:

@@ -247,7 +247,7 @@ def test_a_row_that_is_too_long_is_set_aside_whole() -> None:
     assert made.gold == Counter(names=32)
     assert made.learned == Counter(names=1)  # what is in the long window is not learned
     assert Counter(lost.reason for lost in made.lost) == {
-        "the windows that hold it are set aside": 30,
+        "the windows that hold it are set aside: prompt and answer exceed max_length": 30,
         "not in the text": 1,
     }
 
@@ -260,7 +260,10 @@ def test_what_another_window_teaches_is_learned() -> None:
     assert (made.windows, len(made.rows)) == (2, 1)
     assert made.learned == Counter(names=1)
     assert [(lost.field, lost.reason) for lost in made.lost] == [
-        ("/names/1", "the windows that hold it are set aside")
+        (
+            "/names/1",
+            "the windows that hold it are set aside: prompt and answer exceed max_length",
+        )
     ]
 
 
