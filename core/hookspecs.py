@@ -61,7 +61,7 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
     """Yield the examples of a source, lazily and in a fixed order.
 
     Called by ``train``, ``evaluate`` and ``predict``. A row that cannot be read becomes a
-    ``Reject`` with its place and the reason.
+    ``Reject`` with its place and the reason, and with the document if its text can be read.
 
     Args:
         source: a file or folder, or None for the sample that comes with the plugin.

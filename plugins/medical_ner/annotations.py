@@ -114,6 +114,15 @@ def number_of(digits: str, place: str) -> int:
     return int(digits)
 
 
+def key_of(name: str) -> str:
+    """Return the name of a type or kind without case and marks.
+
+    >>> key_of("Chemical_Entity")
+    'chemicalentity'
+    """
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
 def plain(text: str) -> str:
     """Return a text with single blanks: white space makes no other mention of one."""
     return " ".join(text.split())

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from .annotations import COMPOSITE, PART, AnnotatedText, Annotation, Fault, Span, plain, shown
+from .annotations import (
+    COMPOSITE,
+    PART,
+    AnnotatedText,
+    Annotation,
+    Fault,
+    Span,
+    key_of,
+    plain,
+    shown,
+)
 
 FIELD_OF_TYPE = {
     "chemical": "chemicals",
@@ -24,7 +34,7 @@ FIELD_OF_TYPE = {
     "compositemention": "diseases",
     "modifier": "diseases",
 }
-"""Types of mentions, case-folded, and the fields of the record that they belong to."""
+"""Types of mentions, by ``key_of``, and the fields of the record that they belong to."""
 
 DISCONTINUOUS = "discontinuous mention"
 
@@ -59,7 +69,7 @@ class Found:
 
     def misses(self, field: str) -> bool:
         """Return whether the source has a mention of a field that the record cannot hold."""
-        return any(FIELD_OF_TYPE[each.type.casefold()] == field for each in self.broken)
+        return any(field_of_type(each.type) == field for each in self.broken)
 
 
 def mentions_of(document: AnnotatedText) -> Found:
@@ -80,7 +90,7 @@ def mentions_of(document: AnnotatedText) -> Found:
     for annotation in _composed(annotations):
         _check(document.text, annotation)
         if len(annotation.spans) == 1:
-            field = FIELD_OF_TYPE[annotation.type.casefold()]
+            field = FIELD_OF_TYPE[key_of(annotation.type)]
             (span,) = annotation.spans
             mentions.append(Mention(*span, field, annotation.concepts, annotation.id))
         else:
@@ -91,12 +101,12 @@ def mentions_of(document: AnnotatedText) -> Found:
 
 def field_of_type(name: str) -> str | None:
     """Return the field of the record that a type of mentions belongs to; None if there is none."""
-    return FIELD_OF_TYPE.get(name.casefold())
+    return FIELD_OF_TYPE.get(key_of(name))
 
 
 @functools.lru_cache(maxsize=1024)
 def _near_type(name: str) -> str | None:
-    near = difflib.get_close_matches(name.casefold(), FIELD_OF_TYPE, n=1, cutoff=_NEARLY)
+    near = difflib.get_close_matches(key_of(name), FIELD_OF_TYPE, n=1, cutoff=_NEARLY)
     return near[0] if near else None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, plain, shown
+from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, key_of, plain, shown
 from .mentions import DISCONTINUOUS, Found, field_of_type
 
-KINDS = ("cid", "chemical-induced disease")
-"""Kinds of relations, case-folded, that say that a chemical induces a disease."""
+KINDS = ("cid", "chemicalinduceddisease")
+"""Kinds of relations, by ``key_of``, that say that a chemical induces a disease."""
 
 DISCONTINUOUS_RELATION = f"relation of a {DISCONTINUOUS}"
 
@@ -21,7 +21,7 @@ _WANTED = "a relation joins one chemical and one disease"
 
 def is_induction(relation: Relation) -> bool:
     """Return whether a relation is of a kind that the record has."""
-    return relation.kind.casefold() in KINDS
+    return key_of(relation.kind) in KINDS
 
 
 def pairs_of(document: AnnotatedText, found: Found) -> tuple[list[Pair], list[str]]:

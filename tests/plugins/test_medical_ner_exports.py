@@ -64,6 +64,7 @@ def pubtator(chemical: str, disease: str, *lines: str) -> str:
         ("Chemical", "Disease"),
         ("ChemicalEntity", "DiseaseOrPhenotypicFeature"),
         ("CHEMICAL", "disease"),
+        ("Chemical_Entity", "Disease or phenotypic feature"),
         ("chemicals", "diseases"),
     ],
 )
@@ -84,8 +85,9 @@ def test_what_the_domain_does_not_ask_for_is_passed_over(
     example = only(tmp_path, pubtator(chemical, disease, line))
     assert (example.record, example.mentions) == (NAMES, SPANS)  # no relation of its kind: absent
     assert example.passed_over == ("mention of Species", passed_over)
-    both = only(tmp_path, pubtator(chemical, disease, line, "1\tCID\tD1\tD2"))
-    assert both.record == RELATED
+    for kind in ("CID", "cid", "Chemical-Induced Disease", "chemical_induced_disease"):
+        both = only(tmp_path, pubtator(chemical, disease, line, f"1\t{kind}\tD1\tD2"))
+        assert both.record == RELATED
 
 
 def annotation(number: int, kind: str, surface: str, start: int, identifier: str) -> dict[str, Any]:
