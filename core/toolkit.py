@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,14 @@ def _read_folder(
     if left_out:
         count = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
         more = ", …" if len(left_out) > _SHOWN else ""
-        say(f"{count} about the data passed over: {', '.join(left_out[:_SHOWN])}{more}")
+        names = ", ".join(left_out[:_SHOWN])
+        _say_once(f"{file.source}: {count} about the data passed over: {names}{more}")
+
+
+@cache
+def _say_once(message: str) -> None:
+    """Say something once, although a training reads its data several times."""
+    say(message)
 
 
 def _format_of(file: SourceFile, formats: Sequence[Format]) -> Format | None:

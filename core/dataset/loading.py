@@ -18,6 +18,7 @@ from ..plugins import Plugin
 from ..progress import say
 from ..schema.pointers import parse_pointer
 from ..schema.records import canonical, first_problem
+from .passed_over import passed_over
 from .row_files import FileRow, is_row_file, jsonl_rows, rows_of
 from .row_forms import as_core_row, has_form, has_spans, is_core_row, labelled_fields
 from .splits import Splits, split_documents
@@ -63,6 +64,8 @@ def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
         return plugin.load(source)
     if not all(map(is_core_file, files)) and _reads(plugin, files[0]):
         return plugin.load(source)
+    if source.is_dir() and (message := passed_over(source, files)):
+        _say_once(message)
     return (row for file in files for row in read_row_file(file, plugin, split_of(file, source)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..files import files_in, readable
@@ -31,21 +32,25 @@ def is_about_data(file: Path) -> bool:
 
 def say_what_is_passed_over(folder: Path) -> None:
     """Say how many files of a folder are no documents to predict on, and name the first ones."""
-    found = [
-        readable(path.relative_to(folder).as_posix())
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir() or path.is_symlink()
-    ]
-    read = {
-        readable(file.relative_to(folder).as_posix())
-        for file in files_in(folder)
-        if not is_about_data(file)
-    }
-    others = [name for name in found if name not in read]
-    if others:
-        more = ", …" if len(others) > _SHOWN else ""
-        files = "1 file" if len(others) == 1 else f"{len(others)} files"
-        say(
-            f"{folder}: {files} passed over (hidden, about the data, or not regular): "
-            f"{', '.join(others[:_SHOWN])}{more}"
-        )
+    if message := passed_over(folder, [one for one in files_in(folder) if not is_about_data(one)]):
+        say(message)
+
+
+def passed_over(folder: Path, read: Iterable[Path]) -> str | None:
+    """Return a message about the files of a folder that are not read; None if all are.
+
+    Args:
+        folder: the folder.
+        read: the files that are read.
+    """
+    inside = (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
+    known = set(read)
+    others = [readable(path.relative_to(folder).as_posix()) for path in inside if path not in known]
+    if not others:
+        return None
+    more = ", …" if len(others) > _SHOWN else ""
+    files = "1 file" if len(others) == 1 else f"{len(others)} files"
+    return (
+        f"{folder}: {files} passed over (hidden, about the data, or not regular): "
+        f"{', '.join(others[:_SHOWN])}{more}"
+    )

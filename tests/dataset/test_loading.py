@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -248,6 +249,20 @@ def test_in_a_folder_the_names_of_files_decide_the_split(tmp_path: Path) -> None
         "c": "validation",
         "d": None,
     }
+
+
+def test_what_is_passed_over_in_a_folder_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "a.jsonl", ROW)
+    for name in ("README.md", "b.yaml", ".hidden.jsonl"):
+        (tmp_path / name).write_text("about")
+    caplog.set_level(logging.INFO, "fieldsmith")
+    for _time in range(2):
+        assert len(list(read_examples(PLUGIN, tmp_path))) == 1
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}: 3 files passed over")
+    assert message.endswith(": .hidden.jsonl, README.md, b.yaml")
 
 
 def test_rows_are_read_one_by_one(tmp_path: Path) -> None:
