@@ -13,6 +13,7 @@ expected error into one line on stderr.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -44,6 +45,9 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Show what works on this machine.",
 }
 """Each command with its line in ``extract --help``; the module of the same name defines it."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a disk that is full, or of a limit on what may be written."""
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells report it."""
@@ -143,6 +147,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         # The reader closed the pipe, as in `extract plugins | head -1`. Python flushes again at
         # exit, which would print an error unless standard output leads nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # What is not told by the code that writes a file: standard output, or a temporary file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"extract: error: cannot be written ({error.strerror})", err=True)
         return 1
     # click returns the code of ctx.exit(), or else the command's own return value.
     return code if isinstance(code, int) else 0

@@ -92,14 +92,14 @@ class Extractor:
         run.require_trust()
         require_own_files(run)
         info, settings, plugin = run.info(), run.settings().values, plugin_of(run)
-        task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
-        receipt_of(task).check(run.receipt(), str(folder))
         found, wanted = identity(settings), info["base_model"]
         if found != wanted:
             raise RunError(
                 f"{folder}: the base model {settings.model} is not the one it was trained on "
                 f"({_short(wanted)} then, {_short(found)} now)"
             )
+        task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
+        receipt_of(task).check(run.receipt(), str(folder))
         model = load_for_inference(settings, run.adapter if adapter else None)
         gazetteer = Gazetteer.read(run.gazetteer_file) if adapter else None
         shares = Shares(**run.shares()) if adapter and run.shares() else None

@@ -77,7 +77,7 @@ def compare(ours: ScoredRun, theirs: ScoredRun) -> Comparison:
     """
     for scored in (ours, theirs):
         if not scored.documents:
-            raise RunError(f"{scored.run.folder}: cannot be compared: {' '.join(scored.missing)}")
+            raise RunError(f"{scored.run.folder}: cannot be compared: {scored.missing[0]}")
     by_key = {document.key: document for document in theirs.documents}
     keys = {document.key for document in ours.documents}
     if ours.plugin.name != theirs.plugin.name or by_key.keys() != keys:

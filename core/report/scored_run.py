@@ -180,10 +180,11 @@ def read_scored_run(
     rows = _unless_damaged(lambda: _predictions(run, name, plugin), "Documents and errors", missing)
     if "base" not in summaries[name]["baselines"]:
         missing.append(f"The base model was not scored: extract evaluate {folder} --base does it.")
-    examples: Sequence[Example] | None
+    examples: Sequence[Example] | None = None
     try:
-        examples = _examples(run, plugin, name, data)
-        _require_same_documents(rows, examples, run, name)
+        if rows:
+            examples = _examples(run, plugin, name, data)
+            _require_same_documents(rows, examples, run, name)
     except FieldsmithError as error:
         if data is not None:
             raise
