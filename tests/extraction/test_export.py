@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import extract
+from command import Command, extract
 from installed_plugins import TOY, Site
 
 LINES = [
@@ -102,3 +102,44 @@ def test_what_is_exported_is_not_written_over(tmp_path: Path) -> None:
     answer = extract("export", file, "--format", "jsonl", "--output", file)
     assert answer.code == 1
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_files_of_one_name_go_from_predict_to_export_and_evaluate(
+    run: Path, command: Command, tmp_path: Path
+) -> None:
+    texts = {"a/report.txt": "Velmol caused tarvitis.", "b/report.txt": "Brunexal caused gronia."}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    predictions = tmp_path / "predictions.jsonl"
+    inputs = [tmp_path / name for name in texts]
+    assert command("predict", run, *inputs, "--output", predictions).code == 0
+    gold = tmp_path / "gold.jsonl"
+    rows = [{"id": name, "text": text, "record": {"diseases": []}} for name, text in texts.items()]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    exported = command("export", predictions, "--format", "jsonl")
+    assert [json.loads(line)["id"] for line in exported.output.splitlines()] == list(texts)
+    scored = command(
+        "evaluate",
+        "--plugin",
+        "medical_ner",
+        "--predictions",
+        predictions,
+        "--data",
+        gold,
+        "--json",
+    )
+    assert scored.code == 0, scored.errors
+    assert json.loads(scored.output)["documents"] == 2
+
+
+def test_one_file_twice_is_refused_before_work_begins(
+    run: Path, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("Velmol caused tarvitis.")
+    output = tmp_path / "predictions.jsonl"
+    done = command("predict", run, tmp_path / "a.txt", tmp_path / "a.txt", "--output", output)
+    assert done.code == 1
+    assert done.errors.count("\n") == 1
+    assert "a.txt, twice: both have a document with the id 'a.txt'" in done.errors
+    assert not output.exists()
