@@ -155,19 +155,19 @@ class _Texts:
 def _annotations(document: Part, texts: _Texts) -> Iterator[Annotation]:
     """Yield all annotations, with their spans in the text of the document.
 
-    Offsets count in the part that holds the annotation, or else in the document as a whole.
+    An annotation is within the passage that holds it: where the same name is elsewhere, an offset
+    that counts otherwise would find it there.
     """
-    whole = texts.all()
     for annotation in document.of("annotation"):
-        yield _annotation(annotation, texts.text, [whole])
+        yield _annotation(annotation, texts.text, [texts.all()])
     for passage in document.of("passage"):
         own = texts.pieces.get(id(passage), [])
         for annotation in passage.of("annotation"):
-            yield _annotation(annotation, texts.text, [own, whole])
+            yield _annotation(annotation, texts.text, [own])
         for sentence in passage.of("sentence"):
             inner = texts.pieces.get(id(sentence), [])
             for annotation in sentence.of("annotation"):
-                yield _annotation(annotation, texts.text, [inner, own, whole])
+                yield _annotation(annotation, texts.text, [inner, own])
 
 
 def _annotation(part: Part, text: str, scopes: Sequence[Sequence[_Piece]]) -> Annotation:
@@ -187,8 +187,11 @@ def _annotation(part: Part, text: str, scopes: Sequence[Sequence[_Piece]]) -> An
     spans = next(fitting, found[0] if found else None)
     if spans is None:
         where = ", ".join(f"{start}-{end}" for start, end in locations)
-        reason = f"{where} is no span of the text; offsets count Unicode code points"
-        raise Fault(part.place, reason)
+        raise Fault(
+            part.place,
+            f"{where} is no span of the text that holds the annotation; offsets count Unicode code "
+            f"points of the document",
+        )
     return Annotation(kind, spans, surface, concepts, part.place, name, role)
 
 

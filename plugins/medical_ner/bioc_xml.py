@@ -22,7 +22,7 @@ from xml.parsers import expat
 
 from fieldsmith import InputError, Reject, SourceFile
 
-from .annotations import AnnotatedText
+from .annotations import AnnotatedText, Fault
 from .bioc import PARTS, Part, annotated_text
 
 _LINE = "its line"  # an attribute of each element; the blank keeps it apart from names in files
@@ -38,11 +38,21 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText | Reject]:
             cannot be read; names the file and the line.
     """
     for element in _document_elements(file.path):
-        yield annotated_text(_part(element, file.path))
+        try:
+            part = _part(element, file.path)
+        except Fault as fault:
+            name = (element.findtext("id") or "").strip()
+            yield Reject(fault.place, "", fault.reason, name)
+        else:
+            yield annotated_text(part)
 
 
 def _part(element: Element, path: Path) -> Part:
-    """Return an element as a part of BioC; elements that are none of it are left out."""
+    """Return an element as a part of BioC; elements that are none of it are left out.
+
+    Raises:
+        Fault: such an element has annotations, which would be lost.
+    """
     inner = PARTS[element.tag]
     values = {key: value for key, value in element.attrib.items() if key != _LINE}
     infons: dict[str, str] = {}
@@ -54,6 +64,9 @@ def _part(element: Element, path: Path) -> Part:
             infons[child.get("key", "").casefold()] = "".join(child.itertext()).strip()
         elif child.tag in ("id", "offset", "text"):
             values[child.tag] = "".join(child.itertext())
+        elif next(child.iter("annotation"), None) is not None:
+            place = f"{path}:{child.get(_LINE)}"
+            raise Fault(place, f"annotations in <{child.tag}>, which a {element.tag} does not have")
     return Part(f"{path}:{element.get(_LINE)}", values, infons, parts)
 
 

@@ -341,7 +341,7 @@ DOCTYPE = "<!DOCTYPE collection SYSTEM 'BioC.dtd'>"
         ("<text>tarvic acid</text>", "", 25, "an annotation without text"),
         ("offset='76'", "", 26, "'' is no offset or length"),
         ("offset='76'", "offset='75'", 25, "the mention is 'tarvic acid', but the text at"),
-        ("offset='76'", "offset='6'", 25, "the mention is 'tarvic acid', but the text at"),
+        ("offset='76'", "offset='6'", 25, "6-17 is no span of the text that holds"),
         ("length='11'", "length='99'", 25, "76-175 is no span of the text"),
         ("length='11'", "length='0'", 25, "76-76 is no span of the text"),
         ('<infon key="type">Chemical</infon><infon key="MESH">-1<', "<infon><", 25, "a type"),
@@ -359,6 +359,19 @@ def test_a_document_of_broken_bioc_is_set_aside(
         folder, BIOC.replace(old, new, 1).replace("</collection>", f"{good}</collection>")
     )
     check_one_set_aside(path, f"{path}:{line}", says)
+
+
+def test_an_offset_that_counts_from_the_passage_finds_no_name_elsewhere(folder: Path) -> None:
+    alike = BIOC.replace("Renal and", "VELMOL or").replace("Renal", "VELMO")
+    moved = alike.replace("offset='40' length='6'", "offset='0' length='6'")
+    (reject,) = rejects(written(folder, moved))
+    assert "0-6 is no span of the text that holds" in reject.reason
+
+
+def test_annotations_where_the_dtd_has_none_are_not_lost(folder: Path) -> None:
+    (reject,) = rejects(written(folder, BIOC.replace("passage>", "paragraph>", 2)))
+    assert reject.id == "7"
+    assert "annotations in <paragraph>, which a document does not have" in reject.reason
 
 
 def test_a_passage_without_text_is_none(folder: Path) -> None:
