@@ -39,6 +39,8 @@ def print_scores(summary: dict[str, Any]) -> None:
     click.echo(
         f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, {details}"
     )
+    for fault, count in summary.get("outputs", {}).get("faults", {}).items():
+        click.echo(f"{count} predictions: {printable(fault)}")
     for name, value in metrics.items():
         if name.endswith("/accuracy"):
             click.echo(f"{name}: {value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})")

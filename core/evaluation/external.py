@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..data import Example, Prediction, Record, Reject
+from ..dataset.leaf_outcomes import general_reason
 from ..dataset.loading import read_examples
 from ..errors import InputError
-from ..extraction.prediction_file import read_lines
-from ..files import files_in, read_jsonl
 from ..plugins import Plugin
-from ..schema.records import first_problem
 from ..settings import EMBEDDED, resolve
 from .evaluate import score_predictions, summarise
+from .foreign_records import ForeignRecords, is_record_file, read_records
 
 _OF_A_RUN = (
     "windows", "constrained", "truncated", "repeats", "unsure", "ungrounded", "calibration",
@@ -32,7 +32,9 @@ def evaluate_predictions(
 ) -> dict[str, Any]:
     """Score the predictions of a system, as ``extract evaluate --json`` prints it.
 
-    A document without a readable, valid record counts as one without any value.
+    A document without a readable, valid record counts as one without any value. Keys that the
+    schema does not have, and items of lists that it does not allow, are left out of a record;
+    ``faults`` counts the records with each.
 
     Args:
         plugin: gives the schema and the metric.
@@ -46,15 +48,11 @@ def evaluate_predictions(
         InputError: a file cannot be read, or no gold document has a valid record.
     """
     gold = _gold(plugin, data, split)
-    answers = _answers(plugin, predictions)
+    found = _records(plugin, predictions)
+    answers = found.answers
     answered = [id_ for id_ in gold if isinstance(answers.get(id_), dict)]
     if not answered:
-        ids = [next(iter(found), None) for found in (gold, answers)]
-        example = "" if None in ids else f", such as {ids[0]!r} in the gold and {ids[1]!r} here"
-        raise InputError(
-            f"{predictions}: no valid record for any of the {len(gold)} documents of {data}; "
-            f"documents are matched by id{example}"
-        )
+        raise _unanswered(predictions, data, gold, found)
     examples = [gold[id_] for id_ in (answered if answered_only else gold)]
     scored = score_predictions(
         plugin, examples, (_prediction(example, answers) for example in examples)
@@ -69,6 +67,7 @@ def evaluate_predictions(
             "missing": len(gold.keys() - answers.keys()),
             "unknown": len(answers.keys() - gold.keys()),
             "reasons": dict(sorted(unreadable.items())),
+            "faults": dict(found.faults.most_common()),
         }
     }
 
@@ -86,34 +85,39 @@ def _gold(plugin: Plugin, data: Path, split: str | None) -> dict[str, Example]:
     return gold
 
 
-def _answers(plugin: Plugin, predictions: Path) -> Mapping[str, Record | str]:
+def _records(plugin: Plugin, predictions: Path) -> ForeignRecords:
     """Return the record of each document, or the reason why there is none."""
-    answers: dict[str, Record | str] = {}
-    if _is_prediction_file(predictions):
-        for line in read_lines(predictions):
-            answers[line.id] = line.error or "no record"
-            if line.record is not None:
-                problem = first_problem(line.record, plugin.schema)
-                answers[line.id] = line.record if problem is None else _reason(*problem)
-        return answers
+    if is_record_file(predictions):
+        return read_records(predictions, plugin.schema)
+    found = ForeignRecords()
     for row in read_examples(plugin, predictions):
         if isinstance(row, Reject):
-            answers[row.id or row.place] = f"{row.field}: {row.reason}" if row.field else row.reason
+            reason = f"{row.field}: {row.reason}" if row.field else row.reason
+            found.answers[row.id or row.place] = reason
         elif row.record is not None:
-            answers[row.document.id] = row.record
-    return answers
+            found.answers[row.document.id] = row.record
+    return found
 
 
-def _reason(pointer: str, message: str) -> str:
-    return f"{pointer or 'the record'}: {message}"
-
-
-def _is_prediction_file(path: Path) -> bool:
-    """Say whether a path is one file of JSONL whose rows have a record and no text."""
-    if files_in(path) != [path] or path.suffix.lower() not in (".jsonl", ".ndjson"):
-        return False
-    first = next((row for _number, row in read_jsonl(path)), {})
-    return "record" in first and "text" not in first
+def _unanswered(
+    predictions: Path, data: Path, gold: Mapping[str, Example], found: ForeignRecords
+) -> InputError:
+    """Return an error that says why no gold document is answered."""
+    reasons = Counter(
+        general_reason(answer)
+        for id_, answer in found.answers.items()
+        if id_ in gold and isinstance(answer, str)
+    )
+    told = [f"{count} of them: {reason}" for reason, count in reasons.most_common(3)]
+    told += [f"{count} rows: {fault}" for fault, count in found.faults.most_common(3)]
+    if not found.answers.keys() & gold.keys():
+        ids = [next(iter(ids), None) for ids in (gold, found.answers)]
+        example = "" if None in ids else f", such as {ids[0]!r} in the gold and {ids[1]!r} here"
+        told.insert(0, f"documents are matched by id{example}")
+    return InputError(
+        f"{predictions}: no valid record for any of the {len(gold)} documents of {data}; "
+        f"{'; '.join(told)}"
+    )
 
 
 def _prediction(example: Example, answers: Mapping[str, Record | str]) -> Prediction:

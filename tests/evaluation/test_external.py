@@ -105,8 +105,10 @@ def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:
     ("rows", "told"),
     [
         ([{"id": "z", "record": record([], [])}], "such as 'a' in the gold and 'z' here"),
-        ([{"id": 1, "record": record([], [])}], "theirs.jsonl:1: a line of predictions has a"),
-        ([{"id": "a", "record": []}], "theirs.jsonl:1: a line of predictions has"),
+        ([{"record": record([], [])}], "1 rows: no id: the row cannot be matched"),
+        ([{"id": "a", "record": []}], "1 of them: the record is no object"),
+        ([{"id": "a", "record": None, "error": "timed out"}], "1 of them: timed out"),
+        ([{"id": "a", "record": "Velmol"}], "1 of them: the record is a text that is not JSON"),
         ([{"id": "a", "record": None}] * 2, "theirs.jsonl:2: the id 'a' is already in line 1"),
     ],
 )
@@ -114,6 +116,66 @@ def test_what_cannot_be_scored_is_one_line(
     tmp_path: Path, gold: Path, rows: list[Any], told: str
 ) -> None:
     assert told in refused(written(tmp_path / "theirs.jsonl", rows), gold)
+
+
+ONE = record(["Velmol"], ["tarvitis"])
+# What other systems write -> what the summary says of it; each has the right values of document 1
+OURS_ALMOST: dict[str, tuple[dict[str, Any], str]] = {
+    "a key too many": (
+        {"id": "1", "record": {**ONE, "genes": ["X"]}},
+        "the key 'genes' is not in the schema, and was left out",
+    ),
+    "a key too many further in": (
+        {
+            "id": "1",
+            "record": {
+                **ONE,
+                "relations": [{"chemical": "Velmol", "disease": "tarvitis", "score": 0.9}],
+            },
+        },
+        "the key 'score' in relations is not in the schema, and was left out",
+    ),
+    "an id as a number": ({"id": 1, "record": ONE}, "the id is a number, read as a text"),
+    "an id as a fraction": ({"id": 1.0, "record": ONE}, "the id is a number, read as a text"),
+    "a key too few": (
+        {"id": "1", "record": {"chemicals": ["Velmol"], "diseases": ["tarvitis"]}},
+        "",
+    ),
+    "a text": ({"id": "1", "record": json.dumps(ONE)}, "the record is JSON in a text"),
+    "an item of another type": (
+        {"id": "1", "record": {**ONE, "chemicals": ["Velmol", None, 7]}},
+        "an item of chemicals was left out: … is not of type …",
+    ),
+    "more beside it": ({"id": "1", "record": ONE, "text": "x", "model": "gpt", "usage": {}}, ""),
+}
+
+
+@pytest.mark.parametrize("kind", OURS_ALMOST)
+def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
+    kind: str, tmp_path: Path
+) -> None:
+    row, said = OURS_ALMOST[kind]
+    gold = written(
+        tmp_path / "gold.jsonl",
+        [{"id": "1", "text": "Velmol caused tarvitis.", "record": ONE}, {**GOLD[1], "id": "2"}],
+    )
+    others = [{"id": "2", "record": None, "error": "timed out"}]
+    file = written(tmp_path / "theirs.jsonl", [row, *others])
+    summary = scored(file, gold)
+    assert summary["metrics"]["chemicals/f1"]["value"] == 1
+    assert summary["metrics"]["diseases/recall"]["value"] == 0.5
+    outputs = summary["outputs"]
+    assert (outputs["answered"], outputs["unreadable"], outputs["missing"]) == (1, 1, 0)
+    assert outputs["reasons"] == {"2": "timed out"}
+    assert outputs["faults"] == ({said: 1} if said else {})
+
+
+def test_the_faults_are_printed(tmp_path: Path, gold: Path) -> None:
+    rows = [{"id": "a", "record": {**ONE, "genes": []}}, {"id": "b", "record": {"x": 1}}]
+    arguments = ["--plugin", "medical_ner", "--data", gold]
+    table = extract("evaluate", *arguments, "--predictions", written(tmp_path / "t.jsonl", rows))
+    assert table.code == 0, table.errors
+    assert "1 predictions: the key 'genes' is not in the schema, and was left out" in table.output
 
 
 def test_gold_without_a_record(tmp_path: Path) -> None:
