@@ -19,6 +19,7 @@ _WRAPPER = re.compile(
     r"\A(?:\s*(?://|/\*)?\s*(?:<!--|<!\[CDATA\[)\s*(?:\*/)?)+"
     r"|(?:\s*(?://|/\*)?\s*(?:-->|\]\]>)\s*(?:\*/)?\s*;?)+\s*\Z"
 )
+_TRAILING = re.compile(r",(\s*[}\]])")
 _BETWEEN = re.compile(r"[\s,;\ufeff]*")
 _PREFIX = re.compile(r"\A(?:schema:|https?://schema\.org/)")
 _ALIASES = {"id": "@id", "type": "@type", "graph": "@graph"}
@@ -51,7 +52,7 @@ def _values(text: str) -> Iterator[Any]:
     """Yield the JSON values of a script, up to the first that is broken."""
     whole = _WRAPPER.sub("", text)
     decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
-    for form in (whole, unescape(whole)):
+    for form in (whole, unescape(whole), _TRAILING.sub(r"\1", whole)):
         at, found = _start(form, 0), False
         while at < len(form):
             try:
@@ -70,8 +71,11 @@ def _start(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Object:
-    """Return an object with short keys, without a key that is given twice with unequal values."""
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    """Return an object with short keys, without a key that is given twice with unequal values.
+
+    An object that only wraps a list is that list.
+    """
     found: Object = {}
     torn: set[str] = set()
     for name, value in pairs:
@@ -80,6 +84,9 @@ def _object(pairs: list[tuple[str, Any]]) -> Object:
         if key in found and found[key] != value:
             torn.add(key)
         found[key] = value
+    for key in ("@list", "@set"):
+        if list(found) == [key]:
+            return found[key]
     return {key: value for key, value in found.items() if key not in torn}
 
 

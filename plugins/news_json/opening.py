@@ -25,6 +25,11 @@ _CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b|\b(?:19|20)\d\d\b|\d{1,2}[./]\d{1,2}[
 _CAPTION = re.compile(
     r"(?i)\b(?:bild|foto|photo|image|picture|credit|quelle|grafik)s?\s*(?:by)?[:©/]"
 )
+_NAME = re.compile(
+    r"[A-ZÀ-ÞА-Я][^\W\d_]*\.?(?:[ -][A-ZÀ-ÞА-Я]\.?)*[ -][A-ZÀ-ÞА-Я][^\W\d_]+\s*(?:[,.|]|\Z)"
+)
+"""A name of two words or more, and nothing behind it but a comma or the like."""
+
 _BY_LINE_WIDTH = 100
 _NOT_THE_ARTICLE = re.compile(
     r"(?i)(?:please )?(?:subscribe|sign (?:in|up)|log ?in|register|create an account|enable java|"
@@ -184,8 +189,8 @@ def _is_apart(line: str, page: _Page) -> bool:
         return True
     if _NOT_THE_ARTICLE.match(line) or _is_by_line(line, page, ends):
         return True
-    is_short = _width(line) < 2 * _LEAST
-    return not ends and bool(_CAPTION.search(line) or (is_short and _CLOCK.search(line)))
+    has_date = bool(_CLOCK.search(line)) and _width(line) < (_LEAST if ends else 2 * _LEAST)
+    return has_date or (not ends and bool(_CAPTION.search(line)))
 
 
 def _is_title(letters: str, known: str, ends: bool) -> bool:
@@ -195,6 +200,8 @@ def _is_title(letters: str, known: str, ends: bool) -> bool:
 
 def _is_by_line(line: str, page: _Page, ends: bool) -> bool:
     bare = layout.without_by(line)
+    if bare != line and _NAME.match(bare) and _width(line) < _BY_LINE_WIDTH:
+        return True
     if bare != line and _has_author(bare[:_BY_LINE_WIDTH], page):
         return _letters(bare).startswith(tuple(map(_letters, page.authors)))
     return _has_author(line, page) and _width(line) < _BY_LINE_WIDTH and not ends

@@ -123,6 +123,33 @@ def test_a_page_that_shows_no_body_has_no_opening(tmp_path: Path, body: str) -> 
     assert "Opening Text" not in record(tmp_path, page(body))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "By Jane Roe, Environment Correspondent.",
+        "By Jane B. Roe",
+        "Monday, 3 May 2027.",
+        "Published at 10:34.",
+        "Von Jana Roth, Vellin.",
+    ],
+)
+def test_lines_above_the_body_are_known_without_labels(tmp_path: Path, line: str) -> None:
+    body = f"<h1>{HEADLINE}</h1><p>{line}</p><p>{BODY}</p><p>{MORE}</p>"
+    assert record(tmp_path, page(body, data={}, title="Post"))["Opening Text"] == BODY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "By Monday, Vellin was calm again and the ferries sailed.",
+        "By Monday morning the storm had passed over Vellin.",
+        "Of 3,000 houses in Vellin, forty have no roof since Monday 10:30, the mayor said at noon.",
+    ],
+)
+def test_sentences_that_look_like_such_lines_are_openings(tmp_path: Path, body: str) -> None:
+    assert record(tmp_path, page(f"{TOP}<p>{body}</p><p>{MORE}</p>"))["Opening Text"] == body
+
+
 def test_a_headline_without_any_label_is_not_the_opening(tmp_path: Path) -> None:
     long = "A storm with winds of ninety miles per hour swept over Vellin and the bay"
     body = f"<h1>{long}</h1><p>{BODY}</p>"
@@ -232,6 +259,8 @@ DUMPED = json.dumps(LD)
         script(f"<![CDATA[{DUMPED}]]>"),
         script(f"<!--\n{DUMPED}\n-->"),
         script(f"{DUMPED};"),
+        script(DUMPED.replace("}}", ",},\n}").replace('"author"', '"x": [1, ], "author"')),
+        script(json.dumps({**LD, "author": {"@list": [{"name": "Jane Roe"}]}})),
         script(DUMPED.replace('"', "&quot;")),
         script('{"@type": "WebSite", "name": "x"}' + DUMPED),
         script('{"@type": "WebSite", "name": "x"},\n' + DUMPED),
