@@ -260,6 +260,15 @@ def test_every_command_that_writes_a_file_writes_through(
             assert output.is_fifo()
 
 
+def test_standard_output_that_is_full_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [EXTRACT, "plugins"], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"extract: error: cannot be written (No space left on device)\n"
+
+
 @pytest.mark.parametrize("name", ["device", "pipe", "file"])
 def test_a_folder_is_not_made_of_something_else(
     workplace: Workplace, trained: Trained, tmp_path: Path, command: Command, name: str
