@@ -29,7 +29,7 @@ _SPLIT_WORDS = {
 _DEEPEST = 64
 """Deepest nesting that is read: no record needs more, and code that recurses needs a limit."""
 
-_LEFT_OVER = re.compile(r"\.(.+)\.[0-9a-f]{16}\.new")
+_LEFT_OVER = re.compile(r"\.[0-9a-f]{16}\.(.+)\.new")
 """Name of a temporary file; a process that is killed leaves it."""
 
 
@@ -247,7 +247,7 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
             return
         target = resolved(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
+        temporary = temporary_beside(target)
         try:
             with temporary.open("x", encoding="utf-8", newline="\n") as stream:
                 yield stream
@@ -282,6 +282,11 @@ def writing(path: Path) -> Iterator[None]:
         if "null byte" not in str(error):
             raise
         raise OutputError(f"{str(path)!r}: cannot be written (a path has no NUL)") from error
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a path beside another that nothing has: it is written, and then renamed."""
+    return path.with_name(f".{secrets.token_hex(8)}.{path.name}.new")
 
 
 def is_left_over(name: str, *names: str) -> bool:

@@ -391,7 +391,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_no_file_that_exists_is_used_as_a_temporary_one(tmp_path: Path) -> None:
-    for name in (".a.txt.new", "a.txt.new", "a.txt.tmp", ".a.txt.0123456789abcdef.new"):
+    for name in (".a.txt.new", "a.txt.new", "a.txt.tmp", ".0123456789abcdef.a.txt.new"):
         (tmp_path / name).write_text("mine")
     before = below(tmp_path)
     write_atomically(tmp_path / "a.txt", "x")
@@ -409,10 +409,10 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_is_recognised(tmp_path: Path) -> None:
-    for name in (".a.txt.0123456789abcdef.new", ".b.txt.0123456789abcdef.new", ".c.new", "d.new"):
+    for name in (".0123456789abcdef.a.txt.new", ".0123456789abcdef.b.txt.new", ".c.new", "d.new"):
         (tmp_path / name).write_text("")
     remove_left_over(tmp_path, "a.txt")
-    assert below(tmp_path) == [".b.txt.0123456789abcdef.new", ".c.new", "d.new"]
+    assert below(tmp_path) == [".0123456789abcdef.b.txt.new", ".c.new", "d.new"]
     remove_left_over(tmp_path)
     assert below(tmp_path) == [".c.new", "d.new"]
 

@@ -89,7 +89,8 @@ def test_small_presets_are_those_of_models_that_a_cpu_can_train() -> None:
 @pytest.mark.parametrize("domain", ["arxiv_metadata", "dcat_datasets", "medical_ner", "news_json"])
 @pytest.mark.parametrize("preset", sorted(SMALL_PRESETS))
 def test_a_small_model_reads_no_more_at_once_than_a_large_one(preset: str, domain: str) -> None:
-    small, large = load(domain).settings(preset), load(domain).settings("qwen3-4b")
+    small: dict[str, Any] = load(domain).settings(preset)
+    large: dict[str, Any] = load(domain).settings("qwen3-4b")
     rows = Settings()
     for name in ("window_size", "max_length", "batch_size", "epochs"):
         default = getattr(rows, name)

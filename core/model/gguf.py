@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError, SettingsError
-from ..files import require_writable, write_json
+from ..files import is_left_over, require_writable, temporary_beside, write_json
 from ..progress import say
 from . import smollm2
 from .smollm2 import SMOLLM2
@@ -154,8 +154,10 @@ def _convert(folder: Path, file: Path, source: str, digest: str) -> None:
     from .gguf_conversion import convert
 
     say(f"{file.name}: converting to a model folder, once: {folder}")
-    temporary = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)  # a killed process left it
+    for path in folder.parent.glob(".*.new"):
+        if is_left_over(path.name, folder.name):
+            shutil.rmtree(path, ignore_errors=True)  # a killed process left it
+    temporary = temporary_beside(folder)
     try:
         convert(file, temporary, source, digest)
         files = {path.name: _entry(path) for path in sorted(temporary.iterdir())}

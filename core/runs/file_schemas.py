@@ -58,9 +58,10 @@ _TRAINING = _object(
     {"steps": _COUNT, "best_step": _COUNT, "best_score": _NUMBER_OR_NULL, "min_confidence": _SHARE},
     shares=_object({"tags": _SHARE, "gazetteer": _SHARE}) | {"additionalProperties": False},
 )
-_LOWERED = _object(
-    {"to": _object({}, batch_size=_COUNT, accumulation=_COUNT, eval_batch_size=_COUNT)}
-)
+_ROWS: _Schema = {"type": "integer", "minimum": 1, "maximum": 2**20}
+_LOWERED = _object({"to": _object({}, batch_size=_ROWS, accumulation=_ROWS, eval_batch_size=_ROWS)})
+_ITEMS: _Schema = {"type": "integer", "minimum": 0, "maximum": 10**5}
+"""Items of the longest list: more would not fit into an answer, and make a grammar too large."""
 _MANIFEST: Mapping[str, _Schema] = {
     "seed": _COUNT,
     "base_model": _object({"name": _TEXT}) | {"additionalProperties": _TEXT},
@@ -81,7 +82,7 @@ RUN = _object(
     auto_batch=_FLAG,
     versions=_map(_TEXT),
     device={"type": "object"},
-    longest_lists=_map(_COUNT),
+    longest_lists=_map(_ITEMS),
     findings={"type": "array"},
     training=_TRAINING,
     lowered={"type": "array", "items": _LOWERED},

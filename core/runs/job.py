@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DEFAULT_RATIO, Ratio
+from ..errors import RunError
 from ..model.prompts import PromptFormat
 from ..plugins import Plugin, load
 from ..settings import Resolved
@@ -114,8 +115,16 @@ class TrainingJob:
 
 
 def ratio_of(data: Mapping[str, Any]) -> Ratio:
-    """Return the split ratio of the entry ``data`` of a run.json; older ones have none."""
+    """Return the split ratio of the entry ``data`` of a run.json; older ones have none.
+
+    Raises:
+        RunError: it is none.
+    """
     train, validation, test = data.get("split_ratio", DEFAULT_RATIO)
+    if train < 1 or train + validation + test != 100:
+        raise RunError(
+            f"run.json: data.split_ratio: {train}, {validation} and {test} are not 100 percent"
+        )
     return train, validation, test
 
 

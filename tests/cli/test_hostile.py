@@ -227,7 +227,9 @@ def test_after_a_refusal_the_same_output_can_be_used(
     data.write_text("{\n{\n")
     run = tmp_path / "run"
     run.mkdir()
-    (run / ".run.json.new").write_text("{")  # a kill before anything else left this
+    (run / ".0123456789abcdef.run.json.new").write_text(
+        "{"
+    )  # a kill before anything else left this
     only_line(command(*workplace.order(run, data=data)))
     data.write_text("".join(json.dumps({**row, "split": "train"}) + "\n" for row in ROWS))
     answer = command(*workplace.order(run, data=data, max_steps=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -165,7 +165,7 @@ def test_an_input_is_not_written_over_by_another_name(
     assert mine.read_bytes() == workplace.unseen.read_bytes()
 
 
-GARBLED = {
+GARBLED: dict[str, Callable[[bytes], bytes]] = {
     "no JSON": lambda line: b"noise\n",
     "half": lambda line: line[: len(line) // 2] + b"\n",
     "of another document": lambda line: line.replace(b'"id":"3', b'"id":"9', 1),
