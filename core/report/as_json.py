@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from ..runs.paths import without_folders
 from .comparison import Comparison, DocumentDifference, ScoreDifference
 from .error_kinds import KINDS
 from .scored_run import DocumentResult, ScoredRun
@@ -34,10 +35,10 @@ def _run(scored: ScoredRun) -> dict[str, Any]:
     counts, training = info["counts"], info.get("training", {})
     return {
         "folder": str(scored.run.folder),
-        "base_model": info["base_model"]["name"],
+        "base_model": without_folders(info["base_model"]["name"]),
         "preset": info["preset"],
         "seed": info["seed"],
-        "data": info["data"]["source"],
+        "data": without_folders(info["data"]["source"]) if info["data"]["source"] else None,
         "documents": counts["documents"]["train"],
         "windows": counts["windows"]["trained"],
         "steps": training.get("steps"),

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from .. import __version__
+from ..runs.paths import without_folders
 from . import charts
 from .comparison import Comparison, DocumentDifference
 from .display import shown, visible
@@ -118,13 +119,13 @@ def _facts(scored: ScoredRun) -> list[tuple[str, str]]:
     counts, training = info["counts"], info.get("training", {})
     facts = {
         "Run": scored.run.folder.name,
-        "Base model": info["base_model"]["name"],
+        "Base model": without_folders(info["base_model"]["name"]),
         "Preset": info["preset"],
         "Trained on": f"{counts['documents']['train']} documents, "
         f"{counts['windows']['trained']} windows",
         "Steps": f"{training.get('steps')}, best at {training.get('best_step')}",
         "Seed": info["seed"],
-        "Data": info["data"]["source"] or "the plugin's sample",
+        "Data": without_folders(info["data"]["source"] or "the plugin's sample"),
         "Windows read": f"{summary['windows']['read']} of {summary['windows']['total']}",
         "Constrained": "yes" if summary["constrained"] else "no",
     }

@@ -7,6 +7,17 @@ from pathlib import Path
 from typing import Any
 
 
+def without_folders(name: str) -> str:
+    """Return a model or a path as a report names it: without the folders of this machine.
+
+    >>> without_folders("/home/me/models/tiny")
+    'tiny'
+    >>> without_folders("org/tiny")
+    'org/tiny'
+    """
+    return Path(name).name if os.path.isabs(name) else name
+
+
 def below_source(value: Any, source: Path | None) -> Any:
     """Return a JSON value whose strings name paths as below the source of the data.
 

@@ -13,6 +13,7 @@ from ..decoding.list_bounds import bound_lists
 from ..decoding.partial_json import schema_requiring
 from ..decoding.schema_to_lark import LarkRules, refers_to_spans
 from ..files import write_atomically, write_json
+from ..runs.paths import without_folders
 from ..schema.navigation import field_list
 from ..task import Task
 from ..text.grounding import SEGMENT
@@ -64,6 +65,7 @@ def _render(name: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["literal"] = _literal
+    environment.filters["shown"] = without_folders
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return environment.from_string(text).render(values)
 
