@@ -186,6 +186,58 @@ def test_what_the_site_says_below_the_article_is_not_the_opening(tmp_path: Path)
     assert record(tmp_path, content)["Opening Text"] == BODY
 
 
+ABOVE = st.sampled_from(
+    [
+        '<p class="byline">By Jane Roe</p>',
+        "<div>Jane Roe</div>",
+        "<time>3 May 2027</time>",
+        "<p>Published 3 May 2027, 10:34</p>",
+        "<figure><img src=x><figcaption>The bay. Photo: Bo Li</figcaption></figure>",
+        "<div><a>Share</a> <a>Print</a></div>",
+        "<p>Weather</p>",
+        '<aside><a href="/x">Ferries stay in port</a></aside>',
+    ]
+)
+BELOW = st.sampled_from(
+    [
+        "<div class=paywall>Subscribe to read on.</div>",
+        "<p>Jetzt weiterlesen mit einem Abo der Vellin Post.</p>",
+        "<p>© Vellin Post 2027</p>",
+        '<ul><li><a href="/y">Calm over Vellin</a></li><li><a href="/z">More</a></li></ul>',
+        "",
+    ]
+)
+PARAGRAPH = st.sampled_from(
+    [
+        BODY,
+        MORE,
+        "Nobody was hurt.",
+        "A storm tore roofs from forty houses",
+        f"{BODY} {MORE} " * 6,
+        "“It was loud,” said Bo Li, 47, of Vellin.",
+    ]
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    above=st.lists(ABOVE, max_size=4, unique=True),
+    paragraphs=st.lists(PARAGRAPH, min_size=1, max_size=4, unique=True),
+    below=BELOW,
+    tag=st.sampled_from(["p", "div"]),
+)
+def test_an_opening_is_the_beginning_of_the_first_paragraph_or_none(
+    tmp_path: Path, above: list[str], paragraphs: list[str], below: str, tag: str
+) -> None:
+    body = "".join(f"<{tag}>{paragraph}</{tag}>" for paragraph in paragraphs)
+    content = page(f"<h1>{HEADLINE}</h1>{''.join(above)}{body}{below}")
+    opening = record(tmp_path, content).get("Opening Text")
+    whole = paragraphs[0].endswith((".", " "))
+    assert opening is None or not whole or paragraphs[0].startswith(opening)
+    assert opening is not None or paragraphs[0] != BODY
+    assert opening is None or len(opening) <= LONGEST
+
+
 WORDS = st.sampled_from(["storm", "bay", "houses", "roofs", "Dr. Oke", "ferry", "3.5", "of", "the"])
 SENTENCE = st.lists(WORDS, min_size=1, max_size=40).map(lambda words: f"A {' '.join(words)}.")
 
