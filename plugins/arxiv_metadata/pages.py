@@ -31,11 +31,31 @@ def first_page(text: str) -> str:
         pages.append(page)
         if sum(map(len, pages)) >= _COVER_CHARACTERS:
             break
-    whole = "\n".join(page.strip("\n") for page in pages).strip()
-    if len(whole) <= PAGE_CHARACTERS:
-        return whole
-    spaces = [found.start() for found in _WORD_END.finditer(whole, 0, PAGE_CHARACTERS + 1)]
-    return whole[: spaces[-1] if spaces else PAGE_CHARACTERS].rstrip()
+    return _cut("\n".join(page.strip("\n") for page in pages).strip())
+
+
+def beginning(text: str) -> str:
+    """Return a text up to the end of its first page, as ``first_page`` finds it.
+
+    Nothing before that is left out or changed, so that offsets are those of the text.
+    """
+    start = len(text) - len(text.lstrip())
+    pages = text[start : start + 2 * PAGE_CHARACTERS]
+    end = read = 0
+    for page in pages.split("\f"):
+        end += len(page) + 1
+        read += len(page) if page.strip() else 0
+        if read >= _COVER_CHARACTERS:
+            break
+    return text[:start] + _cut(pages[: end - 1].rstrip())
+
+
+def _cut(page: str) -> str:
+    """Cut a page that is too long at the last white space before the limit."""
+    if len(page) <= PAGE_CHARACTERS:
+        return page
+    spaces = [found.start() for found in _WORD_END.finditer(page, 0, PAGE_CHARACTERS + 1)]
+    return page[: spaces[-1] if spaces else PAGE_CHARACTERS].rstrip()
 
 
 def _pages(text: str) -> Iterator[str]:
@@ -43,7 +63,7 @@ def _pages(text: str) -> Iterator[str]:
 
 
 def read_page(file: SourceFile) -> str:
-    """Return the first page of a text file or PDF.
+    """Return the first page of a text file or PDF; of a text file the beginning as it is.
 
     Raises:
         InputError: the file cannot be read, or contains no text.
@@ -52,10 +72,10 @@ def read_page(file: SourceFile) -> str:
         from . import pdf
 
         return first_page(pdf.first_pages(file.path, enough=_COVER_CHARACTERS))
-    text = read_text(file.path)
-    if not text.strip():
+    text = read_text(file.path, as_is=True)
+    if not text.strip("\ufeff \t\r\n\f"):
         raise InputError(f"{file.path}: the file holds no text")
-    return first_page(text)
+    return beginning(text)
 
 
 def is_page(file: SourceFile) -> bool:

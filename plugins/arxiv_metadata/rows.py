@@ -103,13 +103,13 @@ def _example(row: Any, place: str, split: str | None, name: str) -> Example | Re
     if not isinstance(text, str) or not text.strip():
         reason = "the text of the paper is wanted as a string that is not empty"
         return Reject(place, TEXT, reason, identifier or name)
-    page = first_page(text.replace("\r\n", "\n"))
+    document = Document(identifier or name, first_page(text.replace("\r\n", "\n")))
     try:
-        record = record_of({key: row[key] for key in FIELDS if key in row}, page)
+        record = record_of({key: row[key] for key in FIELDS if key in row}, document.text)
     except ValueError as error:
         field, reason = error.args
-        return Reject(place, field, reason, identifier or name)
-    return Example(Document(identifier or name, page), record, {}, split, place)
+        return Reject(place, field, reason, document.id, document)
+    return Example(document, record, {}, split, place)
 
 
 def record_of(fields: dict[str, Any], text: str) -> Record | None:

@@ -111,7 +111,7 @@ def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
         record = None if row is None else record_of(_fields(row, text), text)
     except ValueError as error:
         field, reason = error.args
-        yield Reject(place, field, f"in its labels, {reason}", file.name)
+        yield Reject(place, field, f"in its labels, {reason}", file.name, document)
         return
     yield Example(document, record, {}, file.split_of_folder, place)
 

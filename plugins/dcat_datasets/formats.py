@@ -46,6 +46,7 @@ def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
         place = f"{file.path}:{number}"
         if not line.strip():
             continue
+        document: Document | None = None
         try:
             row = parse_json(line)
             document = Document(str(row["id"]), row["text"])
@@ -53,7 +54,9 @@ def _jsonl(file: SourceFile) -> Iterator[Example | Reject]:
                 raise TypeError("text is not a string")
             items, _repairs = datasets(json.dumps(row["record"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            yield Reject(place, "", f"unreadable: id, text and record are wanted ({error!r})")
+            known = document if document and isinstance(document.text, str) else None
+            reason = f"unreadable: id, text and record are wanted ({error!r})"
+            yield Reject(place, "", reason, known.id if known else "", known)
             continue
         yield Example(document, {"datasets": items}, {}, file.split, place)
 

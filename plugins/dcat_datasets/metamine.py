@@ -44,7 +44,8 @@ def example(
     try:
         items, repairs = datasets(answer)
     except UnreadableError as error:
-        return Reject(place, "", f"unreadable: {error}", paper)
+        document = Document(paper, text) if text else None
+        return Reject(place, "", f"unreadable: {error}", paper, document)
     meta = {"mended": summary(repairs)} if repairs else {}
     return Example(Document(paper, text, meta), {"datasets": items}, {}, split, place)
 
@@ -71,7 +72,7 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
         row = example(paper, written, text, str(file.path), file.split)
     except InputError as error:
         row = Reject(str(file.path), "", f"unreadable: {error}", paper)
-    if file.is_alone and isinstance(row, Reject):
+    if file.is_alone and isinstance(row, Reject) and row.document is None:
         raise InputError(f"{row.place}: {row.reason}")
     yield row
 

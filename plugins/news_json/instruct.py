@@ -59,7 +59,7 @@ def example(row: Row, place: str, split: str | None) -> Example | Reject:
         return Example(Document(document_id, page), None, {}, split, place)
     answer = _answer(output)
     if isinstance(answer, str):
-        return Reject(place, "output", answer, document_id)
+        return Reject(place, "output", answer, document_id, Document(document_id, page))
     return _example(document_id, page, answer, place, split)
 
 
@@ -73,7 +73,8 @@ def _example(
 ) -> Example | Reject:
     record = _record(answer)
     if isinstance(record, tuple):
-        return Reject(place, *record, document_id)
+        document = Document(document_id, page) if page else None
+        return Reject(place, *record, document_id, document)
     url = record.get("URL")
     text = addressed(page, url) if page else ""
     document = Document(document_id, text, {"url": url} if url else {})

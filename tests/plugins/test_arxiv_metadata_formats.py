@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from paths import REAL_DATA
 import fieldsmith
 import fieldsmith_arxiv_metadata as arxiv_metadata
 from fieldsmith import Example, InputError, Record, Reject, UnknownFormatError
-from fieldsmith_arxiv_metadata.pages import PAGE_CHARACTERS, first_page
+from fieldsmith_arxiv_metadata.pages import PAGE_CHARACTERS, beginning, first_page
 
 DATA = REAL_DATA / "arxiv"
 
@@ -104,6 +105,24 @@ def test_a_text_is_cut_at_a_page_or_a_word() -> None:
 @given(st.text(st.sampled_from("ab \n\f"), max_size=200))
 def test_nothing_is_added(text: str) -> None:
     assert first_page(text).split() == text.replace("\f", "\n").split()
+
+
+@given(st.text(st.sampled_from("ab \r\n\f\ufeff"), max_size=200))
+@hypothesis.example("Cover\f" + "word " * 200 + "\fmore")
+@hypothesis.example("word " * 200 + "\fmore")
+@hypothesis.example("\n" * 10_000 + "word\r\n" * 9_000)
+def test_the_beginning_of_a_text_is_as_it_is(text: str) -> None:
+    found = beginning(text)
+    assert text.startswith(found)
+    assert len(found.lstrip()) <= PAGE_CHARACTERS
+    if len(text) < 1500:
+        assert found.split() == first_page(text).split()
+
+
+def test_offsets_of_a_text_file_are_those_of_the_file(tmp_path: Path) -> None:
+    text = "\ufeff\r\n  Foxes\r\nZoë Ham\r\n"
+    (found,) = examples(written(tmp_path, "a.txt", text.encode()))
+    assert found.document.text == text.rstrip()
 
 
 # --- Rows with texts ------------------------------------------------------------------------------
