@@ -13,6 +13,7 @@ import click
 
 from ..data import FLAGS, SPLITS
 from .options import PATH, TrainingOptions, json_option, training_options
+from .terminal import printable
 
 if TYPE_CHECKING:
     from ..windows.rows import DocumentWindows
@@ -53,7 +54,7 @@ def command(
     from ..dataset.audit import audit, document_windows
     from ..dataset.chat_export import chat_rows
     from ..dataset.leaf_outcomes import leaf_outcomes
-    from ..dataset.loading import read_splits
+    from ..dataset.loading import read_splits, reader_of
     from ..files import open_atomically, refuse_input, write_lines
     from ..model.loading import load_tokenizer, quieten
     from ..model.prompts import PromptFormat
@@ -65,6 +66,7 @@ def command(
     quieten()
     job = options.job()
     splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
+    reader = reader_of(job.plugin, job.source)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     if show is not None:
         print_document(document_windows(splits, show, task), task.prompts)
@@ -87,8 +89,10 @@ def command(
         result = audit(splits, task, options.accepted, visit, split)
         if leaves:
             data = str(options.data) if options.data else None
-            _print_json({"plugin": options.plugin, "data": data} | result.as_json(), leaves)
+            known = {"plugin": options.plugin, "data": data, "reader": reader}
+            _print_json(known | result.as_json(), leaves)
     if not as_json:
+        click.echo(f"read by {printable(reader)}")
         print_audit(result)
     return 0 if result.is_sound else 1
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Reject
+from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Reject, Schema
 from ..errors import InputError, UnknownFormatError
 from ..files import check_json, files_in, readable, split_of
 from ..plugins import Plugin
 from ..progress import say
+from ..schema.navigation import field_schema, types_of
 from ..schema.pointers import parse_pointer
 from ..schema.records import canonical, first_problem
 from .passed_over import passed_over
@@ -45,9 +46,10 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     passed_over: Counter[str] = Counter()
     for row in _rows(plugin, source):
         is_empty = False
-        if isinstance(row, Example):
-            passed_over.update(row.passed_over)
         checked = _validated(row, plugin)
+        if isinstance(row, Example):
+            kept = checked if isinstance(checked, Example) else row
+            passed_over.update(kept.passed_over)
         # Without its annotations a document is of use to predictions alone.
         yield replace(checked, document=None) if isinstance(checked, Reject) else checked
     name = str(source or f"the sample of {plugin.name}")
@@ -58,11 +60,24 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
         _say_once(f"{name}: annotated and not part of a record, passed over: {readable(found)}")
 
 
+def reader_of(plugin: Plugin, source: Path | None) -> str:
+    """Say who reads a source: the plugin's own loader, or the core for every plugin."""
+    if source is not None and _core_files(plugin, source):
+        return "the core, as rows of a text and its record"
+    return f"the loader of the plugin {plugin.name}"
+
+
+def _core_files(plugin: Plugin, source: Path) -> list[Path]:
+    """Return the files of a source if the core reads them; [] if the plugin does."""
+    files = data_files(files_in(source))
+    if not files or not all(map(has_rows, files)):
+        return []
+    return [] if not all(map(is_core_file, files)) and _reads(plugin, files[0]) else files
+
+
 def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
-    files = data_files(files_in(source)) if source is not None else []
-    if source is None or not files or not all(map(has_rows, files)):
-        return plugin.load(source)
-    if not all(map(is_core_file, files)) and _reads(plugin, files[0]):
+    files = _core_files(plugin, source) if source is not None else []
+    if source is None or not files:
         return plugin.load(source)
     if source.is_dir() and (message := passed_over(source, files)):
         _say_once(message)
@@ -276,6 +291,8 @@ def _validated(row: Example | Reject, plugin: Plugin) -> Example | Reject:
     row = as_encodable(row)
     if isinstance(row, Reject) or row.record is None:
         return row
+    row = _without_bad_values(row, plugin.schema)
+    assert row.record is not None
     if problem := first_problem(row.record, plugin.schema):
         return _rejected(row, problem[0], f"the record breaks the schema: {problem[1]}")
     length = len(row.document.text)
@@ -285,6 +302,29 @@ def _validated(row: Example | Reject, plugin: Plugin) -> Example | Reject:
         if any(not 0 <= start < end <= length for start, end in spans):
             return _rejected(row, pointer, f"a mention is outside the text of {length} characters")
     return row
+
+
+def _without_bad_values(example: Example, schema: Schema) -> Example:
+    """Leave out optional values of the right type that the schema refuses, such as a false date.
+
+    They are not annotated then, and are told as passed over.
+    """
+    record, passed_over = dict(example.record or {}), [*example.passed_over]
+    while problem := first_problem(record, schema):
+        pointer = problem[0]
+        path = parse_pointer(pointer)
+        if len(path) != 1 or path[0] in schema.get("required", ()):
+            return example
+        value = record[path[0]]
+        types = {"type": list(types_of(field_schema(pointer, schema)))}
+        if isinstance(value, dict | list) or first_problem(value, schema, types):
+            return example
+        del record[path[0]]
+        passed_over.append(f"{path[0]} with a value that the schema refuses")
+    if len(record) == len(example.record or {}):
+        return example
+    mentions = {p: spans for p, spans in example.mentions.items() if parse_pointer(p)[0] in record}
+    return replace(example, record=record, mentions=mentions, passed_over=passed_over)
 
 
 def _exists(pointer: str, value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from audit_reports import assert_balanced, report, row, write
 from command import Command, extract
+from installed_plugins import GOOD, Site
 from invented_plugins import NAMES, example, plugin_of, shipped_prompts
 from paths import BASE, REAL_DATA
 from tiny_model import as_yaml, embedded_recipe, lines
@@ -120,6 +121,23 @@ def test_documents_that_fit_as_a_whole_are_counted(
     assert told[0]["whole_documents"] == {
         "fit": len(examples) - len(long), "too_long": len(long), "windows_of_those": windows,
     }  # fmt: skip
+
+
+def test_the_audit_says_who_read_the_data(here: Site, command: Command, tmp_path: Path) -> None:
+    """A plugin's own JSONL reaches its loader although its rows have a text."""
+    own = GOOD.replace('"note"', '"text"')
+    here.install("good", own)
+    theirs = write(tmp_path / "own.jsonl", [{"text": "Ada came.", "names": ["Ada"], "day": None}])
+    core = write(
+        tmp_path / "core.jsonl", [{"id": "1", "text": "Ada came.", "record": {"names": ["Ada"]}}]
+    )
+    for data, reader in ((theirs, "the loader of the plugin good"), (core, "the core, as rows")):
+        answer = command("audit", "--plugin", "good", "--data", data)
+        assert answer.output.startswith(f"read by {reader}")
+        found = report(command("audit", "--plugin", "good", "--data", data, "--json"))
+        assert found["reader"].startswith(reader)
+        assert found["documents"]["read"] - found["documents"]["set_aside"] == 1
+        assert found["fields"]["names"]["leaves"] == 1
 
 
 def test_each_gold_leaf_has_its_windows_or_a_reason(
