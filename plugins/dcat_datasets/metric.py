@@ -10,6 +10,7 @@ from typing import Any
 import fieldsmith
 from fieldsmith import Counts, Example, Prediction, Record
 
+from .languages import codes
 from .titles import THRESHOLD, similarity
 
 FIELDS: Mapping[str, str] = {
@@ -111,6 +112,11 @@ def _parts(text: str) -> str:
     return ", ".join(sorted(filter(None, map(_words, re.split(r"[,;/&]|\band\b", text)))))
 
 
+def _languages(text: str) -> str:
+    """Return the languages in a text, sorted: by code, or by name where none is known."""
+    return ", ".join(sorted({code or _words(name) for code, name in codes(text)}))
+
+
 def _version(text: str) -> str:
     """Return a version without the word or the letter in front of its number."""
     return re.sub(r"^(?:version|v|r)\s*(?=\d)", "", _words(text))
@@ -131,7 +137,7 @@ def _identifier(text: str) -> str:
 
 
 _FORMS: Mapping[str, Callable[[str], str]] = {
-    "language": _parts,
+    "language": _languages,
     "format": _parts,
     "hasVersion": _version,
     "landingPage": _address,

@@ -331,3 +331,20 @@ def test_the_baseline_finds_plain_mentions() -> None:
     assert second["dcterms:title"] == "Velmar 2"
     assert Draft202012Validator(SCHEMA).is_valid({"datasets": [first, second]})
     assert predict("") == {"datasets": []}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "same"),
+    [
+        ("English", "http://publications.europa.eu/resource/authority/language/ENG", True),
+        ("English, Chinese", "zh-Hans; en_GB", True),
+        ("German", "http://id.loc.gov/vocabulary/iso639-1/de", True),
+        ("German", "http://id.loc.gov/vocabulary/iso639-1/en", False),
+        ("Klingon", "klingon", True),
+        ("Klingon", "Sindarin", False),
+    ],
+)
+def test_a_language_is_the_same_however_it_is_written(wanted: str, found: str, same: bool) -> None:
+    gold, predicted = (record(dataset("Velmar", language=each)) for each in (wanted, found))
+    scored = counts(gold, predicted)
+    assert scored["language"] == (float(same), 1, 1)
