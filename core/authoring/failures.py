@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import FieldsmithError, PluginError
-from ..hook_calls import describe_error
+from ..errors import PluginError
 
 
 class SkippedError(Exception):
@@ -15,10 +14,8 @@ class SkippedError(Exception):
 
 @contextmanager
 def explained(what: str, advice: str) -> Iterator[None]:
-    """Turn an exception of a hook into a ``PluginError``: what failed, the error, the advice."""
+    """Add to a ``PluginError`` of a hook what failed, and the advice."""
     try:
         yield
-    except (FieldsmithError, SkippedError):
-        raise
-    except Exception as error:
-        raise PluginError(f"{what}: {describe_error(error)}; {advice}") from error
+    except PluginError as error:
+        raise PluginError(f"{what}: {error}; {advice}") from error
