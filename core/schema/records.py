@@ -13,6 +13,7 @@ from jsonschema.exceptions import ValidationError
 
 from ..data import Record, Schema
 from ..files import check_json, parse_json
+from .formats import FORMAT_CHECKER
 from .navigation import property_schema, resolve
 from .patterns import BoundedValidator
 from .pointers import pointer_of
@@ -124,4 +125,4 @@ def _innermost(error: ValidationError) -> ValidationError:
 
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
-    return BoundedValidator(json.loads(schema))
+    return BoundedValidator(json.loads(schema), format_checker=FORMAT_CHECKER)

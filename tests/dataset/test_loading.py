@@ -384,3 +384,44 @@ def test_the_core_reads_its_jsonl_for_every_plugin(tmp_path: Path) -> None:
     assert isinstance(example_a, Example)
     assert isinstance(reject_b, Reject)
     assert (reject_b.field, reject_b.id) == ("/chemicals/0", "b")
+
+
+DATED = plugin_of(
+    {
+        "type": "object",
+        "properties": {
+            "day": {"type": ["string", "null"], "format": "date"},
+            "hours": {"type": "integer", "minimum": 1},
+            "names": {"type": "array", "items": {"type": "string", "minLength": 2}},
+        },
+        "required": ["names"],
+    }
+)
+
+
+def test_an_optional_value_that_the_schema_refuses_is_not_annotated_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = {"day": "2024-02-31", "hours": 0, "names": ["Ada"]}
+    row = {"text": "Ada, 0 hours", "record": record, "mentions": {"/names/0": [[0, 3]]}}
+    caplog.set_level(logging.INFO, logger="fieldsmith")
+    found = only_example(DATED, write(tmp_path / "a.jsonl", row))
+    assert found.record == {"names": ["Ada"]}
+    assert dict(found.mentions) == {"/names/0": [(0, 3)]}
+    assert "day with a value that the schema refuses (1)" in caplog.text
+    assert "hours with a value that the schema refuses (1)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("record", "pointer"),
+    [
+        ({"day": 3, "names": []}, "/day"),  # of another type: the loader is wrong
+        ({"names": ["A"]}, "/names/0"),  # without it, the list would say less than there is
+        ({"day": "2024-02-29"}, ""),
+    ],
+)
+def test_other_values_that_the_schema_refuses_set_the_document_aside(
+    record: dict[str, Any], pointer: str, tmp_path: Path
+) -> None:
+    found = only_reject(DATED, write(tmp_path / "a.jsonl", {"text": "A", "record": record}))
+    assert found.field == pointer
