@@ -68,7 +68,8 @@ def test_the_model_of_the_docs_is_checked_trained_and_read_back(site: Site, tmp_
     record = json.loads(answer.stdout)["record"]
     names: dict[str, Any] = {}
     exec(compile(documented(), "plugins.md", "exec", dont_inherit=True), names)
-    advert = Prediction(Document("a", ""), record=record).as_model(names["Advert"])
+    model: type[Any] = names["Advert"]
+    advert: Any = Prediction(Document("a", ""), record=record).as_model(model)
     assert 1 <= advert.hours <= 60
     assert advert.kind in {"permanent", "temporary"}
 
