@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,19 @@ class Corpora:
 
 
 def _fields_of(reader: Reader, file: SourceFile) -> tuple[frozenset[str], int]:
-    """Return the fields that a file annotates, and how many documents were read to know that."""
+    """Return the fields that a file annotates, and how many documents were read to know that.
+
+    Where the file cannot be read on, it is searched up to there.
+    """
     fields: frozenset[str] = frozenset()
     count = 0
-    for found in reader(file):
-        count += 1
-        if isinstance(found, AnnotatedText):
-            fields |= _annotated(found)
-        if len(fields) == len(FIELDS):
-            break
+    with suppress(InputError):
+        for found in reader(file):
+            count += 1
+            if isinstance(found, AnnotatedText):
+                fields |= _annotated(found)
+            if len(fields) == len(FIELDS):
+                break
     return fields, count
 
 

@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from installed_plugins import Site
 
-from fieldsmith import Document, Example, UnknownFormatError, __version__, hookspecs, jsonl_examples
+from fieldsmith import (
+    Document,
+    Example,
+    Reject,
+    UnknownFormatError,
+    __version__,
+    hookspecs,
+    jsonl_examples,
+)
 from fieldsmith.authoring import scaffold
 from fieldsmith.authoring.checks import check_plugin
 from fieldsmith.authoring.scaffold import create
@@ -331,7 +339,7 @@ def test_rows_of_the_core_s_jsonl_make_examples(folder: Path) -> None:
         ("notes.txt", "Ada was here.", UnknownFormatError),
         ("other.jsonl", '{"body": "Ada"}', UnknownFormatError),
         ("empty.jsonl", "", InputError),
-        ("broken.jsonl", '{"text": "Ada"}\n{', InputError),
+        ("broken.jsonl", "{\n{", InputError),
     ],
 )
 def test_what_is_no_such_row_is_refused(
@@ -340,6 +348,15 @@ def test_what_is_no_such_row_is_refused(
     (folder / name).write_text(content, encoding="utf-8")
     with pytest.raises(error, match=name):
         list(jsonl_examples(folder / name))
+
+
+def test_a_broken_row_is_set_aside(folder: Path) -> None:
+    (folder / "broken.jsonl").write_text('{"text": "Ada"}\n{\n{"text": "Bob"}', encoding="utf-8")
+    first, broken, last = jsonl_examples(folder / "broken.jsonl")
+    assert isinstance(first, Example)
+    assert isinstance(broken, Reject)
+    assert broken.place == f"{folder / 'broken.jsonl'}:2"
+    assert isinstance(last, Example)
 
 
 # The command
