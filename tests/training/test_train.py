@@ -193,7 +193,7 @@ def test_the_counts_balance_and_name_what_is_set_aside(
     }.items():
         reject = found[kind, name, field]
         assert reason in reject["reason"]
-        assert str(data) in reject["place"] or name in reject["place"]
+        assert data.name in reject["place"] or name in reject["place"]
     by_kind = [kind for kind, _id, _field in found]
     assert by_kind.count("document") == documents["set_aside"]
     assert by_kind.count("window") == counts["windows"]["set_aside"]
