@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -176,18 +177,31 @@ GARBLED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def interrupted(trained: Trained, workplace: Workplace) -> Path:
+    """A folder in which a prediction was killed after its last line."""
+    folder = workplace.folder / "interrupted"
+    order = ("predict", trained.run, workplace.many, "--output", folder / "p.jsonl")
+    extract(*order, kill=Moment("os.rename", "p.jsonl"))
+    return folder
+
+
 @pytest.mark.parametrize("kind", GARBLED)
 def test_a_line_that_was_garbled_is_written_anew(
-    trained: Trained, workplace: Workplace, tmp_path: Path, command: Command, kind: str
+    interrupted: Path,
+    trained: Trained,
+    workplace: Workplace,
+    tmp_path: Path,
+    command: Command,
+    kind: str,
 ) -> None:
-    output, partial = tmp_path / "p.jsonl", tmp_path / "p.jsonl.partial"
-    order = ("predict", trained.run, workplace.many, "--output", output)
-    extract(*order, kill=Moment("os.rename", output.name))
+    folder = Path(shutil.copytree(interrupted, tmp_path / "out"))
+    output, partial = folder / "p.jsonl", folder / "p.jsonl.partial"
     written = partial.read_bytes()
     lines = written.splitlines(keepends=True)
     lines[40] = GARBLED[kind](lines[40])
     partial.write_bytes(b"".join(lines))
-    answer = command(*order)
+    answer = command("predict", trained.run, workplace.many, "--output", output)
     assert answer.code == 0, answer.errors
     assert "75 lines, 43 of them written now" in answer.errors  # from the second group on
     assert output.read_bytes() == written
