@@ -51,7 +51,7 @@ def _endless(pattern: str) -> ValidationError:
     )
 
 
-BoundedValidator: Any = extend(
+BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties}
 )
 """JSON Schema (2020-12), its patterns searched for within a bound of time."""

@@ -172,12 +172,13 @@ class LogFile(TrainerCallback):
             for key, value in line.items()
             if key in _LOGGED or key.startswith("score")
         }
-        if kept.get("loss") is not None:
+        loss = kept.get("loss")
+        if loss is not None:
             steps = state.global_step - self._step
             if self._loss is not None and 0 < steps < args.logging_steps:
                 share = steps / args.logging_steps
-                kept["loss"] = round(share * kept["loss"] + (1 - share) * self._loss, 6)
-            self._step, self._loss = state.global_step, kept["loss"]
+                loss = kept["loss"] = round(share * loss + (1 - share) * self._loss, 6)
+            self._step, self._loss = state.global_step, loss
         if len(kept) <= 2:  # a step and an epoch alone: the closing line of transformers
             return
         if state.is_world_process_zero:

@@ -14,7 +14,7 @@ def record(chemicals: list[str], diseases: list[str]) -> dict[str, Any]:
     return {"chemicals": chemicals, "diseases": diseases, "relations": []}
 
 
-GOLD = [
+GOLD: list[dict[str, Any]] = [
     {
         "id": "a",
         "text": "Velmol caused tarvitis.",
@@ -157,7 +157,7 @@ def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
     row, said = OURS_ALMOST[kind]
     gold = written(
         tmp_path / "gold.jsonl",
-        [{"id": "1", "text": "Velmol caused tarvitis.", "record": ONE}, {**GOLD[1], "id": "2"}],
+        [{**GOLD[0], "id": "1"}, {**GOLD[1], "id": "2"}],
     )
     others = [{"id": "2", "record": None, "error": "timed out"}]
     file = written(tmp_path / "theirs.jsonl", [row, *others])
@@ -172,8 +172,8 @@ def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
 
 def test_the_faults_are_printed(tmp_path: Path, gold: Path) -> None:
     rows = [{"id": "a", "record": {**ONE, "genes": []}}, {"id": "b", "record": {"x": 1}}]
-    arguments = ["--plugin", "medical_ner", "--data", gold]
-    table = extract("evaluate", *arguments, "--predictions", written(tmp_path / "t.jsonl", rows))
+    file = written(tmp_path / "theirs.jsonl", rows)
+    table = extract("evaluate", "--plugin", "medical_ner", "--predictions", file, "--data", gold)
     assert table.code == 0, table.errors
     assert "1 predictions: the key 'genes' is not in the schema, and was left out" in table.output
 

@@ -22,7 +22,15 @@ def splits_of(
         )
         for split, texts in parts.items()
     }
-    return Splits(*held.values(), set_aside=(), official=True, missing=(), leaks=())
+    return Splits(
+        held["train"],
+        held["validation"],
+        held["test"],
+        set_aside=(),
+        official=True,
+        missing=(),
+        leaks=(),
+    )
 
 
 def prose(seed: int, words: int = 60) -> str:
