@@ -14,6 +14,7 @@ from tiny_model import lines
 import fieldsmith_medical_ner
 from fieldsmith import Example, InputError, Reject
 from fieldsmith.evaluation import evaluate
+from fieldsmith.plugins import Plugin
 
 RASH = "{number}|t|Rash {number}.\n{number}|a|\n{number}\t0\t4\tRash\tDisease\tD1\n"
 
@@ -25,24 +26,24 @@ def written(path: Path, count: int) -> Path:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Count the documents that medical_ner reads; return the most that lived at once."""
-    read = fieldsmith_medical_ner.formats.read
+    """Count the documents that an evaluation reads; return the most that lived at once."""
+    read = evaluate.read_examples
     alive = most = 0
 
     def forget() -> None:
         nonlocal alive
         alive -= 1
 
-    def watched(source: Path) -> Iterator[Example | Reject]:
+    def watched(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
         nonlocal alive, most
-        for row in read(source):
+        for row in read(plugin, source):
             if isinstance(row, Example):
                 weakref.finalize(row.document, forget)
                 alive += 1
                 most = max(most, alive)
             yield row
 
-    monkeypatch.setattr(fieldsmith_medical_ner.formats, "read", watched)
+    monkeypatch.setattr(evaluate, "read_examples", watched)
     return lambda: most
 
 
