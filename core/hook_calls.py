@@ -202,8 +202,10 @@ def plugins_on_a_terminal() -> Iterator[None]:
     Within the context what they print goes to standard error, and a KeyboardInterrupt that they
     raise themselves is told from a real one.
     """
-    counts = _in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    _state.to_stderr, _state.interrupts = True, 0 if counts else None
+    handler = signal.getsignal(signal.SIGINT)
+    counts = _in_main_thread() and handler is signal.default_int_handler
+    is_known = counts or handler is signal.SIG_IGN  # in the background no Ctrl-C comes
+    _state.to_stderr, _state.interrupts = True, 0 if is_known else None
     if counts:
         signal.signal(signal.SIGINT, _interrupt)
     try:

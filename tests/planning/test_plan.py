@@ -256,16 +256,16 @@ def planned(command: Command, workplace: Workplace, *more: object) -> dict[str, 
 
 
 def test_it_reads_no_weights(command: Command, workplace: Workplace, without_weights: Path) -> None:
-    found = planned(command, workplace, "--model", without_weights, "--set", "batch_size=8")
+    chosen = ("--set", "batch_size=8", "--set", "epochs=5")
+    found = planned(command, workplace, "--model", without_weights, *chosen)
     memory = found["memory"]
     terms = ("quantized", "constants", "plain", "adapter", "optimizer", "gradients")
     rest = ("activations", "working", "mapped", "runtime")
     assert memory["step"] == sum(memory[name] for name in (*terms, *rest))
     assert memory["total"] == max(memory["step"], memory["scoring"])
     assert found["toggled"]["step"] < memory["step"], "it is off under this preset"
-    epochs = 5  # of the recipe
     batches = -(-found["work"]["rows"] // 8)
-    assert found["work"]["steps"] == -(-batches // found["accumulation"]) * epochs
+    assert found["work"]["steps"] == -(-batches // found["accumulation"]) * 5
     assert found["probe"] is None
     asked = planned(command, workplace, "--model", without_weights, "--probe")
     assert asked["probe"] is None
@@ -292,7 +292,8 @@ def test_what_a_training_would_refuse_is_reported(
     assert answer.code == 0, answer.errors
     assert "unsound (leaks): 1 of" in answer.output
     found = json.loads(command(*order, "--allow-leaks", "--json").output)["findings"]
-    assert [(finding["name"], finding["accepted"]) for finding in found] == [("leaks", True)]
+    names = [(finding["name"], finding["accepted"]) for finding in found]
+    assert names == [("leaks", True), ("empty-fields", False)]
 
 
 def test_what_does_not_fit_is_reported_with_what_would(
@@ -318,7 +319,7 @@ def test_what_does_not_fit_is_reported_with_what_would(
     half = next(
         c for c in small["changes"] if list(c["settings"]) == ["batch_size", "accumulation"]
     )
-    assert half["settings"] == {"batch_size": 8, "accumulation": 4}
+    assert half["settings"] == {"batch_size": 8, "accumulation": 2}
     there = planned(
         command,
         workplace,
@@ -326,7 +327,7 @@ def test_what_does_not_fit_is_reported_with_what_would(
         "--set",
         "batch_size=8",
         "--set",
-        "accumulation=4",
+        "accumulation=2",
         *chosen[4:],
     )
     assert there["memory"]["total"] == half["total"], (
@@ -357,7 +358,7 @@ def test_the_terminal_shows_every_term(
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",
         "workspace", "runtime", "total of a step", "total of generation", "longest batch",
         "validation: answers to 1 prompts of up to", "does not fit", "settings that need less",
-        "batch_size=2 accumulation=4", "steps of 4 x 2", "time: not measured",
+        "batch_size=4 accumulation=2", "steps of 8 x 1", "time: not measured",
     ):  # fmt: skip
         assert word in answer.output, word
     assert "kernels" not in answer.errors

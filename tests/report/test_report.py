@@ -349,7 +349,9 @@ def test_scores_that_are_not_there_are_refused_with_what_is(run: Path, command: 
     line = refused(command, run, "--split", "tset")
     assert "did you mean test?" in line
     (run / "predictions" / "test.jsonl").unlink()
-    assert f"make it by: extract evaluate {run}" in refused(command, run)
+    answer = command("report", run)
+    assert answer.code == 0, "the scores are shown"
+    assert f"make it by: extract evaluate {run}" in answer.output + answer.errors
     (run / "metrics.json").unlink()
     assert "metrics.json has no scores" in refused(command, run)
 
