@@ -13,6 +13,7 @@ from tiny_model import lines
 
 import fieldsmith_medical_ner
 from fieldsmith import Example, InputError, Reject
+from fieldsmith.dataset.loading import read_examples
 from fieldsmith.evaluation import evaluate
 from fieldsmith.plugins import Plugin
 
@@ -27,7 +28,7 @@ def written(path: Path, count: int) -> Path:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Count the documents that an evaluation reads; return the most that lived at once."""
-    read = evaluate.read_examples
+    read = read_examples
     alive = most = 0
 
     def forget() -> None:
