@@ -45,6 +45,31 @@ def _pattern_properties(
                 yield from validator.descend(inner, schema, path=key, schema_path=pattern)
 
 
+def _additional_properties(
+    validator: Any, allowed: Any, value: object, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    patterns = schema.get("patternProperties", {})
+    if not patterns or not isinstance(value, dict):
+        yield from _ADDITIONAL(validator, allowed, value, schema)
+        return
+    named = schema.get("properties", {})
+    try:
+        others = [
+            key
+            for key in value
+            if key not in named
+            and not any(regex.search(pattern, key, timeout=_SECONDS) for pattern in patterns)
+        ]
+    except TimeoutError:
+        return  # of which patternProperties tells
+    for key in others:
+        yield from validator.descend(value[key], allowed, path=key)
+
+
+_ADDITIONAL: Any = Draft202012Validator.VALIDATORS["additionalProperties"]
+"""The keyword as jsonschema has it, which searches for the patterns without a bound."""
+
+
 def _endless(pattern: str) -> ValidationError:
     return ValidationError(
         f"the pattern {pattern!r} takes longer than {_SECONDS:g} s; write it without nested repeats"
@@ -52,6 +77,11 @@ def _endless(pattern: str) -> ValidationError:
 
 
 BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties}
+    Draft202012Validator,
+    {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    },
 )
 """JSON Schema (2020-12), its patterns searched for within a bound of time."""
