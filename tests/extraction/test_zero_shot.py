@@ -48,7 +48,7 @@ def notes(tmp_path: Path) -> list[Path]:
 def test_lines_are_those_of_a_run_and_nothing_trained_is_said_once(
     workplace: Workplace, notes: list[Path], command: Command, shots: int
 ) -> None:
-    answer = command(*asked(workplace, "--shots", shots, *notes))
+    answer = command(*asked(workplace, "--set=window=document", "--shots", shots, *notes))
     rows = rows_of(answer)
     assert [row["id"] for row in rows] == ["a.txt", "b.txt"]
     schema = load("medical_ner").schema
@@ -97,7 +97,7 @@ def test_a_document_that_does_not_fit_says_what_cuts_it(
 ) -> None:
     long = tmp_path / "long.txt"
     long.write_text("aspirin " * 600)
-    (row,) = rows_of(command(*asked(workplace, long)))
+    (row,) = rows_of(command(*asked(workplace, "--set=window=document", long)))
     assert "--set window=tokens" in row["error"]
     cut = ("--set=window=tokens", "--set=window_size=100", "--set=window_overlap=8")
     (row,) = rows_of(command(*asked(workplace, *cut, long)))
@@ -127,7 +127,7 @@ def test_python_gives_what_the_command_gives(
 def test_what_a_recipe_chooses_for_training_is_left_out(workplace: Workplace) -> None:
     plugin, model = load("medical_ner"), {"model": str(workplace.model)}
     settings = ZeroShot.of(plugin, None, model).settings
-    assert (settings.prompt, settings.quantize, settings.window) == ("full", "none", "document")
+    assert (settings.prompt, settings.quantize, settings.window) == ("full", "none", "tokens")
     chosen = {"prompt": "brief", "quantize": "nf4"}
     settings = ZeroShot.of(plugin, None, {**model, **chosen}).settings
     assert (settings.prompt, settings.quantize) == ("brief", "nf4")
