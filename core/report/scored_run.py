@@ -259,6 +259,8 @@ def _predictions(run: Run, name: str, plugin: Plugin) -> list[dict[str, Any]]:
             if row[key] is not None and (problem := first_problem(row[key], schema)):
                 raise RunError(f"{file}:{number}: {key}{problem[0]}: {problem[1]}")
         rows.append(row)
+    if not rows:
+        raise RunError(f"{file}: empty; make it by: extract evaluate {run.folder}")
     return rows
 
 
