@@ -26,7 +26,7 @@ def check_schema_is_enforceable(tested: PluginUnderTest) -> str:
 
 @check
 def check_schema_is_closed(tested: PluginUnderTest) -> str:
-    """Each object, list and value of its schema has a type, and so do keys that it does not name.
+    """Each object, list and value of its schema has a type; so do keys it does not name.
 
     An object that names its keys and does not say whether there may be others is closed at load.
     """

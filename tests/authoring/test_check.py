@@ -108,7 +108,10 @@ def test_a_check_that_fails_is_a_line_and_exit_code_1(site: Site) -> None:
     assert answer.returncode == 1
     assert answer.stderr == ""
     failed = [line for line in answer.stdout.splitlines() if line.startswith("fail")]
-    assert any(line.startswith("fail  schema_is_closed: the schema at /: ") for line in failed)
+    assert any(
+        line.startswith("fail  schema_is_closed: the schema at /properties/loud: ")
+        for line in failed
+    )
     (full,) = (line for line in failed if "metric_is_full_for_gold" in line)
     assert "loud: F1 of the gold records against themselves is 0.400; it counts 1 matched" in full
     assert "\x1b" not in answer.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -93,23 +94,29 @@ def test_an_expected_error_is_one_line_that_a_terminal_can_show(site: Site) -> N
     assert answer.stdout == ""
 
 
-def test_a_bug_keeps_its_traceback(site: Site) -> None:
+def test_a_bug_of_a_plugin_keeps_its_traceback_under_debug(site: Site) -> None:
     site.install("toy", TOY.replace(LOAD, f"    raise KeyError('lost')\n{LOAD}"))
     answer = site.extract("plugins", "toy")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("Traceback")
-    assert answer.stderr.endswith("KeyError: 'lost'\n")
+    assert answer.stderr.startswith("extract: error: plugin 'toy'")
+    assert answer.stderr.count("\n") == 1
+    answer = site.extract("plugins", "toy", "--debug")
+    assert "Traceback" in answer.stderr
+    assert "KeyError: 'lost'" in answer.stderr
 
 
 def test_ctrl_c_is_130_and_one_line(site: Site) -> None:
-    # A job in the background of a shell ignores the signal.
-    interrupt = (
-        "    import os, signal\n"
-        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-    )
+    interrupt = "    import os, signal\n    os.kill(os.getpid(), signal.SIGINT)\n"
     site.install("toy", TOY.replace(LOAD, interrupt + LOAD))
-    answer = site.extract("plugins", "toy")
+    answer = subprocess.run(
+        [EXTRACT, "plugins", "toy"],
+        env={**os.environ, "PYTHONPATH": str(site.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        # A job in the background of a shell ignores the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert answer.returncode == 130
     assert answer.stderr.strip() == "extract: interrupted"
 
@@ -151,7 +158,11 @@ def test_plugins_lists_what_is_installed(site: Site) -> None:
 def test_a_plugin_is_shown_with_its_prompt(site: Site) -> None:
     site.install("toy")
     shown = json.loads(site.extract("plugins", "toy", "--json").stdout)
-    assert shown["schema"] == {"type": "object", "properties": {"loud": {"type": "array"}}}
+    assert shown["schema"] == {
+        "type": "object",
+        "properties": {"loud": {"type": "array"}},
+        "additionalProperties": False,  # as it is closed at load
+    }
     assert shown["sample"]["record"] == {"loud": ["NOW"]}
     assert shown["prompt"] == [{"role": "user", "content": "Which words of 'do it NOW' are loud?"}]
     page = site.extract("plugins", "toy").stdout
