@@ -25,7 +25,7 @@ MOMENTS = [
     # After the first epoch was scored and its adapter kept as the best, before the checkpoint.
     Moment("os.rename", "checkpoints/checkpoint-6"),
     # Inside the second epoch, between two checkpoints; the log is read once and written six times.
-    Moment("open", "log.jsonl", 6),
+    Moment("open", "log.jsonl", 7),
     # Just after the second epoch's checkpoint, while an older one is deleted.
     Moment("shutil.rmtree", "checkpoints/checkpoint-8"),
     # Inside the third epoch.
