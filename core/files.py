@@ -363,7 +363,7 @@ def refuse_input(output: Path, given: Path) -> None:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Say whether two paths lead to one file, be it by links, or would if it were there."""
+    """Say whether two paths lead to one file, also by links, or would if it were there."""
     try:
         return os.path.realpath(one) == os.path.realpath(other) or one.samefile(other)
     except (OSError, ValueError):  # one of them is not there

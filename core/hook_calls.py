@@ -200,7 +200,7 @@ def plugins_on_a_terminal() -> Iterator[None]:
     """Keep plugins from the command line's standard output and from its Ctrl-C.
 
     Within the context what they print goes to standard error, and a KeyboardInterrupt that they
-    raise themselves is told from a real one.
+    raise themselves is distinguished from a real one.
     """
     handler = signal.getsignal(signal.SIGINT)
     counts = _in_main_thread() and handler is signal.default_int_handler

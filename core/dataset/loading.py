@@ -307,7 +307,7 @@ def _validated(row: Example | Reject, plugin: Plugin) -> Example | Reject:
 def _without_bad_values(example: Example, schema: Schema) -> Example:
     """Leave out optional values of the right type that the schema refuses, such as a false date.
 
-    They are not annotated then, and are told as passed over.
+    They are not annotated then, and are printed as passed over.
     """
     record, passed_over = dict(example.record or {}), [*example.passed_over]
     while problem := first_problem(record, schema):

@@ -50,7 +50,7 @@ def beginning_of_rest(text: str, schema: Schema) -> str | None:
 
     The leaf at which the text ends is dropped, and so is the outermost open object or list that may
     be. Open objects and lists are closed as in ``complete_record``, up to the first value that can
-    be neither null nor empty: the answer goes on with it.
+    be neither null nor empty, with which the answer continues.
 
     Returns:
         The beginning of an answer in which a value is missing. None if nothing is missing, or if

@@ -1,4 +1,4 @@
-"""Make annotated texts of BioC, be it XML or JSON: documents of passages, maybe of sentences.
+"""Make annotated texts of BioC, XML or JSON: documents of passages, maybe of sentences.
 
 Both formats hold the same parts, which ``bioc_xml`` and ``bioc_json`` read as ``Part``. As the DTD
 allows, annotations and relations are read in documents, passages and sentences.

@@ -58,7 +58,7 @@ class _Tokens:
     fault: Fault | None = None
 
     def add(self, token: str, tag: str, place: str) -> None:
-        """Add a token: it ends the open mention, goes on with it, or begins one."""
+        """Add a token: it ends the open mention, continues it, or begins one."""
         found = _TAG.fullmatch(tag)
         if found is None:
             self.fault = self.fault or Fault(place, f"{tag[:40]!r} is no tag (B-TYPE, I-TYPE, O)")

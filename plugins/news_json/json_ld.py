@@ -1,7 +1,7 @@
 """Read the JSON-LD of HTML pages as sites write it, which is often not quite JSON.
 
 A script may wrap its JSON in an HTML comment or CDATA, hold several values one after another, or
-have it escaped as HTML. Objects may stand in a graph and refer to each other by ``@id``.
+have it escaped as HTML. Objects may be in a graph and refer to each other by ``@id``.
 """
 
 from __future__ import annotations
