@@ -126,6 +126,8 @@ def all_issues(
         found.append(Issue("nothing", "there is no window to train on: every one is set aside"))
     if message := lost.problem():
         found.append(_acceptable("unlearnable", message, accepted))
+    if message := lost.out_of_reach():
+        found.append(Issue("apart", message, is_unsound=False))
     if names := lost.empty_fields():
         message = (
             f"no document has a value in {', '.join(names)}, though "

@@ -10,6 +10,7 @@ from ..data import Record, Schema
 from ..schema.navigation import is_verbatim
 from ..schema.pointers import field_of, leaves, value_at
 from ..windows.rows import FAULTS, DocumentWindows
+from ..windows.targets import APART
 from .leaf_outcomes import cause_of, leaf_outcomes
 
 MOST_LOST = 0.05
@@ -98,9 +99,18 @@ class LostGold:
                 self.examples[name].append(example)
 
     @property
+    def apart(self) -> int:
+        """The number of lost leaves of objects whose parts share no window.
+
+        No window holds such an object, so none teaches to omit it: they count neither in
+        ``share`` nor in ``problem``.
+        """
+        return sum(count for cause, count in self.lost.items() if APART in cause)
+
+    @property
     def share(self) -> float:
-        """The share of the leaves that no window teaches, whatever the cause."""
-        return self.lost.total() / max(1, self.leaves)
+        """The share of the leaves that no window teaches, whatever the cause but ``apart``."""
+        return (self.lost.total() - self.apart) / max(1, self.leaves)
 
     @property
     def missing_share(self) -> float:
@@ -111,10 +121,11 @@ class LostGold:
         """Say how much is lost, by cause, and what to do; "" if it is little enough."""
         parts, cures = [], []
         if self.share > MOST_LOST:
-            causes = self.lost.most_common(EXAMPLES)
+            known = Counter({at: n for at, n in self.lost.items() if APART not in at})
+            causes = known.most_common(EXAMPLES)
             shares = ", ".join(f"{count / self.leaves:.1%}: {cause}" for cause, count in causes)
             parts.append(
-                f"{self.share:.1%} of the gold leaves are not learned ({self.lost.total()} of "
+                f"{self.share:.1%} of the gold leaves are not learned ({known.total()} of "
                 f"{self.leaves}; {shares})"
             )
             cures = [
@@ -133,6 +144,17 @@ class LostGold:
             return ""
         advice = "; ".join(dict.fromkeys(cures)) or "the audit lists their reasons"
         return f"{'; '.join(parts)}, so that the model learns to omit them: {advice}"
+
+    def out_of_reach(self) -> str:
+        """Say how much no window holds as a whole, and what to do; "" if it is little enough."""
+        share = self.apart / max(1, self.leaves)
+        if share <= MOST_LOST:
+            return ""
+        return (
+            f"{share:.1%} of the gold leaves ({self.apart} of {self.leaves}) are in objects whose "
+            f"parts share no window: they can be neither learned nor found; larger windows hold "
+            f"more of them (window=document, or a larger window_size)"
+        )
 
     def empty_fields(self) -> list[str]:
         """Return the keys that records have and none fills, in the order of the schema."""

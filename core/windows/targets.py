@@ -18,6 +18,9 @@ from ..schema.records import canonical, first_problem
 from .alignment import Alignment, value_schemas
 from .cutting import Window
 
+APART = "its parts share no window"
+"""Why an object is lost whose verbatim leaves stand in different windows."""
+
 
 @dataclass(frozen=True)
 class Gold:
@@ -258,7 +261,7 @@ class _TargetBuilder:
             return "the object that it belongs to is whole in no window"
         if set(self.windows).intersection(*found.values()):
             return "breaks the schema as its mentions read"
-        return "its parts share no window"
+        return APART
 
 
 def _holds_values(value: Any) -> bool:

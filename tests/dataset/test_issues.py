@@ -217,6 +217,20 @@ def test_gold_that_is_lost_is_unsound_whatever_the_cause(
     assert (accepted.code, accepted.output.count("accepted (unlearnable): ")) == (0, 1)
 
 
+def test_objects_whose_parts_share_no_window_are_noted(command: Command, tmp_path: Path) -> None:
+    far = f"aspirin came. {'Nothing else. ' * 60}rash came."
+    rows = [row(number, split="train") for number in range(8)]
+    rows += [row(number, text=far, split="train") for number in (8, 9)]
+    data = write(tmp_path / "rows.jsonl", rows)
+    answer = command("audit", "--plugin", "medical_ner", "--data", data)
+    assert answer.code == 0, answer.output
+    (line,) = (each for each in answer.output.splitlines() if each.startswith("note (apart): "))
+    assert "are in objects whose parts share no window" in line
+    assert "window=document" in line
+    whole = command("audit", "--plugin", "medical_ner", "--data", data, "--set", "window=document")
+    assert (whole.code, "(apart)" in whole.output) == (0, False)
+
+
 def test_a_split_that_would_be_empty_is_told(command: Command, tmp_path: Path) -> None:
     rows = [row(number) for number in range(12)]
     for number, each in enumerate(rows):

@@ -149,7 +149,6 @@ ON_THE_WAY = {
     "Github_medium---o55244": "oneOf",
     "Github_medium---o68630": "patternProperties",
     "JsonSchemaStore---codeship-steps": "if",
-    "JsonSchemaStore---csscomb": "uniqueItems",
     "JsonSchemaStore---jsonld": "allOf",
     f"{NOT}valid_type_id25_subschema1_not_2": "allOf",
 }

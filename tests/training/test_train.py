@@ -77,7 +77,9 @@ def test_the_run_folder_holds_what_is_promised(trained: Trained, workplace: Work
     assert known["data"]["official_splits"] is True
     assert len(known["data"]["sha256"]) == len(known["base_model"]["sha256"]) == 64
     assert set(known["receipt"]) == {"schema", "chat_template", "tokenizer", "probe"}
-    assert known["receipt"] == json.loads((trained.run / "adapter" / "receipt.json").read_text())
+    receipt = json.loads((trained.run / "adapter" / "receipt.json").read_text())
+    assert set(receipt.pop("files")) >= {"adapter_model.safetensors", "gazetteer.json"}
+    assert known["receipt"] == receipt
     assert {"torch", "transformers", "trl", "peft", "bitsandbytes"} <= set(known["versions"])
 
 
