@@ -219,8 +219,9 @@ def test_gold_that_is_lost_is_unsound_whatever_the_cause(
 
 def test_objects_whose_parts_share_no_window_are_noted(command: Command, tmp_path: Path) -> None:
     far = f"aspirin came. {'Nothing else. ' * 60}rash came."
-    rows = [row(number, split="train") for number in range(8)]
-    rows += [row(number, text=far, split="train") for number in (8, 9)]
+    related: dict[str, Any] = {"split": "train", "record": {"relations": [PAIR]}}
+    rows = [row(number, **related) for number in range(8)]
+    rows += [row(number, text=far, **related) for number in (8, 9)]
     data = write(tmp_path / "rows.jsonl", rows)
     answer = command("audit", "--plugin", "medical_ner", "--data", data)
     assert answer.code == 0, answer.output
