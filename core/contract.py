@@ -15,8 +15,8 @@ from typing import Any
 from . import hookspecs
 from .data import Schema
 from .errors import PluginError, SchemaError, did_you_mean, shortened
-from .hook_values import plain
 from .hookspecs import PROJECT, REQUIRED
+from .plugin_code.values import plain
 
 _HOOKS: Mapping[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(hook).parameters)

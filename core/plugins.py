@@ -3,7 +3,7 @@
 Only the plugin that is asked for is imported, so a broken one beside it does no harm. Each
 ``Plugin`` has a ``PluginManager`` of its own: a shared one would call the hooks of other domains,
 too. Code of the plugin runs in a ``PluginCall`` alone, and each value that it gives passes through
-``hook_values``: no other code has to expect faults of a plugin.
+``plugin_code.values``: no other code has to expect faults of a plugin.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from . import hookspecs
 from .contract import Implementation, check_complete, checked_hooks, checked_schema, is_wrapper
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
 from .errors import FieldsmithError, InputError, PluginError, UnknownFormatError
-from .hook_calls import PluginCall, WrongValueError, current_limits
-from .hook_values import (
+from .hookspecs import ENTRY_POINT_GROUP, PROJECT
+from .plugin_code.calls import PluginCall, WrongValueError, current_limits
+from .plugin_code.installed import OK as OK
+from .plugin_code.installed import Installed as Installed
+from .plugin_code.installed import chosen
+from .plugin_code.installed import find as find
+from .plugin_code.values import (
     checked_counts,
     checked_messages,
     checked_row,
@@ -29,11 +34,6 @@ from .hook_values import (
     checked_text,
     shown,
 )
-from .hookspecs import ENTRY_POINT_GROUP, PROJECT
-from .installed import OK as OK
-from .installed import Installed as Installed
-from .installed import chosen
-from .installed import find as find
 
 WRAPPER = "wrapper"
 

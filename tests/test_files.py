@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldsmith import special_files
 from fieldsmith.errors import InputError, OutputError
 from fieldsmith.files import (
     check_json,
@@ -30,12 +29,13 @@ from fieldsmith.files import (
     remove_left_over,
     require_output,
     require_writable,
+    special,
     split_of,
     write_atomically,
     write_json,
     write_jsonl,
 )
-from fieldsmith.locks import lock_file, locked
+from fieldsmith.files.locks import lock_file, locked
 
 BOM = b"\xef\xbb\xbf"
 
@@ -361,7 +361,7 @@ def test_a_pipe_gets_what_is_written(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_reads_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(special_files, "_READER_WAIT", 0.3)
+    monkeypatch.setattr(special, "_READER_WAIT", 0.3)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match="pipe: cannot be written"):
         write_atomically(tmp_path / "pipe", "x")
@@ -442,7 +442,7 @@ def test_one_file_by_two_names_is_one(tmp_path: Path) -> None:
 _HOLD = """
 import sys, time
 from pathlib import Path
-from fieldsmith.locks import locked
+from fieldsmith.files.locks import locked
 with locked(Path(sys.argv[1]), "busy"):
     print("held", flush=True)
     time.sleep(60)

@@ -24,7 +24,7 @@ from fieldsmith.authoring.checks import CHECKS, CheckResult, name_of, run_check
 from fieldsmith.authoring.plugin_under_test import PluginUnderTest
 from fieldsmith.contract import checked_schema
 from fieldsmith.errors import FieldsmithError, PluginError
-from fieldsmith.hook_calls import Limits, PluginCall, limited_calls, plugins_on_a_terminal
+from fieldsmith.plugin_code.calls import Limits, PluginCall, limited_calls, plugins_on_a_terminal
 from fieldsmith.plugins import Plugin
 from fieldsmith.schema.records import first_problem
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import FieldsmithError, PluginError, did_you_mean
-from ..hook_calls import author_line, describe_error, limited_calls
+from ..plugin_code.calls import author_line, describe_error, limited_calls
 from . import checks_loader, checks_metric, checks_module, checks_prompt, checks_schema
 from .failures import SkippedError
 from .plugin_under_test import PluginUnderTest

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..data import Example, Reject
 from ..errors import FieldsmithError, PluginError
-from ..hook_calls import Limits, PluginCall, limited_calls
+from ..plugin_code.calls import Limits, PluginCall, limited_calls
 from ..plugins import Plugin, load
 
 SCORED = 60

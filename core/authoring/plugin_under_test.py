@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..data import Counts, Document, Example, Message, Reject
 from ..errors import FieldsmithError, PluginError, SettingsError
-from ..hook_calls import Limits
-from ..installed import chosen, find
+from ..plugin_code.calls import Limits
+from ..plugin_code.installed import chosen, find
 from ..plugins import Plugin, load
 from ..schema.records import first_problem
 from ..settings import EMBEDDED, Settings

@@ -26,7 +26,7 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
-from ..hook_calls import plugins_on_a_terminal
+from ..plugin_code.calls import plugins_on_a_terminal
 from ..progress import log_to_stderr
 from .terminal import printable
 

@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from ..hook_calls import limited_memory
+from ..plugin_code.calls import limited_memory
 from .options import json_option, with_option
 from .terminal import debug_is_on, printable, state
 

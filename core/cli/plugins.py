@@ -10,11 +10,11 @@ import click
 
 from .. import plugins
 from ..data import Example
-from ..hook_calls import Limits, limited_calls
-from ..plugin_states import states_of
+from ..plugin_code.calls import Limits, limited_calls
 from ..plugins import Installed, Plugin
 from ..settings import EMBEDDED
 from .options import json_option, with_option
+from .plugin_states import states_of
 from .plugin_tables import print_plugin, print_plugins
 
 

@@ -24,8 +24,8 @@ from ..files import (
     write_json,
     writing,
 )
-from ..locks import lock_file, locked
-from ..special_files import is_special, open_special
+from ..files.locks import lock_file, locked
+from ..files.special import is_special, open_special
 from .prediction_file import encoded, id_of
 
 

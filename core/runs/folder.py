@@ -21,7 +21,7 @@ from ..files import (
     write_json,
     write_jsonl,
 )
-from ..locks import lock_file, locked
+from ..files.locks import lock_file, locked
 from ..settings import Resolved
 from .file_schemas import BEGUN, COMPLETE, FORMAT, LOGGED, METRICS, RECEIPT, RUN, TRAINED_ON
 from .paths import below_source

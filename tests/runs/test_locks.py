@@ -14,7 +14,7 @@ import pytest
 from command import EXTRACT, Command, Moment, extract
 from tiny_model import Trained, Workplace, contents
 
-from fieldsmith.locks import lock_file, locked
+from fieldsmith.files.locks import lock_file, locked
 from fieldsmith.runs.folder import Run
 
 REFUSED = "another process"

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
-from .errors import PluginError, did_you_mean
-from .hook_calls import describe_error
-from .hookspecs import ENTRY_POINT_GROUP
+from ..errors import PluginError, did_you_mean
+from ..hookspecs import ENTRY_POINT_GROUP
+from .calls import describe_error
 
 OK = "ok"
 """State of a plugin with which nothing is wrong."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Literal
 
-from .errors import PluginError
+from ..errors import PluginError
 
 _LONGEST = 500
 """Characters of an exception's text that a message shows."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from .hook_calls import Limits, limited_calls
-from .installed import OK, Installed, find
-from .plugins import state_of
+from ..plugin_code.calls import Limits, limited_calls
+from ..plugin_code.installed import OK, Installed, find
+from ..plugins import state_of
 
 _SECONDS = 20.0
 """How long an import may take."""
@@ -24,7 +24,7 @@ _OWN_SECONDS = 20.0
 _SCRIPT = """
 import json, sys
 sys.path[:], *positions = json.loads(sys.argv[1])
-from fieldsmith.plugin_states import report
+from fieldsmith.cli.plugin_states import report
 report(positions)
 """
 

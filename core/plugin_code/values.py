@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from .data import SPLITS, Counts, Document, Example, Message, Reject, Span
-from .errors import did_you_mean
-from .files import readable
-from .hook_calls import WrongValueError
+from ..data import SPLITS, Counts, Document, Example, Message, Reject, Span
+from ..errors import did_you_mean
+from ..files import readable
+from .calls import WrongValueError
 
 ROLES = ("system", "user", "assistant")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import OutputError
+from ..errors import OutputError
 
 
 def lock_file(path: Path) -> Path:

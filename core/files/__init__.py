@@ -1,0 +1,35 @@
+"""Files: read strictly, written atomically, one process at a time."""
+
+from .reading import (
+    check_json,
+    decode,
+    files_in,
+    parse_json,
+    parse_line,
+    read_jsonl,
+    read_text,
+    readable,
+    split_of,
+)
+from .writing import (
+    is_left_over,
+    is_same_file,
+    open_atomically,
+    refuse_input,
+    remove_left_over,
+    require_output,
+    require_writable,
+    temporary_beside,
+    write_atomically,
+    write_json,
+    write_jsonl,
+    write_lines,
+    writing,
+)
+
+__all__ = [
+    "check_json", "decode", "files_in", "is_left_over", "is_same_file", "open_atomically",
+    "parse_json", "parse_line", "read_jsonl", "read_text", "readable", "refuse_input",
+    "remove_left_over", "require_output", "require_writable", "split_of", "temporary_beside",
+    "write_atomically", "write_json", "write_jsonl", "write_lines", "writing",
+]  # fmt: skip
