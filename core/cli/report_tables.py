@@ -67,8 +67,9 @@ def _print_steps(scored: ScoredRun) -> None:
     if not kept:
         return
     made = table("by step", "step", "loss", "validation loss", "score on validation")
+    training = dict(scored.losses().get("training", ()))
     for row in kept:
-        values = (row.get(name) for name in ("loss", "eval_loss", "score"))
+        values = (training.get(row["step"]), row.get("eval_loss"), row.get("score"))
         shown = ("" if value is None else f"{value:.3f}" for value in values)
         made.add_row(f"{row['step']:g}", *shown)
     console().print(made)

@@ -22,6 +22,7 @@ from ..schema.records import first_problem
 from ..scoring.metrics import precision_recall_f1
 from ..text.grounding import ground
 from .error_kinds import Case, LeafSpans, classify
+from .loss_curve import training_losses
 
 Points = Sequence[tuple[float, float]]
 """(x, y) of a line in a plot."""
@@ -128,7 +129,10 @@ class ScoredRun:
 
     def losses(self) -> dict[str, Points]:
         """Return the losses of training and validation by step, as far as they were logged."""
-        return self._logged({"loss": "training", "eval_loss": "validation"})
+        training = training_losses(self.log)
+        return ({"training": training} if training else {}) | self._logged(
+            {"eval_loss": "validation"}
+        )
 
     def validation_scores(self) -> dict[str, Points]:
         """Return the score of validation and the F1 of its parts by step.

@@ -23,8 +23,8 @@ _FREED = 32
 
 
 _LOGGED = (
-    "step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss",
-    "eval_mean_token_accuracy", "tagging_loss",
+    "step", "epoch", "loss", "loss_tokens", "learning_rate", "grad_norm", "mean_token_accuracy",
+    "eval_loss", "eval_mean_token_accuracy", "tagging_loss",
 )  # fmt: skip
 """Entries of log.jsonl: nothing that depends on the clock, so that equal runs write equal logs."""
 
@@ -87,7 +87,7 @@ class BestAdapter(TrainerCallback, ExportableState):
 class SaveSchedule(TrainerCallback):
     """When to log, score and save: every checkpoint is at the end of a logged step.
 
-    The losses since the last logged step are no part of a checkpoint, and an epoch's last step
+    The loss since the last logged step is no part of a checkpoint, and an epoch's last step
     is followed by its evaluation: a checkpoint in between would skip it when resumed.
 
     Args:
@@ -140,16 +140,10 @@ class FreeMemory(TrainerCallback):
 
 
 class LogFile(TrainerCallback):
-    """Writes log.jsonl and advances the progress bar.
-
-    Each loss is the mean over as many steps as lie between two regular lines. An epoch ends with a
-    line of its own, often after a single small batch, whose loss alone says little: it is averaged
-    with the line before.
-    """
+    """Writes log.jsonl and advances the progress bar."""
 
     def __init__(self, path: Path, meter: Meter) -> None:
         self.path, self.meter = path, meter
-        self._step, self._loss = _last_loss(path)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -172,13 +166,6 @@ class LogFile(TrainerCallback):
             for key, value in line.items()
             if key in _LOGGED or key.startswith("score")
         }
-        loss = kept.get("loss")
-        if loss is not None:
-            steps = state.global_step - self._step
-            if self._loss is not None and 0 < steps < args.logging_steps:
-                share = steps / args.logging_steps
-                loss = kept["loss"] = round(share * loss + (1 - share) * self._loss, 6)
-            self._step, self._loss = state.global_step, loss
         if len(kept) <= 2:  # a step and an epoch alone: the closing line of transformers
             return
         if state.is_world_process_zero:
@@ -188,13 +175,3 @@ class LogFile(TrainerCallback):
             self.meter.note(f"loss {kept['loss']:.3f}")
         if kept.get("score") is not None:
             self.meter.note(f"score {kept['score']:.3f}")
-
-
-def _last_loss(path: Path) -> tuple[int, float | None]:
-    """Return the step and the loss of the last line of a log that has one, as when resuming."""
-    if path.is_file():
-        for line in reversed(path.read_text(encoding="utf-8").splitlines()):
-            row = json.loads(line)
-            if row.get("loss") is not None:
-                return row["step"], row["loss"]
-    return 0, None

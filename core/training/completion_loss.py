@@ -7,9 +7,12 @@ is a small part of its row, and of a small model's step that projection is the l
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..data import IGNORED
+from .distributed import gathered
 
 if TYPE_CHECKING:
     import torch
@@ -56,3 +59,33 @@ def project_answers_alone(model: PreTrainedModel) -> None:
 
     model.register_forward_pre_hook(choose, with_kwargs=True)
     trained.get_decoder().register_forward_hook(compact)
+
+
+@dataclass
+class LoggedLoss:
+    """The loss since the last logged line: a sum over the tokens of answers, and their number.
+
+    A mean of the losses of batches would weigh the tokens of a small batch more than others.
+    """
+
+    total: float = 0.0
+    tokens: int = 0
+
+    def add(self, loss: float, tokens: int) -> None:
+        """Add a batch, given the sum of its loss; one that is not finite is left out."""
+        if math.isfinite(loss):
+            self.total += loss
+            self.tokens += tokens
+
+    def take(self) -> dict[str, float]:
+        """Return the entries of a line of the log, over all processes, and begin anew."""
+        parts = gathered([(self.total, self.tokens)])
+        total, tokens = (sum(column) for column in zip(*parts, strict=True))
+        self.total, self.tokens = 0.0, 0
+        mean = total / tokens if tokens else math.nan
+        return {"loss": mean, "loss_tokens": int(tokens)}
+
+
+def answer_tokens(labels: torch.Tensor) -> int:
+    """Return how many tokens of a batch carry loss; none precedes the first one of a row."""
+    return int((labels[..., 1:] != IGNORED).sum())

@@ -15,7 +15,8 @@ from ..errors import RunError
 from ..model.loading import load_for_inference
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
-from .distributed import agreed
+from .completion_loss import LoggedLoss, answer_tokens
+from .distributed import agreed, process_count
 from .pissa import as_difference
 from .sampler import LengthGroupedSampler
 
@@ -45,6 +46,7 @@ class ExtractionTrainer(SFTTrainer):
         scorer: scores the held-out documents at the end of an epoch; None if there are none.
         best: which adapter is kept.
         scoring: whether held-out documents are being answered, or were when an error ended it.
+        logged_loss: the loss since the last logged line.
         initial: what the adapter began as and was subtracted from the base weights (PiSSA), by
             name; {} for others.
     """
@@ -63,6 +65,7 @@ class ExtractionTrainer(SFTTrainer):
         self.scorer = scorer
         self.best = best
         self.scoring = False
+        self.logged_loss = LoggedLoss()
         self.initial: dict[str, torch.Tensor] = {}
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
@@ -103,6 +106,32 @@ class ExtractionTrainer(SFTTrainer):
                     self.control.should_training_stop = True
                 metrics |= {f"eval_{name}": value for name, value in scores.items()}
         return metrics
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss of the answers of a batch, and note it for the log."""
+        own = answer_tokens(inputs["labels"])
+        result: Any = super().compute_loss(  # type: ignore[no-untyped-call]
+            model, inputs, return_outputs, num_items_in_batch
+        )
+        if self.model.training:
+            loss = float((result[0] if return_outputs else result).detach())
+            if num_items_in_batch is None:  # it is the mean of this batch
+                self.logged_loss.add(loss * own, own)
+            else:  # a sum, by the mean of the tokens that each process has in this step
+                self.logged_loss.add(loss * float(num_items_in_batch) / process_count(), own)
+        return result
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log; the loss is the mean over all tokens of answers since the last logged step."""
+        if "loss" in logs:
+            logs |= self.logged_loss.take()
+        super().log(logs, start_time)
 
     def load_weights(self, checkpoint: Path) -> None:
         """Load the adapter of a checkpoint and nothing else of it."""
