@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..data import Counts
+from ..data import Counts, Record, Schema
 from ..errors import RunError
+from ..schema.navigation import field_schema
+from ..schema.pointers import value_at
+from ..scoring.equality import score_of, value_key
 from ..scoring.metrics import Interval, paired_difference
 from .display import shown
 from .scored_run import DocumentResult, ScoredRun
@@ -102,8 +105,8 @@ def compare(ours: ScoredRun, theirs: ScoredRun) -> Comparison:
                 mine.id,
                 ours.f1(mine) or 0.0,
                 theirs.f1(its) or 0.0,
-                tuple(_gains(mine, its)),
-                tuple(_losses(mine, its)),
+                tuple(_gains(mine, its, ours.plugin.schema)),
+                tuple(_losses(mine, its, ours.plugin.schema)),
             )
             for mine, its in pairs
         ),
@@ -137,32 +140,42 @@ def _score_difference(
     return ScoreDifference(name, ours, theirs, difference, p_value)
 
 
-def _gains(mine: DocumentResult, its: DocumentResult) -> Iterator[ValueChange]:
+def _gains(mine: DocumentResult, its: DocumentResult, schema: Schema) -> Iterator[ValueChange]:
     """Yield what is right in the first alone, and what is an error in the second alone."""
-    before, now = set(_right(its)), list(_right(mine))
-    yield from (ValueChange(*found, "found") for found in now if found not in before)
-    kept = {*_errors(mine), *now}
-    yield from (
-        ValueChange(*error, "no longer answered") for error in _errors(its) if error not in kept
-    )
+    before, now = dict(_right(its, schema)), list(_right(mine, schema))
+    yield from (ValueChange(*found, "found") for key, found in now if key not in before)
+    kept = dict([*_errors(mine, schema), *now])
+    for key, error in _errors(its, schema):
+        if key not in kept:
+            yield ValueChange(*error, "no longer answered")
 
 
-def _losses(mine: DocumentResult, its: DocumentResult) -> Iterator[ValueChange]:
+def _losses(mine: DocumentResult, its: DocumentResult, schema: Schema) -> Iterator[ValueChange]:
     words = {"found": "no longer found", "no longer answered": "answered in error"}
-    for change in _gains(its, mine):
+    for change in _gains(its, mine, schema):
         yield change._replace(what=words[change.what])
 
 
-def _right(document: DocumentResult) -> Iterator[tuple[str, str]]:
-    """Yield field and value of each gold value that was found."""
+_Found = tuple[Hashable, tuple[str, str]]
+"""A key that is equal for equal values of a field; field and value as they are shown."""
+
+
+def _right(document: DocumentResult, schema: Schema) -> Iterator[_Found]:
+    """Yield each gold value that was found."""
     for case in document.cases:
         if case.kind == "right":
-            yield case.field, shown(document.gold, case.gold[0])
+            yield _found(case.field, document.gold, case.gold[0], schema)
 
 
-def _errors(document: DocumentResult) -> Iterator[tuple[str, str]]:
-    """Yield field and value of each predicted value that is not right."""
+def _errors(document: DocumentResult, schema: Schema) -> Iterator[_Found]:
+    """Yield each predicted value that is not right."""
     for case in document.cases:
         if case.kind != "right" and document.record is not None:
             for pointer in case.predicted:
-                yield case.field, shown(document.record, pointer)
+                yield _found(case.field, document.record, pointer, schema)
+
+
+def _found(field: str, record: Record, pointer: str, schema: Schema) -> _Found:
+    score = score_of(pointer, schema)
+    key = value_key(value_at(pointer, record), field_schema(pointer, schema), schema, score)
+    return (field, key), (field, shown(record, pointer))

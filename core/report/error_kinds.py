@@ -25,15 +25,16 @@ ones right + wrong + merged + invented + the pieces of what is split.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..data import Record, Schema, Span
 from ..schema.navigation import property_schema, resolve, types_of
 from ..schema.pointers import pointer_of
 from ..schema.records import canonical
-from ..scoring.matching import LEVENSHTEIN_THRESHOLD, MATCHINGS, best_pairs, levenshtein_similarity
+from ..scoring.equality import is_same, key_fields, object_key, value_key
+from ..scoring.matching import LEVENSHTEIN_THRESHOLD, best_pairs, levenshtein_similarity
 from ..text.normalization import fold, normalised
 
 Kind = Literal["right", "wrong", "split", "merged", "missing", "invented"]
@@ -145,18 +146,34 @@ def _field(
         return
     types = types_of(schema)
     item = resolve(schema.get("items", {}), root)
-    how = item.get("x-score", schema.get("x-score", "casefold"))
+    how = schema.get("x-score")
     if "object" in types:
         yield from _properties(gold, predicted, schema, f"{name}/", root)
     elif "array" in types and "object" in types_of(item):
         yield from _objects(gold, predicted, item, name, root)
     elif "array" in types:
-        yield from _list(gold, predicted, how, name)
+        yield from _list(gold, predicted, _Equality(item, root, item.get("x-score", how)), name)
     else:
-        yield from _scalar(gold, predicted, how, name)
+        yield from _scalar(gold, predicted, _Equality(schema, root, how), name)
 
 
-def _scalar(gold: _Value, predicted: _Value, how: str, name: str) -> Iterator[Case]:
+class _Equality(NamedTuple):
+    """How the values of a field are compared: their schema, the whole schema, the ``x-score``."""
+
+    schema: Mapping[str, Any]
+    root: Schema
+    score: str | None
+
+    def is_same(self, gold: _Value, predicted: _Value) -> bool:
+        return is_same(gold.content, predicted.content, *self)
+
+    def key(self, value: _Value) -> Hashable:
+        """Return a key that is equal for equal values, for similar ones as they are written."""
+        is_written = self.score == "levenshtein" and isinstance(value.content, str)
+        return value.content if is_written else value_key(value.content, *self)
+
+
+def _scalar(gold: _Value, predicted: _Value, how: _Equality, name: str) -> Iterator[Case]:
     if gold.content is None and predicted.content is None:
         return
     if predicted.content is None:
@@ -164,22 +181,19 @@ def _scalar(gold: _Value, predicted: _Value, how: str, name: str) -> Iterator[Ca
     elif gold.content is None:
         yield _case("invented", name, [], [predicted])
     else:
-        same = _is_same(gold.content, predicted.content, how)
+        same = how.is_same(gold, predicted)
         yield _case("right" if same else "wrong", name, [gold], [predicted])
 
 
-def _list(gold: _Value, predicted: _Value, how: str, name: str) -> Iterator[Case]:
-    def form(value: _Value) -> str:
-        return value.text if how in ("exact", "levenshtein") else fold(value.text)
-
-    ours, theirs = _distinct(gold, form), _distinct(predicted, form)
+def _list(gold: _Value, predicted: _Value, how: _Equality, name: str) -> Iterator[Case]:
+    ours, theirs = _distinct(gold, how.key), _distinct(predicted, how.key)
     for key in ours:
         if key in theirs:
             yield _case("right", name, [ours[key]], [theirs[key]])
     left = [value for key, value in ours.items() if key not in theirs]
     over = [value for key, value in theirs.items() if key not in ours]
-    if how == "levenshtein":
-        pairs = best_pairs(left, over, lambda a, b: _is_same(a.text, b.text, how), 1)
+    if how.score == "levenshtein":
+        pairs = best_pairs(left, over, how.is_same, 1)
         for wanted, found in pairs:
             yield _case("right", name, [left[wanted]], [over[found]])
         left = _without(left, [left[wanted] for wanted, _ in pairs])
@@ -199,19 +213,17 @@ def _objects(
     gold: _Value, predicted: _Value, schema: Mapping[str, Any], name: str, root: Schema
 ) -> Iterator[Case]:
     properties = schema.get("properties", {})
-    keys = list(schema.get("x-key") or properties)
+    keys = key_fields(schema)
     others = {"properties": {key: properties[key] for key in properties if key not in keys}}
 
-    def key_of(value: _Value) -> list[Any]:
-        found = map(value.content.get, keys)
-        return [fold(leaf) if isinstance(leaf, str) else leaf for leaf in found]
+    def key_of(value: _Value) -> tuple[Hashable, ...]:
+        return object_key(value.content, schema, root)
 
     def shared_leaves(ours: _Value, theirs: _Value) -> float:
-        return sum(map(_is_shared, key_of(ours), key_of(theirs)))
+        leaves = (ours.content.get(key) for key in keys), (theirs.content.get(key) for key in keys)
+        return sum(map(_is_shared, *leaves, key_of(ours), key_of(theirs)))
 
-    ours, theirs = (
-        _distinct(side, lambda value: canonical(key_of(value))) for side in (gold, predicted)
-    )
+    ours, theirs = _distinct(gold, key_of), _distinct(predicted, key_of)
     for key in ours:
         if key in theirs:
             yield _case("right", name, [ours[key]], [theirs[key]])
@@ -221,11 +233,11 @@ def _objects(
     yield from _unequal(name, left, over, shared_leaves, 1)
 
 
-def _distinct(values: _Value, form: Callable[[_Value], str]) -> dict[str, _Value]:
-    """Return the items of a list by their form; of items with equal forms the first."""
-    found: dict[str, _Value] = {}
+def _distinct(values: _Value, key: Callable[[_Value], Hashable]) -> dict[Hashable, _Value]:
+    """Return the items of a list by their key; of items with equal keys the first."""
+    found: dict[Hashable, _Value] = {}
     for value in values.items():
-        found.setdefault(form(value), value)
+        found.setdefault(key(value), value)
     return found
 
 
@@ -251,21 +263,12 @@ def _unequal(
         yield _case("invented", name, [], [value])
 
 
-def _is_same(gold: Any, predicted: Any, how: str) -> bool:
-    if not (isinstance(gold, str) and isinstance(predicted, str)):
-        return canonical(gold) == canonical(predicted)
-    if how == "exact":
-        return gold == predicted
-    if how == "levenshtein":
-        return MATCHINGS["levenshtein"](gold, predicted)
-    return fold(gold) == fold(predicted)
-
-
-def _is_shared(ours: Any, theirs: Any) -> bool:
+def _is_shared(ours: Any, theirs: Any, our_key: Hashable, their_key: Hashable) -> bool:
     """Say whether two leaves of a key are equal, or nearly so."""
     if isinstance(ours, str) and isinstance(theirs, str):
-        return levenshtein_similarity(ours, theirs) >= LEVENSHTEIN_THRESHOLD
-    return ours is not None and canonical(ours) == canonical(theirs)
+        is_similar = levenshtein_similarity(fold(ours), fold(theirs)) >= LEVENSHTEIN_THRESHOLD
+        return is_similar or our_key == their_key
+    return ours is not None and our_key == their_key
 
 
 def _similarity(gold: _Value, predicted: _Value) -> float:

@@ -16,7 +16,7 @@ SOURCES = ("verbatim", "inferred")
 """Values of ``x-source``."""
 
 SCORES = ("exact", "casefold", "levenshtein", "set", "text", "none")
-"""Values of ``x-score``, implemented by ``scoring.field_counts``."""
+"""Values of ``x-score``, implemented by ``scoring.equality`` and ``field_counts``."""
 
 STEPS = ("nfkc", "dehyphenate", "spaces", "casefold", "punctuation")
 """Steps of ``x-normalise``, implemented by ``text.normalization``."""

@@ -81,7 +81,7 @@ def resolve(
     if "$ref" in schema:
         inner = _target(schema["$ref"], root)
     else:
-        branches = [branch for branch in _branches(schema) if branch.get("type") != "null"]
+        branches = [branch for branch in branches_of(schema) if branch.get("type") != "null"]
         inner = branches[0] if len(branches) == 1 else None
     if inner is None:
         return schema
@@ -89,7 +89,8 @@ def resolve(
     return {**resolve(inner, root, steps - 1), **own}
 
 
-def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def branches_of(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the schemas of a union (``anyOf`` and ``oneOf``)."""
     branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     return [branch for branch in branches if isinstance(branch, Mapping)]
 
@@ -155,7 +156,7 @@ def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     types = (named,) if isinstance(named, str) else tuple(named)
     if not types and None in schema.get("enum", ()):
         types = ("null",)
-    return types + tuple(name for branch in _branches(schema) for name in types_of(branch))
+    return types + tuple(name for branch in branches_of(schema) for name in types_of(branch))
 
 
 def field_list(schema: Schema) -> str:

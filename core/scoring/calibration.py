@@ -7,14 +7,14 @@ A leaf of a prediction is correct if the gold record states the same:
   those in further lists: a name is not correct beside a wrong number;
 - any other: the value at its place is the same.
 
-Strings are compared ignoring case and white space, but exactly where the field has ``"x-score":
-"exact"``. Left out are leaves that the gold record does not annotate (it does not have the key),
-nulls, and fields that are not scored (``"x-score": "none"``).
+Values are compared by their type (``equality``), and strings that are scored by their similarity
+ignoring case and white space. Left out are leaves that the gold record does not annotate (it does
+not have the key), nulls, and fields that are not scored (``"x-score": "none"``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,7 @@ import numpy as np
 from ..data import Record, Schema
 from ..schema.navigation import field_schema
 from ..schema.pointers import Leaf, field_of, leaves, parse_pointer, pointer_of
-from ..text.normalization import fold
+from .equality import score_of, value_key
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -112,6 +112,7 @@ class _Statements:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._scores: dict[str, str | None] = {}
+        self._schemas: dict[str, Mapping[str, Any]] = {}
 
     def of_leaves(
         self, value: Any, path: _Path = (), item: frozenset[object] | None = None
@@ -148,20 +149,17 @@ class _Statements:
             if leaf is not None and self.is_scored(start + inner)
         )
 
-    def _of_leaf(self, leaf: Leaf, pointer: str) -> tuple[str, object]:
-        if isinstance(leaf, str):
-            return "string", leaf if self._score(pointer) == "exact" else fold(leaf)
-        return "boolean" if isinstance(leaf, bool) else "number", leaf
+    def _of_leaf(self, leaf: Leaf, pointer: str) -> Hashable:
+        field = field_of(pointer)
+        if field not in self._schemas:
+            self._schemas[field] = field_schema(pointer, self.schema)
+        return value_key(leaf, self._schemas[field], self.schema, self._score(pointer))
 
     def _score(self, pointer: str) -> str | None:
         """Return the ``x-score`` of a leaf: of its schema, or the nearest one around it."""
         field = field_of(pointer)
         if field not in self._scores:
-            parts = parse_pointer(pointer)
-            paths = (parts[:end] for end in range(len(parts), 0, -1))
-            around = (field_schema(pointer_of(path), self.schema) for path in paths)
-            scores = (schema["x-score"] for schema in around if "x-score" in schema)
-            self._scores[field] = next(scores, None)
+            self._scores[field] = score_of(pointer, self.schema)
         return self._scores[field]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..data import Counts
+from ..schema.pointers import Leaf
 from ..text.normalization import fold
+from .equality import value_key
 from .matching import MATCHINGS, basic_normalization, matched
 
 
@@ -58,11 +60,12 @@ def set_counts(gold: Iterable[str], predicted: Iterable[str]) -> Counts:
     return Counts(float(len(wanted & found)), float(len(found)), float(len(wanted)))
 
 
-def exact_counts(gold: str | None, predicted: str | None) -> Counts:
-    """Count a scalar that is correct only if it is equal; None is no answer.
+def exact_counts(gold: Leaf, predicted: Leaf) -> Counts:
+    """Count a scalar that is correct only if it is equal; None is no answer, and True is not 1.
 
     >>> exact_counts("2019", None)
     Counts(matched=0.0, predicted=0.0, gold=1.0)
     """
-    right = gold is not None and gold == predicted
+    keys = (value_key(leaf, {}, {}, "exact") for leaf in (gold, predicted))
+    right = gold is not None and len(set(keys)) == 1
     return Counts(float(right), float(predicted is not None), float(gold is not None))

@@ -6,41 +6,24 @@ Plugins call it whose domain has no published metric of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from operator import eq
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..data import Counts, Example, Prediction, Record, Schema
 from ..schema.navigation import property_schema, resolve, types_of
-from ..schema.pointers import field_of, leaves
+from ..schema.pointers import field_of, pointer_of
 from ..schema.records import canonical
 from ..text.normalization import fold, normalised
-from .matching import MATCHINGS, Matching, matched
-
-
-def _equal_folded(gold: str, predicted: str) -> bool:
-    return fold(gold) == fold(predicted)
-
-
-COMPARISONS: Mapping[str, Matching] = {
-    "exact": eq,
-    "casefold": _equal_folded,
-    "levenshtein": MATCHINGS["levenshtein"],
-    "set": _equal_folded,
-    "text": _equal_folded,
-}
-"""By ``x-score``: whether two values match. "text" compares lists so; strings by their words.
-
-A field with "none" is not counted.
-"""
+from .equality import is_same, key_fields, object_key, value_key
+from .matching import matched
 
 
 def field_counts(example: Example, prediction: Prediction, schema: Schema) -> dict[str, Counts]:
     """Count one document field by field; a field inside an object is named ``outer/inner``.
 
-    - ``exact``, ``casefold`` (the default: ignores case and white space) and ``levenshtein`` (a
-      similarity of 0.8 or more): a filled leaf is right or wrong; a list is a set of leaves,
-      matched one to one.
+    - a filled leaf is right or wrong, a list is a set of leaves, matched one to one. Values are
+      compared by their type (``equality``), and strings by ``exact``, ``casefold`` (ignores case
+      and white space) or ``levenshtein`` (a similarity of 0.8 or more), if that is given.
     - ``text``: words in common, as the F1 of reading comprehension counts them (Rajpurkar et al.
       2016, "SQuAD", section 6.1).
     - ``none``: not counted.
@@ -72,52 +55,91 @@ def _value_counts(
 ) -> Iterator[tuple[str, Counts]]:
     types = types_of(schema)
     item = resolve(schema.get("items", {}), root)
-    score = schema.get("x-score", "casefold")
+    score = schema.get("x-score")
     if score == "none":
         return
     if "object" in types:
         yield from _object_counts(gold or {}, predicted or {}, schema, root, f"{name}/")
         if isinstance(schema.get("additionalProperties"), Mapping):
-            ours, theirs = (_map_items(found or {}, schema) for found in (gold, predicted))
-            yield name, _list_counts(ours, theirs, "exact" if score == "exact" else "casefold")
+            yield name, _map_counts(gold or {}, predicted or {}, schema, root)
     elif "array" in types and "object" in types_of(item):
         yield from _pair_counts(name, gold or [], predicted or [], item, root)
     elif "array" in types:
-        yield name, _list_counts(gold or [], predicted or [], item.get("x-score", score))
+        yield name, _list_counts(gold or [], predicted or [], item, root, score)
     elif score == "text":
         yield name, _word_counts(gold, predicted)
     else:
         ours, theirs = ([] if value is None else [value] for value in (gold, predicted))
-        yield name, _list_counts(ours, theirs, score)
+        yield name, _list_counts(ours, theirs, schema, root, score)
 
 
-def _list_counts(gold: Sequence[Any], predicted: Sequence[Any], score: str) -> Counts:
+def _list_counts(
+    gold: Sequence[Any],
+    predicted: Sequence[Any],
+    schema: Mapping[str, Any],
+    root: Schema,
+    score: str | None,
+) -> Counts:
     """Count two lists of leaves; equal leaves of a list count once."""
-    ours, theirs = (list(dict.fromkeys(map(_text, items))) for items in (gold, predicted))
-    if score in ("casefold", "set"):  # sets need no matching, which takes quadratic time
-        ours, theirs = (list(dict.fromkeys(map(fold, items))) for items in (ours, theirs))
-        right = len(set(ours) & set(theirs))
-    else:
-        right = matched(ours, theirs, COMPARISONS.get(score, _equal_folded))
+    score = schema.get("x-score", score)
+    if score != "levenshtein":  # sets need no matching, which takes quadratic time
+        keys = (
+            {value_key(leaf, schema, root, score) for leaf in side} for side in (gold, predicted)
+        )
+        return _set_counts(*keys)
+    ours, theirs = (
+        list({_written(leaf, schema, root): leaf for leaf in side}.values())
+        for side in (gold, predicted)
+    )
+    right = matched(ours, theirs, lambda a, b: is_same(a, b, schema, root, score))
     return Counts(float(right), float(len(theirs)), float(len(ours)))
 
 
-def _map_items(found: Record, schema: Mapping[str, Any]) -> list[str]:
-    """Return each value under a key that a schema does not name, with its key."""
-    others = {key: value for key, value in found.items() if key not in schema.get("properties", {})}
-    return [
-        f"{field_of(pointer)}: {_text(leaf)}"
-        for pointer, leaf in leaves(others)
-        if leaf is not None
-    ]
+def _written(leaf: Any, schema: Mapping[str, Any], root: Schema) -> Hashable:
+    """Return a key of a leaf that tells strings apart as they are written."""
+    return leaf if isinstance(leaf, str) else value_key(leaf, schema, root)
 
 
-def _text(leaf: Any) -> str:
-    return leaf if isinstance(leaf, str) else canonical(leaf)
+def _set_counts(gold: set[Hashable], predicted: set[Hashable]) -> Counts:
+    return Counts(float(len(gold & predicted)), float(len(predicted)), float(len(gold)))
 
 
-def _word_counts(gold: str | None, predicted: str | None) -> Counts:
-    ours, theirs = (Counter(fold(text or "").split()) for text in (gold, predicted))
+def _map_counts(gold: Record, predicted: Record, schema: Mapping[str, Any], root: Schema) -> Counts:
+    """Count the values under keys that a schema does not name, each with its key."""
+    sides = (set(_map_items(found, schema, root)) for found in (gold, predicted))
+    return _set_counts(*sides)
+
+
+def _map_items(
+    found: Record, schema: Mapping[str, Any], root: Schema
+) -> Iterator[tuple[str, Hashable]]:
+    """Yield each value under a key that a schema does not name, with its keys."""
+    score = schema.get("x-score")
+    named = schema.get("properties", {})
+    others = {key: value for key, value in found.items() if key not in named}
+    for path, leaf, part in _leaves_with_schema(others, schema, root):
+        if leaf is not None and part.get("x-score") != "none":
+            name = field_of(pointer_of(path))
+            yield name if score == "exact" else fold(name), value_key(leaf, part, root, score)
+
+
+def _leaves_with_schema(
+    value: Any, schema: Mapping[str, Any], root: Schema, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any, Mapping[str, Any]]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            part = resolve(property_schema(schema, key), root)
+            yield from _leaves_with_schema(inner, part, root, (*path, key))
+    elif isinstance(value, list):
+        item = resolve(schema.get("items", {}), root)
+        for number, inner in enumerate(value):
+            yield from _leaves_with_schema(inner, item, root, (*path, number))
+    else:
+        yield path, value, schema
+
+
+def _word_counts(gold: Any, predicted: Any) -> Counts:
+    ours, theirs = (Counter(fold(_text(leaf)).split()) for leaf in (gold, predicted))
     return Counts(float((ours & theirs).total()), float(theirs.total()), float(ours.total()))
 
 
@@ -130,9 +152,9 @@ def _pair_counts(
 ) -> Iterator[tuple[str, Counts]]:
     """Pair the objects of two lists by their key, and count the other fields of the pairs."""
     properties = schema.get("properties", {})
-    keys = list(schema.get("x-key") or properties)
+    keys = key_fields(schema)
     ours, theirs = (
-        {canonical([_folded(found.get(key)) for key in keys]): found for found in objects}
+        {object_key(found, schema, root): found for found in objects}
         for objects in (gold, predicted)
     )
     pairs = [(ours[key], theirs[key]) for key in ours if key in theirs]
@@ -146,5 +168,5 @@ def _pair_counts(
     yield from totals.items()
 
 
-def _folded(value: Any) -> Any:
-    return fold(value) if isinstance(value, str) else value
+def _text(leaf: Any) -> str:
+    return "" if leaf is None else leaf if isinstance(leaf, str) else canonical(leaf)

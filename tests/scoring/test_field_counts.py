@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import fieldsmith
 from fieldsmith import Document, Example, Prediction, Record, Schema
 from fieldsmith.schema.annotations import SCORES, annotation_problem
-from fieldsmith.scoring.field_counts import COMPARISONS
 
 DOCUMENT = Document("1", "a text")
 
@@ -54,8 +53,20 @@ def test_a_field(gold: Any, predicted: Any, schema: Schema, wanted: tuple[int, .
     assert field(gold, predicted, **schema) == wanted
 
 
-def test_each_score_of_the_vocabulary_is_implemented_and_no_other() -> None:
-    assert {*COMPARISONS, "none"} == set(SCORES)
+@pytest.mark.parametrize("score", SCORES)
+def test_each_score_of_the_vocabulary_compares_otherwise_or_not_at_all(score: str) -> None:
+    pairs = [("Fox", "fox"), ("the brown foxes", "the brown fox"), ("a b", "b a")]
+    schema = {"properties": {"a": {"type": "string", "x-score": score}}}
+    found = [counts(schema, {"a": gold}, {"a": other}) for gold, other in pairs]
+    wanted = {
+        "exact": [(0, 1, 1), (0, 1, 1), (0, 1, 1)],
+        "casefold": [(1, 1, 1), (0, 1, 1), (0, 1, 1)],
+        "set": [(1, 1, 1), (0, 1, 1), (0, 1, 1)],
+        "levenshtein": [(1, 1, 1), (1, 1, 1), (0, 1, 1)],
+        "text": [(1, 1, 1), (2, 3, 3), (2, 2, 2)],
+        "none": None,
+    }[score]
+    assert found == ([{"a": each} for each in wanted] if wanted else [{}, {}, {}])
 
 
 def test_what_is_not_counted() -> None:
