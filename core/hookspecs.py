@@ -57,7 +57,7 @@ def extract_prompt(document: Document, schema: Schema) -> list[Message]:
 
 
 @hookspec(firstresult=True)
-def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+def extract_load(source: Path | None, names: Mapping[str, str]) -> Iterable[Example | Reject]:
     """Yield the examples of a source, lazily and in a fixed order.
 
     Called by ``train``, ``evaluate`` and ``predict``. A row that cannot be read becomes a
@@ -65,6 +65,11 @@ def extract_load(source: Path | None) -> Iterable[Example | Reject]:
 
     Args:
         source: a file or folder, or None for the sample that comes with the plugin.
+        names: what ``--map`` says: the name of a key or of a type of annotations in the source ->
+            the field of the record, or ``id``, ``text``, ``split``, ``url``, that it stands for.
+            Look up each name that the source has (``names.get(name)``): one that is never looked
+            up is reported as missing. Files that the core reads are mapped by the core. A loader
+            for files without such names need not take this argument.
 
     Raises:
         fieldsmith.InputError: the source as a whole cannot be read.

@@ -9,7 +9,7 @@ too. Code of the plugin runs in a ``PluginCall`` alone, and each value that it g
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +34,7 @@ from .plugin_code.values import (
     checked_text,
     shown,
 )
+from .source_names import SourceNames, checked_names
 
 WRAPPER = "wrapper"
 
@@ -48,6 +49,7 @@ class Plugin:
         description: the first line of the plugin's docstring.
         wrappers: names of the plugins whose wrappers are around the hooks, the outermost last.
         schema: what ``extract_schema`` returned; a valid JSON Schema of an object.
+        names: names that sources have for fields of the schema.
     """
 
     name: str
@@ -57,6 +59,26 @@ class Plugin:
     wrappers: tuple[str, ...]
     schema: Schema
     _hooks: pluggy.HookRelay = field(repr=False, compare=False)
+    names: SourceNames = field(default_factory=SourceNames)
+
+    @property
+    def takes_names(self) -> bool:
+        """Whether its loader takes names of sources; the core maps what it reads itself."""
+        loaders = self._hooks.extract_load.get_hookimpls()
+        own = (each for each in loaders if not (each.wrapper or each.hookwrapper))
+        return any("names" in each.argnames for each in own)
+
+    def mapped(self, names: Mapping[str, str]) -> Plugin:
+        """Return the plugin for sources that have these names for fields of its schema.
+
+        Raises:
+            SettingsError: a field is unknown, or two names are given to one that is not a list.
+        """
+        return replace(self, names=checked_names(names, self.schema))
+
+    def anew(self) -> Plugin:
+        """Return the plugin as it is before it reads a source, whose names it will look up."""
+        return replace(self, names=self.names.anew())
 
     def prompt(self, document: Document) -> list[Message]:
         """Return the messages that ask for the record of ``document``."""
@@ -102,7 +124,8 @@ class Plugin:
     def is_lazy(self) -> bool:
         """Say whether the loader yields rows as it reads them, and does not return a list."""
         with self._call("extract_load", "for the sample", (InputError,)):
-            return hasattr(self._hooks.extract_load(source=None), "__next__")
+            rows = self._hooks.extract_load(source=None, names={})
+            return hasattr(rows, "__next__")
 
     def metric(self, example: Example, prediction: Prediction) -> dict[str, Counts]:
         """Return (matched, predicted, gold) by name for one document."""
@@ -131,7 +154,8 @@ class Plugin:
 
     def _rows(self, source: Path | None) -> Generator[tuple[object]]:
         """Return what the loader yields, each row in a tuple, so that None is a row, too."""
-        rows = self._hooks.extract_load(source=source)
+        names = {} if source is None else self.names
+        rows = self._hooks.extract_load(source=source, names=names)
         if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
             wanted = "an iterable of Example and Reject"
             raise WrongValueError(f"returned {shown(rows)}; it has to be {wanted}")
@@ -158,15 +182,19 @@ def _check_amount(call: PluginCall, rows: int, characters: int) -> None:
         raise call.exceeded(f"{limits.characters:,} characters")
 
 
-def load(name: str, with_names: Sequence[str] = ()) -> Plugin:
+def load(
+    name: str, with_names: Sequence[str] = (), names: Mapping[str, str] | None = None
+) -> Plugin:
     """Import the plugin called ``name``, with the wrappers of others around its hooks.
 
     Args:
         name: the name of its entry point.
         with_names: further installed plugins; only their hooks with ``wrapper=True`` or
             ``hookwrapper=True`` are used, each around those before it.
+        names: names that sources have for fields of the schema, as ``--map`` gives them.
 
     Raises:
+        SettingsError: ``names`` has an unknown field; see ``source_names.checked_names``.
         PluginError: a plugin is unknown, declared twice, cannot be imported, or does not follow
             ``fieldsmith.hookspecs``; the message names it, its distribution and what to do.
     """
@@ -184,7 +212,7 @@ def load(name: str, with_names: Sequence[str] = ()) -> Plugin:
         _register_wrappers(manager, chosen(other, installed))
     with PluginCall(entry.title, "extract_schema", passed=(PluginError,)):
         schema = checked_schema(manager.hook.extract_schema(), entry.title)
-    return Plugin(
+    plugin = Plugin(
         name=name,
         distribution=entry.distribution,
         version=entry.version,
@@ -193,6 +221,7 @@ def load(name: str, with_names: Sequence[str] = ()) -> Plugin:
         schema=schema,
         _hooks=manager.hook,
     )
+    return plugin.mapped(names) if names else plugin
 
 
 def state_of(entry: Installed) -> str:

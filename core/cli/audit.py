@@ -47,6 +47,7 @@ def command(
     Example:
       extract audit --plugin NAME --data corpus/
       extract audit --plugin NAME --data corpus/ --show 42
+      extract audit --plugin NAME --data rows.csv --map body=text --map headline=title
       extract audit --plugin NAME --data corpus/ --export chat.jsonl
     """
     if show is not None and (export is not None or as_json):
@@ -54,7 +55,8 @@ def command(
     from ..dataset.audit import audit, document_windows
     from ..dataset.chat_export import chat_rows
     from ..dataset.leaf_outcomes import leaf_outcomes
-    from ..dataset.loading import read_splits, reader_of
+    from ..dataset.loading import read_splits
+    from ..dataset.readers import reader_of
     from ..files import open_atomically, refuse_input, write_lines
     from ..model.loading import load_tokenizer, quieten
     from ..model.prompts import PromptFormat

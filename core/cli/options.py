@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..data import DEFAULT_RATIO, FLAGS
+from ..errors import SettingsError
 
 if TYPE_CHECKING:
     from ..runs.job import TrainingJob
@@ -29,6 +29,16 @@ with_option = click.option(
     multiple=True,
     metavar="NAME",
     help="Wrap the plugin's hooks by this wrapper plugin.",
+)
+
+map_option = click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="SOURCE=FIELD",
+    help="Read what the data calls SOURCE (a column, a key of a row, a type of annotations or "
+    "relations) as a FIELD of the schema, or as id, text, split or url; repeatable: "
+    "--map headline=title --map ChemicalEntity=chemicals.",
 )
 
 min_confidence_option = click.option(
@@ -72,6 +82,7 @@ class TrainingOptions:
         assignments: ``KEY=VALUE`` of each ``--set``.
         wrappers: names of wrapper plugins.
         split_ratio: percent for train, validation and test; None for the default.
+        mapping: ``SOURCE=FIELD`` of each ``--map``.
         accepted: names of the data issues that the user accepts.
     """
 
@@ -83,6 +94,7 @@ class TrainingOptions:
     assignments: tuple[str, ...]
     wrappers: tuple[str, ...]
     split_ratio: str | None
+    mapping: tuple[str, ...]
     accepted: frozenset[str]
 
     def job(self, *, auto_batch: bool = False) -> TrainingJob:
@@ -91,22 +103,22 @@ class TrainingOptions:
         Raises:
             PluginError: the plugin or a wrapper is not installed or is broken.
             InputError: the split ratio is none.
-            SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model.
+            SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model; or
+                a mapping is given without data, or has an unknown field.
         """
         from ..dataset.splits import parse_ratio
         from ..model.fitting import choose_preset, fit_to_positions, say_recipe
         from ..plugins import load
         from ..runs.job import TrainingJob
         from ..settings import parse_assignments, resolve
+        from ..source_names import parse_names
 
         assert self.plugin is not None
-        plugin = load(self.plugin, self.wrappers)
+        require_data_for(self.mapping, self.data)
+        plugin = load(self.plugin, self.wrappers, parse_names(self.mapping))
         chosen = parse_assignments(self.assignments)
         chosen |= {"model": self.model} if self.model else {}
         chosen |= {"max_length": self.max_length} if self.max_length else {}
-        model = chosen.get("model")
-        if isinstance(model, str) and os.path.exists(model):
-            chosen["model"] = str(Path(model).resolve())  # found from any working directory
         preset = choose_preset(self.preset, chosen)
         say_recipe(preset)
         settings = resolve(preset, self.plugin, plugin.settings(preset.name), chosen)
@@ -115,6 +127,16 @@ class TrainingOptions:
         return TrainingJob(
             plugin, self.data, preset.name, settings, self.accepted, auto_batch, ratio
         )
+
+
+def require_data_for(mapping: tuple[str, ...], data: Path | None) -> None:
+    """Refuse names for a source where none is given.
+
+    Raises:
+        SettingsError: ``--map`` without data.
+    """
+    if mapping and data is None:
+        raise SettingsError("--map is for the files of --data; leave it out, or name them")
 
 
 def _one_plugin(
@@ -176,6 +198,7 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
             help="Percent of the documents for train/validation[/test], such as 80/20 or "
             "70/15/15, where the data has no official splits. Default: 80/10/10.",
         ),
+        map_option,
         with_option,
         *(click.option(FLAGS[name], is_flag=True, help=_ACCEPTANCE_HELP[name]) for name in issues),
     ]

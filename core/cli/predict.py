@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH, min_confidence_option, trust_option, unconstrained_option
+from .options import PATH, map_option, min_confidence_option, trust_option, unconstrained_option
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="Write to this file; the same command resumes after an interruption. "
     "Default: standard output.",
 )
+@map_option
 @min_confidence_option
 @unconstrained_option
 @trust_option
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 def command(
     names: tuple[str, ...],
     output: Path | None,
+    mapping: tuple[str, ...],
     min_confidence: float | None,
     unconstrained: bool,
     trusted: bool,
@@ -56,6 +58,7 @@ def command(
     Example:
       extract predict runs/first notes.txt
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
+      extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
@@ -69,13 +72,16 @@ def command(
 
     run, inputs = _run_and_inputs(names, zero_shot)
     quieten()
-    asked: Run | ZeroShot = zero_shot.load() if run is None else Run.open(run, trusted=trusted)
+    asked: Run | ZeroShot = (
+        zero_shot.load(mapping) if run is None else Run.open(run, trusted=trusted)
+    )
+    plugin = _plugin(asked, mapping)
     if output is not None:
         refuse_outputs(output, inputs)
     counts = LineCounts()
     with ExitStack() as stack:
         own = own_files(output) if output is not None else ()
-        rows = stack.enter_context(open_inputs(_plugin(asked), inputs, own))
+        rows = stack.enter_context(open_inputs(plugin, inputs, own))
         file = stack.enter_context(open_predictions(output)) if output is not None else None
         extractor = _extractor(asked, rows, unconstrained, min_confidence)
         size = group_size(extractor.task.settings)
@@ -124,15 +130,20 @@ def _run_and_inputs(
     return None, names
 
 
-def _plugin(asked: Run | ZeroShot) -> Plugin:
-    """Return the plugin of a model without a run, or of a run, which has to be complete."""
+def _plugin(asked: Run | ZeroShot, mapping: tuple[str, ...]) -> Plugin:
+    """Return the plugin of a model without a run, or of a run, which has to be complete.
+
+    What a run's training data called its fields holds here unless a mapping is given.
+    """
     from ..extraction.zero_shot import ZeroShot
     from ..runs.job import plugin_of
+    from ..source_names import parse_names
 
     if isinstance(asked, ZeroShot):
         return asked.plugin
     asked.require_complete()
-    return plugin_of(asked)
+    plugin = plugin_of(asked)
+    return plugin.mapped(parse_names(mapping)) if mapping else plugin
 
 
 def _extractor(

@@ -39,6 +39,7 @@ def command(
     Example:
       extract train --plugin NAME
       extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
+      extract train --plugin NAME --data rows.csv --map body=text --map headline=title
       extract train --resume runs/corpus
     """
     if (options.plugin is None) == (resume is None):

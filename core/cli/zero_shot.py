@@ -72,19 +72,24 @@ class ZeroShotOptions:
         if self.shots_data is not None and self.shots is None:
             raise click.UsageError("--shots is missing: --shots-data needs to know how many")
 
-    def load(self) -> ZeroShot:
+    def load(self, mapping: tuple[str, ...] = ()) -> ZeroShot:
         """Load the plugin and resolve the settings.
+
+        Args:
+            mapping: ``SOURCE=FIELD`` of each ``--map``.
 
         Raises:
             PluginError: the plugin or a wrapper is not installed or is broken.
-            SettingsError: a setting or the preset is wrong, or the model has no config.
+            SettingsError: a setting, the preset or the mapping is wrong, or the model has no
+                config.
         """
         from ..extraction.zero_shot import ZeroShot
         from ..plugins import load
         from ..settings import parse_assignments
+        from ..source_names import parse_names
 
         assert self.plugin is not None
-        plugin = load(self.plugin, self.wrappers)
+        plugin = load(self.plugin, self.wrappers, parse_names(mapping))
         chosen = parse_assignments(self.assignments)
         chosen |= {"model": self.model} if self.model else {}
         return ZeroShot.of(

@@ -20,8 +20,9 @@ from ..errors import InputError, UnknownFormatError, shortened
 from ..files import decode, files_in, read_text, readable
 from ..plugins import Plugin
 from ..schema.records import canonical
-from .loading import as_encodable, has_rows, is_core_file, read_core_jsonl, read_row_file
+from .loading import as_encodable, read_core_jsonl, read_row_file
 from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
+from .readers import explained_format, has_rows, is_core_file, rows_of_plugin, say_missing_names
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
 
@@ -78,16 +79,19 @@ def open_inputs(
         InputError: a missing path, a named file that cannot be read, no document at all, or two
             documents with one id.
     """
+    plugin = plugin.anew()
     with ExitStack() as stack:
         stdin = stack.enter_context(_copied_stdin()) if "-" in names else None
-        digest, count = hashlib.sha256(), 0
+        digest, count, is_unusable = hashlib.sha256(), 0, True
         taken: dict[bytes, str] = {}
         for file, row in _rows_by_file(plugin, names, stdin, outputs):
             digest.update(_row_bytes(row))
             count += 1
+            is_unusable &= isinstance(row, Reject)
             _require_new_id(row, file, taken)
         if not count:
             raise InputError(f"{' '.join(names)}: no document in it")
+        say_missing_names(plugin, " ".join(names), is_unusable=is_unusable)
         for name in names:
             if name != "-" and Path(name).is_dir():
                 say_what_is_passed_over(Path(name))
@@ -162,7 +166,7 @@ def _rows_by_file(
         source = Path(name)
         if name == "-":
             with _copied_stdin() if stdin is None else nullcontext(stdin) as stream:
-                for row in _stdin_documents(stream):
+                for row in _stdin_documents(stream, plugin):
                     yield "standard input", row
             continue
         is_alone = not source.is_dir()
@@ -210,10 +214,11 @@ def _documents_or_reject(plugin: Plugin, file: Path, name: str) -> Iterator[Docu
 
 def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
     try:
-        rows = iter(read_row_file(file, plugin) if is_core_file(file) else plugin.load(file))
+        is_core = is_core_file(file, plugin)
+        rows = iter(read_row_file(file, plugin) if is_core else rows_of_plugin(plugin, file))
         first = next(rows, None)
-    except UnknownFormatError:
-        if has_rows(file):
+    except UnknownFormatError as error:
+        if has_rows(file, plugin):
             rows = read_row_file(file, plugin)
             first = next(rows, None)
         elif file.suffix.lower() in _PLAIN_TEXT:
@@ -221,7 +226,7 @@ def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document 
             first = Example(Document(name, read_text(file, as_is=True), {"path": name}))
             rows = iter(())
         else:
-            raise
+            raise explained_format(error, plugin, file) from error
     if first is None:
         raise InputError(f"{name}: no document in it")
     # A loader that is given a file alone cannot know the folder above it.
@@ -238,7 +243,7 @@ def _document_of(row: Example | Reject) -> Document | Reject:
     return row.document or row if isinstance(row, Reject) else row.document
 
 
-def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:
+def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | Reject]:
     name = "standard input"
     stream.seek(0)
     texts = (decode(line, name, number).strip() for number, line in enumerate(stream, 1))
@@ -247,6 +252,6 @@ def _stdin_documents(stream: IO[bytes]) -> Iterator[Document | Reject]:
         raise InputError(f"{name}: empty")
     stream.seek(0)
     if first.startswith("{"):
-        yield from map(_document_of, read_core_jsonl(stream, name))
+        yield from map(_document_of, read_core_jsonl(stream, name, plugin.names))
     else:
         yield Document("-", decode(stream.read(), name, as_is=True))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,23 @@ from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Re
 from ..errors import InputError, UnknownFormatError
 from ..files import check_json, files_in, readable, split_of
 from ..plugins import Plugin
-from ..progress import say
 from ..schema.navigation import field_schema, types_of
 from ..schema.pointers import parse_pointer
 from ..schema.records import canonical, first_problem
 from .passed_over import passed_over
-from .row_files import FileRow, is_row_file, jsonl_rows, rows_of
-from .row_forms import as_core_row, has_form, has_spans, is_core_row, labelled_fields
+from .readers import (
+    core_files,
+    explained_format,
+    first_row,
+    rows_of_plugin,
+    say_missing_names,
+    say_once,
+)
+from .row_files import FileRow, jsonl_rows, rows_of
+from .row_forms import as_core_row, has_spans, is_core_row, labelled_fields
+from .row_names import identity_of, renamed_record, renamed_row
 from .splits import Splits, split_documents
 
-_NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _WANTED_MENTIONS = '"mentions" maps JSON Pointers to lists of spans, [[start, end], …]'
 
@@ -33,69 +39,55 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     """Yield the examples of a source, for training and evaluation.
 
     Args:
-        plugin: its loader reads what is not the core's JSONL; records are checked by its schema.
+        plugin: its loader reads what is not the core's JSONL; records are checked by its schema,
+            and ``names`` are what the source calls its fields.
         source: a file or folder; None for the plugin's bundled sample.
 
     Yields:
         Examples, and a reject for each row that is not valid.
 
     Raises:
-        InputError: a missing path, an empty source, or a file that cannot be read.
+        InputError: a missing path, an empty source, a file that cannot be read, or a source that
+            does not have one of the names and of which no row is valid.
     """
-    is_empty = True
+    is_empty = is_unusable = True
+    plugin = plugin.anew()
     passed_over: Counter[str] = Counter()
-    for row in _rows(plugin, source):
+    for row in _explained(_rows(plugin, source), plugin, source):
         is_empty = False
         checked = _validated(row, plugin)
         if isinstance(row, Example):
             kept = checked if isinstance(checked, Example) else row
             passed_over.update(kept.passed_over)
+            is_unusable &= not isinstance(checked, Example)
         # Without its annotations a document is of use to predictions alone.
         yield replace(checked, document=None) if isinstance(checked, Reject) else checked
     name = str(source or f"the sample of {plugin.name}")
     if is_empty:
         raise InputError(f"{name}: no document in it")
+    say_missing_names(plugin, source, is_unusable=is_unusable)
     if passed_over:
         found = ", ".join(f"{kind} ({count})" for kind, count in sorted(passed_over.items()))
-        _say_once(f"{name}: annotated and not part of a record, passed over: {readable(found)}")
+        say_once(f"{name}: annotated and not part of a record, passed over: {readable(found)}")
 
 
-def reader_of(plugin: Plugin, source: Path | None) -> str:
-    """Say who reads a source: the plugin's own loader, or the core for every plugin."""
-    if source is not None and _core_files(plugin, source):
-        return "the core, as rows of a text and its record"
-    return f"the loader of the plugin {plugin.name}"
-
-
-def _core_files(plugin: Plugin, source: Path) -> list[Path]:
-    """Return the files of a source if the core reads them; [] if the plugin does."""
-    files = data_files(files_in(source))
-    if not files or not all(map(has_rows, files)):
-        return []
-    return [] if not all(map(is_core_file, files)) and _reads(plugin, files[0]) else files
+def _explained(
+    rows: Iterable[Example | Reject], plugin: Plugin, source: Path | None
+) -> Iterator[Example | Reject]:
+    """Yield rows; an error about the format of their file says what of it could be mapped."""
+    try:
+        yield from rows
+    except UnknownFormatError as error:
+        raise explained_format(error, plugin, source) from error
 
 
 def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
-    files = _core_files(plugin, source) if source is not None else []
+    files = core_files(plugin, source) if source is not None else []
     if source is None or not files:
-        return plugin.load(source)
+        return rows_of_plugin(plugin, source)
     if source.is_dir() and (message := passed_over(source, files)):
-        _say_once(message)
+        say_once(message)
     return (row for file in files for row in read_row_file(file, plugin, split_of(file, source)))
-
-
-def _reads(plugin: Plugin, file: Path) -> bool:
-    """Say whether a file is in a format of the plugin: it finds a row, or says what is wrong."""
-    try:
-        return next(iter(plugin.load(file)), None) is not None
-    except InputError as error:
-        return not isinstance(error, UnknownFormatError)
-
-
-@functools.lru_cache(maxsize=64)
-def _say_once(message: str) -> None:
-    """Say something once, although a source is read several times in a training."""
-    say(message)
 
 
 def read_splits(
@@ -122,57 +114,26 @@ def read_splits(
     return splits, digest.hexdigest()
 
 
-def jsonl_examples(source: Path) -> Iterator[Example | Reject]:
+def jsonl_examples(
+    source: Path, names: Mapping[str, str] | None = None
+) -> Iterator[Example | Reject]:
     """Yield the examples of JSONL rows of ``id, text, record``: a loader for data in that form.
 
     Args:
         source: a file, or a folder whose files' names, or their folders', give the split.
+        names: what ``extract_load`` is given: the keys of rows and records that stand for others.
 
     Raises:
         InputError: nothing is at ``source``, or a line is not such a row.
         UnknownFormatError: a file is not JSONL, or its rows have no text.
     """
     for file in files_in(source):
-        if not is_core_file(file):
+        if not is_core_row(renamed_row(first_row(file), names or {})):
             raise UnknownFormatError(
                 f'{file}: rows of JSONL with a text are wanted, {{"id": …, "text": …, '
                 f'"record": {{…}}}}, in a file *.jsonl'
             )
-        yield from read_core_rows(rows_of(file), str(file), split_of(file, source))
-
-
-def data_files(files: Iterable[Path]) -> list[Path]:
-    """Return the files without those that only describe the data (``.md``, ``.yaml``, …)."""
-    return [file for file in files if file.suffix.lower() not in _NOT_DATA]
-
-
-def is_core_file(file: Path) -> bool:
-    """Say whether a file's first row is one of the core's own, and none of a plugin's.
-
-    It has a text and either a record or no key that the core does not know.
-
-    Raises:
-        InputError: the file is named as one of rows and is empty, or none of them can be read.
-    """
-    return is_core_row(_first_row(file))
-
-
-def has_rows(file: Path) -> bool:
-    """Say whether a file's first row is one that the core can read, unless a plugin does."""
-    return has_form(_first_row(file))
-
-
-def _first_row(file: Path) -> dict[str, Any]:
-    """Return the first row of a file that is named as one of rows; of others an empty one."""
-    if not is_row_file(file):
-        return {}
-    fault = f"{file}: the file is empty"
-    for row in rows_of(file):
-        if row.values is not None:
-            return row.values
-        if row.line == 1:
-            fault = f"{file}:1: {row.fault}"
-    raise InputError(fault)
+        yield from read_core_rows(rows_of(file), str(file), split_of(file, source), names)
 
 
 def read_row_file(
@@ -187,11 +148,11 @@ def read_row_file(
             continue
         if labelled is None and has_spans(values):
             others = (each.values for each in rows_of(file))
-            labelled = labelled_fields(filter(None, others), plugin.schema)
+            labelled = labelled_fields(filter(None, others), plugin)
         try:
             yield example_of_row(as_core_row(values, plugin, labelled or ()), place, split)
         except ValueError as error:
-            alone = example_of_row({key: values.get(key) for key in ("id", "text")}, place)
+            alone = example_of_row(identity_of(values, plugin.names), place)
             if isinstance(alone, Example):
                 yield _rejected(alone, "", str(error))
             else:
@@ -199,22 +160,27 @@ def read_row_file(
 
 
 def read_core_jsonl(
-    lines: Iterable[bytes], name: str, split: str | None = None
+    lines: Iterable[bytes], name: str, names: Mapping[str, str] | None = None
 ) -> Iterator[Example | Reject]:
     """Yield the rows of a stream of the core's JSONL; see ``read_core_rows``."""
-    return read_core_rows(jsonl_rows(lines, name), name, split)
+    return read_core_rows(jsonl_rows(lines, name), name, None, names)
 
 
 def read_core_rows(
-    rows: Iterable[FileRow], name: str, split: str | None = None
+    rows: Iterable[FileRow],
+    name: str,
+    split: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Iterator[Example | Reject]:
     """Yield examples as ``example_of_row`` makes them; a row that cannot be read is a reject."""
+    names = names or {}
     for row in rows:
         place = f"{name}:{row.line}"
         if row.values is None:
             yield Reject(place, "", row.fault)
         else:
-            yield example_of_row(row.values, place, split)
+            values = renamed_record(renamed_row(row.values, names), names)
+            yield example_of_row(values, place, split)
 
 
 def example_of_row(row: dict[str, Any], place: str, split: str | None = None) -> Example | Reject:

@@ -14,8 +14,10 @@ from ..data import Document, Schema
 from ..files import parse_json
 from ..plugins import Plugin
 from ..schema.navigation import resolve, types_of
+from ..source_names import RESERVED
+from .row_names import Joined, renamed_record, renamed_row
 
-CORE_KEYS = frozenset({"id", "text", "record", "mentions", "split", "url", "path"})
+CORE_KEYS = frozenset(RESERVED)
 """Keys of the core's own rows."""
 
 _MARK = "\u2060the document\u2060"
@@ -47,12 +49,24 @@ def as_core_row(
     Raises:
         ValueError: says what of the row cannot be read.
     """
+    names, schema = plugin.names, plugin.schema
+    given = renamed_row(row, names)
+    found = renamed_record(_in_core_form(given, plugin, labelled), names)
+    fields = {names[key] for key in row if key in names} - CORE_KEYS
+    asked = {field: given[field] for field in given if field in fields}
+    if asked:
+        added = _of_columns(asked, schema).get("record", {})
+        found = found | {"record": {**(found.get("record") or {}), **added}}
+    return found
+
+
+def _in_core_form(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
     if _is_conversation(row):
         return _of_conversation(row, plugin)
     if _is_task(row):
-        return _of_task(row, plugin.schema, labelled)
+        return _of_task(row, plugin, labelled)
     if has_spans(row):
-        return _of_spans(row, row["text"], row["spans"] or [], plugin.schema, labelled)
+        return _of_spans(row, row["text"], row["spans"] or [], plugin, labelled)
     if isinstance(row.get("record"), str):  # the cell of a table
         return row | {"record": parse_json(row["record"]) if row["record"].strip() else None}
     if is_core_row(row):
@@ -78,7 +92,10 @@ def _of_columns(row: dict[str, Any], schema: Schema) -> dict[str, Any]:
 def _values(cell: Any, part: Mapping[str, Any], name: str) -> Iterator[Any]:
     """Yield the value of a cell as the type of its field; none where an empty cell means none."""
     types = types_of(part)
-    if not isinstance(cell, str):
+    if isinstance(cell, Joined):
+        lists = (value for each in cell for value in _values(each, part, name))
+        yield [item for each in lists for item in (each if isinstance(each, list) else [each])]
+    elif not isinstance(cell, str):
         yield cell
     elif "array" in types or "object" in types:
         if cell.strip():
@@ -146,15 +163,25 @@ def has_spans(row: Mapping[str, Any]) -> bool:
     return _is_task(row) or ("text" in row and "spans" in row and "record" not in row)
 
 
-def labelled_fields(rows: Iterable[Mapping[str, Any]], schema: Schema) -> set[str]:
+def labelled_fields(rows: Iterable[Mapping[str, Any]], plugin: Plugin) -> set[str]:
     """Return the fields that spans of some rows are labelled with.
 
     These are annotated in all of the rows: one without such a span has no such value. A label is a
-    field if their names are equal but for case and a final "s".
+    field if the plugin's ``names`` say so, or if their names are equal but for case and a final
+    "s".
     """
-    names = {_stem(name): name for name in schema.get("properties", {})}
-    labels = {_stem(label) for row in rows if has_spans(row) for label in _labels(row)}
-    return {name for stem, name in names.items() if stem in labels}
+    rows = (renamed_row(row, plugin.names) for row in rows)
+    labels = {label for row in rows if has_spans(row) for label in _labels(row)}
+    return {field for label in labels if (field := _field_of(label, plugin)) is not None}
+
+
+def _field_of(label: object, plugin: Plugin) -> str | None:
+    if not isinstance(label, str):
+        return None
+    fields = plugin.schema.get("properties", {})
+    if label in plugin.names:
+        return plugin.names[label] if plugin.names[label] in fields else None
+    return next((name for name in fields if _stem(name) == _stem(label)), None)
 
 
 def _labels(row: Mapping[str, Any]) -> Iterator[str]:
@@ -169,13 +196,13 @@ def _is_task(row: Mapping[str, Any]) -> bool:
     return isinstance(data, dict) and isinstance(data.get("text"), str) and "annotations" in row
 
 
-def _of_task(row: dict[str, Any], schema: Schema, labelled: Collection[str]) -> dict[str, Any]:
+def _of_task(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
     """Return a task of Label Studio; without an annotation that counts it has no record."""
     known = {"id": row["id"]} if "id" in row else {}
     spans, text = _task_spans(row), row["data"]["text"]
     if spans is None:
         return known | {"text": text}
-    return known | _of_spans({}, text, spans, schema, labelled)
+    return known | _of_spans({}, text, spans, plugin, labelled)
 
 
 def _task_spans(row: Mapping[str, Any]) -> list[Any] | None:
@@ -200,24 +227,23 @@ def _of_spans(
     row: Mapping[str, Any],
     text: Any,
     spans: Sequence[Any],
-    schema: Schema,
+    plugin: Plugin,
     labelled: Collection[str],
 ) -> dict[str, Any]:
     """Return a row of spans with labels, as Prodigy writes them, if it was accepted."""
     known = {key: row[key] for key in ("id", "split", "url", "path") if key in row} | {"text": text}
     if row.get("answer", "accept") != "accept" or not isinstance(text, str):
         return known
-    fields = {_stem(name): name for name in schema.get("properties", {})}
     places: dict[str, dict[str, list[list[int]]]] = {name: {} for name in sorted(labelled)}
     for span in spans:
         start, end = _limits(span, len(text))
-        name = fields.get(_stem(str(span.get("label", ""))))
+        name = _field_of(span.get("label"), plugin)
         if name is not None:
             places.setdefault(name, {}).setdefault(text[start:end], []).append([start, end])
     record = {
         name: value
         for name, found in places.items()
-        for value in _as_field(list(found), name, schema)
+        for value in _as_field(list(found), name, plugin.schema)
     }
     mentions = {
         f"/{name}/{number}" if isinstance(record[name], list) else f"/{name}": at

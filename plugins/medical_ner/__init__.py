@@ -17,7 +17,7 @@ and its record::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import fieldsmith
@@ -62,14 +62,16 @@ def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
 
 
 @hookimpl
-def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+def extract_load(source: Path | None, names: Mapping[str, str]) -> Iterable[Example | Reject]:
     """Read annotated abstracts of any format in ``formats``; None is the sample.
+
+    Types of mentions and kinds of relations are named by ``names``.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
         UnknownFormatError: ``source`` is a file in none of these formats.
     """
-    return formats.read(_HERE / "sample" if source is None else source)
+    return formats.read(_HERE / "sample" if source is None else source, names)
 
 
 @hookimpl

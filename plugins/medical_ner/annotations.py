@@ -41,6 +41,7 @@ class Annotation:
         place: where it is, for messages.
         id: its id in the document, if its format has one.
         role: ``COMPOSITE``, ``PART`` or "".
+        fault: why it cannot be used, which counts if the record has a field for its type.
     """
 
     type: str
@@ -50,6 +51,7 @@ class Annotation:
     place: str
     id: str = ""
     role: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)

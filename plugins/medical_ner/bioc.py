@@ -25,7 +25,7 @@ from .annotations import (
     concepts_of,
     number_of,
 )
-from .mentions import field_of_type, is_at
+from .mentions import is_at
 
 PARTS = {
     "document": ("passage", "annotation", "relation"),
@@ -176,8 +176,21 @@ def _annotation(part: Part, text: str, scopes: Sequence[Sequence[_Piece]]) -> An
     role = infons.get("compositerole", "")
     concepts = concepts_of("|".join(infons.get(key, "") for key in _CONCEPT_KEYS))
     name = part.values.get("id", "")
-    if kind and not field_of_type(kind):  # passed over or refused by its type
-        return Annotation(kind, (), None, concepts, part.place, name, role)
+    try:
+        surface, spans = _surface(part, text, scopes)
+    except Fault as fault:
+        return Annotation(kind, (), None, concepts, part.place, name, role, fault)
+    return Annotation(kind, spans, surface, concepts, part.place, name, role)
+
+
+def _surface(
+    part: Part, text: str, scopes: Sequence[Sequence[_Piece]]
+) -> tuple[str, tuple[Span, ...]]:
+    """Return the text of an annotation, and its spans in the text of the document.
+
+    Raises:
+        Fault: it has no text or no place, or one that is not within the pieces.
+    """
     surface = part.value("text", "an annotation")
     locations = [_location(each) for each in part.of("location")]
     if not locations:
@@ -192,7 +205,7 @@ def _annotation(part: Part, text: str, scopes: Sequence[Sequence[_Piece]]) -> An
             f"{where} is no span of the text that holds the annotation; offsets count Unicode code "
             f"points of the document",
         )
-    return Annotation(kind, spans, surface, concepts, part.place, name, role)
+    return surface, spans
 
 
 def _location(part: Part) -> Span:

@@ -15,8 +15,9 @@ from typing import Any
 from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
 
 from .annotations import AnnotatedText, Fault, Span
-from .mentions import Found, Mention, field_of_type, mentions_of
-from .relations import DISCONTINUOUS_RELATION, Pair, is_induction, pairs_of
+from .mentions import Found, Mention, mentions_of
+from .relations import DISCONTINUOUS_RELATION, Pair, pairs_of
+from .types import Types
 
 Reader = Callable[[SourceFile], Iterator[AnnotatedText | Reject]]
 """Yields the documents of a file, and a reject for each that has no text."""
@@ -31,7 +32,8 @@ class Corpora:
     each. What a corpus annotates is what any of its documents has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, types: Types) -> None:
+        self._types = types
         self._fields_of_folder: dict[tuple[Reader, Path], frozenset[str]] = {}
 
     def examples(
@@ -47,11 +49,14 @@ class Corpora:
         Raises:
             InputError: the file as a whole cannot be read.
         """
-        fields, count = _fields_of(reader, file)
+        fields, count = _fields_of(reader, file, self._types)
         if count == 1 and len(fields) < len(FIELDS) and not file.is_alone:
             fields |= self._fields_beside(reader, file, is_alike)
         for found in reader(file):
-            yield found if isinstance(found, Reject) else _example(found, fields, file.split)
+            if isinstance(found, Reject):
+                yield found
+            else:
+                yield _example(found, fields, file.split, self._types)
 
     def _fields_beside(
         self, reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool]
@@ -62,12 +67,12 @@ class Corpora:
             for path in sorted(folder.iterdir()):
                 beside = SourceFile(path, file.source)
                 if len(fields) < len(FIELDS) and path.is_file():
-                    fields |= _fields_of_single(reader, beside, is_alike)
+                    fields |= _fields_of_single(reader, beside, is_alike, self._types)
             self._fields_of_folder[reader, folder] = fields
         return self._fields_of_folder[reader, folder]
 
 
-def _fields_of(reader: Reader, file: SourceFile) -> tuple[frozenset[str], int]:
+def _fields_of(reader: Reader, file: SourceFile, types: Types) -> tuple[frozenset[str], int]:
     """Return the fields that a file annotates, and how many documents were read to know that.
 
     Where the file cannot be read on, it is searched up to there.
@@ -78,14 +83,14 @@ def _fields_of(reader: Reader, file: SourceFile) -> tuple[frozenset[str], int]:
         for found in reader(file):
             count += 1
             if isinstance(found, AnnotatedText):
-                fields |= _annotated(found)
+                fields |= _annotated(found, types)
             if len(fields) == len(FIELDS):
                 break
     return fields, count
 
 
 def _fields_of_single(
-    reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool]
+    reader: Reader, file: SourceFile, is_alike: Callable[[SourceFile], bool], types: Types
 ) -> frozenset[str]:
     """Return the fields that a file annotates if it holds one document, else none."""
     try:
@@ -94,51 +99,54 @@ def _fields_of_single(
         return frozenset()
     if len(found) != 1 or isinstance(found[0], Reject):
         return frozenset()
-    return _annotated(found[0])
+    return _annotated(found[0], types)
 
 
-def _annotated(document: AnnotatedText) -> frozenset[str]:
-    fields = {field_of_type(each.type) for each in document.annotations}
-    relations = {"relations"} if any(map(is_induction, document.relations)) else set()
-    return frozenset(field for field in fields if field) | relations
+def _annotated(document: AnnotatedText, types: Types) -> frozenset[str]:
+    fields = {types.field_of(each) for each in document.annotations}
+    with suppress(Fault):  # which sets the document aside
+        fields |= {"relations"} if any(map(types.is_induction, document.relations)) else set()
+    return frozenset(field for field in fields if field)
 
 
 def _example(
-    document: AnnotatedText, annotated: frozenset[str], split: str | None
+    document: AnnotatedText, annotated: frozenset[str], split: str | None, types: Types
 ) -> Example | Reject:
     text = Document(document.id, document.text)
     try:
         if document.fault:
             raise document.fault
-        found = mentions_of(document)
-        record, mentions, passed_over = _record(document, found, annotated)
+        found = mentions_of(document, types)
+        related = pairs_of(document, found, types) if document.is_annotated else ([], [])
     except Fault as fault:
         return Reject(fault.place, "", fault.reason, document.id, text)
+    record, mentions, passed_over = _record(document, found, related, annotated)
     return Example(text, record or None, mentions, split, document.place, passed_over)
 
 
 def _record(
-    document: AnnotatedText, found: Found, annotated: frozenset[str]
+    document: AnnotatedText,
+    found: Found,
+    related: tuple[list[Pair], list[str]],
+    annotated: frozenset[str],
 ) -> tuple[Record, dict[str, tuple[Span, ...]], tuple[str, ...]]:
     """Return the record, the mentions of its leaves, and the kinds that it has no room for."""
     record: Record = {}
     mentions: dict[str, tuple[Span, ...]] = {}
-    passed_over = list(found.passed_over)
+    pairs, left_out = related
     for field in FIELDS if document.is_annotated else ():
         if field == "relations":
-            pairs, left_out = pairs_of(document, found)
-            passed_over += left_out
             record[field], spans = _relations(document.text, pairs)
             is_known = DISCONTINUOUS_RELATION not in left_out
         else:
             record[field], spans = _names(document.text, found.mentions, field)
-            is_known = not found.misses(field)
+            is_known = field not in found.missed
         if field not in annotated or not (record[field] or is_known):
             del record[field]  # not annotated, or not empty as far as the source says
         else:
             # For an empty list, the list's own pointer says that its mentions are known: none.
             mentions.update(spans or {f"/{field}": ()})
-    return record, mentions, tuple(passed_over)
+    return record, mentions, (*found.passed_over, *left_out)
 
 
 Field = tuple[list[Any], dict[str, tuple[Span, ...]]]

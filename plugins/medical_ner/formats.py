@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
 from fieldsmith import Example, Format, Reject, SourceFile, read_formats
 
 from . import bioc_json, bioc_xml, brat, conll, corpus, instruct, pubannotation, pubtator
+from .types import Types
 
 
-def read(source: Path) -> Iterator[Example | Reject]:
+def read(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
+
+    Args:
+        source: the file or folder.
+        names: the field of each type of mentions or relations that the user names.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    corpora = corpus.Corpora()
+    corpora = corpus.Corpora(Types(names))
     prompts: list[SourceFile] = []
 
     def postpone(file: SourceFile) -> Iterable[Example]:

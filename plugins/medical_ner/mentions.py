@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from .annotations import (
-    COMPOSITE,
-    PART,
-    AnnotatedText,
-    Annotation,
-    Fault,
-    Span,
-    key_of,
-    plain,
-    shown,
-)
-
-FIELD_OF_TYPE = {
-    "chemical": "chemicals",
-    "chemicals": "chemicals",
-    "chemicalentity": "chemicals",
-    "disease": "diseases",
-    "diseases": "diseases",
-    "diseaseorphenotypicfeature": "diseases",
-    # The types of the NCBI disease corpus, which annotates nothing but diseases.
-    "specificdisease": "diseases",
-    "diseaseclass": "diseases",
-    "compositemention": "diseases",
-    "modifier": "diseases",
-}
-"""Types of mentions, by ``key_of``, and the fields of the record that they belong to."""
+from .annotations import COMPOSITE, PART, AnnotatedText, Annotation, Fault, Span, plain, shown
+from .types import Types
 
 DISCONTINUOUS = "discontinuous mention"
 
-_NEARLY = 0.85
 _ELLIPSIS = re.compile(r"[\s.…]+")
 
 
@@ -60,20 +33,22 @@ class Found:
     Attributes:
         mentions: those that the record can hold, in the order of the source.
         broken: annotations of its types that are no run of text, so that it cannot hold them.
+        missed: the fields of those.
         passed_over: a kind for each annotation that is left out.
     """
 
     mentions: tuple[Mention, ...]
     broken: tuple[Annotation, ...]
+    missed: frozenset[str | None]
     passed_over: tuple[str, ...]
 
-    def misses(self, field: str) -> bool:
-        """Return whether the source has a mention of a field that the record cannot hold."""
-        return any(field_of_type(each.type) == field for each in self.broken)
 
-
-def mentions_of(document: AnnotatedText) -> Found:
+def mentions_of(document: AnnotatedText, types: Types) -> Found:
     """Return the mentions of a document, checked against its text.
+
+    Args:
+        document: the document.
+        types: says which field a mention is of.
 
     Raises:
         Fault: an annotation has no type or a misspelt one, or is not the text at its offsets.
@@ -81,7 +56,8 @@ def mentions_of(document: AnnotatedText) -> Found:
     passed_over = []
     annotations: list[Annotation] = []
     for annotation in document.annotations:
-        if _field_of(annotation.type, annotation.place) is None:
+        types.check(annotation)
+        if types.field_of(annotation) is None:
             passed_over.append(f"mention of {annotation.type}")
         else:
             spans = _joined(annotation.spans, document.text)
@@ -89,34 +65,15 @@ def mentions_of(document: AnnotatedText) -> Found:
     mentions, broken = [], []
     for annotation in _composed(annotations):
         _check(document.text, annotation)
-        if len(annotation.spans) == 1:
-            field = FIELD_OF_TYPE[key_of(annotation.type)]
+        field = types.field_of(annotation)
+        if field and len(annotation.spans) == 1:
             (span,) = annotation.spans
             mentions.append(Mention(*span, field, annotation.concepts, annotation.id))
         else:
             broken.append(annotation)
     passed_over += [DISCONTINUOUS] * len(broken)
-    return Found(tuple(mentions), tuple(broken), tuple(passed_over))
-
-
-def field_of_type(name: str) -> str | None:
-    """Return the field of the record that a type of mentions belongs to; None if there is none."""
-    return FIELD_OF_TYPE.get(key_of(name))
-
-
-@functools.lru_cache(maxsize=1024)
-def _near_type(name: str) -> str | None:
-    near = difflib.get_close_matches(key_of(name), FIELD_OF_TYPE, n=1, cutoff=_NEARLY)
-    return near[0] if near else None
-
-
-def _field_of(name: str, place: str) -> str | None:
-    if not name:
-        raise Fault(place, "an annotation without a type")
-    field = field_of_type(name)
-    if field is None and (near := _near_type(name)):
-        raise Fault(place, f"unknown type of mention {shown(name)}; did you mean {near}?")
-    return field
+    missed = frozenset(map(types.field_of, broken))
+    return Found(tuple(mentions), tuple(broken), missed, tuple(passed_over))
 
 
 def _joined(spans: Sequence[Span], text: str) -> list[Span]:
@@ -141,6 +98,8 @@ def is_at(text: str, spans: Sequence[Span], surface: str) -> bool:
 def _check(text: str, annotation: Annotation) -> None:
     """Raise Fault if a mention has no span, one outside the text, or one of another text."""
     place, spans = annotation.place, annotation.spans
+    if annotation.fault:
+        raise annotation.fault
     if not spans:
         raise Fault(place, "an annotation without a place in the text")
     for start, end in spans:
@@ -165,7 +124,7 @@ def _composed(annotations: Sequence[Annotation]) -> list[Annotation]:
 
     So what is wrong with the offsets of such a part, as in some of BC5CDR, does no harm.
     """
-    parts = [each for each in annotations if each.role == PART]
+    parts = [each for each in annotations if each.role == PART and not each.fault]
     taken: list[Annotation] = []
     composed = []
     for annotation in annotations:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, key_of, plain, shown
-from .mentions import DISCONTINUOUS, Found, field_of_type
-
-KINDS = ("cid", "chemicalinduceddisease")
-"""Kinds of relations, by ``key_of``, that say that a chemical induces a disease."""
+from .annotations import AnnotatedText, Fault, Relation, Span, concepts_of, plain, shown
+from .mentions import DISCONTINUOUS, Found
+from .types import Types
 
 DISCONTINUOUS_RELATION = f"relation of a {DISCONTINUOUS}"
 
@@ -19,23 +17,23 @@ Pair = tuple[list[Span], list[Span]]
 _WANTED = "a relation joins one chemical and one disease"
 
 
-def is_induction(relation: Relation) -> bool:
-    """Return whether a relation is of a kind that the record has."""
-    return key_of(relation.kind) in KINDS
-
-
-def pairs_of(document: AnnotatedText, found: Found) -> tuple[list[Pair], list[str]]:
+def pairs_of(document: AnnotatedText, found: Found, types: Types) -> tuple[list[Pair], list[str]]:
     """Return the mentions of both ends of each relation, and the kinds that are left out.
+
+    A kind that the user names may also join other types, as kinds of BioRED do: these relations
+    are left out.
 
     Raises:
         Fault: a relation does not join a chemical and a disease that the document mentions.
     """
-    ends = _Ends(document, found)
+    ends = _Ends(document, found, types)
     pairs: list[Pair] = []
     left_out = []
     for relation in document.relations:
-        if not is_induction(relation):
+        if not types.is_induction(relation):
             left_out.append(f"relation {relation.kind}")
+        elif types.is_named(relation) and ends.are_others(relation):
+            left_out.append(f"relation {relation.kind} of other types")
         elif (joined := ends.pairs_of(relation)) is None:
             left_out.append(DISCONTINUOUS_RELATION)
         else:
@@ -49,11 +47,12 @@ class _Ends:
     Mentions without a concept are one concept if they have the same name.
     """
 
-    def __init__(self, document: AnnotatedText, found: Found) -> None:
+    def __init__(self, document: AnnotatedText, found: Found, types: Types) -> None:
         self.spans: dict[str, dict[str, list[Span]]] = {"chemicals": {}, "diseases": {}}
         self.keys_of_annotation: dict[str, tuple[str, tuple[str, ...]]] = {}
         self.broken = {each.id for each in found.broken if each.id}
         self.unnamed = {concept for each in found.broken for concept in each.concepts}
+        self.others: set[str] = set()
         self.ids = {each.id for each in document.annotations}
         for mention in sorted(found.mentions, key=lambda each: (each.start, each.end)):
             name = plain(document.text[mention.start : mention.end]).casefold()
@@ -64,10 +63,31 @@ class _Ends:
                 spans.append((mention.start, mention.end))
         # Parts of a composite, and discontinuous mentions: other mentions may have their concepts.
         for other in document.annotations:
-            field = field_of_type(other.type)
-            if field and other.id not in self.keys_of_annotation:
+            field = types.field_of(other)
+            if field is None:
+                self.others |= {*other.concepts}
+            elif other.id not in self.keys_of_annotation:
                 keys = tuple(each for each in other.concepts if each in self.spans[field])
                 self.keys_of_annotation[other.id] = (field, keys)
+
+    def are_others(self, relation: Relation) -> bool:
+        """Return whether a relation joins mentions, but no chemical with a disease."""
+        fields = [self._fields_of(end, relation.joins_annotations) for end in relation.ends]
+        wanted = ("chemicals", "diseases")
+        joins = len(fields) == 2 and any(
+            all(field in at for field, at in zip(wanted, ends, strict=True))
+            for ends in (fields, fields[::-1])
+        )
+        return all(fields) and not joins
+
+    def _fields_of(self, end: str, is_annotation: bool) -> set[str]:
+        """Return the fields of the mentions that an end names; "" stands for other types."""
+        if is_annotation:
+            known = self.keys_of_annotation.get(end, ("", ()))
+            return {known[0]} if end in self.ids else set()
+        concepts = concepts_of(end)
+        found = {field for field, spans in self.spans.items() if spans.keys() & {*concepts}}
+        return found | ({""} if self.others & {*concepts} else set())
 
     def pairs_of(self, relation: Relation) -> list[Pair] | None:
         """Return the pairs of a relation; None if an end has discontinuous mentions alone.

@@ -106,7 +106,7 @@ def test_pubtator_is_read_line_by_line(tmp_path: Path) -> None:
     data = written(tmp_path / "corpus.txt", count)
     with data.open("ab") as stream:
         stream.write(b"\n\xff|t|broken\n")
-    rows = iter(fieldsmith_medical_ner.extract_load(data))
+    rows = iter(fieldsmith_medical_ner.extract_load(data, {}))
     for number in range(count - 1):
         row = next(rows)
         assert isinstance(row, Example)
@@ -119,4 +119,4 @@ def test_pubtator_with_a_nul_names_its_line(tmp_path: Path) -> None:
     data = tmp_path / "corpus.txt"
     data.write_text("1|t|Rash\n1|a|a \0 b\n")
     with pytest.raises(InputError, match=r"corpus\.txt:2: holds NUL"):
-        list(fieldsmith_medical_ner.extract_load(data))
+        list(fieldsmith_medical_ner.extract_load(data, {}))

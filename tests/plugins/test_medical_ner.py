@@ -112,7 +112,7 @@ def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     data = [re.sub(r" {2,}", "\t", line.strip()) for line in lines if "8701013" in line]
     source = tmp_path / "famotidine.txt"
     source.write_text("\n".join(data) + "\n", encoding="utf-8")
-    (example,) = medical_ner.extract_load(source)
+    (example,) = medical_ner.extract_load(source, {})
     assert isinstance(example, Example)
     record = json.loads((medical_ner.__doc__ or "").split("::")[-1])
     assert example.record == record
@@ -287,7 +287,7 @@ def generator() -> ModuleType:
 @cache
 def sample() -> dict[str, list[Example]]:
     by_split: dict[str, list[Example]] = {}
-    for row in medical_ner.extract_load(None):
+    for row in medical_ner.extract_load(None, {}):
         assert isinstance(row, Example), row
         by_split.setdefault(str(row.split), []).append(row)
     return by_split

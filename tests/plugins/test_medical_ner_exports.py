@@ -29,7 +29,7 @@ SPANS = {
 def rows(folder: Path, content: str, name: str = "corpus.txt") -> list[Example | Reject]:
     path = folder / name
     path.write_text(content, encoding="utf-8", newline="")
-    found = list(medical_ner.extract_load(path))
+    found = list(medical_ner.extract_load(path, {}))
     predicted = list(read_inputs(load("medical_ner"), [str(path)]))
     assert predicted == [
         row.document if isinstance(row, Example) else row.document or row for row in found

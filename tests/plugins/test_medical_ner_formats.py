@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rows(source: Path) -> list[Example | Reject]:
-    return list(medical_ner.extract_load(source))
+    return list(medical_ner.extract_load(source, {}))
 
 
 def examples(source: Path) -> list[Example]:
@@ -599,7 +599,7 @@ def test_the_format_is_recognised_by_content(folder: Path, name: str, text: str)
 def test_an_unknown_format(folder: Path, text: str) -> None:
     path = written(folder, text)
     with pytest.raises(UnknownFormatError, match="in no format that the plugin reads"):
-        medical_ner.extract_load(path)  # at once, before anything is read
+        medical_ner.extract_load(path, {})  # at once, before anything is read
     written(folder, PUBTATOR, "good.txt")
     (reject,) = rejects(folder)
     assert reject.place == str(path)
@@ -608,9 +608,9 @@ def test_an_unknown_format(folder: Path, text: str) -> None:
 
 def test_a_missing_source(folder: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
-        medical_ner.extract_load(folder / "none")
+        medical_ner.extract_load(folder / "none", {})
     with pytest.raises(InputError, match="contains no file"):
-        medical_ner.extract_load(folder)
+        medical_ner.extract_load(folder, {})
 
 
 def test_a_folder_is_read_in_order_and_lazily(folder: Path) -> None:
@@ -621,7 +621,7 @@ def test_a_folder_is_read_in_order_and_lazily(folder: Path) -> None:
     written(folder, PUBTATOR, "devel/corpus.txt")
     written(folder, BIOC, "CDR_TrainingSet.xml")
     written(folder, "9|t|br\xe9ken\n".encode("latin-1"), "z.txt")
-    found = iter(medical_ner.extract_load(folder))
+    found = iter(medical_ner.extract_load(folder, {}))
     splits = [next(found) for _ in range(3)]
     assert [row.split for row in splits if isinstance(row, Example)] == [
         "test",

@@ -16,6 +16,7 @@ from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.plugins import load
 from fieldsmith_medical_ner.annotations import AnnotatedText, Annotation, Fault
 from fieldsmith_medical_ner.mentions import mentions_of
+from fieldsmith_medical_ner.types import Types
 
 TITLE = "Velmol-induced tarvitis in two patients."
 ABSTRACT = "Velmol was given for gronia. Tarvitis followed on day 3."
@@ -38,7 +39,7 @@ def pubtator(name: str, *kinds: str, relation: str = "", separator: str = "\t") 
 
 
 def read(source: Path) -> list[Example]:
-    found = list(medical_ner.extract_load(source))
+    found = list(medical_ner.extract_load(source, {}))
     assert all(isinstance(row, Example) for row in found), found
     return [row for row in found if isinstance(row, Example)]
 
@@ -115,7 +116,7 @@ def test_a_text_without_annotations_beside_it_is_not_annotated(tmp_path: Path) -
     written(folder, TEXT, "1.txt")
     written(folder, "T1\tChemical 0 6\tVelmol\n", "1.ann")
     written(folder, TEXT, "2.txt")
-    first, second = medical_ner.extract_load(folder)
+    first, second = medical_ner.extract_load(folder, {})
     assert isinstance(first, Example)
     assert first.record == {"chemicals": ["Velmol"]}
     assert isinstance(second, Reject)
@@ -164,7 +165,7 @@ def test_what_is_between_parts_is_no_gold(
 
 @pytest.mark.parametrize("surface", ["Pain", "abdomen Pain", "Pain was abdomen", ""])
 def test_the_text_of_parts_is_compared(tmp_path: Path, surface: str) -> None:
-    (reject,) = medical_ner.extract_load(in_brat(tmp_path, f"T1\tDisease 0 4;62 69\t{surface}"))
+    (reject,) = medical_ner.extract_load(in_brat(tmp_path, f"T1\tDisease 0 4;62 69\t{surface}"), {})
     assert isinstance(reject, Reject)
     assert "the text at 0-4, 62-69 is 'Pain … abdomen'" in reject.reason
 
@@ -215,7 +216,7 @@ def test_a_mention_is_the_text_at_its_parts_or_none(text: str, data: st.DataObje
     spans = tuple((min(pair), max(pair)) for pair in pairs)
     annotation = Annotation("Disease", spans, None, (), "x")
     try:
-        found = mentions_of(AnnotatedText("1", text, (annotation,)))
+        found = mentions_of(AnnotatedText("1", text, (annotation,)), Types({}))
     except Fault:
         return
     for mention in found.mentions:
@@ -288,7 +289,7 @@ def test_offsets_of_brat_count_each_character_of_the_file(tmp_path: Path) -> Non
 )
 def test_brat_that_cannot_be_used_is_set_aside(tmp_path: Path, line: str, says: str) -> None:
     path = in_brat(tmp_path, line, text=TEXT)
-    (reject,) = medical_ner.extract_load(path)
+    (reject,) = medical_ner.extract_load(path, {})
     assert isinstance(reject, Reject)
     assert reject.place == f"{path.with_suffix('.ann')}:1"
     assert says in reject.reason
@@ -362,7 +363,7 @@ def test_loose_pubtator_without_one_reading_is_set_aside(
 ) -> None:
     assert old in STRICT
     path = written(tmp_path, STRICT.replace(old, new))
-    reject, good = medical_ner.extract_load(path)
+    reject, good = medical_ner.extract_load(path, {})
     assert isinstance(reject, Reject)
     assert says in reject.reason
     assert isinstance(good, Example)
@@ -374,7 +375,7 @@ def test_loose_pubtator_without_one_reading_is_set_aside(
 
 def test_pubtator_below_something_else_is_no_plain_text(tmp_path: Path) -> None:
     path = written(tmp_path, "Exported by hand\nid text\n" + STRICT)
-    reject, *found = medical_ner.extract_load(path)
+    reject, *found = medical_ner.extract_load(path, {})
     assert isinstance(reject, Reject)
     assert reject.place == f"{path}:1"
     assert "begin with a title line" in reject.reason

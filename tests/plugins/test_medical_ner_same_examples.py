@@ -52,7 +52,7 @@ ANSWERS = [
 
 
 def contents(source: Path) -> list[tuple[object, ...]]:
-    found = list(medical_ner.extract_load(source))
+    found = list(medical_ner.extract_load(source, {}))
     assert all(isinstance(row, Example) for row in found), found
     return [
         (row.document, row.record, dict(row.mentions)) for row in found if isinstance(row, Example)

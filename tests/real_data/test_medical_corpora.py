@@ -21,7 +21,7 @@ NAMES = ("Training", "Development")
 @cache
 def published(name: str) -> list[Example]:
     """Return the examples of a set as it was published, in PubTator."""
-    found = list(medical_ner.extract_load(CORPUS / f"CDR_{name}Set.PubTator.txt"))
+    found = list(medical_ner.extract_load(CORPUS / f"CDR_{name}Set.PubTator.txt", {}))
     examples = [row for row in found if isinstance(row, Example)]
     assert len(examples) == len(found) == 500
     return examples
@@ -52,7 +52,7 @@ def content(example: Example) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_as_published_in_bioc_xml(name: str) -> None:
-    found = list(medical_ner.extract_load(CORPUS / f"CDR_{name}Set.BioC.xml"))
+    found = list(medical_ner.extract_load(CORPUS / f"CDR_{name}Set.BioC.xml", {}))
     assert [content(row) for row in found if isinstance(row, Example)] == [
         content(row) for row in published(name)
     ]
@@ -68,7 +68,7 @@ OF_CONCEPTS = [
 def test_written_with_relations_of_concepts(tmp_path: Path, written_as: str) -> None:
     file = tmp_path / "corpus"
     file.write_text(FILES[written_as](annotated("Development")), encoding="utf-8", newline="")
-    found = [row for row in medical_ner.extract_load(file) if isinstance(row, Example)]
+    found = [row for row in medical_ner.extract_load(file, {}) if isinstance(row, Example)]
     assert list(map(content, found)) == list(map(content, published("Development")))
 
 
@@ -87,7 +87,7 @@ def test_written_with_relations_of_mentions(tmp_path: Path, written_as: str) -> 
         source = tmp_path / "corpus.json"
         source.write_text(FILES[written_as](documents), encoding="utf-8")
     known = {example.document.id: content(example) for example in published("Development")}
-    found = [row for row in medical_ner.extract_load(source) if isinstance(row, Example)]
+    found = [row for row in medical_ner.extract_load(source, {}) if isinstance(row, Example)]
     assert len(found) == len(documents)
     for example in found:
         assert content(example) == known[example.document.id]

@@ -1,0 +1,128 @@
+"""Choose who reads a source, the core or the plugin's loader, and say what neither could read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..data import Example, Reject
+from ..errors import InputError, UnknownFormatError
+from ..files import files_in, readable
+from ..plugins import Plugin
+from ..progress import say
+from .row_files import is_row_file, rows_of
+from .row_forms import has_form, is_core_row
+from .row_names import renamed_row
+
+_NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
+_SHOWN_KEYS = 12
+
+
+def reader_of(plugin: Plugin, source: Path | None) -> str:
+    """Say who reads a source: the plugin's own loader, or the core for every plugin."""
+    if source is not None and core_files(plugin, source):
+        return "the core, as rows of a text and its record"
+    return f"the loader of the plugin {plugin.name}"
+
+
+def core_files(plugin: Plugin, source: Path) -> list[Path]:
+    """Return the files of a source if the core reads them; [] if the plugin does."""
+    files = data_files(files_in(source))
+    if not files or not all(has_rows(file, plugin) for file in files):
+        return []
+    is_for_core = all(is_core_file(file, plugin) for file in files)
+    return files if is_for_core or not _reads(plugin, files[0]) else []
+
+
+def rows_of_plugin(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
+    """Return what the plugin's loader reads; say so if it does not take the plugin's names."""
+    if source is not None and plugin.names and not plugin.takes_names:
+        plugin.names.is_passed_on = False
+        say_once(
+            f"{source}: read by the loader of the plugin {plugin.name}, which takes no names: "
+            f"--map changes nothing in it"
+        )
+    return plugin.load(source)
+
+
+def _reads(plugin: Plugin, file: Path) -> bool:
+    """Say whether a file is in a format of the plugin: it finds a row, or says what is wrong."""
+    try:
+        return next(iter(plugin.load(file)), None) is not None
+    except InputError as error:
+        return not isinstance(error, UnknownFormatError)
+
+
+def say_missing_names(plugin: Plugin, where: object, *, is_unusable: bool = False) -> None:
+    """Say which of the plugin's names ``where``, which was read, does not have.
+
+    Raises:
+        InputError: it lacks one, and nothing in it could be used.
+    """
+    missing = plugin.names.missing(where) if where is not None else None
+    if missing and is_unusable:
+        raise InputError(missing)
+    if missing:
+        say_once(missing)
+
+
+def explained_format(
+    error: UnknownFormatError, plugin: Plugin, source: Path | None
+) -> UnknownFormatError:
+    """Return an error that also says which names a file lacks, or which one could be the text."""
+    if source is None or not source.is_file():
+        return error
+    if missing := plugin.names.missing(source):
+        return UnknownFormatError(missing)
+    keys = list(first_row(source))
+    if not keys:
+        return error
+    shown = readable(", ".join(keys[:_SHOWN_KEYS])) + (", …" if len(keys) > _SHOWN_KEYS else "")
+    return UnknownFormatError(
+        f"{error}, and no rows with a text; they have {shown}: name the text by --map KEY=text"
+    )
+
+
+def data_files(files: Iterable[Path]) -> list[Path]:
+    """Return the files without those that only describe the data (``.md``, ``.yaml``, …)."""
+    return [file for file in files if file.suffix.lower() not in _NOT_DATA]
+
+
+def is_core_file(file: Path, plugin: Plugin) -> bool:
+    """Say whether a file's first row is one of the core's own, and none of a plugin's.
+
+    It has a text and either a record or no key that the core does not know. So is a row that the
+    core can read once the plugin's names are given to its keys.
+
+    Raises:
+        InputError: the file is named as one of rows and is empty, or none of them can be read.
+    """
+    given = first_row(file)
+    row = renamed_row(given, plugin.names)
+    return is_core_row(row) or (row.keys() != given.keys() and has_form(row))
+
+
+def has_rows(file: Path, plugin: Plugin) -> bool:
+    """Say whether a file's first row is one that the core can read, unless a plugin does."""
+    return has_form(renamed_row(first_row(file), plugin.names))
+
+
+def first_row(file: Path) -> dict[str, Any]:
+    """Return the first row of a file that is named as one of rows; of others an empty one."""
+    if not is_row_file(file):
+        return {}
+    fault = f"{file}: the file is empty"
+    for row in rows_of(file):
+        if row.values is not None:
+            return row.values
+        if row.line == 1:
+            fault = f"{file}:1: {row.fault}"
+    raise InputError(fault)
+
+
+@functools.lru_cache(maxsize=64)
+def say_once(message: str) -> None:
+    """Say something once, although a source is read several times in a training."""
+    say(message)
