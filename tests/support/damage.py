@@ -128,15 +128,14 @@ def with_a_value_changed(document: Any, random: Random) -> Any:
 
 
 def damaged_json(data: bytes, random: Random) -> bytes:
-    """Return a JSON or JSONL file in which some values are changed."""
-    lines = data.splitlines()
+    """Return a JSON or JSONL file in which a value is changed."""
     try:
-        documents = [json.loads(line) for line in lines if line.strip()]
-        number = random.randrange(len(documents))
-        documents[number] = with_a_value_changed(documents[number], random)
-        return b"".join(json.dumps(each).encode() + b"\n" for each in documents)
-    except ValueError:
         return json.dumps(with_a_value_changed(json.loads(data), random)).encode()
+    except ValueError:
+        documents = [json.loads(line) for line in data.splitlines() if line.strip()]
+    number = random.randrange(len(documents))
+    documents[number] = with_a_value_changed(documents[number], random)
+    return b"".join(json.dumps(each).encode() + b"\n" for each in documents)
 
 
 def _folder(path: Path) -> None:

@@ -116,7 +116,12 @@ def _head(name: str, size: int = 20_000) -> bytes:
     """Return the beginning of a bundled sample: whole documents, which line ends part."""
     data = (ROOT / "plugins" / name).read_bytes()
     separator = b"\n\n" if b"\n\n" in data else b"\n"
-    return data if len(data) <= size else data[: data.rfind(separator, 0, size) + 1] or data
+    return data[: data.rfind(separator, 0, size) + 1]
+
+
+def _papers() -> bytes:
+    papers = json.loads((ROOT / "plugins/arxiv_metadata/sample/test.json").read_bytes())
+    return json.dumps(papers[:3] if isinstance(papers, list) else papers).encode()
 
 
 def sources() -> Mapping[str, tuple[str, bytes]]:
@@ -139,7 +144,7 @@ def sources() -> Mapping[str, tuple[str, bytes]]:
         "sample.txt": ("medical_ner", _head("medical_ner/sample/test.txt")),
         "paper.tei.xml": ("arxiv_metadata", _TEI.encode()),
         "paper.xml": ("arxiv_metadata", _JATS.encode()),
-        "papers.json": ("arxiv_metadata", _head("arxiv_metadata/sample/test.json")),
+        "papers.json": ("arxiv_metadata", _papers()),
         "page.html": ("news_json", _PAGE.encode()),
         "news.jsonl": ("news_json", _lines({"id": "1", "text": _PAGE, "record": {}})),
         "data.ttl": ("dcat_datasets", _TURTLE.encode()),
