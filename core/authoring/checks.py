@@ -1,17 +1,27 @@
 """Check that a plugin follows its contract: the list of all checks, and how they run.
 
-``extract check`` and ``fieldsmith.testing`` run the same list. No model is loaded; prompts and
-answers are tokenised as for the embedded model.
+``extract check`` and ``fieldsmith.testing`` run the same list, the first in another process, which
+can be ended if code of the plugin never returns. No model is loaded; prompts and answers are
+tokenised as for the embedded model.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from ..errors import FieldsmithError, PluginError, did_you_mean
-from ..plugin_code.calls import author_line, describe_error, limited_calls
+from ..plugin_code.calls import (
+    Limits,
+    author_line,
+    describe_error,
+    limited_calls,
+    plugins_on_a_terminal,
+)
+from ..plugin_code.other_process import ProcessEndedError, Tell, running
+from ..progress import log_to_stderr
 from . import checks_loader, checks_metric, checks_module, checks_prompt, checks_schema
 from .failures import SkippedError
 from .plugin_under_test import PluginUnderTest
@@ -30,13 +40,13 @@ class CheckResult:
             the check impossible.
         what: name of the check.
         detail: what was found, and what to do.
-        error: the exception of a failure.
+        debug: the traceback of a failure.
     """
 
     state: Literal["ok", "fail", "expected", "skip"]
     what: str
     detail: str
-    error: Exception | None = field(default=None, repr=False, compare=False)
+    debug: str = ""
 
 
 def name_of(check: CheckFunction) -> str:
@@ -67,6 +77,44 @@ def check_plugin(
     reasons = known_reasons(expected_failures or {})
     tested = PluginUnderTest(name, tuple(with_names))
     return [run_check(check, tested, reasons.get(name_of(check))) for check in CHECKS]
+
+
+def check_in_other_process(
+    name: str, with_names: Sequence[str] = (), limits: Limits | None = None
+) -> list[CheckResult]:
+    """Run every check on a plugin as ``check_plugin`` does, but in another process.
+
+    A check in which the plugin ends the process, or does not let it go on, is a failure; those
+    after it are skipped.
+
+    Args:
+        name: the name of an installed plugin.
+        with_names: plugins that wrap its hooks.
+        limits: what its code may take, in each check.
+    """
+    found: list[CheckResult] = []
+    arguments = (name, list(with_names), asdict(limits or Limits()))
+    with running(report_checks, *arguments, shows_errors=True) as reports:
+        try:
+            for report in reports:
+                found.append(CheckResult(**report))  # noqa: PERF401  # those before an error count
+        except ProcessEndedError as error:
+            stopped, *rest = [name_of(check) for check in CHECKS[len(found) :]]
+            detail = str(error).replace("\n", " ")
+            found.append(CheckResult("fail", stopped, detail, f"{detail}\n"))
+            why = f"the check {stopped} was stopped"
+            found += [CheckResult("skip", what, why) for what in rest]
+    return found
+
+
+def report_checks(
+    tell: Tell, name: str, with_names: Sequence[str], limits: Mapping[str, Any]
+) -> None:
+    """Tell the result of each check of a plugin; called in the other process."""
+    tested = PluginUnderTest(name, tuple(with_names), Limits(**limits))
+    with log_to_stderr(), plugins_on_a_terminal():
+        for check in CHECKS:
+            tell(asdict(run_check(check, tested)))
 
 
 def known_reasons(expected_failures: Mapping[str, str]) -> Mapping[str, str]:
@@ -118,6 +166,7 @@ def run_check(
             return CheckResult("ok", what, detail)
         detail = f"it was expected to fail ({reason}) and passes: remove the expectation"
         return CheckResult("fail", what, detail)
+    debug = "".join(traceback.format_exception(failure))
     if reason is None:
-        return CheckResult("fail", what, message, failure)
-    return CheckResult("expected", what, f"{reason} ({message})", failure)
+        return CheckResult("fail", what, message, debug)
+    return CheckResult("expected", what, f"{reason} ({message})", debug)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -17,20 +13,11 @@ from typing import Any
 from ..data import Example, Reject
 from ..errors import FieldsmithError, PluginError
 from ..plugin_code.calls import Limits, PluginCall, limited_calls
+from ..plugin_code.other_process import ProcessEndedError, Tell, running
 from ..plugins import Plugin, load
 
 SCORED = 60
 """Documents of the sample that the metric is tried on, and whose prompts are made."""
-
-_SCRIPT = """
-import json, sys
-sys.path[:], seconds, *plugin = json.loads(sys.argv[1])
-from fieldsmith.authoring.clean_process import report
-report(seconds, *plugin)
-"""
-
-_OWN_SECONDS = 60
-"""How long the process may take beside the plugin's code."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +35,6 @@ class CleanProcess:
     prompts: str
 
 
-class ProcessEndedError(PluginError):
-    """The plugin ends the process that imports it, or never lets it go on."""
-
-
 def run_clean(module: str, name: str, wrappers: Iterable[str], seconds: float) -> CleanProcess:
     """Load a plugin in a clean process.
 
@@ -65,11 +48,17 @@ def run_clean(module: str, name: str, wrappers: Iterable[str], seconds: float) -
         PluginError: the process could not import or load the plugin.
         ProcessEndedError: its import, or its schema, ended the process.
     """
-    found, fault = _run(json.dumps([sys.path, seconds, module, name, list(wrappers)]), seconds)
-    if not found:
-        raise ProcessEndedError(
-            f"importing {module}, or its extract_schema, does not let the process go on: {fault}"
-        )
+    found: list[Any] = []
+    fault = ""
+    arguments = (module, name, list(wrappers), seconds)
+    with running(report_plugin, *arguments, environment={"PYTHONHASHSEED": "1"}) as reports:
+        try:
+            for report in reports:
+                found.append(report)  # noqa: PERF402  # those before an error count, too
+        except ProcessEndedError as error:
+            if not found:
+                raise
+            fault = str(error)
     modules, sample, prompts = [*found, fault, fault][:3]
     if isinstance(modules, str):
         raise PluginError(
@@ -79,38 +68,11 @@ def run_clean(module: str, name: str, wrappers: Iterable[str], seconds: float) -
     return CleanProcess(frozenset(modules), sample, prompts)
 
 
-def _run(arguments: str, seconds: float) -> tuple[list[Any], str]:
-    """Return what the process reported, a value for each stage that it reached, and its fault."""
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, arguments],
-            env={**os.environ, "PYTHONHASHSEED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            code = process.wait(3 * seconds + _OWN_SECONDS)
-            fault = f"it ended with exit code {code}"
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            fault = f"it was stopped after {3 * seconds + _OWN_SECONDS:g} seconds"
-        output.seek(0)
-        return [json.loads(line) for line in output], fault
-
-
-def report(seconds: float, module: str, name: str, wrappers: list[str]) -> None:
-    """Print what is found of a plugin as JSON, a line each; called in the clean process."""
-    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # the plugin may print, too
-
-    def tell(value: object) -> None:
-        print(json.dumps(value), file=output, flush=True)
-
+def report_plugin(tell: Tell, module: str, name: str, wrappers: list[str], seconds: float) -> None:
+    """Tell what is found of a plugin: modules, sample, prompts; called in the clean process."""
     before = set(sys.modules)
     try:
-        with limited_calls(Limits(seconds)), PluginCall("it", "", failed="cannot be imported"):
+        with limited_calls(Limits(seconds)), PluginCall(f"importing {module}", ""):
             import_module(module)
         modules = sorted(set(sys.modules) - before)
         with limited_calls(Limits(seconds)):

@@ -47,7 +47,8 @@ class PluginUnderTest:
             entry = chosen(self.name, find())
             # First in another process, because the import may end the process that it is in.
             if entry.target and isinstance(self._clean, ProcessEndedError):
-                return PluginError(f"{entry.title}: {self._clean}")
+                fault = str(self._clean).removeprefix(f"{entry.title}: ")
+                return PluginError(f"{entry.title}: {fault}")
             return load(self.name, self.wrappers)
         except PluginError as error:
             return error

@@ -17,12 +17,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Literal
+from typing import Literal, Protocol
 
 from ..errors import PluginError
 
 _LONGEST = 500
 """Characters of an exception's text that a message shows."""
+
+
+_HAS_TIMER = hasattr(signal, "setitimer")
+"""Whether the system interrupts code after a time; Windows does not."""
 
 
 class WrongValueError(Exception):
@@ -50,6 +54,23 @@ class Limits:
     ended: dict[str, str] = field(default_factory=dict)
 
 
+class Watcher(Protocol):
+    """Is told of each call that has a limit of time, for a process that cannot interrupt it."""
+
+    def begins(self, call: str, where: str, left: float, seconds: float) -> None:
+        """A call begins.
+
+        Args:
+            call: how a message about it begins.
+            where: how it ends.
+            left: seconds that it may take.
+            seconds: the limit for this and earlier calls.
+        """
+
+    def ends(self) -> None:
+        """The call has ended."""
+
+
 @dataclass
 class _State:
     """What holds for the calls of all plugins in this process.
@@ -60,6 +81,7 @@ class _State:
         is_timed: whether a timer runs.
         to_stderr: whether what they print goes to standard error.
         interrupts: how often Ctrl-C was pressed; None if nobody counts.
+        watcher: what is told of calls.
     """
 
     limits: Limits | None = None
@@ -67,6 +89,7 @@ class _State:
     is_timed: bool = False
     to_stderr: bool = False
     interrupts: int | None = None
+    watcher: Watcher | None = None
 
 
 _state = _State()
@@ -117,8 +140,13 @@ class PluginCall:
         if limits is not None and not _state.is_timed and _in_main_thread():
             self._began = time.monotonic()
             _state.is_timed = True
-            # Again each second, for code that catches every exception and goes on.
-            signal.setitimer(signal.ITIMER_REAL, max(_state.left, 0.001), 1.0)
+            left = max(_state.left, 0.001)
+            if _state.watcher:
+                call = f"{self.what} {self.failed}"
+                _state.watcher.begins(call, self._ending, left, limits.seconds)
+            if _HAS_TIMER:
+                # Again each second, for code that catches every exception and goes on.
+                signal.setitimer(signal.ITIMER_REAL, left, 1.0)
         return self
 
     def __exit__(
@@ -128,7 +156,10 @@ class PluginCall:
         _traceback: TracebackType | None,
     ) -> Literal[False]:
         if self._began is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            if _HAS_TIMER:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            if _state.watcher:
+                _state.watcher.ends()
             _state.is_timed = False
             _state.left -= time.monotonic() - self._began
         if self._output:
@@ -136,7 +167,7 @@ class PluginCall:
         if error is None or isinstance(error, self.passed) or _is_ctrl_c(error):
             return False
         if isinstance(error, WrongValueError):
-            raise PluginError(f"{self.what} {error}{self.where and f' ({self.where})'}") from None
+            raise PluginError(f"{self.what} {error}{self._ending}") from None
         if isinstance(error, _TimeUpError):
             raise self.exceeded() from error
         failed = f"{self.failed} {self.where}" if self.where else self.failed
@@ -150,9 +181,19 @@ class PluginCall:
         """
         assert _state.limits is not None
         amount = amount or f"{_state.limits.seconds:g} seconds"
-        what = f"{self.failed}: it does not end, and was stopped after {amount}"
+        what = f"{self.failed}: {endless(amount)}"
         _state.limits.ended[self.what] = what
-        return PluginError(f"{self.what} {what}{self.where and f' ({self.where})'}")
+        return PluginError(f"{self.what} {what}{self._ending}")
+
+    @property
+    def _ending(self) -> str:
+        """How a message ends: what the hook was called for."""
+        return f" ({self.where})" if self.where else ""
+
+
+def endless(amount: str) -> str:
+    """Return what is said of code that was stopped after an amount of time or rows."""
+    return f"it does not end, and was stopped after {amount}"
 
 
 def current_limits() -> Limits | None:
@@ -168,7 +209,7 @@ def limited_calls(limits: Limits) -> Iterator[None]:
     """
     before, left = _state.limits, _state.left
     _state.limits, _state.left = limits, limits.seconds
-    has_timer = _in_main_thread() and hasattr(signal, "setitimer")
+    has_timer = _HAS_TIMER and _in_main_thread()
     handler = signal.signal(signal.SIGALRM, _time_up) if has_timer else None
     try:
         yield
@@ -176,6 +217,16 @@ def limited_calls(limits: Limits) -> Iterator[None]:
         _state.limits, _state.left = before, left
         if has_timer:
             signal.signal(signal.SIGALRM, handler)
+
+
+@contextmanager
+def watched_calls(watcher: Watcher) -> Iterator[None]:
+    """Tell a watcher of the calls within the context."""
+    _state.watcher = watcher
+    try:
+        yield
+    finally:
+        _state.watcher = None
 
 
 @contextmanager
