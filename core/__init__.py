@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .data import Counts, Document, Example, Mentions, Message, Prediction, Record, Reject, Schema
 from .errors import InputError, UnknownFormatError
-from .files import files_in, read_text, split_of
+from .files import files_in, parse_json, read_text, split_of
 from .hookspecs import hookimpl
 from .recipes import SMALL_PRESETS
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         describe_fields,
         read_formats,
         read_schema,
+        renamed,
         schema_of,
     )
 
@@ -66,9 +67,11 @@ __all__ = [
     "matched",
     "normalise",
     "normalised",
+    "parse_json",
     "read_formats",
     "read_schema",
     "read_text",
+    "renamed",
     "schema_of",
     "set_counts",
     "split_of",
@@ -84,7 +87,7 @@ _LAZY = {
     "scoring.matching": "MATCHINGS best_pairs levenshtein_similarity matched",
     "text.normalization": "normalise normalised",
     "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema "
-    "schema_of",
+    "renamed schema_of",
 }
 """Modules that import jsonschema or numpy -> the names that are imported from them on first use."""
 

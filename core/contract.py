@@ -115,7 +115,8 @@ def _check_signature(implementation: Implementation, who: str) -> None:
     if not plain:
         raise PluginError(
             f"{who} has the wrong arguments: {hook}({', '.join(parameters)}) has to be "
-            f"{hook}({', '.join(known)}), without defaults and none keyword-only"
+            f"{hook}({', '.join(known)}), without defaults and none keyword-only; "
+            f"it need not take all of them"
         )
 
 

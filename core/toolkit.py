@@ -101,6 +101,26 @@ def _field_lines(
         yield from _field_lines(inside, schema, (*above, properties))
 
 
+def renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a row of a source with its keys renamed, lists for one field joined.
+
+    Args:
+        row: an object of JSON, or a row of a table.
+        names: what `extract_load` is given: field, by the name that the source has for it.
+
+    >>> renamed({"headline": "Storm", "tags": ["a"], "topics": ["b"]}, {"headline": "title",
+    ...     "topics": "tags"})
+    {'title': 'Storm', 'tags': ['a', 'b']}
+    """
+    found: dict[str, Any] = {}
+    for key, value in sorted(row.items(), key=lambda item: item[0] in names):
+        field = names.get(key, key)
+        before = found.get(field)
+        is_joined = isinstance(before, list) and isinstance(value, list)
+        found[field] = [*before, *value] if is_joined else value
+    return {names.get(key, key): found[names.get(key, key)] for key in row}
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file to read.

@@ -212,7 +212,7 @@ def test_rows_are_read_lazily_up_to_the_broken_one(tmp_path: Path) -> None:
         (b"caf\xe9", "f:7: byte 3 is not UTF-8"),
         (b'{"a\0": 1}', "f:7: byte 3 is NUL"),
         (b'{"a": NaN}', "f:7: not JSON: NaN is not a JSON number"),
-        (b'{"a": 1, "a": 2}', "f:7: not JSON: an object has a key twice"),
+        (b'{"a": 1, "a": 2}', "f:7: not JSON: the key 'a' is given twice; keep one"),
         (b'{"a": ' + b"[" * 100_000, "f:7: not JSON: nested deeper than 64 levels"),
         (b'{"a": 1} {"b": 1}', "f:7: not JSON: Extra data"),
     ],

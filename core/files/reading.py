@@ -68,11 +68,11 @@ def decode(data: bytes, name: str, line: int = 1, *, as_is: bool = False) -> str
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON strictly.
+    """Parse JSON strictly, as the core reads its own files.
 
     Raises:
-        ValueError: not JSON, a key twice in one object, or a number that JSON does not have or
-            that is too large for a float.
+        ValueError: not JSON (``json.JSONDecodeError`` with the line), a key twice in one object,
+            or a number that JSON does not have or that is too large for a float.
     """
     try:
         return json.loads(
@@ -111,10 +111,13 @@ def _inside(value: object) -> Iterable[object]:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("an object has a key twice")
-    return result
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _value in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        where = f" in the object with the id {found['id']!r:.40}" if "id" in found else ""
+        raise ValueError(f"the key {twice!r:.40} is given twice{where}; keep one")
+    return found
 
 
 def _refuse_constant(name: str) -> float:

@@ -19,7 +19,7 @@ and its record, with the id and the names as the text writes them::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import fieldsmith
@@ -65,15 +65,17 @@ def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
 
 
 @hookimpl
-def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+def extract_load(source: Path | None, names: Mapping[str, str]) -> Iterable[Example | Reject]:
     """Read JSON with texts, TEI, text or PDF, recognised by content; None is the sample.
+
+    Keys of JSON are named by ``names``.
 
     Raises:
         InputError: there is nothing at ``source``, a file breaks the rules of its format, or a
             snapshot of arXiv comes without texts.
         UnknownFormatError: ``source`` is a file in none of these formats.
     """
-    return formats.read(_HERE / "sample" if source is None else source)
+    return formats.read(_HERE / "sample" if source is None else source, names)
 
 
 @hookimpl

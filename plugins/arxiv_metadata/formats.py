@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fieldsmith import Example, Format, Reject, SourceFile, files_in, read_formats
@@ -11,11 +11,15 @@ from fieldsmith import Example, Format, Reject, SourceFile, files_in, read_forma
 from . import headers, jats, pages, rows, snapshot, tei, xml_tree
 
 
-def read(source: Path) -> Iterator[Example | Reject]:
+def read(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
 
     Labels in a folder (arXiv snapshot, Atom, OAI-PMH, BibTeX) belong to the text files and PDFs
     there that have their ids as names.
+
+    Args:
+        source: the file or folder.
+        names: the field of each key of JSON that the user names.
 
     Raises:
         InputError: there is nothing at ``source``, it is a file that breaks the rules of its
@@ -27,7 +31,7 @@ def read(source: Path) -> Iterator[Example | Reject]:
         Format("TEI of GROBID", _is_tei, tei.examples),
         Format("JATS", _is_jats, _jats_examples),
         Format(".txt, .md, PDF", pages.is_page, lambda file: snapshot.examples(file, labels)),
-        Format("JSON with article_text", _is_rows, rows.examples),
+        Format("JSON with article_text", _is_rows, lambda file: rows.examples(file, names)),
         Format("labels: arXiv snapshot, Atom, OAI-PMH, BibTeX", snapshot.is_labels, _no_rows),
     )
     return read_formats(source, formats)

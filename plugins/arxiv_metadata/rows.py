@@ -13,11 +13,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile, read_text
+from fieldsmith import (
+    Document,
+    Example,
+    InputError,
+    Record,
+    Reject,
+    SourceFile,
+    parse_json,
+    read_text,
+    renamed,
+)
 
 from . import identifiers, name_lists, names
 from .pages import first_page
@@ -31,14 +41,19 @@ Row = tuple[str, Any]
 """The place of a row ("papers.json: item 3", "papers.jsonl:3"), and its value."""
 
 
-def examples(file: SourceFile) -> Iterator[Example | Reject]:
+def examples(file: SourceFile, names: Mapping[str, str]) -> Iterator[Example | Reject]:
     """Yield the examples of a file; an invalid row becomes a Reject.
+
+    Args:
+        file: the file.
+        names: the field of each key that the user names.
 
     Raises:
         InputError: the file is not JSON.
     """
     for number, (place, row) in enumerate(json_rows(file.path), start=1):
-        yield _example(row, place, file.split, f"{file.path.stem}-{number}")
+        named = renamed(row, names) if isinstance(row, dict) else row
+        yield _example(named, place, file.split, f"{file.path.stem}-{number}")
 
 
 def json_rows(path: Path) -> Iterator[Row]:
@@ -69,28 +84,12 @@ def _decoded(line: bytes, place: str) -> str:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=unique_keys)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         at = place if "\n" not in text.rstrip() else f"{place}:{error.lineno}"
         raise InputError(f"{at}: broken JSON: {error.msg}; is the file complete?") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{place}: broken JSON: {error}") from error
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON, for ``json.loads``.
-
-    Raises:
-        ValueError: it has a key twice; names the key and the object's id.
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            given = dict(pairs).get("id")
-            where = f" in the object with the id {given!r:.40}" if given is not None else ""
-            raise ValueError(f"the key {key!r:.40} is given twice{where}; keep one")
-        found[key] = value
-    return found
 
 
 def _example(row: Any, place: str, split: str | None, name: str) -> Example | Reject:

@@ -75,14 +75,16 @@ def extract_brief_prompt(document: Document, schema: Schema) -> list[Message]:
 
 
 @hookimpl
-def extract_load(source: Path | None) -> Iterable[Example | Reject]:
+def extract_load(source: Path | None, names: Mapping[str, str]) -> Iterable[Example | Reject]:
     """Read HTML, article JSONL or instruct JSON, recognised by content; None is the sample.
+
+    Keys of article JSONL are named by ``names``.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file that cannot be read.
         UnknownFormatError: ``source`` is a file in none of these formats.
     """
-    return formats.read(_HERE / "sample" if source is None else source)
+    return formats.read(_HERE / "sample" if source is None else source, names)
 
 
 @hookimpl

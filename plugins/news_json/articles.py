@@ -14,15 +14,26 @@ authors mean that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fieldsmith import Document, Example, Record, Reject
+from fieldsmith import Document, Example, Record, Reject, renamed
 
 from . import layout, names
 from .opening import first_sentences
 from .rows import Row
 from .snippets import digest, one_line, uncut
+
+KEYS = {
+    "Country": "country",
+    "Headline": "title",
+    "Hit Sentence": "hit_sentence",
+    "Influencer": "authors",
+    "Language": "lang",
+    "Source": "site_name",
+    "URL": "url",
+}
+"""Keys of a row, by the fields of the record that they stand for."""
 
 
 class _Fault(ValueError):
@@ -32,6 +43,12 @@ class _Fault(ValueError):
 def is_row(row: Row) -> bool:
     """Return whether a row has this format."""
     return "paragraphs" in row
+
+
+def with_own_keys(row: Row, names: Mapping[str, str]) -> Row:
+    """Return a row in which a key that stands for a field has the name of this format for it."""
+    own = {key: KEYS.get(names[key], names[key]) for key in row if key in names}
+    return renamed(row, own)
 
 
 def example(row: Row, place: str, split: str | None) -> Example | Reject:
@@ -66,7 +83,7 @@ def _record(row: Row) -> Record:
         "Hit Sentence": uncut(_text(row, "hit_sentence") or "") or None,
         "Influencer": layout.joined(authors, language) if authors else None,
         "Language": language,
-        "Opening Text": first_sentences(_paragraphs(row)[0]),
+        "Opening Text": _text(row, "Opening Text") or first_sentences(_paragraphs(row)[0]),
         "Source": _text(row, "site_name") or _text(row, "publisher"),
         "URL": _text(row, "url"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fieldsmith import Example, Format, Reject, SourceFile, read_formats
@@ -27,14 +27,22 @@ _ROOT = re.compile(rb"(?i)<(?:!doctype\s+html|html)(?=[\s>])")
 _DOCUMENT = re.compile(rb"(?i)(?:^|[>\n])[^\S\n]*<(?:!doctype\s+html|html|head|body)(?=[\s>])")
 
 
-def read(source: Path) -> Iterator[Example | Reject]:
+def read(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
     """Return the examples of a file or folder; see ``fieldsmith.read_formats``.
+
+    Args:
+        source: the file or folder.
+        names: the field of each key of an article that the user names.
 
     Raises:
         InputError: there is nothing at ``source``, or it is a file and cannot be read.
         UnknownFormatError: ``source`` is a file, and in no known format.
     """
-    return _once(read_formats(source, _FORMATS))
+    formats = (
+        Format("article JSONL, instruct JSON", _is_json, lambda file: _examples(file, names)),
+        Format("HTML", _is_html, html_pages.examples),
+    )
+    return _once(read_formats(source, formats))
 
 
 def _once(found: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
@@ -78,19 +86,13 @@ def _is_json(file: SourceFile) -> bool:
     return _JSON.match(file.head) is not None and any(key in file.head for key in keys)
 
 
-def _examples(file: SourceFile) -> Iterator[Example | Reject]:
+def _examples(file: SourceFile, names: Mapping[str, str]) -> Iterator[Example | Reject]:
     for place, row in rows(file.path):
         if isinstance(row, Reject):
             yield row
         elif articles.is_row(row):
-            yield articles.example(row, place, file.split)
+            yield articles.example(articles.with_own_keys(row, names), place, file.split)
         elif instruct.is_row(row):
             yield instruct.example(row, place, file.split)
         else:
             yield Reject(place, "", 'the row has neither "paragraphs" (article) nor "instruction"')
-
-
-_FORMATS = (
-    Format("article JSONL, instruct JSON", _is_json, _examples),
-    Format("HTML", _is_html, html_pages.examples),
-)

@@ -16,10 +16,10 @@ import json
 import re
 import warnings
 
-from fieldsmith import Document, Example, Record, Reject
+from fieldsmith import Document, Example, Record, Reject, parse_json
 
 from . import names
-from .rows import Row, unique_keys
+from .rows import Row
 from .snippets import digest, one_line, uncut
 
 KEYS = (
@@ -100,7 +100,7 @@ def _read(answer: str) -> object:
     if len(answer) > _LONGEST_ANSWER:
         raise ValueError(f"{len(answer)} characters; at most {_LONGEST_ANSWER} are read")
     try:
-        return json.loads(answer, object_pairs_hook=unique_keys)
+        return parse_json(answer)
     except json.JSONDecodeError:
         if not _FLAT.fullmatch(_STRING.sub("", answer)):
             raise ValueError("not a flat dict of strings and None") from None
@@ -108,7 +108,9 @@ def _read(answer: str) -> object:
         warnings.simplefilter("ignore")  # about invalid escapes, which the user cannot repair
         tree = ast.parse(answer, mode="eval").body
     if isinstance(tree, ast.Dict):
-        unique_keys([(key, None) for key in map(ast.literal_eval, filter(None, tree.keys))])
+        keys = [ast.literal_eval(key) for key in tree.keys if key]
+        if len(set(keys)) < len(keys):
+            raise ValueError("a key is given twice; keep one")
     return ast.literal_eval(tree)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fieldsmith import InputError, Reject, read_text
+from fieldsmith import InputError, Reject, parse_json, read_text
 
 Row = dict[str, Any]
 
@@ -29,11 +29,11 @@ def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
         return
     text = read_text(path)
     try:
-        value = json.loads(text, object_pairs_hook=unique_keys)
+        value = parse_json(text)
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno}"
         raise InputError(f"{place}: broken JSON: {error.msg}; repair the file") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: broken JSON: {error}; repair the file") from error
     for number, row in enumerate(value if isinstance(value, list) else [value], start=1):
         place = f"{path}: row {number}"
@@ -43,28 +43,12 @@ def rows(path: Path) -> Iterator[tuple[str, Row | Reject]]:
 def parsed(line: bytes, place: str) -> Row | Reject:
     """Return the object of a line of JSONL, or a Reject with the reason."""
     try:
-        row = json.loads(line.decode(), object_pairs_hook=unique_keys)
+        row = parse_json(line.decode())
     except UnicodeDecodeError:
         return Reject(place, "", "not UTF-8; convert the file (iconv -f latin1 -t utf-8)")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return Reject(place, "", f"broken JSON: {error}; each line must be one object")
     return row if isinstance(row, dict) else _no_object(place, row)
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON, for ``json.loads``.
-
-    Raises:
-        ValueError: it has a key twice; names the key and the object's id.
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            given = dict(pairs).get("id")
-            where = f" in the object with the id {given!r:.40}" if given is not None else ""
-            raise ValueError(f"the key {key!r:.40} is given twice{where}; keep one")
-        found[key] = value
-    return found
 
 
 def _is_lines(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -86,12 +86,12 @@ def test_data_that_shrinks_meanwhile_is_reported_and_no_score_is_stored(
     load = fieldsmith_medical_ner.formats.read
     times = 0
 
-    def shrinking(source: Path) -> Iterator[Example | Reject]:
+    def shrinking(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
         nonlocal times
         times += 1
         if times == 3:  # the rows were counted, and looked through for leaks
             written(data, 2)
-        return load(source)
+        return load(source, names)
 
     monkeypatch.setattr(fieldsmith_medical_ner.formats, "read", shrinking)
     answer = command("evaluate", run, "--data", data)

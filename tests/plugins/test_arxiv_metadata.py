@@ -88,7 +88,7 @@ def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     source = tmp_path / "papers.json"
     # Its lines are broken to fit, inside of strings, too.
     source.write_text(" ".join(data.split("\n\nand")[0].split()), encoding="utf-8")
-    (example,) = arxiv_metadata.extract_load(source)
+    (example,) = arxiv_metadata.extract_load(source, {})
     assert isinstance(example, Example)
     assert example.record == json.loads(record)
 
@@ -386,7 +386,7 @@ def generator() -> ModuleType:
 
 @cache
 def sample() -> list[Example]:
-    rows = list(arxiv_metadata.extract_load(None))
+    rows = list(arxiv_metadata.extract_load(None, {}))
     assert all(isinstance(row, Example) for row in rows)
     return [row for row in rows if isinstance(row, Example)]
 

@@ -24,7 +24,7 @@ RECORD: Record = {
 
 
 def rows(source: Path) -> list[Example | Reject]:
-    return list(arxiv_metadata.extract_load(source))
+    return list(arxiv_metadata.extract_load(source, {}))
 
 
 def written(folder: Path, name: str, content: str) -> Path:

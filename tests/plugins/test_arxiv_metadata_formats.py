@@ -64,7 +64,7 @@ LABEL = {
 
 
 def rows(source: Path) -> list[Example | Reject]:
-    return list(arxiv_metadata.extract_load(source))
+    return list(arxiv_metadata.extract_load(source, {}))
 
 
 def examples(source: Path) -> list[Example]:

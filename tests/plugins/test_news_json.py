@@ -108,7 +108,7 @@ def test_the_example_in_the_docstring_is_read(tmp_path: Path) -> None:
     )
     source = tmp_path / "storm.jsonl"
     source.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    (example,) = news_json.extract_load(source)
+    (example,) = news_json.extract_load(source, {})
     assert isinstance(example, Example)
     assert example.record == record
     assert list(example.record or {}) == KEYS
@@ -280,7 +280,7 @@ def test_an_unknown_format_names_the_known_one() -> None:
 def test_what_is_exported_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     file.write_text(news_json.extract_export({"7": RECORD}, "original"), encoding="utf-8")
-    (example,) = news_json.extract_load(file)
+    (example,) = news_json.extract_load(file, {})
     assert isinstance(example, Example)
     assert (example.document.id, example.document.text, example.record) == ("7", "", RECORD)
 
@@ -303,7 +303,7 @@ def generator() -> ModuleType:
 @cache
 def sample() -> dict[str, list[Example]]:
     by_split: dict[str, list[Example]] = {}
-    for row in news_json.extract_load(None):
+    for row in news_json.extract_load(None, {}):
         assert isinstance(row, Example), row
         by_split.setdefault(str(row.split), []).append(row)
     return by_split

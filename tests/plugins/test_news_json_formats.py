@@ -67,7 +67,7 @@ def written(folder: Path, content: str | bytes, name: str = "news.jsonl") -> Pat
 
 
 def loaded(source: Path) -> list[Example | Reject]:
-    return list(news_json.extract_load(source))
+    return list(news_json.extract_load(source, {}))
 
 
 def examples(source: Path) -> list[Example]:
@@ -315,7 +315,7 @@ def test_a_page_takes_its_split_from_the_folder_alone(tmp_path: Path) -> None:
     (tmp_path / "test").mkdir()
     for name in ("the-driving-test.html", "test/storm.html"):
         written(tmp_path, PAGE, name)
-    found = [row for row in news_json.extract_load(tmp_path) if isinstance(row, Example)]
+    found = [row for row in news_json.extract_load(tmp_path, {}) if isinstance(row, Example)]
     assert sorted((row.document.id, row.split) for row in found) == [
         ("test/storm.html", "test"),
         ("the-driving-test.html", None),
@@ -513,7 +513,7 @@ def test_a_missing_source_is_an_error(folder: Path) -> None:
 
 def test_rows_are_read_as_they_are_asked_for(folder: Path) -> None:
     path = written(folder, json.dumps(ARTICLE) + "\n" + "{" * 10)
-    rows = iter(news_json.extract_load(path))
+    rows = iter(news_json.extract_load(path, {}))
     assert isinstance(next(rows), Example)
 
 

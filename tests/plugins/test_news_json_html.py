@@ -51,7 +51,7 @@ def page(
 
 def read(folder: Path, content: str | bytes, name: str = "storm.html") -> Example:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    (found,) = news_json.extract_load(folder / name)
+    (found,) = news_json.extract_load(folder / name, {})
     assert isinstance(found, Example), found
     return found
 
@@ -465,7 +465,7 @@ def test_what_is_no_html_is_left_to_others(tmp_path: Path, text: str) -> None:
     assert not looks_like_html(text.encode()) or text.startswith("{")
     (tmp_path / "x.txt").write_text(text, encoding="utf-8")
     with pytest.raises(UnknownFormatError):
-        list(news_json.extract_load(tmp_path / "x.txt"))
+        list(news_json.extract_load(tmp_path / "x.txt", {}))
 
 
 @pytest.mark.parametrize(
@@ -520,6 +520,6 @@ def test_the_text_of_a_huge_page_is_whole_within_a_minute(tmp_path: Path, inside
 @pytest.mark.parametrize("depth", [2500, 100_000])
 def test_what_would_be_lost_is_set_aside(tmp_path: Path, tag: str, depth: int) -> None:
     (tmp_path / "x.html").write_text(page(f"<{tag}>" * depth + LAST), encoding="utf-8")
-    (found,) = news_json.extract_load(tmp_path / "x.html")
+    (found,) = news_json.extract_load(tmp_path / "x.html", {})
     assert isinstance(found, Reject)
     assert "nested deeper" in found.reason
