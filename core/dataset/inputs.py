@@ -23,6 +23,7 @@ from ..schema.records import canonical
 from .loading import as_encodable, read_core_jsonl, read_row_file
 from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
 from .readers import explained_format, has_rows, is_core_file, rows_of_plugin, say_missing_names
+from .splits import NO_TEXT
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
 
@@ -240,7 +241,11 @@ def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document 
 
 def _document_of(row: Example | Reject) -> Document | Reject:
     """Return the document of a row, be its annotations sound or not; a reject if it has none."""
-    return row.document or row if isinstance(row, Reject) else row.document
+    if isinstance(row, Reject):
+        return row.document or row
+    if row.record and not row.document.text.strip():
+        return Reject(row.place, "text", NO_TEXT, row.document.id)
+    return row.document
 
 
 def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | Reject]:

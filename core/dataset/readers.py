@@ -37,14 +37,16 @@ def core_files(plugin: Plugin, source: Path) -> list[Path]:
 
 
 def rows_of_plugin(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
-    """Return what the plugin's loader reads; say so if it does not take the plugin's names."""
-    if source is not None and plugin.names and not plugin.takes_names:
-        plugin.names.is_passed_on = False
-        say_once(
-            f"{source}: read by the loader of the plugin {plugin.name}, which takes no names: "
-            f"--map changes nothing in it"
-        )
-    return plugin.load(source)
+    """Yield what the plugin's loader reads; say so if it does not take the plugin's names."""
+    is_mapped = source is None or not plugin.names or plugin.takes_names
+    for row in plugin.load(source):
+        if not is_mapped:
+            plugin.names.is_passed_on, is_mapped = False, True
+            say_once(
+                f"{source}: read by the loader of the plugin {plugin.name}, which takes no names: "
+                f"--map changes nothing in it"
+            )
+        yield row
 
 
 def _reads(plugin: Plugin, file: Path) -> bool:
@@ -79,6 +81,10 @@ def explained_format(
     keys = list(first_row(source))
     if not keys:
         return error
+    if "record" in keys:
+        return UnknownFormatError(
+            f"{source}: records without their text, which is wanted in each row as the key text"
+        )
     shown = readable(", ".join(keys[:_SHOWN_KEYS])) + (", …" if len(keys) > _SHOWN_KEYS else "")
     return UnknownFormatError(
         f"{error}, and no rows with a text; they have {shown}: name the text by --map KEY=text"

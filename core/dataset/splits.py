@@ -16,6 +16,9 @@ from ..errors import InputError, LeakError, did_you_mean
 HELD_OUT_PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
 """(held-out split, other split): each held-out split with those that may not share documents."""
 
+NO_TEXT = "labels without their text, which is empty"
+"""Why a row with a record and no text is not used."""
+
 _IDS_SHOWN = 10
 
 
@@ -247,7 +250,7 @@ def _official_split(row: _Kept) -> str:
 def _unusable(example: Example) -> tuple[str, str] | None:
     """Return (field, reason) if an example can be neither trained on nor scored."""
     if not example.document.text.strip():
-        return "text", "the text is empty"
+        return "text", NO_TEXT if example.record else "the text is empty"
     if example.record is None:
         return "record", "no record: give one, or read the document with `extract predict`"
     return None

@@ -32,7 +32,11 @@ def read(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
         Format("JATS", _is_jats, _jats_examples),
         Format(".txt, .md, PDF", pages.is_page, lambda file: snapshot.examples(file, labels)),
         Format("JSON with article_text", _is_rows, lambda file: rows.examples(file, names)),
-        Format("labels: arXiv snapshot, Atom, OAI-PMH, BibTeX", snapshot.is_labels, _no_rows),
+        Format(
+            "labels: arXiv snapshot, Atom, OAI-PMH, BibTeX",
+            snapshot.is_labels,
+            lambda file: snapshot.unfit(file, labels),
+        ),
     )
     return read_formats(source, formats)
 
@@ -51,10 +55,6 @@ def _jats_examples(file: SourceFile) -> Iterator[Example | Reject]:
     found = list(jats.papers(xml_tree.parse(file.path)))
     for number, header in enumerate(found, start=1):
         yield headers.example(header, file, number if found[1:] else 0)
-
-
-def _no_rows(_file: SourceFile) -> Iterator[Example | Reject]:
-    return iter(())
 
 
 def _is_rows(file: SourceFile) -> bool:

@@ -22,8 +22,8 @@ from .pages import is_page, read_page
 from .rows import json_rows, record_of
 
 NO_TEXT = (
-    "{} no texts; put it into a folder beside the papers, as text or PDF, named by their id "
-    "(0704.0001.pdf, hep-th_9901001.txt){}, and name the folder"
+    "labels of papers ({}) without their texts; put it into a folder beside the papers, as text or "
+    "PDF, named by their id (0704.0001.pdf, hep-th_9901001.txt){}, and name the folder"
 )
 
 Labels = Mapping[str, dict[str, Any]]
@@ -52,16 +52,30 @@ def labels(files: Iterable[SourceFile]) -> Labels:
             sources.append(SourceFile(file.path, file.source))
         elif is_page(file) and not file.is_about_data:
             wanted.update(_names_of(file.path))
-    if sources and not wanted:
-        is_ours = is_snapshot(sources[0])
-        what = "the arXiv snapshot has" if is_ours else "these labels of papers have"
-        keys = " or by their key in BibTeX" if labels_of_others.is_bibtex(sources[0]) else ""
-        raise InputError(f"{sources[0].path}: {NO_TEXT.format(what, keys)}")
     found: dict[str, dict[str, Any]] = {}
+    if sources and not wanted:
+        raise InputError(f"{sources[0].path}: {NO_TEXT.format(*_kind_of(sources[0]))}")
     for source in sources:
         for names, row in _labels_of(source):
             found |= {name: row for name in names if name in wanted}
     return found
+
+
+def _kind_of(file: SourceFile) -> tuple[str, str]:
+    """Return what a file of labels is, and by what else than their ids it names papers."""
+    if labels_of_others.is_bibtex(file):
+        return "BibTeX", " or by their key in BibTeX"
+    return ("the arXiv snapshot" if is_snapshot(file) else "Atom or OAI-PMH"), ""
+
+
+def unfit(file: SourceFile, labels: Labels) -> Iterator[Reject]:
+    """Yield a reject for a file of labels where the labels of no file fit a text."""
+    if not labels:
+        kind, keys = _kind_of(file)
+        names = next((names for names, _row in _labels_of(file) if names), [])
+        example = f" ({names[0][:60]}.txt)" if names else ""
+        reason = f"labels of papers ({kind}) that fit none of the texts in the folder"
+        yield Reject(str(file.path), "", f"{reason}; name these by their id{keys}{example}")
 
 
 def is_labels(file: SourceFile) -> bool:

@@ -10,13 +10,14 @@ import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from fieldsmith import Document, Example, InputError, Reject, SourceFile, read_text
 
 from . import catalogues
 from .mending import UnreadableError, datasets, summary
-from .pages import text_beside
+from .pages import text_beside, with_text
 
 SUFFIXES = (".json", ".txt")
 
@@ -47,7 +48,8 @@ def example(
         document = Document(paper, text) if text else None
         return Reject(place, "", f"unreadable: {error}", paper, document)
     meta = {"mended": summary(repairs)} if repairs else {}
-    return Example(Document(paper, text, meta), {"datasets": items}, {}, split, place)
+    found = with_text(paper, text, items, place, split)
+    return replace(found, document=Document(paper, text, meta))
 
 
 def is_half(file: SourceFile) -> bool:

@@ -30,7 +30,10 @@ def text_beside(path: Path, stem: str) -> str | None:
 def with_text(
     name: str, text: str, datasets: Sequence[Dataset], place: str, split: str | None
 ) -> Example:
-    """Return the example of a text and its datasets."""
+    """Return the example of a text and its datasets; its place says where no text was found."""
+    if not text.strip():
+        expected = " or ".join(Path(name).name + ending for ending in TEXTS)
+        place = f"{place}, without {expected} beside it"
     return Example(Document(name, text), {"datasets": list(datasets)}, {}, split, place)
 
 

@@ -93,10 +93,15 @@ class _Piece:
 
 
 def annotated_text(document: Part) -> AnnotatedText | Reject:
-    """Return a document with its annotations; a reject if it has no passage."""
+    """Return a document with its annotations; a reject if it has no passage, or no text."""
     name = document.values.get("id", "").strip()
     if not document.of("passage"):
         return Reject(document.place, "", "a document without a passage", name)
+    if not any("text" in part.values for part in _with_texts(document)):
+        reason = (
+            "annotations of BioC without their text; export them with the texts of the passages"
+        )
+        return Reject(document.place, "", reason, name)
     texts = _Texts()
     fault = None if name else Fault(document.place, "a document without id")
     for passage in document.of("passage"):
@@ -110,6 +115,13 @@ def annotated_text(document: Part) -> AnnotatedText | Reject:
     except Fault as found:
         return AnnotatedText(name, texts.text, place=document.place, fault=found)
     return AnnotatedText(name, texts.text, annotations, relations, document.place)
+
+
+def _with_texts(document: Part) -> Iterator[Part]:
+    """Yield the parts of a document that may have a text of it."""
+    for passage in document.of("passage"):
+        yield passage
+        yield from passage.of("sentence")
 
 
 class _Texts:

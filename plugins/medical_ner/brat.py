@@ -49,7 +49,8 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText]:
     """
     path = file.path.with_suffix(TEXT)
     if not path.is_file():
-        raise InputError(f"{file.path}: annotations without their text; put {path.name} beside it")
+        reason = "annotations of brat without their text, which is wanted beside them as NAME.txt"
+        raise InputError(f"{file.path}: {reason}")
     # As it is: brat counts each character, CR included.
     text = read_text(path, as_is=True)
     lines = file.path.with_suffix(ANNOTATIONS)

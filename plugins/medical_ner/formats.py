@@ -44,6 +44,7 @@ def read(source: Path, names: Mapping[str, str]) -> Iterator[Example | Reject]:
         annotated("BioC XML", _is_bioc_xml, bioc_xml.documents),
         annotated("BioC JSON", _is_bioc_json, bioc_json.documents),
         annotated("PubAnnotation JSON", _is_pubannotation, pubannotation.documents),
+        Format("annotations of PubTator", pubtator.is_annotations, pubtator.no_text),
         # The three prompts of an abstract may be in three files, so these are read together.
         Format("instruct JSONL", _is_instruct, postpone),
         annotated("BIO tags", conll.is_tagged, conll.documents),

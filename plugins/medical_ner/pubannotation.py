@@ -34,9 +34,15 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText | Reject]:
         if isinstance(value, Reject):
             yield value
         elif not isinstance(value, dict) or not isinstance(value.get("text"), str):
-            yield Reject(place, "", "an object with a text is wanted")
+            yield Reject(place, "", _no_text(value))
         else:
             yield _document(value, place, f"{file.name}:{number}")
+
+
+def _no_text(value: Any) -> str:
+    if isinstance(value, dict) and "denotations" in value:
+        return "annotations of PubAnnotation without their text, which is wanted as the key text"
+    return "an object with a text is wanted"
 
 
 def _document(value: Mapping[str, Any], place: str, default: str) -> AnnotatedText:

@@ -35,6 +35,7 @@ _CONCEPT = r"(?:(?i:MESH|OMIM):\S+|[A-Za-z]*\d\S*|-|-1)"
 _SPACED_RELATION = re.compile(rf"(\S+)\s+([A-Za-z]\w*)\s+({_CONCEPT})\s+({_CONCEPT})(?:\s+\w+)?")
 _STARTS = re.compile(rb"(?:#[^\n]*\n\s*)*[^\s|]+\|[ta]\|")
 _HOLDS = re.compile(rb"^([^\s|]+)\|t\|[^\n]*\n(?:[^\n]*\n){0,9}?\1\|a\|", re.MULTILINE)
+_BARE = re.compile(rb"(\S+)\t[0-9]{1,9}\t[0-9]{1,9}\t[^\t\n]+\t[^\t\n]+")
 _NUMBERS = re.compile(r"\W+[0-9]+\W+[0-9]+\W")
 """Two offsets behind an id, whatever separates them."""
 
@@ -42,6 +43,25 @@ _NUMBERS = re.compile(r"\W+[0-9]+\W+[0-9]+\W")
 def is_pubtator(file: SourceFile) -> bool:
     """Return whether a file begins with a document, or holds one below something else."""
     return bool(_STARTS.match(file.head) or _HOLDS.search(file.head))
+
+
+def is_annotations(file: SourceFile) -> bool:
+    """Return whether the first line of a file is an annotation: it has no texts."""
+    return bool(_BARE.match(file.head))
+
+
+def no_text(file: SourceFile) -> Iterator[Reject]:
+    """Refuse a file of annotations without texts.
+
+    Raises:
+        InputError: always.
+    """
+    found = _BARE.match(file.head)
+    name = found[1].decode("utf-8", "replace") if found else "ID"
+    raise InputError(
+        f"{file.path}: annotations of PubTator without their texts, which are wanted above those "
+        f"of each document, as {name}|t|TITLE and {name}|a|ABSTRACT"
+    )
 
 
 @dataclass

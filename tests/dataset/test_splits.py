@@ -203,7 +203,7 @@ def test_rejects_of_the_loader_are_set_aside_as_they_are_and_in_reading_order() 
     ]
     splits = split_documents(rows)
     assert splits.set_aside == (
-        Reject("row 1", "text", "the text is empty", "a"),
+        Reject("row 1", "text", "labels without their text, which is empty", "a"),
         reject,
         Reject(
             "a.txt:3",

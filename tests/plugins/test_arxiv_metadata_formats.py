@@ -385,7 +385,7 @@ def test_the_snapshot_alone_has_no_texts(tmp_path: Path) -> None:
     path = written(tmp_path, "arxiv.json", [LABEL])
     for source in (path, tmp_path):
         with pytest.raises(
-            InputError, match="the arXiv snapshot has no texts; put it into a folder"
+            InputError, match=r"\(the arXiv snapshot\) without their texts; put it into a folder"
         ):
             rows(source)
 

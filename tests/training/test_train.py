@@ -185,7 +185,7 @@ def test_the_counts_balance_and_name_what_is_set_aside(
     for (kind, name, field), reason in {
         ("document", "d2", ""): "a copy of",
         ("document", "d3", "id"): "with another text",
-        ("document", "d100", "text"): "the text is empty",
+        ("document", "d100", "text"): "labels without their text",
         ("document", "d101", "/chemicals"): "the record breaks the schema",
         ("document", "d102", "record"): "no record",
         ("window", "d103", ""): "tokens of max_length 300",
