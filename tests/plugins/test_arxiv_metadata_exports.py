@@ -263,7 +263,7 @@ def test_labels_of_bibtex_are_found_by_their_key(tmp_path: Path) -> None:
 def test_labels_without_texts_say_where_to_put_them(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, name, LABELS[name])
     for source in (path, tmp_path):
-        with pytest.raises(InputError, match="without their texts; put it into a folder beside") as error:
+        with pytest.raises(InputError, match="without their texts; put it into a folder") as error:
             rows(source)
         assert str(error.value).startswith(str(path))
 
