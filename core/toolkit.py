@@ -55,7 +55,9 @@ def schema_of(model: Any) -> Schema:
     from .schema.closing import closed
 
     try:
-        return closed(TypeAdapter(model).json_schema())
+        schema = TypeAdapter(model).json_schema()
+        # That of a class which contains itself refers to a definition.
+        return closed(dict(resolve(schema, schema)))
     except PydanticUserError as error:
         raise TypeError(f"{model!r} has no schema: {error}") from error
 

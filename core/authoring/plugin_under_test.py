@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,13 @@ from ..data import Counts, Document, Example, Message, Reject
 from ..errors import FieldsmithError, PluginError, SettingsError
 from ..plugin_code.calls import Limits
 from ..plugin_code.installed import chosen, find
+from ..plugin_code.other_process import ProcessEndedError
 from ..plugins import Plugin, load
 from ..schema.records import first_problem
 from ..settings import EMBEDDED, Settings
 from ..settings import resolve as resolve_settings
-from .clean_process import SCORED, CleanProcess, ProcessEndedError, run_clean
+from .clean_process import SCORED, CleanProcess, run_clean
+from .embedded_prompts import embedded_prompts
 from .failures import SkippedError, explained
 from .metric_answers import answers, count_answer
 
@@ -180,18 +182,6 @@ class PluginUnderTest:
             ):
                 made.append(getattr(self.plugin, hook)(document))
         return made
-
-
-@cache
-def embedded_prompts() -> PromptFormat:
-    """Return how the embedded model's tokenizer writes prompts."""
-    from transformers import logging
-
-    from ..model.loading import load_tokenizer
-    from ..model.prompts import PromptFormat
-
-    logging.set_verbosity_error()  # it warns of documents that are too long for the model
-    return PromptFormat(load_tokenizer(Settings()))
 
 
 def settings_under(preset: str, plugin: Plugin) -> Settings:

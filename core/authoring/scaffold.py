@@ -7,6 +7,7 @@ import json
 import keyword
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from ..dataset.splits import fingerprint
 from ..errors import InputError, OutputError, PluginError
 from ..files import files_in, read_jsonl
 from ..plugins import find
+from ..progress import say
 from ..schema.navigation import resolve, types_of
+from .model_source import ModelSource, read_model
+from .sample_records import made_up_rows
 from .schema_inference import infer_schema
 
 _FILES: Mapping[str, str] = {
@@ -27,11 +31,12 @@ _FILES: Mapping[str, str] = {
     "gitignore": ".gitignore",
     "ci.yml": ".github/workflows/tests.yml",
     "plugin.py": "__MODULE__/__init__.py",
+    "model.py": "__MODULE__/model.py",
     "schema.json": "__MODULE__/schema.json",
     "sample.jsonl": "__MODULE__/sample.jsonl",
     "test_plugin.py": "tests/test___NAME__.py",
 }
-"""Each file of the template, and its path in the project."""
+"""Each file of the template, and ``model.py`` of the user, with its path in the project."""
 
 _SAMPLE = 200
 """How many of the records that the schema is inferred from become the sample."""
@@ -40,32 +45,112 @@ _NOT_RECORD = ("id", "text", "url", "path", "split", "mentions")
 _SPLITS = ("train", "train", "train", "validation", "test")
 
 
-def create(name: str, records: Path | None = None) -> Path:
+_VALUES: Mapping[str, str] = {
+    "__MODEL_IMPORT__": "",
+    "__SCHEMA__": "fieldsmith.read_schema(__file__)",
+    "__SCHEMA_FILE__": "schema.json",
+    "__REQUIREMENTS__": "",
+    "__SETTINGS__": "",
+    "__SAMPLE__": "put your own documents here, in the same form.",
+}
+"""Placeholders of the template, and what they stand for unless a project says otherwise."""
+
+
+_WHOLE_DOCUMENTS = '''
+
+@hookimpl
+def extract_settings(preset: str) -> dict[str, object]:
+    """Return the domain's own defaults under a preset, by setting name. Optional.
+
+    Fields are required, which a part of a document seldom has all of: documents are read whole.
+    """
+    lengths = {"max_length": 2048, "max_new_tokens": 1024} if preset == "embedded" else {}
+    return {"window": "document", **lengths}
+'''
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a new project has in place of the template's own.
+
+    Attributes:
+        schema: its schema; None for the template's.
+        files: contents of files, by their names in ``_FILES``; None for one that it lacks.
+        values: what placeholders stand for.
+    """
+
+    schema: Schema | None = None
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def create(name: str, records: Path | None = None, model: str | None = None) -> Path:
     """Write a new plugin's project into a folder of its name, whole or not at all; return it.
 
     Args:
         name: name of the plugin; its module is ``fieldsmith_NAME``.
         records: JSONL of ``id, text, record`` (or of the record's keys beside ``text``), from
             which the schema is inferred and which become the sample.
+        model: a class whose schema the plugin has, as ``read_model`` takes it; its sample is made
+            up.
 
     Raises:
         PluginError: the name is not a Python identifier, or is taken.
         OutputError: the folder exists, or cannot be written.
-        InputError: the records cannot be read.
+        InputError: the records or the class cannot be read.
     """
     check_name(name)
     folder = Path(name)
     if folder.exists() or folder.is_symlink():
         raise OutputError(f"{folder}: exists already; choose another name, or move it away")
-    own: dict[str, str] = {}
+    contents = _Contents()
     if records is not None:
-        examples = list(_examples(records))
-        schema = infer_schema(examples, f"Records of {name}")
-        rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in _sample(examples))
-        own["schema.json"] = json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
-        own["sample.jsonl"] = "".join(rows)
-    _write(folder, _project(name, own))
+        contents = _of_records(name, records)
+    elif model is not None:
+        contents = _of_model(read_model(model))
+    _write(folder, _project(name, contents))
     return folder
+
+
+def _of_records(name: str, records: Path) -> _Contents:
+    examples = list(_examples(records))
+    schema = infer_schema(examples, f"Records of {name}")
+    return _Contents(
+        schema,
+        {"schema.json": _as_json(schema), "sample.jsonl": _as_jsonl(_sample(examples))},
+        {"__SAMPLE__": "these are rows of your records; make sure that they may be published."},
+    )
+
+
+def _of_model(model: ModelSource) -> _Contents:
+    """Return a copy of the class's module, or its schema where a copy would not give it."""
+    sample = _as_jsonl(made_up_rows(model.schema))
+    values = {"__SAMPLE__": "these documents are made up; put your own in their place."}
+    if model.schema.get("required"):
+        values["__SETTINGS__"] = _WHOLE_DOCUMENTS
+    if model.code is None:
+        say(
+            f"{model.target}: its schema is written to schema.json, because its file gives it only "
+            f"together with what is beside it; later changes of the class do not reach the plugin"
+        )
+        files = {"schema.json": _as_json(model.schema), "sample.jsonl": sample}
+        return _Contents(model.schema, files, values)
+    values |= {
+        "__MODEL_IMPORT__": "\nfrom . import model\n",
+        "__SCHEMA__": f"fieldsmith.schema_of(model.{model.name})",
+        "__SCHEMA_FILE__": "model.py",
+        "__REQUIREMENTS__": "".join(f', "{each}"' for each in model.requirements),
+    }
+    copied = {"model.py": model.code, "schema.json": None, "sample.jsonl": sample}
+    return _Contents(model.schema, copied, values)
+
+
+def _as_json(schema: Schema) -> str:
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_jsonl(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def check_name(name: str) -> None:
@@ -93,24 +178,28 @@ def _module(name: str) -> str:
     return f"fieldsmith_{name}"
 
 
-def _project(name: str, own: Mapping[str, str]) -> dict[str, str]:
+def _project(name: str, contents: _Contents) -> dict[str, str]:
     """Return each file of a project with its content."""
     template = resources.files(__package__) / "template"
-    texts = {file: (template / f"{file}.template").read_text(encoding="utf-8") for file in _FILES}
-    texts |= own
+    own = {"model.py": None, **contents.files}
+    texts = {
+        file: own[file] if file in own else (template / f"{file}.template").read_text("utf-8")
+        for file in _FILES
+    }
+    schema = contents.schema or json.loads(texts["schema.json"] or "{}")
     values = {
+        **_VALUES,
+        **contents.values,
         "__NAME__": name,
         "__MODULE__": _module(name),
         "__DISTRIBUTION__": _module(name).replace("_", "-"),
         "__VERSION__": __version__,
-        "__FIELDS__": "\n".join(_field_rows(json.loads(texts["schema.json"]))),
-        "__SAMPLE__": "these are rows of your records; make sure that they may be published."
-        if own
-        else "put your own documents here, in the same form.",
+        "__FIELDS__": "\n".join(_field_rows(schema)),
     }
     return {
-        _filled(path, values): text if file in own else _filled(text, values)
-        for (file, path), text in zip(_FILES.items(), texts.values(), strict=True)
+        _filled(_FILES[file], values): text if file in own else _filled(text, values)
+        for file, text in texts.items()
+        if text is not None
     }
 
 
@@ -121,20 +210,20 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _field_rows(schema: Schema) -> Iterator[str]:
-    for name, field in schema.get("properties", {}).items():
-        yield f"| `{name}` | {field.get('description') or _description(field, schema)} |"
+    for name, part in schema.get("properties", {}).items():
+        yield f"| `{name}` | {part.get('description') or _description(part, schema)} |"
 
 
-def _description(field: Any, root: Schema) -> str:
-    here = resolve(field, root)
-    types = [name for name in types_of(here) if name != "null"]
-    if "array" in types:
-        return f"a list: {_description(here.get('items', {}), root)}"
-    if "object" in types:
-        return f"an object of {', '.join(here.get('properties', {}))}"
+def _description(part: Any, root: Schema) -> str:
+    here = resolve(part, root)
+    types = list(dict.fromkeys(name for name in types_of(here) if name != "null"))
+    if types == ["array"] and "items" in here:
+        return f"a list: {_description(here['items'], root)}"
+    if types == ["object"] and "properties" in here:
+        return f"an object of {', '.join(here['properties'])}"
     if "enum" in here:
         return "one of " + ", ".join(str(value) for value in here["enum"] if value is not None)
-    return f"{here.get('x-source', 'inferred')}, {' or '.join(types)}"
+    return f"{here.get('x-source', 'inferred')}, {' or '.join(types) or 'one of several objects'}"
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -6,31 +6,38 @@ from pathlib import Path
 
 import click
 
-from .options import PATH
-
 
 @click.command()
 @click.argument("name")
 @click.option(
     "--from",
-    "records",
-    type=PATH,
-    metavar="JSONL",
-    help="Infer the schema from records, one per line: id, text, record. They become the sample.",
+    "source",
+    metavar="JSONL|MODEL",
+    help="Where the schema comes from: records, one per line (id, text, record), which become the "
+    "sample; or a pydantic model, as model.py:Model or package.module:Model.",
 )
-def command(name: str, records: Path | None) -> None:
+def command(name: str, source: str | None) -> None:
     """Create the project of a new plugin in a folder called NAME, ready to install.
 
     It has a schema, a plugin module with the hooks, a sample, tests that run the checks of extract
     check, a README and a CI file. Its own tests pass from the start.
 
+    A model's file is imported, which runs its code, because you name it here; no other file is. It
+    is copied into the project as model.py. If it needs files beside it, schema.json is written
+    instead. The sample is made up.
+
     \b
     Example:
       extract new job_adverts
       extract new job_adverts --from adverts.jsonl
+      extract new job_adverts --from model.py:Advert
     """
+    from ..authoring.model_source import is_model
     from ..authoring.scaffold import create
 
-    folder = create(name, records)
+    if source is None or is_model(source):
+        folder = create(name, model=source)
+    else:
+        folder = create(name, Path(source))
     click.echo(f"Next: pip install -e {folder}, then extract check {name}; see {folder}/README.md")
     click.echo(str(folder))

@@ -332,7 +332,7 @@ def _is_authors(frame: traceback.FrameSummary) -> bool:
     file = Path(frame.filename)
     python = Path(sysconfig.get_path("stdlib"))
     return not (
-        file.is_relative_to(Path(__file__).parent)
+        file.is_relative_to(Path(__file__).parents[1])
         or (file.is_relative_to(python) and "site-packages" not in file.parts)
         or "pluggy" in file.parts
         or frame.filename.startswith("<")
