@@ -124,12 +124,13 @@ class Grounding:
 
     Attributes:
         status: "verbatim": the document contains the value as it is; "normalised": it does except
-            for case, white space, hyphens or the form of a character; "inferred": it does not, or
-            the value is not a string; "absent": there is no value (null).
+            for case, white space, hyphens or the form of a character; "equivalent": it states the
+            same number, date or time, in whatever notation ("€1,234.50", "5 January 2024");
+            "inferred": none of these; "absent": there is no value (null).
         spans: every whole occurrence, left to right.
     """
 
-    status: Literal["verbatim", "normalised", "inferred", "absent"]
+    status: Literal["verbatim", "normalised", "equivalent", "inferred", "absent"]
     spans: tuple[Span, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..data import Document, Example, Prediction, Record, Schema
+from ..data import Document, Example, Grounding, Prediction, Record, Schema, Span
 from ..decoding.grammar import Grammars
 from ..decoding.partial_json import complete_record
 from ..decoding.sequence import Generated
@@ -143,17 +143,37 @@ def merge_answers(
         pointer, message = problem
         return replace(prediction, error=f"the windows together: {pointer}: {message}")
     grounding = ground(kept.record, document.text)
-    first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
     whole = replace(
         prediction,
         record=kept.record,
-        spans=first | kept.moved(merged.spans),
+        spans=_first_spans(grounding, kept.moved(merged.spans), kept.moved(merged.equivalents)),
         confidence=kept.moved(merged.confidence),
         grounding=grounding,
         normalised=normal_forms(kept.record, schema),
         unsure=kept.left_out,
     )
     return above(whole, min_confidence, schema)
+
+
+def _first_spans(
+    grounding: Mapping[str, Grounding],
+    verbatim: Mapping[str, Span],
+    equivalent: Mapping[str, Span],
+) -> dict[str, Span]:
+    """Return the first span of each leaf: in a window that it was read in, else of the document.
+
+    Args:
+        grounding: JSON Pointer -> whether and where the leaf occurs in the document.
+        verbatim: its first verbatim occurrence in a window that it was read in.
+        equivalent: where such a window states it in another notation, which may differ from how
+            the document does: a window can begin within a number.
+    """
+    first = {pointer: found.spans[0] for pointer, found in grounding.items() if found.spans}
+    for pointer, span in equivalent.items():
+        found = grounding[pointer]
+        if found.status == "equivalent" and span in found.spans:
+            first[pointer] = span
+    return first | dict(verbatim)
 
 
 def valid_together(merged: Merged, schema: Schema) -> Filtered:
@@ -178,12 +198,15 @@ def above(prediction: Prediction, threshold: float, schema: Schema) -> Predictio
     if prediction.record is None or threshold == 0:
         return prediction
     sure = without_unsure(prediction.record, prediction.confidence, threshold, schema)
+    kept = sure.moved(prediction.grounding)
     return replace(
         prediction,
         record=sure.record,
         spans=sure.moved(prediction.spans),
         confidence=sure.moved(prediction.confidence),
-        grounding=ground(sure.record, prediction.document.text),
+        grounding={
+            pointer: kept.get(pointer, Grounding("absent")) for pointer, _ in leaves(sure.record)
+        },
         normalised=normal_forms(sure.record, schema),
         unsure=prediction.unsure + sure.left_out,
     )

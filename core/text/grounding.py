@@ -19,7 +19,8 @@ from typing import NamedTuple
 import regex
 
 from ..data import Grounding, Record, Span
-from ..schema.pointers import leaves
+from ..schema.pointers import Leaf, leaves
+from .equivalents import equivalents
 
 # Chinese and Japanese, and scripts whose words only a dictionary can tell (UAX #14, classes SA, AK
 # and AS): Thai, Lao, Khmer, Burmese, Javanese and others.
@@ -112,20 +113,32 @@ def align(text: str, value: str) -> tuple[Span, ...] | None:
 def ground(record: Record, text: str) -> dict[str, Grounding]:
     """Return JSON Pointer -> whether and where the leaf occurs in the text, for every leaf.
 
-    Numbers and booleans are "inferred" without a search: a 1 occurs anywhere. Spans are in code
-    points of ``text``. The time is linear in the length of the text for each different value.
+    Numbers, and dates and times that do not occur as they are, are sought in other notations.
+    Spans are in code points of ``text``. The time is linear in the length of the text for each
+    different string, and for all numbers and dates together.
     """
     known: dict[str, Grounding] = {}
     found: dict[str, Grounding] = {}
+    inferred: dict[str, Leaf] = {}
     for pointer, leaf in leaves(record):
         if isinstance(leaf, str):
-            found[pointer] = known[leaf] = known.get(leaf) or _ground(leaf, text)
+            found[pointer] = known[leaf] = known.get(leaf) or ground_string(leaf, text)
         else:
             found[pointer] = Grounding("absent" if leaf is None else "inferred")
+        if found[pointer].status == "inferred" and not isinstance(leaf, bool):
+            inferred[pointer] = leaf
+    stated = equivalents(text, inferred.values())
+    for pointer, leaf in inferred.items():
+        if leaf in stated:
+            found[pointer] = Grounding("equivalent", stated[leaf])
     return found
 
 
-def _ground(value: str, text: str) -> Grounding:
+def ground_string(value: str, text: str) -> Grounding:
+    """Return whether and where a string occurs in a text: "verbatim", "normalised" or "inferred".
+
+    The time is linear in the length of the text.
+    """
     if spans := tuple(occurrences(text, value)):
         return Grounding("verbatim", spans)
     if spans := tuple(normalised_occurrences(text, value)):

@@ -16,7 +16,7 @@ from typing import Any
 from ..data import Document, Record, Schema, Span
 from ..schema.navigation import is_verbatim
 from ..schema.pointers import field_of, leaves, pointer_of
-from ..text.grounding import ground, occurrences
+from ..text.grounding import ground_string, occurrences
 
 _REPLACED_SHARE = 0.7
 """Share of a window's values that is replaced; the rest stays, so that old and new names mix."""
@@ -39,11 +39,8 @@ def augmented(
         text = _replace_in_text(document.text, replacements)
         changed = _replace_in_record(record, replacements, schema)
         # A name may now be beside another one, so that it is no longer a whole word.
-        is_grounded = all(
-            found.spans
-            for pointer, found in ground(changed, text).items()
-            if found.status != "absent" and is_verbatim(pointer, schema)
-        )
+        values_now = {value for _field, value in _verbatim_values(changed, schema)}
+        is_grounded = all(ground_string(value, text).spans for value in values_now)
         yield (replace(document, text=text), changed) if is_grounded else (document, record)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..data import Record, Schema, Span
 from ..schema.navigation import empty_record, is_verbatim, property_schema, resolve
-from ..schema.pointers import pointer_of
+from ..schema.pointers import leaves, pointer_of
+from ..scoring.equality import value_key
+from ..text.equivalents import Equivalents, equivalents
 from ..text.grounding import occurrences
 from ..text.normalization import normalise
 from .cutting import Window
@@ -22,6 +25,11 @@ class WindowRecord:
     record: Record
     confidence: Mapping[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def equivalents(self) -> Equivalents:
+        """Where the window states numbers, dates and times of the record in other notations."""
+        return equivalents(self.window.document.text, (leaf for _, leaf in leaves(self.record)))
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -31,11 +39,14 @@ class Merged:
         record: the merged record; the schema may still refuse it, such as for too many items.
         spans: JSON Pointer -> offsets in the whole document, for strings that occur in it.
         confidence: JSON Pointer -> confidence in (0, 1], for leaves that have one in a window.
+        equivalents: JSON Pointer -> offsets in the whole document, for numbers, dates and times
+            that a window they were read in states in another notation.
     """
 
     record: Record
     spans: dict[str, Span]
     confidence: dict[str, float]
+    equivalents: dict[str, Span] = field(default_factory=dict)
 
 
 def merge(records: Sequence[WindowRecord], schema: Schema, *, as_written: bool = False) -> Merged:
@@ -55,7 +66,7 @@ def merge(records: Sequence[WindowRecord], schema: Schema, *, as_written: bool =
         return Merged(empty_record(schema), {}, {})
     merger = _Merger(schema, as_written=as_written)
     record = merger.merge([_Part(each.record, each, "") for each in records], schema, "")
-    return Merged(record, merger.spans, merger.confidence)
+    return Merged(record, merger.spans, merger.confidence, merger.equivalents)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,14 @@ class _Part:
             return window.start + start, window.start + end
         return None
 
+    def equivalent(self) -> Span | None:
+        """Return the first statement of a number, date or time, in offsets of the document."""
+        if isinstance(self.value, bool):
+            return None
+        for start, end in self.source.equivalents.get(self.value, ()):
+            return self.source.window.start + start, self.source.window.start + end
+        return None
+
     def starts(self, schema: Schema) -> list[int]:
         """Return where the verbatim leaves of the value start in the document."""
         if isinstance(self.value, dict | list):
@@ -99,6 +118,7 @@ class _Merger:
         self.as_written = as_written
         self.spans: dict[str, Span] = {}
         self.confidence: dict[str, float] = {}
+        self.equivalents: dict[str, Span] = {}
 
     def merge(self, parts: list[_Part], schema: Mapping[str, Any], pointer: str) -> Any:
         parts = [part for part in parts if part.value is not None]
@@ -115,9 +135,11 @@ class _Merger:
 
     def _leaf(self, chosen: _Part, parts: list[_Part], pointer: str) -> Any:
         """Keep one value, with its first span and the highest confidence of all values."""
-        spans = [part.span() for part in parts if part.value == chosen.value]
-        if found := [span for span in spans if span is not None]:
+        alike = [part for part in parts if part.value == chosen.value]
+        if found := [span for part in alike if (span := part.span()) is not None]:
             self.spans[pointer] = min(found)
+        elif stated := [span for part in alike if (span := part.equivalent()) is not None]:
+            self.equivalents[pointer] = min(stated)
         if known := [part.confidence for part in parts if part.confidence is not None]:
             self.confidence[pointer] = max(known)
         return chosen.value
@@ -177,7 +199,7 @@ def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
         return tuple((key, _identity(item[key], {})) for key in sorted(item))
     if isinstance(item, list):
         return tuple(_identity(part, {}) for part in item)
-    return (type(item).__name__, item)
+    return value_key(item, {}, {})
 
 
 def _key_identity(key: Any) -> Any:

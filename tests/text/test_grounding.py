@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fieldsmith.data import Grounding
+from fieldsmith.text.equivalents import equivalents
 from fieldsmith.text.grounding import (
     align,
     ground,
@@ -259,7 +260,7 @@ def test_every_leaf_is_grounded() -> None:
         "/names/0": once,
         "/names/1": Grounding("normalised", ((0, 10), (14, 24), (37, 47))),
         "/names/2": once,
-        "/dose": Grounding("inferred"),
+        "/dose": Grounding("equivalent", ((11, 12),)),
         "/wanted": Grounding("inferred"),
         "/kind": Grounding("inferred"),
         "/empty": Grounding("inferred"),
@@ -279,6 +280,10 @@ def test_every_leaf_is_grounded() -> None:
         ('"', ['"', '"' * 3000]),
         (" ", [" ", "a"]),
         ("\u0301", ["\u0301", "a"]),
+        ("1,", ["2024-01-05"]),
+        ("1 234 ", ["2024-01-05T10:00:00Z"]),
+        ("-1", ["12:00:00Z"]),
+        ("Jan 5. 2024 12:00 ", ["2024-01-05", "2024-01-05T12:00:00Z", "2024-01"]),
     ],
 )
 def test_the_work_grows_with_the_length_of_the_text(unit: str, values: list[str]) -> None:
@@ -296,6 +301,7 @@ def test_the_work_grows_with_the_length_of_the_text(unit: str, values: list[str]
             for value in values:
                 list(occurrences(text, value))
                 normalised_occurrences(text, value)
+            equivalents(text, [*values, 5, 12.5])
         finally:
             sys.setprofile(None)
         return calls

@@ -226,3 +226,48 @@ def test_keys_with_slashes_keep_their_pointers() -> None:
     merged = merge(answers_of("Ada", ("Ada", {"a/b~c": {"x": "Ada"}}, {"/a~1b~0c/x": 0.5})), schema)
     assert merged.spans == {"/a~1b~0c/x": (0, 3)}
     assert merged.confidence == {"/a~1b~0c/x": 0.5}
+
+
+def test_a_number_has_the_offsets_of_the_window_that_it_was_read_in() -> None:
+    schema: Schema = {
+        "type": "object",
+        "properties": {
+            "total": {"type": ["number", "null"]},
+            "days": {"type": "array", "items": {"type": "string", "format": "date"}},
+            "paid": {"type": ["boolean", "null"]},
+        },
+    }
+    text = "Item 3 of 7. Total: 3,00 on 5 January 2024. Paid 2024-01-06."
+    merged = merge(
+        answers_of(
+            text,
+            ("Item 3 of 7.", {"total": None, "days": [], "paid": None}, {}),
+            (
+                "Total: 3,00 on 5 January 2024.",
+                {"total": 3.0, "days": ["2024-01-05"], "paid": True},
+                {"/total": 0.5},
+            ),
+            ("Paid 2024-01-06.", {"total": None, "days": ["2024-01-06", "2024-01-05"]}, {}),
+        ),
+        schema,
+    )
+    assert {pointer: text[slice(*span)] for pointer, span in merged.equivalents.items()} == {
+        "/total": "3,00",
+        "/days/0": "5 January 2024",
+    }
+    assert {pointer: text[slice(*span)] for pointer, span in merged.spans.items()} == {
+        "/days/1": "2024-01-06"
+    }
+
+
+def test_equal_numbers_of_windows_are_one_item() -> None:
+    schema: Schema = {
+        "type": "object",
+        "properties": {"n": {"type": "array", "items": {"type": ["number", "boolean"]}}},
+    }
+    text = "one two"
+    merged = merge(
+        answers_of(text, ("one", {"n": [1, True]}, {}), ("two", {"n": [1.0, 2, False]}, {})),
+        schema,
+    )
+    assert merged.record == {"n": [1, True, 2, False]}
