@@ -12,7 +12,9 @@ from ..data import SPLITS
 from .options import (
     PATH,
     json_option,
+    map_option,
     min_confidence_option,
+    require_data_for,
     trust_option,
     unconstrained_option,
 )
@@ -50,6 +52,7 @@ _OF_PREDICTIONS = (
     help="The run's split (default: test); with --data: documents with this label or none; without "
     "a run: as a training would split --data, or the plugin's sample (default: test).",
 )
+@map_option
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
 @min_confidence_option
@@ -67,6 +70,7 @@ def command(
     predictions: Path | None,
     answered_only: bool,
     split: str | None,
+    mapping: tuple[str, ...],
     base: bool,
     unconstrained: bool,
     min_confidence: float | None,
@@ -90,9 +94,12 @@ def command(
       extract evaluate runs/first --data unseen.txt --base --json
       extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
+      extract evaluate runs/first --data gold.bioc.json --map ChemicalEntity=chemicals
     """
+    from ..source_names import parse_names
     from .score_tables import print_calibration, print_scores
 
+    require_data_for(mapping, data or zero_shot.shots_data)
     of_a_run = bool(run or base or allow_leaks)
     how: dict[str, Any] = {"constrained": not unconstrained, "min_confidence": min_confidence}
     if predictions is not None:
@@ -103,7 +110,11 @@ def command(
         from ..plugins import load
 
         summary = evaluate_predictions(
-            load(zero_shot.plugin), predictions, data, split=split, answered_only=answered_only
+            load(zero_shot.plugin, names=parse_names(mapping)),
+            predictions,
+            data,
+            split=split,
+            answered_only=answered_only,
         )
     elif answered_only or (run is None and not zero_shot.given()):
         raise click.UsageError(_WAYS)
@@ -113,10 +124,11 @@ def command(
             raise click.UsageError("--plugin and --model exclude a run, --base and --allow-leaks")
         from ..evaluation.zero_shot import evaluate_zero_shot
 
-        summary = evaluate_zero_shot(zero_shot.load(), data=data, split=split, **how)
+        summary = evaluate_zero_shot(zero_shot.load(mapping), data=data, split=split, **how)
     else:
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
+        how["mapping"] = parse_names(mapping) or None
         summary = _of_run(run, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))

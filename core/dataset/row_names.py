@@ -12,14 +12,14 @@ class Joined(list[Any]):
     """The values of several keys, or cells of several columns, for one list."""
 
 
-def renamed_row(row: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def renamed_row(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return a row with its keys renamed, and those of what a task of Label Studio shows.
 
     A key that is named takes the place of one that has the field's name already. What is for one
     list is ``Joined``.
     """
     if not names:
-        return row
+        return dict(row)
     found = _renamed(row, names)
     data = row.get("data")
     if isinstance(data, dict) and "annotations" in row:

@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -179,6 +179,7 @@ def evaluate_run(
     constrained: bool = True,
     min_confidence: float | None = None,
     allow_leaks: bool = False,
+    mapping: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -192,6 +193,7 @@ def evaluate_run(
             are stored under a name that says so.
         min_confidence: values below it are left out; None for the one that the run chose.
         allow_leaks: score documents that the run was trained on.
+        mapping: names that ``data`` has for fields of the schema; None: as in training.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -200,7 +202,7 @@ def evaluate_run(
     """
     run.require_complete()
     run.metrics()  # to which the scores are added
-    plugin = plugin_of(run)
+    plugin = plugin_of(run) if mapping is None else plugin_of(run).mapped(mapping)
     examples: Iterable[Example]
     set_aside = 0
     if data is None:

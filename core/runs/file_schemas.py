@@ -40,6 +40,7 @@ _PLUGIN = _object(
 )
 _DATA = _object(
     {"source": {"type": ["string", "null"]}, "allow_leaks": _FLAG},
+    names=_map(_TEXT),
     split_ratio={
         "type": "array",
         "items": {"type": "integer", "minimum": 0, "maximum": 100},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DEFAULT_RATIO, Ratio
-from ..errors import RunError
+from ..errors import RunError, SettingsError
 from ..model.prompts import PromptFormat
 from ..plugins import Plugin, load
 from ..settings import Resolved
@@ -106,6 +106,7 @@ class TrainingJob:
             "settings": self.settings.as_json(),
             "data": {
                 "source": os.path.abspath(self.source) if self.source else None,
+                "names": self.plugin.names.as_json(),
                 "allow_leaks": "leaks" in self.accepted,
                 "split_ratio": list(self.ratio),
             },
@@ -129,10 +130,16 @@ def ratio_of(data: Mapping[str, Any]) -> Ratio:
 
 
 def plugin_of(run: Run) -> Plugin:
-    """Load the plugin that a run was trained for.
+    """Load the plugin that a run was trained for, with the names of its data (``--map``).
 
     Raises:
         PluginError: it is not installed any more.
+        RunError: its schema lacks a field that the names are for.
     """
-    stored: Mapping[str, Any] = run.info()["plugin"]
-    return load(stored["name"], tuple(stored["wrappers"]))
+    info = run.info()
+    stored: Mapping[str, Any] = info["plugin"]
+    try:
+        plugin = load(stored["name"], tuple(stored["wrappers"]), info["data"].get("names"))
+    except SettingsError as error:
+        raise RunError(f"{run.folder}: run.json: data.names: {error}") from error
+    return replace(plugin, names=plugin.names.of_run())
