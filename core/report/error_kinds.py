@@ -7,9 +7,10 @@ Where values are spans, an incorrect one may still overlap the gold, as in SemEv
 are distinguished here as split and merged.
 
 A value is a filled leaf, an item of a list of leaves, or an object of a list by its ``x-key``;
-equal values of a list count once. Each value is used once, in this order:
+equal values of a list count once. Those of a map are compared key by key, and belong to its field.
+Each value is used once, in this order:
 
-- ``right``: the gold has it, by the field's ``x-score``; of a text, all of it.
+- ``right``: the gold has it, by its type and the field's ``x-score``; of a text, all of it.
 - ``split``: two or more predictions that overlap one span of a gold value, and not each other.
 - ``merged``: one prediction, one span of which overlaps two or more gold values that do not overlap
   each other.
@@ -149,12 +150,35 @@ def _field(
     how = schema.get("x-score")
     if "object" in types:
         yield from _properties(gold, predicted, schema, f"{name}/", root)
+        yield from _map(gold, predicted, schema, name, root)
     elif "array" in types and "object" in types_of(item):
         yield from _objects(gold, predicted, item, name, root)
     elif "array" in types:
         yield from _list(gold, predicted, _Equality(item, root, item.get("x-score", how)), name)
     else:
         yield from _scalar(gold, predicted, _Equality(schema, root, how), name)
+
+
+def _map(
+    gold: _Value, predicted: _Value, schema: Mapping[str, Any], name: str, root: Schema
+) -> Iterator[Case]:
+    """Classify the values under keys that a schema does not name, key by key."""
+    others, score = schema.get("additionalProperties"), schema.get("x-score")
+    if not isinstance(others, Mapping):
+        return
+    part = ({"x-score": score} if score else {}) | dict(resolve(others, root))
+    ours, theirs = (
+        {
+            key if score == "exact" else fold(key): key
+            for key in side.content or {}
+            if key not in schema.get("properties", {})
+        }
+        for side in (gold, predicted)
+    )
+    for key in dict.fromkeys([*ours, *theirs]):
+        wanted = gold.child(ours.get(key, theirs.get(key, key)))
+        found = predicted.child(theirs.get(key, ours.get(key, key)))
+        yield from _field(wanted, found, part, name, root)
 
 
 class _Equality(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..data import Counts, Example, Prediction, Record, Schema
@@ -83,10 +84,10 @@ def _list_counts(
     """Count two lists of leaves; equal leaves of a list count once."""
     score = schema.get("x-score", score)
     if score != "levenshtein":  # sets need no matching, which takes quadratic time
-        keys = (
+        wanted, found = (
             {value_key(leaf, schema, root, score) for leaf in side} for side in (gold, predicted)
         )
-        return _set_counts(*keys)
+        return _set_counts(wanted, found)
     ours, theirs = (
         list({_written(leaf, schema, root): leaf for leaf in side}.values())
         for side in (gold, predicted)
@@ -100,14 +101,14 @@ def _written(leaf: Any, schema: Mapping[str, Any], root: Schema) -> Hashable:
     return leaf if isinstance(leaf, str) else value_key(leaf, schema, root)
 
 
-def _set_counts(gold: set[Hashable], predicted: set[Hashable]) -> Counts:
+def _set_counts(gold: AbstractSet[Hashable], predicted: AbstractSet[Hashable]) -> Counts:
     return Counts(float(len(gold & predicted)), float(len(predicted)), float(len(gold)))
 
 
 def _map_counts(gold: Record, predicted: Record, schema: Mapping[str, Any], root: Schema) -> Counts:
     """Count the values under keys that a schema does not name, each with its key."""
-    sides = (set(_map_items(found, schema, root)) for found in (gold, predicted))
-    return _set_counts(*sides)
+    ours, theirs = (set(_map_items(found, schema, root)) for found in (gold, predicted))
+    return _set_counts(ours, theirs)
 
 
 def _map_items(

@@ -146,3 +146,17 @@ def _shape(case: Case) -> bool:
     if case.kind == "merged":
         return shape[0] > 1 and shape[1] == 1
     return shape == expected[case.kind]
+
+
+def test_a_map_is_compared_key_by_key() -> None:
+    prices = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
+    schema = {"type": "object", "properties": {"prices": prices}}
+    gold = {"prices": {"Tea": 3, "milk": 1.5, "rye": 2, "ham": None}}
+    predicted = {"prices": {"tea": 3.0, "milk": 1.4, "salt": 1}}
+    cases = classify(gold, predicted, schema)
+    assert [(case.kind, case.field, case.gold, case.predicted) for case in cases] == [
+        ("right", "prices", ("/prices/Tea",), ("/prices/tea",)),
+        ("wrong", "prices", ("/prices/milk",), ("/prices/milk",)),
+        ("missing", "prices", ("/prices/rye",), ()),
+        ("invented", "prices", (), ("/prices/salt",)),
+    ]
