@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from operator import add
 from typing import Any
 
 from ..data import Counts, Example, Prediction, Record, Schema
@@ -160,12 +161,15 @@ def _pair_counts(
     )
     pairs = [(ours[key], theirs[key]) for key in ours if key in theirs]
     yield name, Counts(float(len(pairs)), float(len(theirs)), float(len(ours)))
-    totals: dict[str, Counts] = {}
     others = {"properties": {key: part for key, part in properties.items() if key not in keys}}
+    totals = {  # without a pair, too: what is counted does not depend on the prediction
+        field: Counts(0.0, 0.0, 0.0)
+        for found in ours.values()
+        for field, _counts in _object_counts(found, {}, others, root, f"{name}/")
+    }
     for pair in pairs:
-        for field, (right, found, wanted) in _object_counts(*pair, others, root, f"{name}/"):
-            before = totals.get(field, Counts(0.0, 0.0, 0.0))
-            totals[field] = Counts(before[0] + right, before[1] + found, before[2] + wanted)
+        for field, counts in _object_counts(*pair, others, root, f"{name}/"):
+            totals[field] = Counts(*map(add, totals[field], counts))
     yield from totals.items()
 
 

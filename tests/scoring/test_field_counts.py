@@ -164,6 +164,8 @@ def test_counts_are_counts_and_gold_is_full(gold: Record, other: Record, how: st
     }
     for matched, predicted, wanted in counts(schema, gold, gold).values():
         assert matched == predicted == wanted
+    assert counts(schema, gold, gold).keys() == counts(schema, gold, other).keys()
+    assert counts(schema, gold, gold).keys() == counts(schema, gold, None).keys()
     for matched, predicted, wanted in counts(schema, gold, other).values():
         assert 0 <= matched <= min(predicted, wanted)
 
