@@ -391,7 +391,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_no_file_that_exists_is_used_as_a_temporary_one(tmp_path: Path) -> None:
-    for name in (".a.txt.new", "a.txt.new", "a.txt.tmp", ".0123456789abcdef.a.txt.new"):
+    for name in (".a.txt.new", "a.txt.new", "a.txt.tmp", ".0123456789abcdef.b.txt.new"):
         (tmp_path / name).write_text("mine")
     before = below(tmp_path)
     write_atomically(tmp_path / "a.txt", "x")
@@ -405,6 +405,23 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
         one.write("one")
         two.write("two")
     assert file.read_text() == "one"  # which was renamed last
+    assert below(tmp_path) == ["a.txt"]
+
+
+def test_what_a_killed_writer_left_is_deleted_by_the_next_one(tmp_path: Path) -> None:
+    left, other = (tmp_path / f".0123456789abcdef.{name}.new" for name in ("a.txt", "b.txt"))
+    for path in (left, other):
+        path.write_text("half")
+    write_atomically(tmp_path / "a.txt", "x")
+    assert below(tmp_path) == [other.name, "a.txt"]
+
+
+def test_what_a_process_is_writing_stays(tmp_path: Path) -> None:
+    with open_atomically(tmp_path / "a.txt") as stream:
+        (writing,) = below(tmp_path)
+        remove_left_over(tmp_path)
+        assert below(tmp_path) == [writing]
+        stream.write("x")
     assert below(tmp_path) == ["a.txt"]
 
 

@@ -45,3 +45,10 @@ def locked(path: Path, refusal: str, *, wait: float = 0) -> Iterator[None]:
             if not file.stat().st_size:
                 file.unlink()
         lock.release()
+
+
+def remove_lock(path: Path) -> None:
+    """Delete the lock file that a killed process has left; one that is held stays."""
+    if lock_file(path).exists():
+        with suppress(OutputError), locked(path, ""):
+            pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -25,7 +26,8 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
     """Open a temporary file beside ``path``; it is renamed to ``path`` once all is written.
 
     A symbolic link is followed, so that its target is replaced and not the link. What is written to
-    a device or a pipe goes there at once.
+    a device or a pipe goes there at once. Temporary files of processes that were killed as they
+    wrote the same file are deleted.
 
     Raises:
         OutputError: it cannot be written.
@@ -37,16 +39,33 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
             return
         target = resolved(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(target)
+        remove_left_over(target.parent, target.name)
+        temporary, stream = _open_temporary(target)
         try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as stream:
+            with stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(temporary, target)
+                os.replace(temporary, target)
         finally:
             with suppress(OSError):
                 temporary.unlink()  # already renamed if all went well
+
+
+def _open_temporary(target: Path) -> tuple[Path, TextIO]:
+    """Open a new file beside another, locked for as long as it is open."""
+    while True:
+        path = temporary_beside(target)
+        stream = path.open("x", encoding="utf-8", newline="\n")
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another process takes it for a left-over one
+                stream.close()
+                continue
+        if path.exists():
+            return path, stream
+        stream.close()
 
 
 def resolved(path: Path) -> Path:
@@ -93,13 +112,16 @@ def is_left_over(name: str, *names: str) -> bool:
 def remove_left_over(folder: Path, *names: str) -> None:
     """Delete temporary files that killed processes have left in a folder.
 
+    Those that a process is writing stay: it holds a lock on them, which ends with the process.
+
     Args:
-        folder: a folder in which no other process writes these files.
+        folder: the folder.
         names: see ``is_left_over``.
     """
     for path in folder.glob(".*.new"):
         if is_left_over(path.name, *names):
-            with suppress(OSError):
+            with suppress(OSError), path.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
 
 
