@@ -123,6 +123,7 @@ def recipe(parameters: float) -> dict[str, object]:
         "activation_checkpointing": size.activation_checkpointing,
         "compile": "auto",
         "eval_documents": 40 if size.parameters <= 0.5e9 else 100,
+        "score_documents": 100 if size.parameters <= 0.5e9 else 200,
         "eval_batch_size": size.eval_batch_size,
         "patience": 2,
     }

@@ -30,6 +30,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "eval_steps": (0, _MOST),
     "eval_documents": (0, _MOST),
+    "score_documents": (0, _MOST),
     "eval_batch_size": (1, 65_536),
     "patience": (0, _MOST),
     "checkpoint_steps": (1, _MOST),

@@ -36,9 +36,10 @@ def print_scores(summary: dict[str, Any]) -> None:
         )
     console().print(made)
     details = _coverage(summary) if "outputs" in summary else _reading(summary)
-    click.echo(
-        f"{summary['documents']} documents, {summary['valid']:.1%} with a valid record, {details}"
+    count = (
+        f"{summary['documents']} of {summary['of']}" if "of" in summary else summary["documents"]
     )
+    click.echo(f"{count} documents, {summary['valid']:.1%} with a valid record, {details}")
     for fault, count in summary.get("outputs", {}).get("faults", {}).items():
         click.echo(f"{count} predictions: {printable(fault)}")
     for name, value in metrics.items():

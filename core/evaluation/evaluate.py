@@ -32,6 +32,7 @@ from ..schema.records import canonical
 from ..scoring.calibration import JudgedLeaf, calibration, judge_leaves
 from ..scoring.metrics import accuracy, paired_difference, point_scores, score
 from ..settings import Settings
+from .sample import sampled
 
 
 @dataclass
@@ -180,6 +181,7 @@ def evaluate_run(
     min_confidence: float | None = None,
     allow_leaks: bool = False,
     mapping: Mapping[str, str] | None = None,
+    most: int = 0,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -194,6 +196,7 @@ def evaluate_run(
         min_confidence: values below it are left out; None for the one that the run chose.
         allow_leaks: score documents that the run was trained on.
         mapping: names that ``data`` has for fields of the schema; None: as in training.
+        most: documents of the run's own split that are scored, as ``sampled`` chooses them; 0: all.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -204,10 +207,12 @@ def evaluate_run(
     run.metrics()  # to which the scores are added
     plugin = plugin_of(run) if mapping is None else plugin_of(run).mapped(mapping)
     examples: Iterable[Example]
-    set_aside = 0
+    set_aside = of = 0
     if data is None:
         name = split or "test"
-        examples = _own_split(run, plugin, name)
+        own = _own_split(run, plugin, name)
+        examples = sampled(own, most)
+        of = len(own) if len(examples) < len(own) else 0
         # What was trained with leaks is scored with them, but training data is still refused.
         allow_leaks |= name != "train" and run.info()["data"]["allow_leaks"]
         where = f"{run.folder}: the {name} split"
@@ -231,6 +236,8 @@ def evaluate_run(
     extractor = load()
     summary, ours = answer_and_score(extractor, examples, count, name, run.folder / "predictions")
     summary["set_aside"] = set_aside
+    if of:
+        summary["of"] = of
     if leaks:
         summary["trained_on"] = len(leaks)
     if base:
@@ -265,7 +272,7 @@ def _name_of(data: Path, split: str | None) -> str:
 
 def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
     info = run.info()["data"]
-    source = Path(info["source"]) if info["source"] else None
+    source = run.source()
     splits, sha256 = read_splits(
         plugin, source, allow_leaks=info["allow_leaks"], ratio=ratio_of(info)
     )

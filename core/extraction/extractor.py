@@ -20,7 +20,7 @@ from ..decoding.sequence import Generated, Prompt
 from ..errors import RunError
 from ..model.attention import prompt_attention
 from ..model.kv_cache import rows_in_memory
-from ..model.loading import identity, load_for_inference, load_tokenizer
+from ..model.loading import identity, is_same, load_for_inference, load_tokenizer
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat
 from ..runs.folder import Run
@@ -90,10 +90,11 @@ class Extractor:
         run = Run.open(folder, trusted=trusted)
         run.require_complete()
         run.require_trust()
+        run.require_model()
         require_own_files(run)
         info, settings, plugin = run.info(), run.settings().values, plugin_of(run)
         found, wanted = identity(settings), info["base_model"]
-        if found != wanted:
+        if not is_same(found, wanted):
             raise RunError(
                 f"{folder}: the base model {settings.model} is not the one it was trained on "
                 f"({_short(wanted)} then, {_short(found)} now)"

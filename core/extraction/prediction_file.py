@@ -14,6 +14,7 @@ from ..data import Document, Prediction, Record, Reject
 from ..errors import InputError
 from ..files import read_jsonl
 from ..runs.folder import Run
+from ..runs.paths import without_home
 from ..schema.records import canonical
 from ..settings import Settings
 
@@ -166,7 +167,7 @@ def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
     return {
         "id": id_of(reject),
         "record": None,
-        "error": reason,
+        "error": without_home(reason),
         "spans": {},
         "confidence": {},
         "status": {},
@@ -208,4 +209,4 @@ def id_of(row: Document | Reject) -> str:
     """Return the id of the line of a row."""
     if isinstance(row, Document):
         return row.id
-    return row.id or row.place
+    return row.id or str(without_home(row.place))

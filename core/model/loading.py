@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,11 @@ def identity(settings: Settings) -> dict[str, str]:
     found = {"name": settings.model, "sha256": hash_weights(folder)}
     made_of = source_digest(folder)
     return {**found, "gguf_sha256": made_of} if made_of else found
+
+
+def is_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Say whether two identities are of the same weights, wherever those are."""
+    return all(one.get(key) == other.get(key) for key in (one.keys() | other.keys()) - {"name"})
 
 
 def pinned(settings: Settings) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..runs.paths import without_folders
+from ..runs.paths import without_folders, without_home
 from .comparison import Comparison, DocumentDifference, ScoreDifference
 from .error_kinds import KINDS
 from .scored_run import DocumentResult, ScoredRun
@@ -34,7 +34,7 @@ def _run(scored: ScoredRun) -> dict[str, Any]:
     info = scored.info
     counts, training = info["counts"], info.get("training", {})
     return {
-        "folder": str(scored.run.folder),
+        "folder": without_home(str(scored.run.folder)),
         "base_model": without_folders(info["base_model"]["name"]),
         "preset": info["preset"],
         "seed": info["seed"],
@@ -48,7 +48,7 @@ def _run(scored: ScoredRun) -> dict[str, Any]:
 
 def _against(comparison: Comparison) -> dict[str, Any]:
     return {
-        "run": str(comparison.other.run.folder),
+        "run": without_home(str(comparison.other.run.folder)),
         "score": _score_difference(comparison.score),
         "fields": {row.name: _score_difference(row) for row in comparison.fields},
         "better": [_document_difference(row) for row in comparison.changed("better")],

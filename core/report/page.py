@@ -84,6 +84,7 @@ def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[
         "name": scored.name,
         "score": summary["metrics"]["score"],
         "count": summary["documents"],
+        "of": summary.get("of"),
         "valid": summary["valid"],
         "facts": _facts(scored),
         "missing": scored.missing,

@@ -13,10 +13,12 @@ from ..data import SPLITS, Counts, Example, Prediction, Record, Span
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
 from ..evaluation.evaluate import Labelled, score_names
+from ..evaluation.sample import sampled
 from ..plugins import Plugin
 from ..runs.file_schemas import SCORED
 from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
+from ..runs.paths import without_home
 from ..runs.reading import read_rows
 from ..schema.records import first_problem
 from ..scoring.metrics import precision_recall_f1
@@ -207,7 +209,15 @@ def read_scored_run(
     if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
     return ScoredRun(
-        run, plugin, info, name, summaries[name], names, log, documents, tuple(missing)
+        run,
+        plugin,
+        info,
+        name,
+        summaries[name],
+        names,
+        log,
+        documents,
+        tuple(without_home(missing)),
     )
 
 
@@ -275,11 +285,11 @@ def _examples(run: Run, plugin: Plugin, name: str, data: Path | None) -> list[Ex
         if stem not in SPLITS:
             raise RunError(f"{name} is no split of the run's own data")
         stored = run.info()["data"]
-        source = Path(stored["source"]) if stored["source"] else None
+        source = run.source()
         splits, sha256 = read_splits(plugin, source, allow_leaks=True, ratio=ratio_of(stored))
         if sha256 != stored["sha256"]:
             raise RunError(f"{source}: the data changed since the run was trained")
-        return list(getattr(splits, stem))
+        return sampled(getattr(splits, stem), run.metrics()[name]["documents"])
     split = next((part for part in label.split(":") if part in SPLITS), None)
     return list(Labelled(plugin, data, split))
 

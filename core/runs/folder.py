@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,10 +22,10 @@ from ..files import (
     write_json,
     write_jsonl,
 )
-from ..files.locks import lock_file, locked
-from ..settings import Resolved
+from ..files.locks import lock_file, locked, remove_lock
+from ..settings import EMBEDDED, Resolved
 from .file_schemas import BEGUN, COMPLETE, FORMAT, LOGGED, METRICS, RECEIPT, RUN, TRAINED_ON
-from .paths import below_source
+from .paths import below_source, found_at, places_of, without_home
 from .reading import check, read_object, read_row, read_rows, require_own_files
 
 _METRICS_WAIT = 60.0
@@ -136,6 +137,7 @@ class Run:
         with locked(self.info_file, "another process trains this run; wait until it has ended"):
             for folder in (self.folder, *(p for p in self.folder.glob("*") if p.is_dir())):
                 remove_left_over(folder)
+            remove_lock(self.metrics_file)
             yield
 
     def info(self) -> dict[str, Any]:
@@ -159,9 +161,11 @@ class Run:
             )
 
     def settings(self) -> Resolved:
-        """Return the settings the run was trained with; a hub model is that of its commit.
+        """Return the settings the run was trained with.
 
-        Code of the model's repository is trusted if the user says so, whatever the run says.
+        A model that is a path is the absolute one at which it is found, and a hub model is that of
+        its commit. Code of the model's repository is trusted if the user says so, whatever the run
+        says.
 
         Raises:
             RunError: run.json is damaged, or has settings that this version does not know.
@@ -171,16 +175,51 @@ class Run:
             settings = Resolved.from_json(info["settings"], str(self.info_file))
         except SettingsError as error:
             raise RunError(str(error)) from error
-        values = settings.values
+        values = replace(settings.values, model=found_at(self._model_places(info)))
         values = replace(values, trust_remote_code=values.trust_remote_code and self.trusted)
         commit = info.get("base_model", {}).get("commit")
         values = replace(values, revision=commit) if commit else values
         return Resolved(values, settings.origins)
 
+    def source(self) -> Path | None:
+        """Return the absolute path of the run's own data; None for the plugin's sample.
+
+        Raises:
+            RunError: it is neither where it was nor below the working directory.
+        """
+        info = self.info()
+        stored = info["data"]["source"]
+        if stored is None:
+            return None
+        places = places_of(stored, self.folder, info.get("paths", {}))
+        self._require_one_of(places, "data", "data.source")
+        return Path(found_at(places))
+
+    def require_model(self) -> None:
+        """Raise RunError where the base model was a path at which nothing is any more."""
+        places = self._model_places(self.info())
+        # A GGUF file is not needed any more once it was converted.
+        if os.path.isabs(places[0]) and not places[0].lower().endswith(".gguf"):
+            self._require_one_of(places, "base model", "settings.model.value")
+
+    def _model_places(self, info: Mapping[str, Any]) -> list[str]:
+        """Return the places at which the model is looked for; its name if it is no path."""
+        stored = info["settings"].get("model", {}).get("value", EMBEDDED)
+        paths = info.get("paths", {})
+        is_path = stored in paths or stored.startswith(("~", os.sep))
+        return places_of(stored, self.folder, paths) if is_path else [stored]
+
+    def _require_one_of(self, places: Sequence[str], what: str, key: str) -> None:
+        if not any(map(os.path.exists, places)):
+            raise RunError(
+                f"{self.folder}: its {what} is looked for at {' and at '.join(places)}, where "
+                f"nothing is; move it there, or write its path as {key} into {self.info_file}"
+            )
+
     def update(self, **entries: object) -> None:
-        """Set top-level entries of run.json."""
+        """Set top-level entries of run.json, in which the home folder is ``~``."""
         info = self.info() if self.info_file.is_file() else {}
-        write_json(self.info_file, {**info, **entries})
+        write_json(self.info_file, without_home({**info, **entries}))
 
     def min_confidence(self) -> float:
         """Return the confidence below which values are left out, as validation chose it."""
@@ -238,7 +277,9 @@ class Run:
             for kind, rejects in kinds.items()
             for r in rejects
         )
-        write_jsonl(self.folder / "rejects.jsonl", (below_source(row, source) for row in rows))
+        write_jsonl(
+            self.folder / "rejects.jsonl", (without_home(below_source(row, source)) for row in rows)
+        )
 
     def write_trained_on(self, documents: Iterable[tuple[str, str]]) -> None:
         """Write (id, fingerprint) of each training document."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..plugins import Plugin, load
 from ..settings import Resolved
 from ..task import Task
 from .folder import Run
+from .paths import GivenPaths
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class TrainingJob:
         ratio: percent of the documents for train, validation and test, where the data has no
             official splits.
         auto_batch: whether to continue with a smaller batch where memory is exhausted.
+        paths: how run.json names source and model, which are absolute in a job that runs.
     """
 
     plugin: Plugin
@@ -39,6 +41,7 @@ class TrainingJob:
     accepted: frozenset[str] = frozenset()
     auto_batch: bool = False
     ratio: Ratio = DEFAULT_RATIO
+    paths: GivenPaths = field(default_factory=GivenPaths)
 
     @property
     def source_name(self) -> str:
@@ -65,12 +68,27 @@ class TrainingJob:
             self, settings=Resolved(values, {**self.settings.origins, "revision": origin})
         )
 
-    def located(self) -> TrainingJob:
-        """Return the job with the absolute path of its source, as run.json holds it.
+    def located(self, folder: Path) -> TrainingJob:
+        """Return the job with absolute paths of source and model, named as the user gave them.
 
-        So a resumed training reads from the same path as an unbroken one.
+        So a resumed training reads from the same paths as an unbroken one, and stores the same.
+
+        Args:
+            folder: the run folder.
         """
-        return replace(self, source=Path(os.path.abspath(self.source)) if self.source else None)
+        source, model = self.source, self.settings.values.model
+        given = [str(source)] if source else []
+        if os.path.exists(model) or model.lower().endswith(".gguf"):
+            given.append(model)
+            values = replace(self.settings.values, model=os.path.abspath(model))
+        else:
+            values = self.settings.values
+        return replace(
+            self,
+            source=Path(os.path.abspath(source)) if source else None,
+            settings=Resolved(values, self.settings.origins),
+            paths=GivenPaths.of(given, folder),
+        )
 
     @staticmethod
     def from_run(run: Run) -> TrainingJob:
@@ -78,23 +96,30 @@ class TrainingJob:
 
         Raises:
             PluginError: its plugin is not installed.
-            RunError: run.json is damaged, or its model runs code that the user does not trust.
+            RunError: run.json is damaged, its data or model is gone, or the model runs code that
+                the user does not trust.
         """
         run.require_trust()
+        run.require_model()
         info = run.info()
-        data = info["data"]
+        data, source, settings = info["data"], run.source(), run.settings()
+        names = {settings.values.model: info["settings"]["model"]["value"]}
+        names |= {str(source): data["source"]} if source else {}
         return TrainingJob(
             plugin_of(run),
-            Path(data["source"]) if data["source"] else None,
+            source,
             info["preset"],
-            run.settings(),
+            settings,
             frozenset(info.get("accepted", ())) | ({"leaks"} if data["allow_leaks"] else set()),
             bool(info.get("auto_batch", False)),
             ratio_of(data),
+            GivenPaths(names, info.get("paths", {})),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return the entries of run.json that ``from_run`` reads."""
+        settings = self.settings.as_json()
+        settings["model"]["value"] = self.paths.named(settings["model"]["value"])
         return {
             "plugin": {
                 "name": self.plugin.name,
@@ -103,15 +128,16 @@ class TrainingJob:
                 "wrappers": list(self.plugin.wrappers),
             },
             "preset": self.preset,
-            "settings": self.settings.as_json(),
+            "settings": settings,
             "data": {
-                "source": os.path.abspath(self.source) if self.source else None,
+                "source": self.paths.named(str(self.source)) if self.source else None,
                 "names": self.plugin.names.as_json(),
                 "allow_leaks": "leaks" in self.accepted,
                 "split_ratio": list(self.ratio),
             },
             "accepted": sorted(self.accepted),
             "auto_batch": self.auto_batch,
+            "paths": dict(self.paths.from_run),
         }
 
 

@@ -7,13 +7,32 @@ import shutil
 from typing import TYPE_CHECKING
 
 from ..files import write_json
+from ..model.loading import location
 from ..runs.folder import Run
 from ..runs.integrity import file_hashes
+from ..runs.paths import without_home
+from ..settings import EMBEDDED, Settings
 from ..task import Task
 from .model_card import write_card
 
 if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
+
+
+def base_name(settings: Settings, given: str) -> str:
+    """Return what an adapter calls its base model, for PEFT to load it.
+
+    Args:
+        settings: name the model.
+        given: the model as run.json names it.
+
+    Returns:
+        The model as it was given, and for a GGUF file the folder that it was converted to. None of
+        them names the home folder; what begins with ``~/`` has to be expanded by who loads it.
+    """
+    place = location(settings)
+    is_converted = settings.model not in (EMBEDDED, place)
+    return str(without_home(place)) if is_converted else given
 
 
 def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:

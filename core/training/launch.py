@@ -31,7 +31,7 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
         StorageError: the folder cannot be written any more; as above.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
-    job = job.pinned().located()
+    job = job.pinned().located(folder)
     if not is_main_process():
         run = Run(folder, trusted=True)
         train(run, job, planner)
@@ -100,18 +100,21 @@ def launcher_command(processes: int, arguments: Sequence[str]) -> list[str]:
 def score_run(run: Run) -> Iterator[dict[str, Any]]:
     """Score a finished run on validation and test where it has them; stored scores are reused.
 
+    The setting ``score_documents`` says how many documents of each.
+
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
     """
     from ..evaluation.evaluate import evaluate_run
     from ..model.out_of_memory import is_out_of_memory, release_memory
 
+    most = run.settings().values.score_documents
     for split in run.splits():
         if split == "train":
             continue
         release_memory()  # the model that was trained, or the one that scored the other split
         try:
-            yield run.metrics().get(split) or evaluate_run(run, split=split)
+            yield run.metrics().get(split) or evaluate_run(run, split=split, most=most)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -41,7 +41,7 @@ def write_manifest(
         {"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost}, job.source
     )
     run.write_trained_on((e.document.id, fingerprint(e.document.text)) for e in splits.train)
-    known = job.as_json()
+    known, base = job.as_json(), identity(task.settings)
     known["data"] |= {
         "sha256": data_hash,
         "official_splits": splits.official,
@@ -53,7 +53,7 @@ def write_manifest(
         seed=task.settings.seed,
         versions=_versions(),
         device=_device(),
-        base_model=identity(task.settings),
+        base_model={name: job.paths.named(held) for name, held in base.items()},
         counts=_counts(splits, rows),
         answered=rows.answered,
         longest_lists=rows.longest,

@@ -46,6 +46,7 @@ def build_trainer(
     best: BestAdapter,
     group: int | None = None,
     tags: Sequence[int] = (),
+    base_name: str | None = None,
 ) -> ExtractionTrainer:
     """Return a trainer: the base model, in NF4 if the settings say so, with LoRA over it.
 
@@ -61,6 +62,7 @@ def build_trainer(
         best: keeps the best adapter.
         group: rows of similar length beside each other; None for the batch size.
         tags: ids of all tags, ascending; () for rows without tags.
+        base_name: what an adapter calls its base model; None for where it was loaded from.
 
     Raises:
         SettingsError: the model does not load.
@@ -100,6 +102,7 @@ def build_trainer(
         **options,
     )
     _prepare(trainer, folder, count_steps(len(sequences), settings)[1])
+    trainer.base_name = base_name
     return trainer
 
 

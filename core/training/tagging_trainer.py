@@ -65,9 +65,7 @@ class TaggingTrainer(ExtractionTrainer):
     ) -> Any:
         """Return the loss of the answers plus that of the tags, where a batch has some."""
         tags = inputs.pop("tags", None)
-        loss: Any = super().compute_loss(  # type: ignore[no-untyped-call]
-            model, inputs, return_outputs, num_items_in_batch
-        )
+        loss: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if tags is None:
             return loss
         assert self.hidden is not None

@@ -30,7 +30,7 @@ from ..tagging.gazetteer import Gazetteer
 from ..tagging.labels import Tags
 from ..task import Task
 from ..windows.rows import Row, Rows, build_rows
-from .adapter import install_adapter
+from .adapter import base_name, install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
 from .distributed import agreed, is_main_process, process_count
 from .manifest import describe_rows, describe_splits, write_manifest
@@ -144,14 +144,14 @@ def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
 
 def _refuse_changes(run: Run, task: Task, data_hash: str) -> None:
     """Raise RunError where a run is resumed with other data, another prompt or base model."""
-    from ..model.loading import identity
+    from ..model.loading import identity, is_same
 
     if run.data_hash() is None:  # it was not begun, or killed before anything was trained
         return
     info = run.info()
     if run.data_hash() != data_hash:
         changed = "the data"
-    elif info["base_model"] != identity(task.settings):
+    elif not is_same(info["base_model"], identity(task.settings)):
         changed = f"the base model {task.settings.model}"
     else:
         receipt_of(task).check(info["receipt"], str(run.folder))
@@ -261,6 +261,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
             best=best,
             group=inputs.task.settings.batch_size,  # so that each step reads the same rows
             tags=inputs.tags,
+            base_name=base_name(settings, inputs.run.info()["base_model"]["name"]),
         )
         _run_steps(inputs, trainer, step)
         if is_main_process():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from trl import SFTTrainer
 
 from ..errors import RunError
 from ..model.loading import load_for_inference
+from ..model.weights import CONFIG
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
 from .completion_loss import LoggedLoss, answer_tokens
@@ -47,6 +49,7 @@ class ExtractionTrainer(SFTTrainer):
         best: which adapter is kept.
         scoring: whether held-out documents are being answered, or were when an error ended it.
         logged_loss: the loss since the last logged line.
+        base_name: what saved adapters call their base model; None for where it was loaded from.
         initial: what the adapter began as and was subtracted from the base weights (PiSSA), by
             name; {} for others.
     """
@@ -66,6 +69,7 @@ class ExtractionTrainer(SFTTrainer):
         self.best = best
         self.scoring = False
         self.logged_loss = LoggedLoss()
+        self.base_name: str | None = None
         self.initial: dict[str, torch.Tensor] = {}
         super().__init__(*arguments, **options)
         self.add_callback(best)  # so that checkpoints hold its state
@@ -119,7 +123,7 @@ class ExtractionTrainer(SFTTrainer):
         result: Any = super().compute_loss(  # type: ignore[no-untyped-call]
             model, inputs, return_outputs, num_items_in_batch
         )
-        if self.model.training:
+        if model.training:
             loss = float((result[0] if return_outputs else result).detach())
             if num_items_in_batch is None:  # it is the mean of this batch
                 self.logged_loss.add(loss * own, own)
@@ -161,6 +165,18 @@ class ExtractionTrainer(SFTTrainer):
         self.accelerator.unwrap_model(self.model).save_pretrained(str(folder))
         if self.initial:
             as_difference(folder, self.initial)
+        self._name_base(folder)
+
+    def _name_base(self, folder: Path) -> None:
+        """Write the name of the base model into a saved adapter.
+
+        PEFT reads the base model's config at the path that an adapter names, so the name is not
+        set before it has saved.
+        """
+        file = folder / CONFIG
+        if self.base_name is not None and file.is_file():
+            config = json.loads(file.read_bytes()) | {"base_model_name_or_path": self.base_name}
+            file.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Return the optimiser; under LoRA+ matrices B have a rate of their own."""
@@ -210,6 +226,7 @@ class ExtractionTrainer(SFTTrainer):
         if not self.args.should_save:
             return
         name = f"checkpoint-{self.state.global_step}"
+        self._name_base(partial / name)
         shutil.rmtree(folder / name, ignore_errors=True)
         _sync(partial / name)
         os.replace(partial / name, folder / name)

@@ -256,7 +256,7 @@ def test_another_base_model_is_refused(
     known = info(run)
     known["settings"]["model"]["value"] = known["base_model"]["name"] = str(tmp_path / "model")
     (run / "run.json").write_text(json.dumps(known))
-    assert f"model {tmp_path / 'model'}: no such folder" in refused(command, run)
+    assert f"base model is looked for at {tmp_path / 'model'}, where" in refused(command, run)
     for name, data in contents(workplace.model).items():
         (tmp_path / "model" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "model" / name).write_bytes(data)

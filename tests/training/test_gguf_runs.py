@@ -41,7 +41,7 @@ def test_a_run_finds_its_model_again(
     assert trained.code == 0, trained.errors
     stored = info(run)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert stored["settings"]["model"]["value"] == str(file)
+    assert stored["settings"]["model"]["value"] == "tiny.gguf"
     assert stored["base_model"]["gguf_sha256"] == digest
 
     note = tmp_path / "note.txt"

@@ -39,12 +39,22 @@ def card_of(
     info = {
         "plugin": {"name": "invented", "distribution": "invented", "version": "1"},
         "base_model": base,
-        "counts": {"documents": {"train": 5}, "windows": {"trained": 7}},
+        "counts": {
+            "documents": {"train": 5, "validation": 3, "test": 50},
+            "windows": {"trained": 7},
+        },
         "answered": ["names"],
         "longest_lists": {"/properties/names": 20},
     }
     write_card(folder, task, info, min_confidence)
     return ModelCard((folder / "README.md").read_text(encoding="utf-8"))
+
+
+def test_the_card_says_of_how_many_documents_the_scores_are(tmp_path: Path) -> None:
+    assert "Scores of" not in card(tmp_path).text
+    text = card(tmp_path, score_documents=20).text
+    assert "- Scores of test at the end of training: of 20 of 50 documents" in text
+    assert "Scores of validation" not in text
 
 
 def test_the_metadata_name_the_base_model_and_its_licence(tmp_path: Path) -> None:
