@@ -2,7 +2,8 @@
 
 - ``loading``: base model, adapter, tokenizer and config.
 - ``devices``: device, precision and free memory.
-- ``prompts``: messages and answers to token ids.
+- ``prompts``: messages and answers to token ids; ``plain_text`` tokenises texts,
+  ``bounded_rendering`` bounds what a chat template takes.
 - ``attention``: which tokens of a prompt attend to each other; ``prefix_attention`` is the strategy
   of prefix language models.
 - ``masks``: attention masks in the form that a model takes.

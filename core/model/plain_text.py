@@ -79,8 +79,12 @@ class PlainTokenizer:
         self._require_reversible()
 
     def encode(self, text: str) -> Encoding:
-        """Return the tokens of a text by itself, with offsets in code points."""
-        return self._copy.encode(text, add_special_tokens=False)
+        """Return the tokens of a text by itself, with offsets in code points.
+
+        Raises:
+            SettingsError: a regular expression of the tokenizer takes too long on the text.
+        """
+        return self._encoded(self._copy, text)
 
     def encode_part(self, text: str, *, is_first: bool) -> list[int]:
         """Return the ids of a part of a prompt that lies between two control tokens.
@@ -99,7 +103,7 @@ class PlainTokenizer:
 
     def split_markup(self, markup: str) -> Iterator[str | ControlToken]:
         """Yield the control tokens in what a chat template writes, and the texts between them."""
-        encoding = self._original.encode(markup, add_special_tokens=False)
+        encoding = self._encoded(self._original, markup)
         at = 0
         for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
             if token in self._control:
@@ -108,6 +112,14 @@ class PlainTokenizer:
                 yield ControlToken(token, known["lstrip"], known["rstrip"])
                 at = end
         yield markup[at:]
+
+    def _encoded(self, tokenizer: Tokenizer, text: str) -> Encoding:
+        try:
+            return tokenizer.encode(text, add_special_tokens=False)
+        except BaseException as error:  # a panic of tokenizers, which has no type of its own
+            if type(error).__name__ != "PanicException":
+                raise
+            raise SettingsError(f"{self.name}: its tokenizer fails on a text: {error}") from error
 
     def _require_reversible(self) -> None:
         ids = self.encode(_PROBE).ids

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import jinja2
 
 from ..data import Message
 from ..errors import SettingsError
+from .bounded_rendering import MOST_CHARACTERS, TemplateFaultError, bounded
 from .plain_text import ControlToken, PlainTokenizer
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 # Some templates print today's date; prompts of different days have to be equal.
 _DATE = datetime(2024, 7, 26)
-_SET_DATE = f"{{% set date_string = '{_DATE:%d %b %Y}' %}}"
-_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+_NOW = re.compile(r"""strftime_now\(\s{0,9}(["'])(.{0,99}?)\1\s{0,9}\)""")
 
 _MARGIN = "\u2003"
 """White space that no template writes, around a mark, to see whether a template trims contents."""
@@ -109,9 +108,7 @@ class PromptFormat:
         self._markups: dict[tuple[tuple[str, ...], bool], _Rendered] = {}
         self._markup_ids: dict[str, list[int]] = {}
         self._markup_parts: dict[str, list[str | ControlToken]] = {}
-        self.template = _NOW.sub(
-            lambda call: repr(_DATE.strftime(call[2])), tokenizer.get_chat_template()
-        )
+        self.template = self._with_fixed_date()
         self.end = self._end_token()
         eos = tokenizer.eos_token_id
         self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
@@ -267,21 +264,38 @@ class PromptFormat:
             rendered = rendered.removeprefix(_MARGIN)
         return _Rendered(slots, rendered)
 
+    def _with_fixed_date(self) -> str:
+        try:
+            template = self.tokenizer.get_chat_template()
+        except ValueError as error:  # there are several, and none is the default
+            raise self._unfit(f"is missing: {error}") from error
+        if len(template) > MOST_CHARACTERS:
+            raise self._unfit(f"has more than {MOST_CHARACTERS:,} characters")
+        return _NOW.sub(lambda call: repr(_DATE.strftime(call[2])), template)
+
     def _apply(self, messages: Sequence[Message], answer_begins: bool) -> str:
         """Return what the template makes of a conversation."""
-        try:
+        conversation = [asdict(message) for message in messages]
+
+        def render() -> str:
             rendered: Any = self.tokenizer.apply_chat_template(
-                [asdict(message) for message in messages],
+                conversation,
                 chat_template=self.template,
                 tokenize=False,
                 add_generation_prompt=answer_begins,
             )
-        except jinja2.TemplateError as error:
-            raise self._unfit(f"refuses: {error}") from error
-        return str(rendered)
+            return str(rendered)
+
+        try:
+            return bounded(render)
+        except TemplateFaultError as error:
+            raise self._unfit(str(error)) from error
 
     def _unfit(self, fault: str) -> SettingsError:
-        return SettingsError(f"{self.tokenizer.name_or_path}: the chat template {fault}")
+        folder = Path(self.tokenizer.name_or_path)
+        files = (folder / name for name in ("chat_template.jinja", "tokenizer_config.json"))
+        file = next((file for file in files if file.is_file()), folder)
+        return SettingsError(f"{file}: the chat template {fault}")
 
     def _end_token(self) -> int:
         """Return the first control token that the template writes after an answer."""
@@ -293,12 +307,6 @@ class PromptFormat:
         if isinstance(self.tokenizer.eos_token_id, int):
             return self.tokenizer.eos_token_id
         raise SettingsError(f"{self.tokenizer.name_or_path}: no token ends an answer")
-
-
-def _with_fixed_date(template: str) -> str:
-    fixed = _NOW.sub(lambda call: repr(_DATE.strftime(call[2])), template)
-    is_set = "date_string" not in fixed or fixed.startswith(_SET_DATE)
-    return fixed if is_set else _SET_DATE + fixed
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -65,7 +65,8 @@ def control_ids(prompts: PromptFormat) -> set[int]:
 
 def structure(prompts: PromptFormat, ids: list[int]) -> list[int]:
     """Return the control tokens, in order."""
-    return [token for token in ids if token in control_ids(prompts)]
+    control = control_ids(prompts)
+    return [token for token in ids if token in control]
 
 
 # The prompt
