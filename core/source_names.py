@@ -80,11 +80,11 @@ class SourceNames(Mapping[str, str]):
             return None
         others = [name for name in self._seen if name not in self._given and name]
         close = difflib.get_close_matches(missing[0], others, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
+        meant = f"; did you mean {close[0]}?" if close else "." if others else ""
         more = ", …" if len(others) > _SHOWN else ""
-        has = f"; it has {', '.join(map(_brief, others[:_SHOWN]))}{more}" if others else ""
-        names = ", ".join(map(_brief, missing))
-        return f"{where}: --map names {names}, which occurs nowhere in it{meant}{has}"
+        has = f" It has {', '.join(map(_brief, others[:_SHOWN]))}{more}" if others else ""
+        names = " or ".join(map(_brief, missing))
+        return f"{where}: nothing in it is called {names} (--map){meant}{has}"
 
 
 def _brief(name: str) -> str:

@@ -87,8 +87,8 @@ def _gold(plugin: Plugin, data: Path, split: str | None) -> dict[str, Example]:
 
 def _records(plugin: Plugin, predictions: Path) -> ForeignRecords:
     """Return the record of each document, or the reason why there is none."""
-    if is_record_file(predictions):
-        return read_records(predictions, plugin.schema)
+    if is_record_file(predictions, plugin.names):
+        return read_records(predictions, plugin.schema, plugin.names)
     found = ForeignRecords()
     for row in read_examples(plugin, predictions):
         if isinstance(row, Reject):

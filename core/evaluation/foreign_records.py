@@ -12,6 +12,7 @@ from typing import Any
 
 from ..data import Record, Schema
 from ..dataset.leaf_outcomes import general_reason
+from ..dataset.row_names import renamed_record, renamed_row
 from ..errors import InputError
 from ..files import files_in, parse_json, read_jsonl
 from ..schema.navigation import empty_record, property_schema, resolve
@@ -35,22 +36,28 @@ class ForeignRecords:
     faults: Counter[str] = field(default_factory=Counter)
 
 
-def is_record_file(path: Path) -> bool:
+def is_record_file(path: Path, names: Mapping[str, str]) -> bool:
     """Say whether a path is one file of JSONL with a record in one of its first rows."""
     if files_in(path) != [path] or path.suffix.lower() not in (".jsonl", ".ndjson"):
         return False
     rows = (row for number, row in read_jsonl(path) if number <= 100)
-    return any("record" in row for row in rows)
+    return any("record" in renamed_row(row, names) for row in rows)
 
 
-def read_records(path: Path, schema: Schema) -> ForeignRecords:
+def read_records(path: Path, schema: Schema, names: Mapping[str, str]) -> ForeignRecords:
     """Read JSONL of ``id`` and ``record``, and leave out what a record may not have.
+
+    Args:
+        path: the file.
+        schema: of a record.
+        names: keys of the rows and records that stand for others.
 
     Raises:
         InputError: the file cannot be read, or an id comes twice.
     """
     found, first = ForeignRecords(), dict[str, int]()
-    for number, row in read_jsonl(path):
+    for number, given in read_jsonl(path):
+        row = renamed_row(given, names)
         identifier, id_fault = _id_of(row)
         if id_fault:
             found.faults[id_fault] += 1
@@ -60,7 +67,7 @@ def read_records(path: Path, schema: Schema) -> ForeignRecords:
             earlier = first[identifier]
             raise InputError(f"{path}:{number}: the id {identifier!r} is already in line {earlier}")
         first[identifier] = number
-        record, faults = _record_of(row, schema)
+        record, faults = _record_of(row, schema, names)
         found.answers[identifier] = record
         found.faults.update(dict.fromkeys(faults, 1))
     return found
@@ -77,7 +84,9 @@ def _id_of(row: Mapping[str, Any]) -> tuple[str | None, str]:
     return None, "no id: the row cannot be matched with a document"
 
 
-def _record_of(row: Mapping[str, Any], schema: Schema) -> tuple[Record | str, list[str]]:
+def _record_of(
+    row: Mapping[str, Any], schema: Schema, names: Mapping[str, str]
+) -> tuple[Record | str, list[str]]:
     """Return a row's record, or why there is none, and faults that it can be scored with."""
     record, faults = row.get("record"), []
     if isinstance(record, str):
@@ -90,7 +99,7 @@ def _record_of(row: Mapping[str, Any], schema: Schema) -> tuple[Record | str, li
         return str(row.get("error") or "no record"), []
     if not isinstance(record, dict):
         return f"the record is no object: {str(record)[:60]}", []
-    record = deepcopy(record)
+    record = deepcopy(renamed_record({"record": record}, names)["record"])
     faults += dict.fromkeys(_drop_unknown(record, schema, schema, ""))
     problem, repaired = _repair(record, schema)
     return (

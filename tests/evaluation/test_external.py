@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import extract
+from command import Command, extract
 
 
 def record(chemicals: list[str], diseases: list[str]) -> dict[str, Any]:
@@ -197,3 +197,19 @@ def test_gold_without_a_record(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_go_together_are_wrong_usage(arguments: list[str]) -> None:
     assert extract("evaluate", *arguments).code == 2
+
+
+def test_keys_of_other_names_are_mapped(tmp_path: Path, command: Command) -> None:
+    gold = [{"nr": row["id"], "text": row["text"], "record": row["record"]} for row in GOLD[:2]]
+    answers = [{"nr": row["nr"], "answer": {"drugs": ["Velmol"], "signs": []}} for row in gold]
+    answer = command(
+        *("evaluate", "--plugin", "medical_ner", "--json"),
+        *("--data", written(tmp_path / "gold.jsonl", gold)),
+        *("--predictions", written(tmp_path / "theirs.jsonl", answers)),
+        *("--map", "nr=id", "--map", "answer=record"),
+        *("--map", "drugs=chemicals", "--map", "signs=diseases"),
+    )
+    assert answer.code == 0, answer.errors
+    metrics = json.loads(answer.output)["metrics"]
+    assert metrics["chemicals/recall"]["value"] == 1
+    assert metrics["chemicals/precision"]["value"] == 0.5

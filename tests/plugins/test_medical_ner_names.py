@@ -85,7 +85,7 @@ def test_a_type_that_is_nowhere_is_told_with_those_that_are(
     source = written(tmp_path, name)
     with caplog.at_level(logging.INFO):
         records({"Drug": "chemicals", "Disordr": "diseases"}, source)
-    assert "--map names Disordr, which occurs nowhere in it; did you mean Disorder?" in caplog.text
+    assert "nothing in it is called Disordr (--map); did you mean Disorder?" in caplog.text
     assert "Sign" in caplog.text
 
 
