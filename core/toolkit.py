@@ -118,8 +118,9 @@ def renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     for key, value in sorted(row.items(), key=lambda item: item[0] in names):
         field = names.get(key, key)
         before = found.get(field)
-        is_joined = isinstance(before, list) and isinstance(value, list)
-        found[field] = [*before, *value] if is_joined else value
+        if isinstance(before, list) and isinstance(value, list):
+            value = [*before, *value]
+        found[field] = value
     return {names.get(key, key): found[names.get(key, key)] for key in row}
 
 
