@@ -2,6 +2,7 @@
 
 - ``generate``: the loop over forward passes; which answers share a batch.
 - ``sequence``: one answer: forced tokens, accepted drafts, the choice of each token.
+- ``finishing``: from where an answer goes on that came to its length limit.
 - ``speculation``: drafts of how an answer continues.
 - ``grammar``: the grammar of a schema and a text.
 - ``schema_to_lark``: rules for fields that are copied from the text; ``schema_node`` are their

@@ -12,10 +12,10 @@ from typing import Literal
 from ..errors import GrammarError
 from ..model.attention import PromptAttention
 from ..model.forward import ForwardInput, NextTokens
+from .finishing import kept_back, restart
 from .grammar import Grammar
 from .json_state import JsonState
 from .llguidance_adapter import Matcher, Vocabulary
-from .partial_json import beginning_of_rest
 from .speculation import Draft, Drafter, NgramTable
 
 
@@ -116,16 +116,6 @@ class SequenceOptions:
     stats: DecodingStats
 
 
-_FEW = 16
-"""Tokens of which none are kept back any more when an answer is finished."""
-
-
-def _kept_back(prompt: Prompt, limit: int) -> int:
-    """Return how many tokens of an answer are for finishing it: a quarter if it may need them."""
-    grammar = prompt.grammar
-    return limit // 4 if grammar is not None and grammar.grammars.has_fixed_values else 0
-
-
 class _DraftPosition:
     """Where an answer is in the draft that the model verifies.
 
@@ -195,7 +185,7 @@ class AnswerSequence:
             raise ValueError("an answer without a grammar needs a vocabulary")
         self.number = number
         self._prompt = prompt
-        self._limit = options.limit - _kept_back(prompt, options.limit)
+        self._limit = options.limit - kept_back(prompt.grammar, options.limit)
         self._rest = ""  # the beginning of the answer that was last gone on from
         self.cached = cached
         self.pending = list(prompt.ids[cached:])
@@ -287,42 +277,27 @@ class AnswerSequence:
         return text, ends
 
     def _finish(self) -> None:
-        """Go on with the values that the answer still needs, if room was kept back for them.
-
-        What is open at the limit is closed, and the model goes on in front of the first value that
-        can be neither null nor empty. It gets three quarters of the room that is left; if it comes
-        to that limit as well, the rest of the room is for the values after it. A string without an
-        end is ended there.
-        """
-        grammar, left = self._prompt.grammar, self._options.limit - self._limit
-        if grammar is None or not left:
+        """Go on with the values that the answer still needs, if room was kept back for them."""
+        grammar = self._prompt.grammar
+        if grammar is None or self._limit == self._options.limit:
             return
         text, _ends = self._decoded()
-        rest = beginning_of_rest(text, grammar.grammars.schema)
-        if rest == self._rest:
-            rest = text + '"' if self._state.may_close_string else None
-        if rest is None:
+        found = restart(
+            grammar,
+            self.written,
+            text,
+            before=self._rest,
+            may_close_string=self._state.may_close_string,
+            limit=self._options.limit,
+        )
+        if found is None:
             return
-        kept, added = self._split(rest.encode())
         matcher = grammar.matcher()
-        tokens = [*self.written[:kept], *added]
-        left = self._options.limit - len(tokens)
-        if left < 1 or matcher.accepted(tokens) < len(tokens):
+        if matcher.accepted(found.tokens) < len(found.tokens):
             return
-        matcher.consume(tokens)
-        self._rest = rest
-        self._limit = len(tokens) + (left if left < _FEW else left - left // 4)
-        self._write_again(tokens, kept, matcher)
-
-    def _split(self, text: bytes) -> tuple[int, list[int]]:
-        """Return how many written tokens begin a text, and the tokens of the rest of it."""
-        kept = at = 0
-        for token in self.written:
-            data = self._vocabulary.bytes_of(token)
-            if not text.startswith(data, at):
-                break
-            kept, at = kept + 1, at + len(data)
-        return kept, self._vocabulary.tokenize(text[at:])
+        matcher.consume(found.tokens)
+        self._rest, self._limit = found.text, found.limit
+        self._write_again(found.tokens, found.kept, matcher)
 
     def _write_again(self, tokens: list[int], kept: int, matcher: Matcher) -> None:
         """Make some tokens the answer so far; of these, some are those that were written."""
