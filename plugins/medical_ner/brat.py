@@ -49,7 +49,9 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText]:
     """
     path = file.path.with_suffix(TEXT)
     if not path.is_file():
-        reason = "annotations of brat without their text, which is wanted beside them as NAME.txt"
+        # In a folder, equal reasons are counted as one.
+        wanted = path.name if file.is_alone else f"NAME{TEXT}"
+        reason = f"annotations of brat without their text, which is wanted beside them as {wanted}"
         raise InputError(f"{file.path}: {reason}")
     # As it is: brat counts each character, CR included.
     text = read_text(path, as_is=True)

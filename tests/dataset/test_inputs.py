@@ -101,7 +101,7 @@ def test_annotations_are_read_with_the_text_beside_them(tmp_path: Path) -> None:
     reject, first, second = inputs(load("medical_ner"), folder)
     assert isinstance(reject, Reject)
     assert reject.id == "alone.ann"
-    assert "put alone.txt beside it" in reject.reason
+    assert "beside them as alone.txt" in reject.reason
     assert [first, second] == [Document(name, "Velmol helped.") for name in ("one", "sub/one")]
 
 
