@@ -459,6 +459,7 @@ def _checked(tested: PluginUnderTest) -> Iterator[CheckResult]:
             yield run_check(check, tested)
 
 
+@pytest.mark.slow
 def test_a_plugin_that_takes_all_memory_is_told(site: Site) -> None:
     greedy = "    hoard = [bytearray(10**9) for _ in range(100)]\n    yield"
     site.install("toy", TOY.replace("    yield", greedy))

@@ -53,11 +53,13 @@ def test_where_nothing_is_known_the_batch_is_the_default(
     assert MemoryPlanner(None, 10**12).largest_batch(settings, ROWS, 16) == 4
 
 
-def test_a_tenth_of_a_gpu_is_left(
-    settings: Settings, workplace: Workplace, command: Command
-) -> None:
+def test_a_tenth_of_a_gpu_is_left() -> None:
     assert usable(1000, "cpu") == 1000
     assert usable(1000, "cuda") == 900
+
+
+@pytest.mark.slow
+def test_a_verdict_leaves_a_tenth_of_a_gpu(workplace: Workplace, command: Command) -> None:
     order = ["plan", "--plugin", "medical_ner", "--data", workplace.corpus, "--device", "cuda"]
     total = json.loads(command(*order, "--json").output)["memory"]["total"]
     for share, verdict in ((1.2, "fits"), (1.05, "tight"), (0.9, "does not fit")):

@@ -63,8 +63,9 @@ def checked(*arguments: object) -> Answer:
 def test_each_command_works_on_the_sample(plugin: Plugin, tmp_path: Path) -> None:
     checked("check", plugin.name)
     run, texts = tmp_path / "run", tmp_path / "texts.jsonl"
-    short = ("--set", "max_steps=2", "--set", "eval_documents=1", "--set", "max_new_tokens=16")
-    checked("train", "--plugin", plugin.name, "--output", run, *short)
+    short = ("max_steps=2", "eval_documents=1", "score_documents=2", "max_new_tokens=16")
+    chosen = [part for setting in short for part in ("--set", setting)]
+    checked("train", "--plugin", plugin.name, "--output", run, *chosen)
     summary = json.loads(checked("evaluate", run, "--json").output)
     assert summary["plugin"] == plugin.name
     assert summary["documents"] >= 10

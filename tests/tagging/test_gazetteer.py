@@ -137,6 +137,7 @@ def test_a_run_uses_the_gazetteer_of_its_training_documents(
         assert ensemble is None or ensemble.gazetteer is None
 
 
+@pytest.mark.slow
 def test_a_training_without_it_writes_none(workplace: Workplace, tmp_path: Path) -> None:
     workplace.train(tmp_path / "run", gazetteer=False, max_steps=1)
     assert Gazetteer.read(Run(tmp_path / "run").gazetteer_file) is None

@@ -216,6 +216,7 @@ def test_short_of_memory_while_scoring_fewer_prompts_are_answered_at_once(
     assert info(run)["lowered"][0]["to"] == {"eval_batch_size": 8}
 
 
+@pytest.mark.slow
 def test_the_allocator_of_the_cpu_refuses(workplace: Workplace, tmp_path: Path) -> None:
     """No fault is injected here: the address space is too small, and torch's allocator fails."""
     data = tmp_path / "long.jsonl"

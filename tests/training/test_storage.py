@@ -146,6 +146,7 @@ def test_a_damaged_log_is_named(stopped: Path, command: Command) -> None:
 # Paths
 
 
+@pytest.mark.slow
 def test_rejects_name_paths_below_the_source_however_it_ended(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
