@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Command, extract
+from command import Command
 
 
 def record(chemicals: list[str], diseases: list[str]) -> dict[str, Any]:
@@ -37,31 +37,31 @@ def gold(tmp_path: Path) -> Path:
     return written(tmp_path / "gold.jsonl", GOLD)
 
 
-def scored(predictions: Path, gold: Path, *more: str) -> dict[str, Any]:
+def scored(command: Command, predictions: Path, gold: Path, *more: str) -> dict[str, Any]:
     arguments = ("--plugin", "medical_ner", "--predictions", predictions, "--data", gold)
-    answer = extract("evaluate", *arguments, *more, "--json")
+    answer = command("evaluate", *arguments, *more, "--json")
     assert answer.code == 0, answer.errors
     summary: dict[str, Any] = json.loads(answer.output)
     return summary
 
 
-def refused(predictions: Path, gold: Path) -> str:
+def refused(command: Command, predictions: Path, gold: Path) -> str:
     arguments = ("--plugin", "medical_ner", "--predictions", predictions, "--data", gold)
-    answer = extract("evaluate", *arguments)
+    answer = command("evaluate", *arguments)
     assert answer.code == 1, answer.output
     assert answer.errors.count("\n") == 1
     return answer.errors
 
 
 def test_what_is_unreadable_missing_or_of_no_gold_document_is_counted(
-    tmp_path: Path, gold: Path
+    command: Command, tmp_path: Path, gold: Path
 ) -> None:
     rows = [
         {"id": "a", "record": record(["velmol"], ["rash"])},
         {"id": "b", "record": {"chemicals": "none"}},
         {"id": "z", "record": record(["zinc"], [])},
     ]
-    summary = scored(written(tmp_path / "theirs.jsonl", rows), gold)
+    summary = scored(command, written(tmp_path / "theirs.jsonl", rows), gold)
     assert summary["documents"] == 3
     outputs = summary["outputs"]
     assert {name: outputs[name] for name in ("answered", "unreadable", "missing", "unknown")} == {
@@ -78,25 +78,25 @@ def test_what_is_unreadable_missing_or_of_no_gold_document_is_counted(
     assert "windows" not in summary
 
 
-def test_only_what_is_answered(tmp_path: Path, gold: Path) -> None:
+def test_only_what_is_answered(command: Command, tmp_path: Path, gold: Path) -> None:
     file = written(tmp_path / "theirs.jsonl", [{"id": "c", "record": record(["Zinc"], [])}])
-    summary = scored(file, gold, "--answered-only")
+    summary = scored(command, file, gold, "--answered-only")
     assert (summary["documents"], summary["score"]) == (1, 1.0)
-    with_split = scored(file, gold, "--split", "train")
+    with_split = scored(command, file, gold, "--split", "train")
     assert (with_split["documents"], with_split["score"]) == (1, 1.0)
     arguments = ("--plugin", "medical_ner", "--predictions", file, "--data", gold)
-    table = extract("evaluate", *arguments)
+    table = command("evaluate", *arguments)
     assert table.code == 0, table.errors
     assert "1 of the gold predicted, 0 unreadable, 2 missing; 0 predictions" in table.output
 
 
-def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:
+def test_outputs_in_a_format_of_the_plugin(command: Command, tmp_path: Path, gold: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     (folder / "one.txt").write_text(
         "a|t|Velmol caused tarvitis.\na|a|\na\t0\t6\tVelmol\tChemical\tC1\n", encoding="utf-8"
     )
-    summary = scored(folder, gold)
+    summary = scored(command, folder, gold)
     assert summary["outputs"]["answered"] == 1
     assert summary["metrics"]["chemicals/precision"]["value"] == 1
 
@@ -113,9 +113,9 @@ def test_outputs_in_a_format_of_the_plugin(tmp_path: Path, gold: Path) -> None:
     ],
 )
 def test_what_cannot_be_scored_is_one_line(
-    tmp_path: Path, gold: Path, rows: list[Any], told: str
+    command: Command, tmp_path: Path, gold: Path, rows: list[Any], told: str
 ) -> None:
-    assert told in refused(written(tmp_path / "theirs.jsonl", rows), gold)
+    assert told in refused(command, written(tmp_path / "theirs.jsonl", rows), gold)
 
 
 ONE = record(["Velmol"], ["tarvitis"])
@@ -152,7 +152,7 @@ OURS_ALMOST: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", OURS_ALMOST)
 def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
-    kind: str, tmp_path: Path
+    command: Command, kind: str, tmp_path: Path
 ) -> None:
     row, said = OURS_ALMOST[kind]
     gold = written(
@@ -161,7 +161,7 @@ def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
     )
     others = [{"id": "2", "record": None, "error": "timed out"}]
     file = written(tmp_path / "theirs.jsonl", [row, *others])
-    summary = scored(file, gold)
+    summary = scored(command, file, gold)
     assert summary["metrics"]["chemicals/f1"]["value"] == 1
     assert summary["metrics"]["diseases/recall"]["value"] == 0.5
     outputs = summary["outputs"]
@@ -170,18 +170,18 @@ def test_outputs_that_are_not_ours_are_scored_and_their_faults_counted(
     assert outputs["faults"] == ({said: 1} if said else {})
 
 
-def test_the_faults_are_printed(tmp_path: Path, gold: Path) -> None:
+def test_the_faults_are_printed(command: Command, tmp_path: Path, gold: Path) -> None:
     rows = [{"id": "a", "record": {**ONE, "genes": []}}, {"id": "b", "record": {"x": 1}}]
     file = written(tmp_path / "theirs.jsonl", rows)
-    table = extract("evaluate", "--plugin", "medical_ner", "--predictions", file, "--data", gold)
+    table = command("evaluate", "--plugin", "medical_ner", "--predictions", file, "--data", gold)
     assert table.code == 0, table.errors
     assert "1 predictions: the key 'genes' is not in the schema, and was left out" in table.output
 
 
-def test_gold_without_a_record(tmp_path: Path) -> None:
+def test_gold_without_a_record(command: Command, tmp_path: Path) -> None:
     gold = written(tmp_path / "gold.jsonl", [GOLD[3]])
     predictions = written(tmp_path / "theirs.jsonl", [{"id": "d", "record": record([], [])}])
-    assert "gold.jsonl holds no record" in refused(predictions, gold)
+    assert "gold.jsonl holds no record" in refused(command, predictions, gold)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,10 @@ def test_gold_without_a_record(tmp_path: Path) -> None:
         ["--base", "--predictions", "x", "--plugin", "medical_ner", "--data", "y"],
     ],
 )
-def test_options_that_do_not_go_together_are_wrong_usage(arguments: list[str]) -> None:
-    assert extract("evaluate", *arguments).code == 2
+def test_options_that_do_not_go_together_are_wrong_usage(
+    command: Command, arguments: list[str]
+) -> None:
+    assert command("evaluate", *arguments).code == 2
 
 
 def test_keys_of_other_names_are_mapped(tmp_path: Path, command: Command) -> None:
