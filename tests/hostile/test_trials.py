@@ -191,8 +191,20 @@ def of_destinations(folder: Path, stock: Stock, random: Random) -> Trial:
     """Write to where nothing, or something else, can be written."""
     document = _write(folder / "given", "one.txt", b"aspirin caused rash in 3 patients.")
     rows = _write(folder / "given", "gold.jsonl", json.dumps(ROWS[0]).encode() + b"\n")
+    answers = stock.run / "predictions" / "test.jsonl"
+    answers = _write(folder / "given", "answers.jsonl", answers.read_bytes())
+    arguments: tuple[object, ...]
+    given, arguments = random.choice(
+        (
+            (document, ("predict", stock.run, document, "--output")),
+            (rows, ("audit", "--plugin", "medical_ner", "--data", rows, "--export")),
+            (answers, ("export", answers, "--format", "jsonl", "--output")),
+            (document.parent, ("report", stock.run, "--html")),
+            (document, ("report", stock.run, "--png")),
+        )
+    )
     where = {
-        "the input": document,
+        "the input": given,
         "a folder": folder / "given",
         "below a file": document / "x",
         "a long name": folder / "made" / ("x" * 300),
@@ -201,23 +213,12 @@ def of_destinations(folder: Path, stock: Stock, random: Random) -> Trial:
         "nothing": Path(),
         "process": Path("/proc/1/x"),
     }
-    predictions = stock.run / "predictions" / "test.jsonl"
-    name = random.choice([*where, *INSTEAD])
-    if name in INSTEAD and name != "a pipe":  # a pipe that nobody reads is waited for
+    name = random.choice([*where, *(name for name in INSTEAD if name != "a pipe")])
+    if name in INSTEAD:
         where[name] = folder / "made" / "taken"
         where[name].parent.mkdir()
         INSTEAD[name](where[name])
-    target = where.get(name, where["the input"])
-    arguments: tuple[object, ...] = random.choice(
-        (
-            ("predict", stock.run, document, "--output", target),
-            ("audit", "--plugin", "medical_ner", "--data", rows, "--export", target),
-            ("report", stock.run, "--html", target),
-            ("report", stock.run, "--png", target),
-            ("export", predictions, "--format", "jsonl", "--output", target),
-        )
-    )
-    return Trial("destinations", name, folder, arguments)
+    return Trial("destinations", name, folder, (*arguments, where[name]))
 
 
 KINDS: Mapping[str, tuple[Callable[[Path, Stock, Random], Trial], int]] = {

@@ -132,7 +132,7 @@ def damaged_json(data: bytes, random: Random) -> bytes:
     try:
         return json.dumps(with_a_value_changed(json.loads(data), random)).encode()
     except ValueError:
-        documents = [json.loads(line) for line in data.splitlines() if line.strip()]
+        documents = [json.loads(line) for line in data.splitlines() if line.strip()] or [None]
     number = random.randrange(len(documents))
     documents[number] = with_a_value_changed(documents[number], random)
     return b"".join(json.dumps(each).encode() + b"\n" for each in documents)
