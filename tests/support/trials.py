@@ -109,9 +109,11 @@ def _forked(trial: Trial) -> int:
     except BaseException:
         traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(code)
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        finally:  # a plugin may have closed them
+            os._exit(code)
 
 
 def _ended(process: int, limit: float) -> int | None:
