@@ -118,9 +118,11 @@ FAULTS = (
     "return type('E', (), {'__repr__': lambda s: 1 / 0})()", "print('x' * 99)",
     "import os; os.write(1, b'x')", "yield 1", "return extract_schema", "return 10**5000",
     "import sys; sys.stdout.close()", "import os; os.chdir('/')", "import os; os._exit(3)",
-    "def f(): return f()\n    return f()", "while True: pass", "return (x for x in iter(int, 1))",
-    "import random; return random.random()", "raise type('E', (Exception,), {'__str__': 0})()",
+    "def f(): return f()\n    return f()", "import random; return random.random()",
+    "raise type('E', (Exception,), {'__str__': 0})()",
 )  # fmt: skip
+
+ENDLESS = ("while True: pass", "return (x for x in iter(int, 1))", "return sum(iter(int, 1))")
 
 
 def of_plugins(folder: Path, _stock: Stock, random: Random) -> Trial:
@@ -129,6 +131,8 @@ def of_plugins(folder: Path, _stock: Stock, random: Random) -> Trial:
     lines = source.splitlines(keepends=True)
     starts = [n for n, line in enumerate(lines) if line.startswith("def ")]
     at, fault = random.choice([*starts, None]), random.choice(FAULTS)
+    if random.random() < 0.02:
+        fault = random.choice(ENDLESS)
     if at is None:  # at import
         lines.append(fault.replace("return ", "x = ").replace("yield", "x =") + "\n")
     else:
@@ -137,14 +141,15 @@ def of_plugins(folder: Path, _stock: Stock, random: Random) -> Trial:
     site.path.mkdir(parents=True)
     site.install("tried", "".join(lines))
     where = "import" if at is None else lines[at].split("(")[0]
-    arguments = random.choice(
-        (
-            ("plugins", "tried", "--json"),
-            ("audit", "--plugin", "tried", "--json"),
-            ("plan", "--plugin", "tried"),
-            ("plugins", "--json"),
+    arguments: tuple[str, ...] = ("check", "tried", "--json")  # which ends whatever a plugin does
+    if fault not in ENDLESS:
+        arguments = random.choice(
+            (
+                arguments,
+                *[("plugins", "tried", "--json"), ("plugins", "--json")] * 2,
+                *[("audit", "--plugin", "tried", "--json"), ("plan", "--plugin", "tried")] * 2,
+            )
         )
-    )
     return Trial("plugins", f"{where}: {fault}", folder, arguments, site.path)
 
 
