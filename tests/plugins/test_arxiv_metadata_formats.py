@@ -439,7 +439,7 @@ def test_the_real_snapshot(tmp_path: Path) -> None:
     written(tmp_path, "0704.0001.txt", "Calculation of prompt diphoton production")
     (example,) = examples(tmp_path)
     assert (example.record or {})["authors"][0] == "C. Balázs"
-    with pytest.raises(InputError, match="has no texts"):
+    with pytest.raises(InputError, match="without their texts"):
         rows(real)
 
 
