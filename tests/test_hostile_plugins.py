@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXTRACT
+from command import EXTRACT, Command
 from hypothesis import given
 from hypothesis import strategies as st
 from installed_plugins import GOOD, SHIPPED, TOY, Site
@@ -370,6 +370,23 @@ def test_only_results_are_on_standard_output(site: Site) -> None:
         json.loads(answer.stdout)  # and nothing else
         if command[0] != "plugins" or len(command) == 3:
             assert "A\nB\nC\nD\n" in answer.stderr
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_plugin_that_closes_a_stream_closes_its_own(
+    here: Site, command: Command, stream: str
+) -> None:
+    closing = f"    import sys; print('A'); sys.{stream}.close()\n    return ["
+    here.install("toy", TOY.replace("    return [", closing))
+    answer = command("plugins", "toy", "--json")
+    assert (answer.code, answer.errors) == (0, "A\n" * answer.errors.count("A"))
+    assert json.loads(answer.output)["name"] == "toy"
+    here.install(
+        "broken", TOY.replace("    return [", closing.replace("return", "raise SystemExit"))
+    )
+    answer = command("plugins", "broken")
+    assert answer.code == 1
+    assert answer.errors.splitlines()[-1].startswith("extract: error: plugin 'broken' (broken-")
 
 
 def test_as_a_library_a_plugin_prints_where_it_wants(

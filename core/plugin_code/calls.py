@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TextIO
 
 from ..errors import PluginError
 
@@ -82,6 +82,7 @@ class _State:
         to_stderr: whether what they print goes to standard error.
         interrupts: how often Ctrl-C was pressed; None if nobody counts.
         watcher: what is told of calls.
+        stream: where what they print goes.
     """
 
     limits: Limits | None = None
@@ -90,6 +91,7 @@ class _State:
     to_stderr: bool = False
     interrupts: int | None = None
     watcher: Watcher | None = None
+    stream: TextIO | None = None
 
 
 _state = _State()
@@ -263,6 +265,10 @@ def plugins_on_a_terminal() -> Iterator[None]:
         yield
     finally:
         _state.to_stderr, _state.interrupts = False, None
+        if _state.stream is not None:
+            with suppress(OSError, ValueError):
+                _state.stream.close()
+            _state.stream = None
         if counts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -271,20 +277,33 @@ class _Output:
     """Standard output led to standard error: of Python, and of libraries and child processes."""
 
     def __init__(self) -> None:
-        self._stream, self._descriptor = sys.stdout, -1
+        self._streams, self._descriptor = (sys.stdout, sys.stderr), -1
         with suppress(OSError, ValueError):  # one of the two is closed
             sys.stdout.flush()
             self._descriptor = os.dup(1)
             os.dup2(2, 1)
-        sys.stdout = sys.stderr
+        sys.stdout = sys.stderr = _stream_of_plugins()
 
     def restore(self) -> None:
         with suppress(OSError, ValueError):
-            self._stream.flush()  # what a plugin wrote to sys.__stdout__
-        sys.stdout = self._stream
+            self._streams[0].flush()  # what a plugin wrote to sys.__stdout__
+        sys.stdout, sys.stderr = self._streams
         if self._descriptor >= 0:
             os.dup2(self._descriptor, 1)
             os.close(self._descriptor)
+
+
+def _stream_of_plugins() -> TextIO:
+    """Return a stream to standard error of plugins' own: they may close it."""
+    if _state.stream is None or _state.stream.closed:
+        try:
+            descriptor = os.dup(2)
+        except OSError:  # there is no standard error
+            return sys.stderr
+        _state.stream = os.fdopen(
+            descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace"
+        )
+    return _state.stream
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -117,12 +117,17 @@ FAULTS = (
     "return '\\ud800'", "return object()", "return lambda: 1", "return {'a': float('inf')}",
     "return type('E', (), {'__repr__': lambda s: 1 / 0})()", "print('x' * 99)",
     "import os; os.write(1, b'x')", "yield 1", "return extract_schema", "return 10**5000",
-    "import sys; sys.stdout.close()", "import os; os.chdir('/')", "import os; os._exit(3)",
+    "import sys; sys.stdout.close()", "import sys; sys.stderr.close()",
+    "import os; os.chdir('/')",
     "def f(): return f()\n    return f()", "import random; return random.random()",
     "raise type('E', (Exception,), {'__str__': 0})()",
 )  # fmt: skip
 
-ENDLESS = ("while True: pass", "return (x for x in iter(int, 1))", "return sum(iter(int, 1))")
+ENDLESS = (
+    "while True: pass", "return (x for x in iter(int, 1))", "return sum(iter(int, 1))",
+    "import os; os._exit(3)",
+)  # fmt: skip
+"""What only a process beside the plugin's can stop, or see."""
 
 
 def of_plugins(folder: Path, _stock: Stock, random: Random) -> Trial:
