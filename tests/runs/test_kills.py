@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kills import Act, Ended, Kill, kills_of, read_trace, run_forked, spread
+from command import Answer
+from forked_command import run_forked
+from kills import Act, Kill, kills_of, read_trace, run_to_kill, spread
 from tiny_model import SPLITS, Workplace, contents, documents, without_cost, write_documents
 
 from fieldsmith.cli import main
@@ -32,7 +34,7 @@ SETTINGS: dict[str, Any] = {
 """An epoch has two steps: a checkpoint is inside an epoch, and a best adapter follows another."""
 
 
-def killed(ended: Ended) -> bool:
+def killed(ended: Answer) -> bool:
     return ended.code == -9
 
 
@@ -72,8 +74,8 @@ class Case:
         """Run the command unbroken; keep its acts and what it leaves."""
         self.begin()
         trace = self.place / "trace"
-        ended = run_forked(self.order, self.place, below=self.made, trace=trace)
-        assert ended.code == 0, ended.output
+        ended = run_to_kill(self.order, self.place, below=self.made, trace=trace)
+        assert ended.code == 0, ended.errors
         self.acts, self.whole = read_trace(trace), held(self.made)
 
     def kills(self) -> list[Kill]:
@@ -83,11 +85,11 @@ class Case:
         """Kill the command once, run it again, and compare."""
         self.begin()
         where = f"{kill.when} act {kill.number}, {self.acts[kill.number]}"
-        ended = run_forked(self.order, self.place, below=self.made, kill=kill)
+        ended = run_to_kill(self.order, self.place, below=self.made, kill=kill)
         assert killed(ended), f"not killed {where}: {ended}"
         order, place = self.again()
         ended = run_forked(order, place)
-        assert ended.code == 0, f"killed {where}: {ended.output}"
+        assert ended.code == 0, f"killed {where}: {ended.errors}"
         self.compare(where)
 
     def compare(self, where: str) -> None:
@@ -219,13 +221,13 @@ def test_a_training_may_be_killed_again_and_again(cases: dict[str, Case]) -> Non
     order: Sequence[object] = case.order
     place, kills = case.place, 0
     for number in range(40, 20 * len(case.acts), 80):
-        ended = run_forked(order, place, below=case.made, kill=Kill(number, "before"))
+        ended = run_to_kill(order, place, below=case.made, kill=Kill(number, "before"))
         if not killed(ended):
             break
         kills += 1
         order, place = case.again()
     assert kills >= 2
-    assert ended.code == 0, ended.output
+    assert ended.code == 0, ended.errors
     case.compare("several times")
 
 
@@ -247,7 +249,7 @@ def outcome_of_a_kill(case: Case, kind: str, ending: str) -> Any:
         if act.kind == kind and act.path.endswith(ending)
     )
     case.begin()
-    ended = run_forked(case.order, case.place, below=case.made, kill=Kill(number, "middle"))
+    ended = run_to_kill(case.order, case.place, below=case.made, kill=Kill(number, "middle"))
     return ended, contents(case.made)
 
 

@@ -13,16 +13,14 @@ import builtins
 import io
 import os
 import signal
-import sys
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-LIMIT = 240
-"""Seconds after which a command hangs, such as at a lock that nobody holds any more."""
+from command import Answer
+from forked_command import run_forked
 
 _TWO_PATHS = ("rename", "replace", "link", "symlink")
 _ONE_PATH = ("mkdir", "rmdir", "unlink", "remove", "truncate", "fsync", "ftruncate")
@@ -76,23 +74,15 @@ def spread(kills: Sequence[Kill], count: int) -> list[Kill]:
     return [kills[(number + 1) * len(kills) // count - 1] for number in range(count)]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended: its exit code, negative for a signal, and all that it printed."""
-
-    code: int
-    output: str
-
-
-def run_forked(
+def run_to_kill(
     arguments: Sequence[object],
     cwd: Path,
     *,
-    below: Path | None = None,
+    below: Path,
     kill: Kill | None = None,
     trace: Path | None = None,
-) -> Ended:
-    """Run a command in a forked process.
+) -> Answer:
+    """Run a command in a forked process in which what it writes is counted.
 
     Args:
         arguments: of the command line.
@@ -101,65 +91,14 @@ def run_forked(
         kill: when it is killed; None for never.
         trace: a file to list the acts in.
     """
-    said = cwd / ".said"
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        _be_the_command(arguments, cwd, said, below, kill, trace)
-    code = _wait(child)
-    output = said.read_text(encoding="utf-8", errors="replace")
-    said.unlink()
-    return Ended(code, output)
+    tracer = partial(_Tracer, Path(os.path.realpath(below)), kill, trace)
+    return run_forked(arguments, cwd, prepare=lambda: tracer().install())
 
 
 def read_trace(trace: Path) -> list[Act]:
-    """Return the acts that ``run_forked`` has listed."""
+    """Return the acts that ``run_to_kill`` has listed."""
     lines = (line.split("\t") for line in trace.read_text(encoding="utf-8").splitlines())
     return [Act(kind, path, changes == "True") for kind, path, changes in lines]
-
-
-def _wait(child: int) -> int:
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    raise AssertionError(f"the command did not end within {LIMIT} seconds")
-
-
-def _be_the_command(
-    arguments: Sequence[object],
-    cwd: Path,
-    said: Path,
-    below: Path | None,
-    kill: Kill | None,
-    trace: Path | None,
-) -> None:
-    """Run the command and end this process, whatever comes."""
-    code = 70
-    try:
-        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
-        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
-        os.chdir(cwd)
-        from fieldsmith.cli import main
-
-        if below is not None:
-            _Tracer(Path(os.path.realpath(below)), kill, trace).install()
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 class _Tracer:

@@ -1,8 +1,4 @@
-"""Trials of the command line with hostile input: each in a process of its own, judged and counted.
-
-A trial's process is forked from this one, in which all libraries are loaded, so that it takes as
-long as its command alone.
-"""
+"""Trials of the command line with hostile input: each in a process of its own, judged, counted."""
 
 from __future__ import annotations
 
@@ -11,25 +7,24 @@ import importlib
 import json
 import os
 import resource
-import signal
 import stat
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fieldsmith.cli import main
+from command import Answer
+from forked_command import HangError, run_forked
+
 from fieldsmith.files.writing import is_left_over
 
-LIMIT = 240
-"""Seconds after which a command hangs. `extract check` stops a plugin after 60, and its process
-later, if it must."""
+HUNG = -1
+"""The exit code of a command that does not end."""
 
 _MOST_MEMORY = 12 * 2**30
-_ENDED_BY_AN_EXCEPTION = 70
 
 
 @dataclass(frozen=True)
@@ -62,12 +57,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: its exit code (None after the limit), what it printed, its faults."""
+    """How a trial ended: what the command came to, and its faults."""
 
     trial: Trial
-    code: int | None
+    answer: Answer
     seconds: float
-    errors: str
     faults: tuple[str, ...]
 
 
@@ -77,56 +71,21 @@ def run(trial: Trial) -> Outcome:
     trial.made.mkdir(exist_ok=True)
     before = _state(trial.given)
     began = time.monotonic()
-    code = _ended(_forked(trial), began + LIMIT)
-    seconds = time.monotonic() - began
-    errors = (trial.folder / "errors").read_text(errors="replace")
-    faults = tuple(_faults(trial, code, errors, _state(trial.given) != before))
-    return Outcome(trial, code, seconds, errors, faults)
-
-
-def _forked(trial: Trial) -> int:
-    """Run the command in a forked process; return its number."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    if process := os.fork():
-        return process
-    code = _ENDED_BY_AN_EXCEPTION
     try:
-        os.setsid()
-        for number, name in enumerate(("input", "output", "errors")):
-            file = os.open(trial.folder / name, os.O_RDWR | os.O_CREAT)
-            os.dup2(file, number)
-        sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww")
-        )
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-        os.chdir(trial.folder)
-        if trial.site:
-            sys.path.insert(0, str(trial.site))
-            importlib.invalidate_caches()
-        main([str(argument) for argument in trial.arguments])
-    except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        try:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-        finally:  # a plugin may have closed them
-            os._exit(code)
+        answer = run_forked(trial.arguments, trial.folder, prepare=partial(_prepare, trial.site))
+    except HangError:
+        answer = Answer(HUNG, "", "")
+    seconds = time.monotonic() - began
+    faults = tuple(_faults(trial, answer, _state(trial.given) != before))
+    return Outcome(trial, answer, seconds, faults)
 
 
-def _ended(process: int, limit: float) -> int | None:
-    """Wait for a process; after the limit, end it and all that it started."""
-    while time.monotonic() < limit:
-        number, status = os.waitpid(process, os.WNOHANG)
-        if number:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.killpg(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return None
+def _prepare(site: Path | None) -> None:
+    """Bound the memory of this process, and let it see the plugins of a folder."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    if site:
+        sys.path.insert(0, str(site))
+        importlib.invalidate_caches()
 
 
 def _state(folder: Path) -> dict[str, tuple[int, str]]:
@@ -144,27 +103,26 @@ def _state(folder: Path) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _faults(trial: Trial, code: int | None, errors: str, is_changed: bool) -> Iterable[str]:
-    if code is None:
+def _faults(trial: Trial, answer: Answer, is_changed: bool) -> Iterable[str]:
+    if answer.code == HUNG:
         yield "hang"
-    elif code not in {0, 1, 2}:
-        yield f"exit code {code}"
-    if "Traceback (most recent call last)" in errors:
+    elif answer.code not in {0, 1, 2}:
+        yield f"exit code {answer.code}"
+    if "Traceback (most recent call last)" in answer.errors:
         yield "traceback"
-    elif code == 1 and not _says_why(trial, errors):
+    elif answer.code == 1 and not _says_why(answer):
         yield "no line that says why"
     if is_changed:
         yield "an input was changed"
-    if code:
+    if answer.code:
         yield from _half_made(trial.made)
 
 
-def _says_why(trial: Trial, errors: str) -> bool:
+def _says_why(answer: Answer) -> bool:
     """Say whether the last line is the error, and a line; findings are on standard output."""
-    last = (errors.splitlines() or [""])[-1]
-    printed = (trial.folder / "output").read_text(errors="replace")
+    last = (answer.errors.splitlines() or [""])[-1]
     findings = ("unsound", "fail  ", '"fail"')
-    return last.startswith("extract: error: ") or any(each in printed for each in findings)
+    return last.startswith("extract: error: ") or any(each in answer.output for each in findings)
 
 
 def _half_made(folder: Path) -> Iterable[str]:
@@ -185,7 +143,7 @@ def write_report(path: Path, outcomes: Sequence[Outcome]) -> str:
     lines.append("|---|---|---|---|---|---|---|")
     for kind in dict.fromkeys(outcome.trial.kind for outcome in outcomes):
         of_kind = [outcome for outcome in outcomes if outcome.trial.kind == kind]
-        codes = Counter(outcome.code for outcome in of_kind)
+        codes = Counter(outcome.answer.code for outcome in of_kind)
         faulty = sum(bool(outcome.faults) for outcome in of_kind)
         slowest = max(outcome.seconds for outcome in of_kind)
         counts = (len(of_kind), codes[0], codes[1], codes[2], faulty)
@@ -195,7 +153,7 @@ def write_report(path: Path, outcomes: Sequence[Outcome]) -> str:
             trial = outcome.trial
             lines += ["", f"{trial.kind}, {trial.name}: {', '.join(outcome.faults)}"]
             lines.append(f"    extract {' '.join(map(str, trial.arguments))}")
-            lines += (f"    {line}" for line in outcome.errors[-1500:].split("\n"))
+            lines += (f"    {line}" for line in outcome.answer.errors[-1500:].split("\n"))
     text = "\n".join(lines) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
