@@ -129,7 +129,7 @@ def test_rows_and_their_copies_hold_tags_where_they_are_wanted() -> None:
 
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_the_trainer_adds_its_loss(workplace: Workplace, tmp_path: Path, accumulation: int) -> None:
-    logs = {}
+    logs, totals = {}, {}
     for weight in (0.0, 3.0):
         rows, settings = rows_of(weight)
         settings = dataclasses.replace(
@@ -138,6 +138,7 @@ def test_the_trainer_adds_its_loss(workplace: Workplace, tmp_path: Path, accumul
             batch_size=4 // accumulation,
             accumulation=accumulation,
             logging_steps=1,
+            max_steps=1,
         )
         prompts = shipped_prompts()
         trainer = build_trainer(
@@ -150,10 +151,12 @@ def test_the_trainer_adds_its_loss(workplace: Workplace, tmp_path: Path, accumul
             best=BestAdapter(0),
             tags=Tags(SCHEMA, prompts).ids if weight else (),
         )
-        trainer.train()
+        totals[weight] = trainer.train().training_loss
         logs[weight] = trainer.state.log_history[0]
     plain = float(logs[0.0]["loss"])
     assert "tagging_loss" not in logs[0.0]
     of_tags = float(logs[3.0]["tagging_loss"])
     assert of_tags > 0.1
-    assert float(logs[3.0]["loss"]) == pytest.approx(plain + 3 * of_tags, rel=1e-3)
+    assert float(logs[3.0]["loss"]) == pytest.approx(plain, rel=1e-3)  # of the answers alone
+    assert totals[0.0] == pytest.approx(plain, rel=1e-3)
+    assert totals[3.0] == pytest.approx(plain + 3 * of_tags, rel=1e-3)
