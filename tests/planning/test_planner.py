@@ -27,7 +27,7 @@ def settings(workplace: Workplace) -> Settings:
     return Settings(model=str(workplace.model), batch_size=0, max_new_tokens=100)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.slow)])
 def test_the_largest_batch_fits_with_what_is_kept(device: Any, settings: Settings) -> None:
     def most(rows: int) -> int:
         estimator = MemoryPlanner(device).estimator(replace(settings, batch_size=rows), ROWS)

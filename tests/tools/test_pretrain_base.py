@@ -106,6 +106,7 @@ def test_what_may_not_be_read_is_left_out(place: Place) -> None:
     assert all("\n" not in title for title in titles)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_model_that_loads(place: Place) -> None:
     place.keep_tokenizer("model")
     run(*place.command("model", f"--tokens={TOKENS}", "--workers=1"))
