@@ -55,7 +55,7 @@ class Limits:
 
 
 class Watcher(Protocol):
-    """Is told of each call that has a limit of time, for a process that cannot interrupt it."""
+    """Is notified of each call that has a limit of time, for a process that cannot interrupt it."""
 
     def begins(self, call: str, where: str, left: float, seconds: float) -> None:
         """A call begins.
@@ -81,7 +81,7 @@ class _State:
         is_timed: whether a timer runs.
         to_stderr: whether what they print goes to standard error.
         interrupts: how often Ctrl-C was pressed; None if nobody counts.
-        watcher: what is told of calls.
+        watcher: what is notified of calls.
         stream: where what they print goes.
     """
 
@@ -223,7 +223,7 @@ def limited_calls(limits: Limits) -> Iterator[None]:
 
 @contextmanager
 def watched_calls(watcher: Watcher) -> Iterator[None]:
-    """Tell a watcher of the calls within the context."""
+    """Notify a watcher of the calls within the context."""
     _state.watcher = watcher
     try:
         yield

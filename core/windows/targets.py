@@ -19,7 +19,7 @@ from .alignment import Alignment, value_schemas
 from .cutting import Window
 
 APART = "its parts share no window"
-"""Why an object is lost whose verbatim leaves stand in different windows."""
+"""Why an object is lost whose verbatim leaves occur in different windows."""
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def test_a_training_may_be_killed_again_and_again(cases: dict[str, Case]) -> Non
 
 
 def test_the_last_adapter_survives_a_kill_after_the_last_step(place: Path) -> None:
-    """Without validation the last adapter is kept, and it stands in the last checkpoint alone."""
+    """Without validation the last adapter is kept, and it is in the last checkpoint alone."""
     (place / "only").mkdir()
     shutil.copy(place / "corpus" / "train.txt", place / "only")
     order = Workplace(Path()).order(Path("made/run"), data=Path("only"), **SETTINGS)
