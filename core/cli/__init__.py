@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",
+    "merge": "Make a plain model folder of a run.",
     "doctor": "Show what works on this machine.",
 }
 """Each command with its line in ``extract --help``; the module of the same name defines it."""

@@ -206,6 +206,63 @@ def evaluate_run(
     run.require_complete()
     run.metrics()  # to which the scores are added
     plugin = plugin_of(run) if mapping is None else plugin_of(run).mapped(mapping)
+    chosen = select(run, plugin, data=data, split=split, most=most, allow_leaks=allow_leaks)
+    name, examples = chosen.name, chosen.examples
+    if not constrained:
+        name += ":unconstrained"
+    load = partial(
+        Extractor.load,
+        run.folder,
+        constrained=constrained,
+        min_confidence=min_confidence,
+        trusted=run.trusted,
+    )
+    extractor = load()
+    predictions = run.folder / "predictions"
+    summary, ours = answer_and_score(extractor, examples, chosen.count, name, predictions)
+    summary["set_aside"] = chosen.set_aside
+    if chosen.of:
+        summary["of"] = chosen.of
+    if chosen.leaks:
+        summary["trained_on"] = chosen.leaks
+    if base:
+        names = score_names(extractor.task.settings, ours)
+        summary["baselines"]["base"] = _base_scores(load(adapter=False), examples, ours, names)
+    run.write_metrics(name, summary)
+    return summary
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Labelled documents that a run is scored on.
+
+    Attributes:
+        name: of their scores.
+        examples: the documents; each iteration yields them in the same order.
+        count: how many there are.
+        set_aside: rows of the data that have no record or are copies.
+        of: how many documents the split has, where these are a sample; else 0.
+        leaks: how many of them the run was trained on.
+    """
+
+    name: str
+    examples: Iterable[Example]
+    count: int
+    set_aside: int = 0
+    of: int = 0
+    leaks: int = 0
+
+
+def select(
+    run: Run,
+    plugin: Plugin,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    most: int = 0,
+    allow_leaks: bool = False,
+) -> Selection:
+    """Choose the documents that a run is scored on; arguments and errors are ``evaluate_run``'s."""
     examples: Iterable[Example]
     set_aside = of = 0
     if data is None:
@@ -224,27 +281,7 @@ def evaluate_run(
     count, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
     if not count:
         raise InputError(f"{where} holds no document with a record to score")
-    if not constrained:
-        name += ":unconstrained"
-    load = partial(
-        Extractor.load,
-        run.folder,
-        constrained=constrained,
-        min_confidence=min_confidence,
-        trusted=run.trusted,
-    )
-    extractor = load()
-    summary, ours = answer_and_score(extractor, examples, count, name, run.folder / "predictions")
-    summary["set_aside"] = set_aside
-    if of:
-        summary["of"] = of
-    if leaks:
-        summary["trained_on"] = len(leaks)
-    if base:
-        names = score_names(extractor.task.settings, ours)
-        summary["baselines"]["base"] = _base_scores(load(adapter=False), examples, ours, names)
-    run.write_metrics(name, summary)
-    return summary
+    return Selection(name, examples, count, set_aside, of, len(leaks))
 
 
 def _base_scores(

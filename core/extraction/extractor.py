@@ -88,20 +88,8 @@ class Extractor:
             PluginError: the plugin is not installed any more.
         """
         run = Run.open(folder, trusted=trusted)
-        run.require_complete()
-        run.require_trust()
-        run.require_model()
-        require_own_files(run)
-        info, settings, plugin = run.info(), run.settings().values, plugin_of(run)
-        found, wanted = identity(settings), info["base_model"]
-        if not is_same(found, wanted):
-            raise RunError(
-                f"{folder}: the base model {settings.model} is not the one it was trained on "
-                f"({_short(wanted)} then, {_short(found)} now)"
-            )
-        task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
-        receipt_of(task).check(run.receipt(), str(folder))
-        model = load_for_inference(settings, run.adapter if adapter else None)
+        task = checked_task(run)
+        model = load_for_inference(task.settings, run.adapter if adapter else None)
         gazetteer = Gazetteer.read(run.gazetteer_file) if adapter else None
         shares = Shares(**run.shares()) if adapter and run.shares() else None
         extractor = Extractor.around(
@@ -288,6 +276,30 @@ class Extractor:
             as_written=self.task.is_causal,
         )
         return replace(prediction, constrained=constrained)
+
+
+def checked_task(run: Run) -> Task:
+    """Return what a run was trained for, after a check that it is asked as it was trained.
+
+    Raises:
+        RunError: the folder is no complete run, its files are damaged, or schema, template,
+            tokenizer, prompt or base model are not those it was trained with.
+        PluginError: the plugin is not installed any more.
+    """
+    run.require_complete()
+    run.require_trust()
+    run.require_model()
+    require_own_files(run)
+    info, settings, plugin = run.info(), run.settings().values, plugin_of(run)
+    found, wanted = identity(settings), info["base_model"]
+    if not is_same(found, wanted):
+        raise RunError(
+            f"{run.folder}: the base model {settings.model} is not the one it was trained on "
+            f"({_short(wanted)} then, {_short(found)} now)"
+        )
+    task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
+    receipt_of(task).check(run.receipt(), str(run.folder))
+    return task
 
 
 def _short(model: dict[str, str]) -> str:

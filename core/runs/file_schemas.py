@@ -103,14 +103,13 @@ RECEIPT = {**_RECEIPT, "properties": {**_RECEIPT["properties"], "files": _map(_H
 
 _INTERVAL = _object(dict.fromkeys(("value", "low", "high"), _NUMBER))
 _NULL = _object({"score": _NUMBER, "metrics": _map(_NUMBER)})
-_BASE = _object(
-    {
-        "score": _NUMBER,
-        "metrics": _map(_INTERVAL),
-        "valid": _SHARE,
-        "difference": _object(dict.fromkeys(("value", "low", "high", "p_value"), _NUMBER)),
-    }
-)
+_DIFFERENCE = _object(dict.fromkeys(("value", "low", "high", "p_value"), _NUMBER))
+_SCORES: Mapping[str, _Schema] = {
+    "score": _NUMBER,
+    "metrics": _map(_INTERVAL),
+    "valid": _SHARE,
+}
+_BASE = _object({**_SCORES, "difference": _DIFFERENCE})
 _BIN = _object(
     {
         "low": _SHARE,
@@ -159,6 +158,29 @@ METRICS = _map(
     )
 )
 """metrics.json: the scores by name."""
+
+EXPORT = _object(
+    {
+        "plugin": _TEXT,
+        "dtype": {"enum": ["bf16", "fp16", "fp32"]},
+        "key": _HASH,
+        "files": _map(_HASH),
+        "scores": _map(
+            _object(
+                {
+                    "split": _TEXT,
+                    "documents": _COUNT,
+                    "before": _object(_SCORES),
+                    "after": _object(_SCORES),
+                    "difference": _DIFFERENCE,
+                    "equal": _COUNT,
+                    "differing": _TEXTS,
+                }
+            )
+        ),
+    }
+)
+"""export.json in an exported folder."""
 
 LOGGED = _object({"step": _COUNT}) | {"additionalProperties": _NUMBER_OR_NULL}
 """A line of log.jsonl."""

@@ -104,6 +104,39 @@ def tokenizer_of(family: Family) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+@dataclass(frozen=True)
+class CausalRun:
+    """A folder with a run of a tiny causal model, in ``run``, and the corpus that it was made of."""
+
+    folder: Path
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def adapter(self) -> Path:
+        return self.run / "adapter"
+
+
+def train_run(folder: Path, model: Path, **chosen: object) -> CausalRun:
+    """Train a causal run on the corpus in a folder.
+
+    Args:
+        folder: holds ``corpus``; takes ``run``.
+        model: the base model.
+        chosen: settings.
+    """
+    from fieldsmith.plugins import load
+    from fieldsmith.runs.job import TrainingJob
+    from fieldsmith.training.launch import start
+    from fieldsmith.training.row_settings import NoPlanner
+
+    job = TrainingJob(load("medical_ner"), folder / "corpus", "tiny", settings_of(model, **chosen))
+    start(job, folder / "run", NoPlanner())
+    return CausalRun(folder)
+
+
 def settings_of(model: Path, **chosen: object) -> Resolved:
     """Return the settings of a causal training of a tiny model."""
     from fieldsmith.recipes import Preset

@@ -6,27 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from command import extract
 from plain_answers import TIE, module_of, plain_answer, snippet, tie_at_first_difference
-from tiny_families import FAMILIES, settings_of, write_family
+from tiny_families import FAMILIES, CausalRun, train_run, write_family
 from tiny_model import documents, write_corpus
 
 from fieldsmith import Document
 from fieldsmith.decoding.generate import generate
 from fieldsmith.decoding.sequence import Generated, Prompt
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.plugins import load
-from fieldsmith.runs.job import TrainingJob
-from fieldsmith.training.launch import start
-from fieldsmith.training.row_settings import NoPlanner
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreCausalRunModel
 
 SMOLLM2 = "FIELDSMITH_SMOLLM2"
 """Environment variable that names a folder with SmolLM2-135M-Instruct."""
@@ -57,33 +52,12 @@ def texts(count: int) -> list[str]:
     return ["\n".join(line.split("|", 2)[2] for line in lines[:2]) for lines in blocks]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A causal run of a tiny model, and where its folders are."""
-
-    folder: Path
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def adapter(self) -> Path:
-        return self.run / "adapter"
-
-
-def train(folder: Path, model: Path, **chosen: object) -> Trained:
-    job = TrainingJob(load("medical_ner"), folder / "corpus", "tiny", settings_of(model, **chosen))
-    start(job, folder / "run", NoPlanner())
-    return Trained(folder)
-
-
 @pytest.fixture(scope="module", params=FAMILIES)
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
     folder = tmp_path_factory.mktemp(request.param)
     write_corpus(folder / "corpus")
     write_family(folder / "model", FAMILIES[request.param], folder / "corpus")
-    return train(folder, folder / "model")
+    return train_run(folder, folder / "model")
 
 
 def ours(extractor: Extractor, asked: list[str]) -> list[Generated]:
@@ -102,7 +76,7 @@ def ours(extractor: Extractor, asked: list[str]) -> list[Generated]:
     )
 
 
-def plain_models(script: Any, trained: Trained) -> dict[str, PreTrainedModel]:
+def plain_models(script: Any, trained: CausalRun) -> dict[str, PreCausalRunModel]:
     """Return the ways in which others load a run: none of them is ours."""
     import torch
     from peft import PeftModel
@@ -126,7 +100,7 @@ def plain_models(script: Any, trained: Trained) -> dict[str, PreTrainedModel]:
     }
 
 
-def check_alike(trained: Trained, asked: list[str], tolerance: float = TIE) -> list[str]:
+def check_alike(trained: CausalRun, asked: list[str], tolerance: float = TIE) -> list[str]:
     """Compare all ways to answer; return the answers of our decoder.
 
     Where two answers differ, the logits of both tokens at the first difference must be so close
@@ -147,7 +121,7 @@ def check_alike(trained: Trained, asked: list[str], tolerance: float = TIE) -> l
     return [one.text for one in generated]
 
 
-def test_plain_generation_gives_the_same_records(family: Trained) -> None:
+def test_plain_generation_gives_the_same_records(family: CausalRun) -> None:
     from transformers import AutoTokenizer
 
     asked = [*texts(2), *HARD]
@@ -164,7 +138,7 @@ def test_plain_generation_gives_the_same_records(family: Trained) -> None:
         assert list(ids) == extractor.task.prompt(Document("d", text))
 
 
-def test_the_script_in_the_card_answers_without_fieldsmith(family: Trained, tmp_path: Path) -> None:
+def test_the_script_in_the_card_answers_without_fieldsmith(family: CausalRun, tmp_path: Path) -> None:
     if "llama" not in str(family.folder):
         pytest.skip("one family is enough")
     script, text = tmp_path / "answer.py", tmp_path / "text.txt"
@@ -188,7 +162,7 @@ def test_plain_generation_gives_the_same_records_over_smollm2(tmp_path: Path) ->
     if not model:
         pytest.skip(f"{SMOLLM2} names no folder")
     write_corpus(tmp_path / "corpus")
-    trained = train(
+    trained = train_run(
         tmp_path,
         Path(model),
         batch_size=4,

@@ -1,0 +1,5 @@
+"""Turn a run into a model that other engines load, and score that model again.
+
+- ``merged``: base and adapter as one ordinary model folder
+- ``rescoring``: answer the same documents by the run and by what was exported, and compare
+"""
