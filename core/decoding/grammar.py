@@ -98,11 +98,12 @@ class Grammar:
         has_span = any(segment == segment.strip() for segment in segments(self.text))
         return self.grammars.rules if has_span else self.grammars.rules_without_spans
 
-    def matcher(self) -> Matcher:
-        """Compile the grammar; one to two milliseconds for 1,500 characters, without the GIL.
+    @property
+    def lark(self) -> str:
+        """The grammar in llguidance's dialect of Lark, as other engines take it.
 
         Raises:
-            GrammarError: it does not compile, or the text allows no answer.
+            GrammarError: the text allows no answer.
         """
         if not self.has_answer:
             raise GrammarError(_NO_ANSWER)
@@ -113,7 +114,15 @@ class Grammar:
             raise GrammarError(
                 f"character {error.start} of the grammar is half a surrogate pair, which is no text"
             ) from error
-        return Matcher(grammar, self.vocabulary, free_strings=self.grammars.free_strings)
+        return grammar
+
+    def matcher(self) -> Matcher:
+        """Compile the grammar; one to two milliseconds for 1,500 characters, without the GIL.
+
+        Raises:
+            GrammarError: it does not compile, or the text allows no answer.
+        """
+        return Matcher(self.lark, self.vocabulary, free_strings=self.grammars.free_strings)
 
     def refusal(self, ids: Sequence[int]) -> str | None:
         """Say why the grammar does not accept an answer; None if it does.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -114,6 +114,16 @@ class SequenceOptions:
     vocabulary: Vocabulary | None
     ngrams: NgramTable
     stats: DecodingStats
+
+
+def decoded(tokens: Iterable[int], vocabulary: Vocabulary) -> tuple[str, list[int]]:
+    """Return the text of tokens without an incomplete character at its end, and where each ends."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text, ends = "", []
+    for token in tokens:
+        text += decoder.decode(vocabulary.bytes_of(token))
+        ends.append(len(text))
+    return text, ends
 
 
 class _DraftPosition:
@@ -257,7 +267,7 @@ class AnswerSequence:
 
     def result(self) -> Generated:
         """Return the answer with its tokens decoded."""
-        text, ends = self._decoded()
+        text, ends = decoded(self.written, self._vocabulary)
         return Generated(
             tuple(self.written),
             text,
@@ -267,21 +277,12 @@ class AnswerSequence:
             shortened=bool(self._rest),
         )
 
-    def _decoded(self) -> tuple[str, list[int]]:
-        """Return the text so far, and for each token where it ends there."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text, ends = "", []
-        for token in self.written:
-            text += decoder.decode(self._vocabulary.bytes_of(token))
-            ends.append(len(text))
-        return text, ends
-
     def _finish(self) -> None:
         """Go on with the values that the answer still needs, if room was kept back for them."""
         grammar = self._prompt.grammar
         if grammar is None or self._limit == self._options.limit:
             return
-        text, _ends = self._decoded()
+        text, _ends = decoded(self.written, self._vocabulary)
         found = restart(
             grammar,
             self.written,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..data import Document, Prediction
 from ..dataset.loading import text_id
-from ..decoding.generate import generate
 from ..decoding.grammar import Grammars
 from ..decoding.list_bounds import bound_lists
 from ..decoding.llguidance_adapter import Vocabulary
@@ -19,7 +18,6 @@ from ..decoding.partial_json import schema_requiring
 from ..decoding.sequence import Generated, Prompt
 from ..errors import RunError
 from ..model.attention import prompt_attention
-from ..model.kv_cache import rows_in_memory
 from ..model.loading import identity, is_same, load_for_inference, load_tokenizer
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat
@@ -31,6 +29,7 @@ from ..tagging.ensemble import Ensemble, Shares
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
 from ..windows.cutting import Window, cut
+from .engines import Engine, TransformersEngine
 from .postprocess import WindowAnswer, merge_answers, read_answer, unreadable
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Extractor:
 
     Attributes:
         task: plugin, settings and prompt format.
-        model: the model that generates.
+        engine: generates the answers.
         vocabulary: its tokens, as grammars read them.
         grammars: what answers are constrained to; None lets the model write anything.
         ensemble: further signals that are combined with the generated answer; None for a model
@@ -57,12 +56,18 @@ class Extractor:
     """
 
     task: Task
-    model: PreTrainedModel
+    engine: Engine
     vocabulary: Vocabulary
     grammars: Grammars | None
     ensemble: Ensemble | None = None
     min_confidence: float = 0.0
     asked_with: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model of transformers that generates; an engine of another kind has none."""
+        assert isinstance(self.engine, TransformersEngine)
+        return self.engine.model
 
     @staticmethod
     def load(
@@ -133,7 +138,7 @@ class Extractor:
             )
             shares = shares or Shares.initial(task.settings)
             ensemble = replace(ensemble, gazetteer=gazetteer, shares=shares)
-        return Extractor(task, model, vocabulary, grammars, ensemble)
+        return Extractor(task, TransformersEngine(model), vocabulary, grammars, ensemble)
 
     def __call__(self, text: str) -> Prediction:
         """Return the prediction for one text."""
@@ -197,7 +202,7 @@ class Extractor:
     ) -> list[Generated | str]:
         """Return what the model generates for each window, or why it was not asked."""
         settings = self.task.settings
-        room = _context(self.model) - settings.max_new_tokens
+        room = self.engine.context - settings.max_new_tokens
         prompts = [
             Prompt(
                 self._prompt(window.document, room),
@@ -208,19 +213,7 @@ class Extractor:
         refusals = [_refusal(prompt, room) for prompt in prompts]
         fitting = [prompt for prompt, fault in zip(prompts, refusals, strict=True) if not fault]
         progress(len(prompts) - len(fitting))
-        longest = max((len(p.ids) for p in fitting), default=0) + settings.max_new_tokens
-        generated = iter(
-            generate(
-                self.model,
-                fitting,
-                stops=self.task.prompts.stops,
-                max_new_tokens=settings.max_new_tokens,
-                batch_size=rows_in_memory(self.model, longest, settings.eval_batch_size),
-                attention=prompt_attention(settings),
-                vocabulary=self.vocabulary,
-                progress=progress,
-            )
-        )
+        generated = iter(self.engine.answer(fitting, settings, self.vocabulary, progress))
         return [fault or next(generated) for fault in refusals]
 
     def _prompt(self, document: Document, room: int) -> list[int]:
@@ -336,8 +329,3 @@ def _refusal(prompt: Prompt, room: int) -> str | None:
     if len(prompt.ids) > room:
         return "length: the document does not fit the model; --set window=tokens cuts it"
     return None
-
-
-def _context(model: PreTrainedModel) -> int:
-    config = model.config.get_text_config(decoder=True)
-    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)

@@ -121,6 +121,11 @@ def _config(header: GgufHeader) -> PretrainedConfig:
     return config  # type: ignore[no-any-return]
 
 
+_LAYERS_OF_GEMMA_27B = {46, 62}
+"""Layers of Gemma 2 27B and Gemma 3 27B, which scale attention by their width for each head; other
+Gemmas by the width of a head. No metadata says so: llama.cpp, too, decides by the layers."""
+
+
 def _complete(config: Any, header: GgufHeader) -> None:
     """Set what transformers leaves at a default that is another model's."""
     for name in ("_model_name_or_path", "unk_token_id"):
@@ -128,6 +133,9 @@ def _complete(config: Any, header: GgufHeader) -> None:
     head, heads = header.shape("attention.key_length"), config.num_attention_heads
     if head and (hasattr(config, "head_dim") or head * heads != config.hidden_size):
         config.head_dim = head
+    if head and hasattr(config, "query_pre_attn_scalar"):
+        is_27b = header.shape("block_count") in _LAYERS_OF_GEMMA_27B
+        config.query_pre_attn_scalar = config.hidden_size // heads if is_27b else head
     window = header.shape("attention.sliding_window")
     if window and hasattr(config, "sliding_window"):
         config.sliding_window = window

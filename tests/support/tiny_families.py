@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from fieldsmith.settings import Resolved
+    from fieldsmith.task import Task
     from fieldsmith.windows.rows import Row
 
 SETTINGS: Mapping[str, object] = {
@@ -106,7 +107,7 @@ def tokenizer_of(family: Family) -> PreTrainedTokenizerBase:
 
 @dataclass(frozen=True)
 class CausalRun:
-    """A folder with a run of a tiny causal model, in ``run``, and the corpus that it was made of."""
+    """A folder with a run of a tiny causal model, in ``run``, and its corpus."""
 
     folder: Path
 
@@ -169,22 +170,26 @@ def write_family(folder: Path, family: Family, corpus: Path, steps: int = 40) ->
         **family.options,
     )
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    _learn(model, _rows(tokenizer, folder, corpus), steps)
+    learn_answers(model, _task(tokenizer, folder), corpus, steps)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _rows(tokenizer: PreTrainedTokenizerBase, folder: Path, corpus: Path) -> list[Row]:
-    from fieldsmith.dataset.loading import read_splits
+def _task(tokenizer: PreTrainedTokenizerBase, folder: Path) -> Task:
     from fieldsmith.model.prompts import PromptFormat
     from fieldsmith.plugins import load
     from fieldsmith.task import Task
+
+    return Task(load("medical_ner"), settings_of(folder).values, PromptFormat(tokenizer))
+
+
+def learn_answers(model: PreTrainedModel, task: Task, corpus: Path, steps: int = 40) -> None:
+    """Train all weights of a model for a while on the answers of a corpus."""
+    from fieldsmith.dataset.loading import read_splits
     from fieldsmith.windows.rows import build_rows
 
-    plugin = load("medical_ner")
-    task = Task(plugin, settings_of(folder).values, PromptFormat(tokenizer))
-    splits, _hash = read_splits(plugin, corpus, allow_leaks=False)
-    return build_rows(splits.train, task).rows
+    splits, _hash = read_splits(task.plugin, corpus, allow_leaks=False)
+    _learn(model, build_rows(splits.train, task).rows, steps)
 
 
 def _learn(model: PreTrainedModel, rows: Sequence[Row], steps: int) -> None:

@@ -123,6 +123,8 @@ class TinyGguf:
         torch.manual_seed(0)
         kind = {"gemma3": "gemma3_text"}.get(self.architecture, self.architecture)
         fields = {**_SHAPE, "vocab_size": self.vocabulary.size, **self.config}
+        if self.architecture.startswith("gemma"):
+            fields.setdefault("query_pre_attn_scalar", fields["head_dim"])
         config = AutoConfig.for_model(kind, pad_token_id=None, **fields)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         for name, parameter in model.named_parameters():
@@ -130,12 +132,17 @@ class TinyGguf:
                 torch.nn.init.normal_(parameter, mean=1.0, std=0.3)
         return model
 
-    def write(self, path: Path) -> PreTrainedModel:
-        """Write the file, and return the model that is in it."""
+    def write(self, path: Path, model: PreTrainedModel | None = None) -> PreTrainedModel:
+        """Write the file, and return the model that is in it.
+
+        Args:
+            path: the file.
+            model: one that ``model`` has made and that was trained since; None for a new one.
+        """
         import gguf
         from gguf.quants import quantize
 
-        model = self.model()
+        model = model or self.model()
         writer = gguf.GGUFWriter(path, self.architecture)
         for key, value in (self._entries(model) | self.metadata).items():
             if value is not None:

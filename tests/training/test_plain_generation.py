@@ -21,7 +21,7 @@ from fieldsmith.decoding.sequence import Generated, Prompt
 from fieldsmith.extraction.extractor import Extractor
 
 if TYPE_CHECKING:
-    from transformers import PreCausalRunModel
+    from transformers import PreTrainedModel
 
 SMOLLM2 = "FIELDSMITH_SMOLLM2"
 """Environment variable that names a folder with SmolLM2-135M-Instruct."""
@@ -76,7 +76,7 @@ def ours(extractor: Extractor, asked: list[str]) -> list[Generated]:
     )
 
 
-def plain_models(script: Any, trained: CausalRun) -> dict[str, PreCausalRunModel]:
+def plain_models(script: Any, trained: CausalRun) -> dict[str, PreTrainedModel]:
     """Return the ways in which others load a run: none of them is ours."""
     import torch
     from peft import PeftModel
@@ -138,7 +138,9 @@ def test_plain_generation_gives_the_same_records(family: CausalRun) -> None:
         assert list(ids) == extractor.task.prompt(Document("d", text))
 
 
-def test_the_script_in_the_card_answers_without_fieldsmith(family: CausalRun, tmp_path: Path) -> None:
+def test_the_script_in_the_card_answers_without_fieldsmith(
+    family: CausalRun, tmp_path: Path
+) -> None:
     if "llama" not in str(family.folder):
         pytest.skip("one family is enough")
     script, text = tmp_path / "answer.py", tmp_path / "text.txt"
