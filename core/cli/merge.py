@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from ..exporting.kinds import CONVERTED, QUANTISED
 from .options import PATH, json_option, trust_option
-from .terminal import console, table
+from .terminal import console, printable, table
 
 
 @click.command()
@@ -19,6 +20,13 @@ from .terminal import console, table
     "--dtype",
     type=click.Choice(["bf16", "fp16", "fp32"]),
     help="Numbers of the weights. Default: those of the base model's files.",
+)
+@click.option(
+    "--gguf",
+    type=click.Choice([*CONVERTED, *QUANTISED]),
+    metavar="KIND",
+    help="Also write a GGUF file for llama.cpp, and score that: f16, bf16, f32 or q8_0; with "
+    "llama.cpp installed also q4_k_m, q5_k_m or q6_k.",
 )
 @click.option(
     "--score-on",
@@ -48,6 +56,7 @@ def command(
     run: Path,
     output: Path,
     dtype: str | None,
+    gguf: str | None,
     score_on: Path | None,
     most: int | None,
     no_score: bool,
@@ -59,19 +68,21 @@ def command(
 
     The folder has weights (safetensors), tokenizer, chat template, generation config, JSON Schema,
     grammar, and a card with a script. It is loaded again and answers the same documents as the run;
-    export.json has both scores and their difference with its 95 % interval. The exit code is 1 if
-    the score falls by more than the tolerance.
+    with --gguf, llama.cpp answers them with the GGUF file. export.json has the scores before and
+    after and their difference with its 95 % interval. The exit code is 1 if the score falls by more
+    than the tolerance.
 
     What was made before is not made again, but scored.
 
     \b
     Example:
       extract merge runs/first --output models/first
+      extract merge runs/first --output models/first --gguf q8_0
       extract merge runs/first --output models/first --dtype bf16 --score-on gold/ --json
     """
-    from ..errors import RunError
+    from ..exporting.gguf_file import require_converter, write_gguf
     from ..exporting.merged import merge
-    from ..exporting.rescoring import TOLERANCE, compare, documents_to_score, exported_extractor
+    from ..exporting.rescoring import TOLERANCE, Comparison, documents_to_score
     from ..model.loading import quieten
     from ..runs.folder import Run
 
@@ -80,40 +91,40 @@ def command(
     quieten()
     opened = Run.open(run, trusted=trusted)
     opened.require_complete()
+    if gguf is not None:
+        require_converter(gguf)
     chosen = None if no_score else documents_to_score(opened, score_on, most)
     made = merge(opened, output, dtype)
+    file = write_gguf(output, gguf) if gguf is not None else None
+    engines = ["transformers", *([file.kind] if file else [])]
     if chosen is not None:
-        scores = compare(
-            opened, chosen, lambda: exported_extractor(opened, output), "the merged model"
-        )
-        made = made.with_scores("transformers", scores)
+        comparison = Comparison(opened, chosen)
+        made = made.with_scores("transformers", comparison.merged(output))
+        if file is not None:
+            made = made.with_scores(file.kind, comparison.gguf(output, file))
     if as_json:
         click.echo(json.dumps(made.record, ensure_ascii=False))
     elif chosen is not None:
-        _print_scores(made.record["scores"]["transformers"])
-    allowed = TOLERANCE if tolerance is None else tolerance
-    if chosen is not None and made.drop("transformers") > allowed:
-        raise RunError(
-            f"{output}: its score is {made.drop('transformers'):.3f} below that of the run, more "
-            f"than the tolerance of {allowed:g}; do not use it"
-        )
-    click.echo(str(output), err=as_json)
+        _print_scores(made.record["scores"], engines)
+    if chosen is not None:
+        made.require_score(engines, TOLERANCE if tolerance is None else tolerance)
+    click.echo(str(file.path if file else output), err=as_json)
 
 
-def _print_scores(scores: dict[str, Any]) -> None:
-    """Print F1 by name before and after, their difference, and how many records are equal."""
-    before, after = scores["before"]["metrics"], scores["after"]["metrics"]
-    made = table("", "", "run", "export", "difference")
-    names = [name for name in before if name.endswith("/f1") and name in after]
-    for name in [*names, "score"]:
-        one, other = before[name]["value"], after[name]["value"]
-        label = name.removesuffix("/f1")
-        made.add_row(label, f"{one:.3f}", f"{other:.3f}", f"{other - one:+.3f}")
+def _print_scores(scores: dict[str, Any], engines: list[str]) -> None:
+    """Print F1 by name of the run and of some engines, and how many records are equal."""
+    before = scores["transformers"]["before"]["metrics"]
+    made = table("", "", "run", *("merged" if each == "transformers" else each for each in engines))
+    for name in [*(name for name in before if name.endswith("/f1")), "score"]:
+        after = [scores[engine]["after"]["metrics"][name]["value"] for engine in engines]
+        values = [before[name]["value"], *after]
+        made.add_row(printable(name.removesuffix("/f1")), *(f"{value:.3f}" for value in values))
     console().print(made)
-    difference, count = scores["difference"], scores["documents"]
-    of = f" of {scores['of']}" if "of" in scores else ""
-    click.echo(
-        f"{count}{of} documents of {scores['split']}, {scores['equal']} with equal records; "
-        f"difference {difference['value']:+.3f} "
-        f"({difference['low']:+.3f} to {difference['high']:+.3f})"
-    )
+    for engine in engines:
+        found = scores[engine]
+        difference, of = found["difference"], f" of {found['of']}" if "of" in found else ""
+        click.echo(
+            f"{engine}: {found['documents']}{of} documents of {printable(found['split'])}, "
+            f"{found['equal']} with equal records; difference {difference['value']:+.3f} "
+            f"({difference['low']:+.3f} to {difference['high']:+.3f})"
+        )

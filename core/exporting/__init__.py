@@ -1,5 +1,6 @@
 """Turn a run into a model that other engines load, and score that model again.
 
 - ``merged``: base and adapter as one ordinary model folder
+- ``gguf_file``, ``kinds``: that folder as a file for llama.cpp
 - ``rescoring``: answer the same documents by the run and by what was exported, and compare
 """

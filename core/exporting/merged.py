@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,9 +67,15 @@ class MergedModel:
         write_json(self.folder / RECORD, {**self.record, "scores": known})
         return MergedModel.open(self.folder)
 
-    def drop(self, engine: str) -> float:
-        """Return by how much the score of an engine is below that of the run; under 0 if above."""
-        return -float(self.record["scores"][engine]["difference"]["value"])
+    def require_score(self, engines: Sequence[str], tolerance: float) -> None:
+        """Raise RunError if the score of one of some engines is further below that of the run."""
+        for engine in engines:
+            drop = -float(self.record["scores"][engine]["difference"]["value"])
+            if drop > tolerance:
+                raise RunError(
+                    f"{self.folder}: its score by {engine} is {drop:.3f} below that of the run, "
+                    f"more than the tolerance of {tolerance:g}; do not use it"
+                )
 
 
 def merge(run: Run, output: Path, dtype: str | None = None) -> MergedModel:

@@ -11,9 +11,10 @@ from typing import Any
 from ..data import Record
 from ..errors import RunError
 from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
-from ..extraction.extractor import Extractor
+from ..extraction.extractor import Extractor, constraints
+from ..extraction.llama_cpp import LlamaCppEngine
 from ..extraction.prediction_file import group_size
-from ..model.loading import load_for_inference, load_tokenizer
+from ..model.loading import load_for_inference, load_tokenizer, read_config
 from ..model.out_of_memory import save_memory
 from ..model.prompts import PromptFormat
 from ..progress import meter
@@ -23,9 +24,13 @@ from ..runs.receipt import receipt_of
 from ..schema.records import canonical
 from ..scoring.metrics import paired_difference
 from ..task import Task
+from .gguf_file import GgufFile, require_same_tokens
 
 TOLERANCE = 0.01
 """By how much the score may fall, unless the user says otherwise."""
+
+_SLOTS = 4
+"""Documents that llama.cpp answers at the same time, at most."""
 
 
 def documents_to_score(run: Run, data: Path | None, most: int | None) -> Selection:
@@ -49,6 +54,31 @@ def exported_extractor(run: Run, folder: Path) -> Extractor:
     Raises:
         RunError: it cannot be read, or its prompt is not that of the training.
     """
+    task = _exported_task(run, folder)
+    model = load_for_inference(task.settings, folder)
+    extractor = Extractor.around(model, task, run.answered(), longest=run.longest_lists())
+    return replace(extractor, min_confidence=run.min_confidence())
+
+
+def gguf_extractor(run: Run, folder: Path, file: Path) -> Extractor:
+    """Load a GGUF file of an exported folder into llama.cpp.
+
+    Raises:
+        RunError: it cannot be read, or its prompt is not that of the training.
+        SettingsError: llama.cpp is not installed.
+    """
+    task = _exported_task(run, folder)
+    settings = task.settings
+    positions = read_config(settings).get_text_config(decoder=True).max_position_embeddings
+    context = min(positions, settings.max_length + settings.max_new_tokens)
+    slots = min(_SLOTS, settings.eval_batch_size)
+    engine = LlamaCppEngine.load(file, context, slots)
+    vocabulary, grammars = constraints(task, run.answered(), run.longest_lists())
+    require_same_tokens(engine, folder, vocabulary)
+    return Extractor(task, engine, vocabulary, grammars, min_confidence=run.min_confidence())
+
+
+def _exported_task(run: Run, folder: Path) -> Task:
     settings = replace(
         run.settings().values,
         model=str(folder),
@@ -65,9 +95,7 @@ def exported_extractor(run: Run, folder: Path) -> Extractor:
             f"{folder}: its {', '.join(changed)} differ from those of the run, so that it would "
             f"answer another prompt; delete the folder and export the run again"
         )
-    model = load_for_inference(settings, folder)
-    extractor = Extractor.around(model, task, run.answered(), longest=run.longest_lists())
-    return replace(extractor, min_confidence=run.min_confidence())
+    return task
 
 
 @dataclass
@@ -85,41 +113,63 @@ class _Answers:
     records: dict[str, Record | None] = field(default_factory=dict)
 
 
-def compare(
-    run: Run, chosen: Selection, exported: Callable[[], Extractor], name: str
-) -> dict[str, Any]:
-    """Answer documents by a run and by its export, one after the other.
+class Comparison:
+    """Compares the answers of a run with those of what was exported from it."""
 
-    Args:
-        run: the run folder.
-        chosen: the documents.
-        exported: loads the extractor of the export.
-        name: of the export, for the progress bar.
+    def __init__(self, run: Run, chosen: Selection) -> None:
+        """Answer the documents by the run.
 
-    Returns:
-        The entry of export.json: ``before`` and ``after`` (scores), their ``difference`` (after
-        minus before, with a paired 95 % bootstrap interval), and how many records are ``equal``.
-    """
-    before = _answer(lambda: Extractor.load(run.folder, trusted=run.trusted), chosen, "the run")
-    after = _answer(exported, chosen, name)
-    names = score_names(run.settings().values, before.scored.counts)
-    difference, p_value = paired_difference(after.scored.counts, before.scored.counts, names)
-    differing = [
-        identifier
-        for identifier, record in before.records.items()
-        if canonical(record) != canonical(after.records[identifier])
-    ]
-    kept = ("score", "metrics", "valid")
-    return {
-        "split": chosen.name,
-        "documents": chosen.count,
-        **({"of": chosen.of} if chosen.of else {}),
-        "before": {key: before.summary[key] for key in kept},
-        "after": {key: after.summary[key] for key in kept},
-        "difference": {**asdict(difference), "p_value": p_value},
-        "equal": chosen.count - len(differing),
-        "differing": differing,
-    }
+        Args:
+            run: the run folder.
+            chosen: the documents.
+        """
+        self._run, self._chosen = run, chosen
+        self._before = _answer(
+            lambda: Extractor.load(run.folder, trusted=run.trusted), chosen, "the run"
+        )
+
+    def merged(self, folder: Path) -> dict[str, Any]:
+        """Answer by a merged model in transformers.
+
+        Returns:
+            The entry of export.json: scores ``before`` and ``after``, their ``difference`` (after
+            minus before, with a paired 95 % bootstrap interval), and how many records are
+            ``equal``.
+        """
+        return self._compared(
+            _answer(lambda: exported_extractor(self._run, folder), self._chosen, "the merged model")
+        )
+
+    def gguf(self, folder: Path, file: GgufFile) -> dict[str, Any]:
+        """Answer by a GGUF file in llama.cpp; returns what ``merged`` does."""
+        return self._compared(
+            _answer(
+                lambda: gguf_extractor(self._run, folder, file.path),
+                self._chosen,
+                f"the GGUF file ({file.kind})",
+            )
+        )
+
+    def _compared(self, after: _Answers) -> dict[str, Any]:
+        before, chosen = self._before, self._chosen
+        names = score_names(self._run.settings().values, before.scored.counts)
+        difference, p_value = paired_difference(after.scored.counts, before.scored.counts, names)
+        differing = [
+            identifier
+            for identifier, record in before.records.items()
+            if canonical(record) != canonical(after.records[identifier])
+        ]
+        kept = ("score", "metrics", "valid")
+        return {
+            "split": chosen.name,
+            "documents": chosen.count,
+            **({"of": chosen.of} if chosen.of else {}),
+            "before": {key: before.summary[key] for key in kept},
+            "after": {key: after.summary[key] for key in kept},
+            "difference": {**asdict(difference), "p_value": p_value},
+            "equal": chosen.count - len(differing),
+            "differing": differing,
+        }
 
 
 def _answer(load: Callable[[], Extractor], chosen: Selection, name: str) -> _Answers:

@@ -128,9 +128,7 @@ class Extractor:
             longest: items of the longest list of each array schema, which bound the lists; {}
                 bounds none, and a repeated item ends its list instead.
         """
-        vocabulary = Vocabulary(task.prompts.plain, task.prompts.stops)
-        schema = bound_lists(schema_requiring(answered, task.schema), longest)
-        grammars = Grammars(schema, vocabulary, end_repeats=not longest)
+        vocabulary, grammars = constraints(task, answered, longest)
         ensemble = None
         if task.settings.tagging_weight:
             ensemble = Ensemble.of_model(
@@ -269,6 +267,15 @@ class Extractor:
             as_written=self.task.is_causal,
         )
         return replace(prediction, constrained=constrained)
+
+
+def constraints(
+    task: Task, answered: Iterable[str], longest: Mapping[str, int]
+) -> tuple[Vocabulary, Grammars]:
+    """Return what answers are constrained to; arguments are those of ``Extractor.around``."""
+    vocabulary = Vocabulary(task.prompts.plain, task.prompts.stops)
+    schema = bound_lists(schema_requiring(answered, task.schema), longest)
+    return vocabulary, Grammars(schema, vocabulary, end_repeats=not longest)
 
 
 def checked_task(run: Run) -> Task:

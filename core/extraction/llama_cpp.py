@@ -92,11 +92,14 @@ class LlamaCppEngine:
         """
         turns = [asdict(message) for message in messages]
         try:
-            rendered = self._ask("/apply-template", {"messages": turns})["prompt"]
-            request = {"content": rendered, "add_special": True, "parse_special": True}
-            return list(self._ask("/tokenize", request)["tokens"])
+            return self.tokens(self._ask("/apply-template", {"messages": turns})["prompt"])
         except (OSError, KeyError) as error:
             raise RunError(f"{self.file}: llama.cpp makes no prompt: {_reason(error)}") from error
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens of a rendered prompt, in which names of control tokens are such."""
+        request = {"content": text, "add_special": True, "parse_special": True}
+        return list(self._ask("/tokenize", request)["tokens"])
 
     def answer(
         self,

