@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH, map_option, min_confidence_option, trust_option, unconstrained_option
+from .options import (
+    PATH,
+    engine_options,
+    map_option,
+    min_confidence_option,
+    trust_option,
+    unconstrained_option,
+)
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 @map_option
 @min_confidence_option
 @unconstrained_option
+@engine_options
 @trust_option
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
@@ -42,6 +50,8 @@ def command(
     mapping: tuple[str, ...],
     min_confidence: float | None,
     unconstrained: bool,
+    engines: tuple[str, ...],
+    engine_model: str | None,
     trusted: bool,
     zero_shot: ZeroShotOptions,
 ) -> None:
@@ -60,6 +70,7 @@ def command(
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
+      extract predict runs/first folder/ --engine http://localhost:8000
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
@@ -71,6 +82,8 @@ def command(
     from ..runs.folder import Run
 
     run, inputs = _run_and_inputs(names, zero_shot)
+    if engines and (run is None or unconstrained):
+        raise click.UsageError("--engine wants a run, and excludes --unconstrained")
     quieten()
     asked: Run | ZeroShot = (
         zero_shot.load(mapping) if run is None else Run.open(run, trusted=trusted)
@@ -83,7 +96,11 @@ def command(
         own = own_files(output) if output is not None else ()
         rows = stack.enter_context(open_inputs(plugin, inputs, own))
         file = stack.enter_context(open_predictions(output)) if output is not None else None
-        extractor = _extractor(asked, rows, unconstrained, min_confidence)
+        extractor = (
+            _by_servers(asked, engines, engine_model, min_confidence)
+            if engines and isinstance(asked, Run)
+            else _extractor(asked, rows, unconstrained, min_confidence)
+        )
         size = group_size(extractor.task.settings)
         key = _key(asked, rows, extractor, unconstrained) if file else ""
         skip = file.groups_done(key, size, rows) if file else 0
@@ -166,12 +183,28 @@ def _extractor(
     )
 
 
+def _by_servers(
+    run: Run, addresses: tuple[str, ...], model: str | None, min_confidence: float | None
+) -> Extractor:
+    from ..engines.connect import connect
+    from ..extraction.extractor import Extractor
+
+    return Extractor.by_engine(
+        run, lambda vocabulary: connect(addresses, model, vocabulary), min_confidence
+    )
+
+
 def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:
     """Return the hash of all that decides the predictions file."""
     from ..extraction.prediction_file import key_of
     from ..extraction.zero_shot import ZeroShot, key_without_run
 
-    options = {"unconstrained": unconstrained, "min_confidence": extractor.min_confidence}
+    options: dict[str, object] = {
+        "unconstrained": unconstrained,
+        "min_confidence": extractor.min_confidence,
+    }
+    if extractor.engine.name != "transformers":
+        options["engine"] = extractor.engine.name
     if isinstance(asked, ZeroShot):
         return key_without_run(extractor.task, rows.sha256, options)
     return key_of(asked, rows.sha256, options)

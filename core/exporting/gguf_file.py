@@ -18,8 +18,8 @@ from typing import Any
 
 from ..data import Message
 from ..decoding.llguidance_adapter import Vocabulary
+from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError, SettingsError
-from ..extraction.llama_cpp import LlamaCppEngine
 from ..files import temporary_beside, write_json, writing
 from ..files.packages import download_package
 from ..model.gguf import cache_folder
@@ -192,7 +192,7 @@ def _quantise(folder: Path, file: Path, kind: str) -> None:
         raise SettingsError(f"{folder}: {_QUANTISER} fails: {_reason(done.stderr)}")
 
 
-def require_same_tokens(engine: LlamaCppEngine, folder: Path, vocabulary: Vocabulary) -> None:
+def require_same_tokens(engine: GgufEngine, folder: Path, vocabulary: Vocabulary) -> None:
     """Check that llama.cpp makes the prompt of the training, and that its grammars hold.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..data import Document
 from ..errors import OutputError, RunError, SettingsError
-from ..extraction.extractor import checked_task
+from ..extraction.extractor import checked_task, require_servable
 from ..extraction.prediction_file import hash_of
 from ..files import is_left_over, require_writable, temporary_beside, write_json, writing
 from ..files.locks import locked
@@ -97,7 +97,7 @@ def merge(run: Run, output: Path, dtype: str | None = None) -> MergedModel:
         SettingsError: the base model does not load, or does not fit into the dtype.
     """
     task = checked_task(run)
-    _require_servable(run, task)
+    require_servable(run, task)
     dtype = dtype or _stored_dtype(task)
     key = _key(run, dtype)
     require_writable(output.parent)
@@ -123,19 +123,6 @@ def merge(run: Run, output: Path, dtype: str | None = None) -> MergedModel:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return MergedModel.open(output)
-
-
-def _require_servable(run: Run, task: Task) -> None:
-    """Refuse a run whose model answers worse in every engine but ours."""
-    if not task.is_causal:
-        settings = task.settings
-        why = "reads prompts in both directions (prefix_lm)" if settings.prefix_lm else ""
-        tags = "combines answers with tags (tagging_weight)" if settings.tagging_weight else ""
-        raise RunError(
-            f"{run.folder}: {' and '.join(filter(None, (why, tags)))}, which no other engine does; "
-            f"train a run for other engines: --set prefix_lm=false --set tagging_weight=0, or a "
-            f"preset of a causal model"
-        )
 
 
 def _stored_dtype(task: Task) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Record
+from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError
 from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
 from ..extraction.extractor import Extractor, constraints
-from ..extraction.llama_cpp import LlamaCppEngine
 from ..extraction.prediction_file import group_size
 from ..model.loading import load_for_inference, load_tokenizer, read_config
 from ..model.out_of_memory import save_memory
@@ -72,7 +72,7 @@ def gguf_extractor(run: Run, folder: Path, file: Path) -> Extractor:
     positions = read_config(settings).get_text_config(decoder=True).max_position_embeddings
     context = min(positions, settings.max_length + settings.max_new_tokens)
     slots = min(_SLOTS, settings.eval_batch_size)
-    engine = LlamaCppEngine.load(file, context, slots)
+    engine = GgufEngine.load(file, context, slots)
     vocabulary, grammars = constraints(task, run.answered(), run.longest_lists())
     require_same_tokens(engine, folder, vocabulary)
     return Extractor(task, engine, vocabulary, grammars, min_confidence=run.min_confidence())

@@ -16,6 +16,8 @@ from ..decoding.list_bounds import bound_lists
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.partial_json import schema_requiring
 from ..decoding.sequence import Generated, Prompt
+from ..engines.engine import Engine
+from ..engines.transformers_engine import TransformersEngine
 from ..errors import RunError
 from ..model.attention import prompt_attention
 from ..model.loading import identity, is_same, load_for_inference, load_tokenizer
@@ -29,7 +31,6 @@ from ..tagging.ensemble import Ensemble, Shares
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
 from ..windows.cutting import Window, cut
-from .engines import Engine, TransformersEngine
 from .postprocess import WindowAnswer, merge_answers, read_answer, unreadable
 
 if TYPE_CHECKING:
@@ -107,6 +108,29 @@ class Extractor:
             ensemble=extractor.ensemble if constrained else None,
             min_confidence=chosen if min_confidence is None else min_confidence,
         )
+
+    @staticmethod
+    def by_engine(
+        run: Run,
+        connect: Callable[[Vocabulary], Engine],
+        min_confidence: float | None = None,
+    ) -> Extractor:
+        """Return the extractor of a causal run whose prompts something else answers.
+
+        Args:
+            run: the run folder; its model is not loaded.
+            connect: returns the engine for the tokens of answers.
+            min_confidence: see ``load``.
+
+        Raises:
+            PluginError, RunError: as ``checked_task``; and only our decoder answers as it was
+                trained.
+        """
+        task = checked_task(run)
+        require_servable(run, task)
+        vocabulary, grammars = constraints(task, run.answered(), run.longest_lists())
+        chosen = run.min_confidence() if min_confidence is None else min_confidence
+        return Extractor(task, connect(vocabulary), vocabulary, grammars, min_confidence=chosen)
 
     @staticmethod
     def around(
@@ -300,6 +324,23 @@ def checked_task(run: Run) -> Task:
     task = Task(plugin, settings, PromptFormat(load_tokenizer(settings, run.adapter)))
     receipt_of(task).check(run.receipt(), str(run.folder))
     return task
+
+
+def require_servable(run: Run, task: Task) -> None:
+    """Refuse a run that every engine but ours answers worse.
+
+    Raises:
+        RunError: says why, and what to train instead.
+    """
+    if not task.is_causal:
+        settings = task.settings
+        why = "reads prompts in both directions (prefix_lm)" if settings.prefix_lm else ""
+        tags = "combines answers with tags (tagging_weight)" if settings.tagging_weight else ""
+        raise RunError(
+            f"{run.folder}: {' and '.join(filter(None, (why, tags)))}, which no other engine does; "
+            f"train a run for other engines: --set prefix_lm=false --set tagging_weight=0, or a "
+            f"preset of a causal model"
+        )
 
 
 def _short(model: dict[str, str]) -> str:

@@ -1,10 +1,10 @@
-"""What answers prompts under grammars; ``llama_cpp`` has a further engine."""
+"""A model of transformers, by our decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..decoding.generate import generate
 from ..decoding.llguidance_adapter import Vocabulary
@@ -17,43 +17,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class Engine(Protocol):
-    """Answers prompts, each under its own grammar."""
-
-    @property
-    def context(self) -> int:
-        """Tokens of a prompt with its answer, at most."""
-
-    def answer(
-        self,
-        prompts: Sequence[Prompt],
-        settings: Settings,
-        vocabulary: Vocabulary,
-        progress: Callable[[int], object],
-    ) -> list[Generated | str]:
-        """Generate an answer to each prompt; results are in the order of the prompts.
-
-        Each answer has the most probable token that its grammar allows at each position.
-
-        Args:
-            prompts: in any order; each with its answer fits into ``context``.
-            settings: limit the length of answers and how many are generated at once.
-            vocabulary: the tokens of answers.
-            progress: called with the number of prompts done since the last call.
-
-        Returns:
-            Answers, and for a prompt that the engine failed to answer the reason.
-
-        Raises:
-            GrammarError: a grammar does not compile or fails.
-        """
-
-
 @dataclass(frozen=True)
 class TransformersEngine:
     """A model of transformers, by our decoder."""
 
     model: PreTrainedModel
+    name = "transformers"
 
     @property
     def context(self) -> int:

@@ -13,9 +13,9 @@ from tiny_model import write_corpus
 
 from fieldsmith import Document
 from fieldsmith.decoding.sequence import Generated, Prompt
+from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import RunError
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.extraction.llama_cpp import LlamaCppEngine
 from fieldsmith.model.gguf import local_folder
 from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
@@ -72,7 +72,7 @@ def extractors(file: Path, model: PreTrainedModel) -> tuple[Extractor, Extractor
         answered=["chemicals", "diseases", "relations"],
         longest={"/properties/chemicals": 3, "/properties/diseases": 3, "/properties/relations": 2},
     )
-    return plain, replace(plain, engine=LlamaCppEngine.load(file, 1024, 2))
+    return plain, replace(plain, engine=GgufEngine.load(file, 1024, 2))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_records_spans_and_confidence_are_those_of_transformers(
 
 def test_its_prompt_is_ours(learned: tuple[Path, PreTrainedModel]) -> None:
     plain, found = extractors(*learned)
-    assert isinstance(found.engine, LlamaCppEngine)
+    assert isinstance(found.engine, GgufEngine)
     for document in DOCUMENTS:
         messages = plain.task.prompts.accepted(plain.task.messages(document))
         assert found.engine.prompt(messages) == plain.task.prompt(document)
@@ -155,4 +155,4 @@ def test_what_is_no_model_is_one_line(content: bytes | None, tmp_path: Path) -> 
         content = file.read_bytes()[:-5000]
     file.write_bytes(content)
     with pytest.raises(RunError, match="cannot load it"):
-        LlamaCppEngine.load(file, 256, 1)
+        GgufEngine.load(file, 256, 1)

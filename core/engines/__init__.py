@@ -1,0 +1,8 @@
+"""What answers prompts under grammars: our decoder, or a server.
+
+- ``engine``: the interface
+- ``transformers_engine``: a model of transformers, by our decoder
+- ``server``: any server that takes grammars of llguidance, by HTTP
+- ``llama_cpp``, ``vllm``: what these servers ask and answer
+- ``connect``: find out what a server is, and whether it can be used
+"""

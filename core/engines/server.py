@@ -1,0 +1,227 @@
+"""Ask servers for answers by HTTP: several at once, a failure of one prompt none of others."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from ..decoding.llguidance_adapter import Vocabulary
+from ..decoding.sequence import Generated, Prompt, decoded
+from ..errors import GrammarError
+from ..settings import Settings
+
+_TRIES = 4
+_PAUSE = 0.5
+"""Seconds before a request is sent again; doubled each time."""
+
+_BUSY = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP states after which a request is sent again."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """An address that is asked by HTTP with JSON.
+
+    Attributes:
+        address: such as ``http://host:8000``.
+        key: sent as bearer token; "" for none.
+        timeout: seconds after which a request has failed.
+    """
+
+    address: str
+    key: str = ""
+    timeout: float = 600.0
+
+    def ask(self, path: str, request: Mapping[str, Any] | None = None) -> Any:
+        """Return the answer to a request; without one, a page is fetched.
+
+        Raises:
+            OSError: the server is not reached, or refuses.
+            ValueError: its answer is not JSON.
+        """
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        body = None if request is None else json.dumps(request).encode()
+        with urlopen(Request(self.address + path, body, headers), timeout=self.timeout) as answer:
+            return json.load(answer)
+
+
+class Written(NamedTuple):
+    """What a server wrote.
+
+    Attributes:
+        tokens: of the answer, without the end token.
+        logprobs: natural logarithm of each token's probability in the model's whole distribution.
+        finished: whether the answer ended within the limit.
+    """
+
+    tokens: list[int]
+    logprobs: list[float]
+    finished: bool
+
+
+class Dialect(Protocol):
+    """What one kind of server is asked, and how it answers.
+
+    Attributes:
+        name: of the kind, for messages.
+    """
+
+    name: str
+
+    def request(self, prompt: Sequence[int], grammar: str | None, limit: int) -> tuple[str, Any]:
+        """Return path and body of the request for the most probable answer to a prompt.
+
+        Args:
+            prompt: its tokens.
+            grammar: in llguidance's dialect of Lark; None for any text.
+            limit: tokens of the answer, at most.
+        """
+
+    def read(self, answer: Any) -> Written:
+        """Read an answer.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is none.
+        """
+
+    def scoring_request(self, tokens: Sequence[int]) -> tuple[str, Any] | None:
+        """Return path and body of the request for the log-probability of each of some tokens.
+
+        None where an answer has those of the model's whole distribution already.
+        """
+
+    def read_scores(self, answer: Any, count: int) -> list[float]:
+        """Read the log-probabilities of the last tokens.
+
+        Raises:
+            LookupError, TypeError, ValueError: the answer has none.
+        """
+
+
+@dataclass
+class _InFlight:
+    """How many requests each server has now."""
+
+    counts: list[int]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> int:
+        """Choose the server that has fewest."""
+        with self.lock:
+            number = self.counts.index(min(self.counts))
+            self.counts[number] += 1
+            return number
+
+    def give_back(self, number: int) -> None:
+        with self.lock:
+            self.counts[number] -= 1
+
+
+@dataclass(frozen=True)
+class ServerEngine:
+    """Servers of one kind with one model.
+
+    Attributes:
+        servers: requests are spread over them.
+        dialect: what they are asked.
+        context: tokens of a prompt with its answer, at most.
+        at_once: requests at the same time.
+    """
+
+    servers: Sequence[Server]
+    dialect: Dialect
+    context: int
+    at_once: int
+
+    @property
+    def name(self) -> str:
+        """See ``Engine``."""
+        return self.dialect.name
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Settings,
+        vocabulary: Vocabulary,
+        progress: Callable[[int], object],
+    ) -> list[Generated | str]:
+        """See ``Engine``."""
+        in_flight = _InFlight([0] * len(self.servers))
+
+        def one(prompt: Prompt) -> Generated | str:
+            try:
+                written = self._ask(prompt, settings.max_new_tokens, in_flight)
+                return self._checked(written, prompt, vocabulary)
+            except (OSError, LookupError, TypeError, ValueError) as error:
+                return f"{self.dialect.name}: {reason(error)}"
+            finally:
+                progress(1)
+
+        with ThreadPoolExecutor(self.at_once) as pool:
+            return list(pool.map(one, prompts))
+
+    def _ask(self, prompt: Prompt, limit: int, in_flight: _InFlight) -> Written:
+        """Return what a server writes for a prompt."""
+        grammar = prompt.grammar.lark if prompt.grammar else None
+        request = self.dialect.request(prompt.ids, grammar, limit)
+        written = self.dialect.read(self._send(*request, in_flight))
+        scoring = self.dialect.scoring_request([*prompt.ids, *written.tokens])
+        if scoring is None or not written.tokens:
+            return written
+        scored = self._send(*scoring, in_flight)
+        return written._replace(logprobs=self.dialect.read_scores(scored, len(written.tokens)))
+
+    def _send(self, path: str, body: Any, in_flight: _InFlight) -> Any:
+        """Send a request to a server, and to another one where it fails for what may pass."""
+        for tried in range(1, _TRIES + 1):
+            number = in_flight.take()
+            try:
+                return self.servers[number].ask(path, body)
+            except OSError as error:
+                may_pass = not isinstance(error, HTTPError) or error.code in _BUSY
+                if tried == _TRIES or not may_pass:
+                    raise
+                time.sleep(_PAUSE * 2 ** (tried - 1))
+            finally:
+                in_flight.give_back(number)
+        raise AssertionError("unreachable")
+
+    def _checked(self, written: Written, prompt: Prompt, vocabulary: Vocabulary) -> Generated | str:
+        """Return an answer as our decoder would, or why it is none that the grammar allows."""
+        tokens, logprobs, finished = written
+        if prompt.grammar:
+            matcher = prompt.grammar.matcher()
+            try:
+                for at, token in enumerate(tokens):
+                    if matcher.forced():
+                        logprobs[at] = 0.0
+                    matcher.consume([token])
+                if finished and not matcher.may_end:
+                    return f"{self.dialect.name}: the answer ends too early for its grammar"
+            except GrammarError as error:
+                return f"{self.dialect.name}: the answer breaks its grammar: {error}"
+        text, ends = decoded(tokens, vocabulary)
+        return Generated(tuple(tokens), text, tuple(ends), tuple(logprobs), finished)
+
+
+def reason(error: Exception) -> str:
+    """Return what a server says of an error, in one line."""
+    text = str(error)
+    if isinstance(error, HTTPError):
+        with suppress(ValueError, LookupError, TypeError, OSError):
+            said = json.load(error)
+            said = said.get("error", said)
+            text = f"{error.code}: {said['message'] if isinstance(said, dict) else said}"
+    elif isinstance(error, LookupError | TypeError | ValueError):
+        text = f"its answer is not understood ({type(error).__name__}: {error})"
+    return " ".join(text.split())[:300]
