@@ -43,9 +43,11 @@ COMMANDS: Mapping[str, str] = {
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",
     "merge": "Make a plain model folder of a run.",
+    "engine-check": "Compare a server's answers with those of a run.",
     "doctor": "Show what works on this machine.",
 }
-"""Each command with its line in ``extract --help``; the module of the same name defines it."""
+"""Each command with its line in ``extract --help``; the module of the same name defines it, with an
+underscore for a hyphen."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of a disk that is full, or of a limit on what may be written."""
@@ -85,7 +87,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        command: click.Command = import_module(f".{cmd_name.replace('-', '_')}", __name__).command
         if not any(option.name == "debug" for option in command.params):
             command.params.append(_debug_option())
         return command

@@ -41,9 +41,9 @@ def connect(addresses: Sequence[str], model: str | None, vocabulary: Vocabulary)
     found = [_kind_of(server, model) for server in servers]
     dialect, context = found[0][0], min(context for _dialect, context in found)
     if any(other != dialect for other, _context in found):
-        raise SettingsError(
-            f"--engine: the servers differ: {', '.join(str(each) for each, _context in found)}"
-        )
+        pairs = zip(servers, found, strict=True)
+        kinds = ", ".join(f"{server.address}: {kind}" for server, (kind, _context) in pairs)
+        raise SettingsError(f"--engine: the servers differ ({kinds})")
     for server in servers:
         _require_grammar(server, dialect, vocabulary)
     return ServerEngine(servers, dialect, context, _AT_ONCE * len(servers))

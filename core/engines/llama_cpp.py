@@ -22,6 +22,7 @@ _GRAMMAR = "%llguidance {}\n"
 _QUIET = -1
 
 
+@dataclass(frozen=True)
 class LlamaCpp:
     """What llama.cpp's server asks and answers."""
 

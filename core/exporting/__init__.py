@@ -2,5 +2,6 @@
 
 - ``merged``: base and adapter as one ordinary model folder
 - ``gguf_file``, ``kinds``: that folder as a file for llama.cpp
+- ``engine_check``: compare the answers of a server with those of the run
 - ``rescoring``: answer the same documents by the run and by what was exported, and compare
 """

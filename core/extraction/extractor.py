@@ -209,7 +209,7 @@ class Extractor:
         report = _in_documents(progress, len(documents) / max(1, len(windows)))
         for start in range(0, len(windows), _AT_ONCE):
             part = windows[start : start + _AT_ONCE]
-            generated = self._generate([window for _number, window in part], report)
+            generated = self.generate([window for _number, window in part], report)
             read = [
                 read_answer(window, answer, task, self.grammars)
                 for (_number, window), answer in zip(part, generated, strict=True)
@@ -219,7 +219,11 @@ class Extractor:
         if len(documents) > 1:  # many windows of many lengths leave much that fits no later one
             trim_heap()
 
-    def _generate(
+    def with_engine(self, engine: Engine) -> Extractor:
+        """Return the extractor with another engine, which has no further signals."""
+        return replace(self, engine=engine, ensemble=None)
+
+    def generate(
         self, windows: Sequence[Window], progress: Callable[[int], object]
     ) -> list[Generated | str]:
         """Return what the model generates for each window, or why it was not asked."""

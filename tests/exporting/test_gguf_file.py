@@ -6,47 +6,25 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import EXTRACT, extract
-from family_tokenizers import sentencepiece
-from model_families import FAMILIES, Family
-from tiny_families import CausalRun, learn_answers, settings_of, train_run
+from known_to_llama_cpp import train_known
+from model_families import FAMILIES
+from tiny_families import CausalRun, train_run
 from tiny_model import write_corpus
 
 from fieldsmith.exporting.merged import merge
-from fieldsmith.model.loading import load_tokenizer
-from fieldsmith.model.prompts import PromptFormat
-from fieldsmith.plugins import load
 from fieldsmith.runs.folder import Run
-from fieldsmith.task import Task
 
 pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")
 
 
-def train(folder: Path, family: Family) -> CausalRun:
-    """Train a run of a model whose tokenizer llama.cpp knows: a BPE with byte fallback."""
-    from transformers import AutoModelForCausalLM
-
-    write_corpus(folder / "corpus")
-    base = folder / "model"
-    family.write(base)
-    settings = settings_of(base).values
-    task = Task(load("medical_ner"), settings, PromptFormat(load_tokenizer(settings)))
-    model = AutoModelForCausalLM.from_pretrained(base)
-    learn_answers(model, task, folder / "corpus", steps=80)
-    model.save_pretrained(base)
-    return train_run(folder, base, max_new_tokens=120)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
-    family = replace(FAMILIES["tinyllama"], tokenizer=partial(sentencepiece, "never"))
-    return train(tmp_path_factory.mktemp("tinyllama"), family)
+    return train_known(tmp_path_factory.mktemp("tinyllama"))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +97,7 @@ def test_another_template_in_the_file_is_found(
 def test_a_space_in_front_of_each_text_is_refused(exported: Path, tmp_path: Path) -> None:
     """llama.cpp would put it in front of an answer, too, where the grammar allows none."""
     del exported  # whose making has fetched the converter
-    run = train(tmp_path, FAMILIES["tinyllama"])
+    run = train_known(tmp_path, FAMILIES["tinyllama"])
     arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "f16")
     done = extract(*arguments, "--documents", "2", "--tolerance", "1")
     assert done.code == 1

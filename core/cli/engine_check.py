@@ -1,0 +1,105 @@
+"""``extract engine-check``: compare a server's answers with those of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .options import PATH, json_option, trust_option
+from .terminal import console, printable, table
+
+
+@click.command("engine-check")
+@click.argument("run", type=PATH)
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option(
+    "--engine-model",
+    metavar="NAME",
+    help="The model or adapter, as the server calls it. Default: the only one it has.",
+)
+@click.option(
+    "--data",
+    type=PATH,
+    metavar="PATH",
+    help="Answer documents of this path. Default: the run's test documents, or those of "
+    "validation where it has none.",
+)
+@click.option(
+    "--documents",
+    "most",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many documents are answered, at most.",
+)
+@click.option(
+    "--tie",
+    type=click.FloatRange(0),
+    metavar="X",
+    help="Log-probabilities that differ by less are a tie. Default: 0.05; numbers of 16 bits or "
+    "less want more.",
+)
+@trust_option
+@json_option
+def command(
+    run: Path,
+    urls: tuple[str, ...],
+    engine_model: str | None,
+    data: Path | None,
+    most: int,
+    tie: float | None,
+    trusted: bool,
+    as_json: bool,
+) -> None:
+    """Answer documents by RUN and by a server, and list every record that differs with its cause.
+
+    A tie is a place where two tokens are so equally probable that rounding decides between them.
+    The exit code is 1 if records differ for another reason.
+
+    \b
+    Example:
+      extract engine-check runs/first http://localhost:8000
+      extract engine-check runs/first http://localhost:8000 --documents 100 --json
+    """
+    from ..engines.connect import connect
+    from ..errors import RunError
+    from ..exporting.engine_check import TIE, check_engine
+    from ..exporting.rescoring import documents_to_score
+    from ..extraction.extractor import Extractor, checked_task, require_servable
+    from ..model.loading import quieten
+    from ..runs.folder import Run
+
+    quieten()
+    opened = Run.open(run, trusted=trusted)
+    opened.require_complete()
+    require_servable(opened, checked_task(opened))
+    chosen = documents_to_score(opened, data, most)
+    extractor = Extractor.load(run, trusted=trusted)
+    engine = connect(urls, engine_model, extractor.vocabulary)
+    documents = [example.document for example in chosen.examples][:most]
+    found = check_engine(extractor, engine, documents, TIE if tie is None else tie)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        if found.differences:
+            columns = ("window", "cause", "gap", "run", found.engine)
+            made = table("", "document", *columns, text=("cause", "run", found.engine))
+            for each in found.differences:
+                gap = "" if each.gap is None else f"{each.gap:.3f}"
+                cells = (each.id, each.window, each.cause, gap, each.ours, each.theirs)
+                made.add_row(*map(printable, cells))
+            console().print(made)
+        count = len(found.differences)
+        ties = sum(each.cause == "tie" for each in found.differences)
+        click.echo(
+            f"{found.documents} documents, {found.windows} windows: {found.windows - count} equal "
+            f"records, {ties} ties, {count - ties} other differences"
+        )
+    if not found.holds:
+        raise RunError(
+            f"{urls[0]}: answers otherwise than the run; see that the server has this run's model "
+            f"(extract merge), numbers of 32 bits, and a version that reads our grammars"
+        )

@@ -1,0 +1,244 @@
+"""A server answers as our decoder does; what goes wrong with it is one line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from command import extract
+from known_to_llama_cpp import train_known
+from tiny_families import CausalRun
+from tiny_model import Trained, lines
+
+from fieldsmith import Document
+from fieldsmith.engines.connect import KEY, connect
+from fieldsmith.engines.llama_cpp import GgufEngine
+from fieldsmith.errors import SettingsError
+from fieldsmith.exporting.engine_check import check_engine
+from fieldsmith.exporting.gguf_file import write_gguf
+from fieldsmith.exporting.merged import merge
+from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.runs.folder import Run
+
+pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")
+
+Change = Callable[[str, Any], Any]
+"""Takes path and body of a request; returns the body to pass on, or a number: the HTTP state."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A run, and llama.cpp's server with its model."""
+
+    run: CausalRun
+    engine: GgufEngine
+    extractor: Extractor = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        return self.engine.servers[0].address
+
+    @property
+    def key(self) -> str:
+        return self.engine.servers[0].key
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    run = train_known(tmp_path_factory.mktemp("served"))
+    merge(Run.open(run.run), run.folder / "merged")
+    try:
+        file = write_gguf(run.folder / "merged", "f32")
+    except SettingsError as error:
+        if "cannot be downloaded" in str(error):
+            pytest.skip("no package index is reached, from which llama.cpp's converter comes")
+        raise
+    return Served(run, GgufEngine.load(file.path, 512, 2), Extractor.load(run.run))
+
+
+@pytest.fixture(autouse=True)
+def key(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, served.key)
+    monkeypatch.setattr("fieldsmith.engines.server._PAUSE", 0.01)
+
+
+@contextmanager
+def between(served: Served, change: Change) -> Iterator[str]:
+    """Provide the address of a server that passes requests on, changed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._pass_on(None)
+
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self._pass_on(json.loads(self.rfile.read(length)))
+
+        def _pass_on(self, body: Any) -> None:
+            changed = change(self.path, body)
+            if isinstance(changed, int):
+                self._answer(changed, b'{"error": {"message": "not now"}}')
+                return
+            data = None if changed is None else json.dumps(changed).encode()
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {served.key}"}
+            try:
+                with urlopen(Request(served.address + self.path, data, headers)) as answer:
+                    self._answer(200, answer.read())
+            except HTTPError as error:
+                self._answer(error.code, error.read())
+
+        def _answer(self, state: int, data: bytes) -> None:
+            self.send_response(state)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def documents(count: int = 4) -> list[Document]:
+    return [
+        Document(str(number), f"Aspirin and rash.\nAspirin caused rash in {number} patients.")
+        for number in range(count)
+    ]
+
+
+def test_predictions_are_those_of_our_decoder(served: Served, tmp_path: Path) -> None:
+    corpus = served.run.folder / "corpus" / "test.txt"
+    outputs = tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl"
+    ours = extract("predict", served.run.run, corpus, "--output", outputs[0])
+    engine = ("--engine", f"{served.address}/v1")
+    theirs = extract("predict", served.run.run, corpus, "--output", outputs[1], *engine)
+    assert (ours.code, theirs.code) == (0, 0), theirs.errors
+    for one, other in zip(*map(lines, outputs), strict=True):
+        assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
+        assert {**other, "confidence": {}} == {**one, "confidence": {}}
+    again = extract("predict", served.run.run, corpus, "--output", outputs[1], *engine)
+    assert "0 of them written now" in again.errors
+
+
+def test_the_check_finds_equal_records(served: Served) -> None:
+    done = extract("engine-check", served.run.run, served.address, "--documents", "6", "--json")
+    assert done.code == 0, done.errors
+    found = json.loads(done.output)
+    assert (found["engine"], found["documents"], found["holds"]) == ("llama.cpp", 6, True)
+    assert all(each["cause"] == "tie" for each in found["differences"])
+
+
+def test_the_check_finds_another_model(served: Served) -> None:
+    """Tokens that the server is not asked for: the last ones of the prompt are lost."""
+
+    def cut(path: str, body: Any) -> Any:
+        if path == "/completion" and len(body["prompt"]) > 20:
+            return {**body, "prompt": body["prompt"][:20]}
+        return body
+
+    with between(served, cut) as address:
+        engine = connect([address], None, served.extractor.vocabulary)
+        found = check_engine(served.extractor, engine, documents())
+    assert not found.holds
+    assert {each.cause for each in found.differences} <= {"tie", "tokens", "other"}
+    assert all(each.gap is None or abs(each.gap) > 0 for each in found.differences)
+
+
+def test_what_passes_is_asked_again(served: Served) -> None:
+    states = iter([503, 429, 500])
+
+    def busy(path: str, body: Any) -> Any:
+        return next(states, body) if path == "/completion" and len(body["prompt"]) > 20 else body
+
+    with between(served, busy) as address:
+        engine = connect([address, served.address], None, served.extractor.vocabulary)
+        predictions = served.extractor.with_engine(engine).predict(documents())
+    assert [prediction.error for prediction in predictions] == [None] * 4
+    assert next(states, "all were met") == "all were met"
+
+
+def test_a_prompt_that_fails_fails_alone(served: Served) -> None:
+    refused = served.extractor.task.prompt(documents()[2])
+
+    def refuse(path: str, body: Any) -> Any:
+        return 400 if path == "/completion" and body["prompt"] == refused else body
+
+    with between(served, refuse) as address:
+        engine = connect([address], None, served.extractor.vocabulary)
+        predictions = served.extractor.with_engine(engine).predict(documents())
+    errors = [prediction.error for prediction in predictions]
+    assert errors == [None, None, "llama.cpp: 400: not now", None]
+
+
+def test_a_server_that_ignores_grammars_is_refused(served: Served) -> None:
+    def ignore(_path: str, body: Any) -> Any:
+        return {key: value for key, value in body.items() if key != "grammar"} if body else body
+
+    with (
+        between(served, ignore) as address,
+        pytest.raises(SettingsError, match="does not hold its answers to a grammar"),
+    ):
+        connect([address], None, served.extractor.vocabulary)
+
+
+def test_an_answer_that_breaks_the_grammar_is_no_record(served: Served) -> None:
+    """The grammar of the probe holds, that of documents not."""
+
+    def ignore(path: str, body: Any) -> Any:
+        if path == "/completion" and len(body["prompt"]) > 20:
+            return {**body, "grammar": "%llguidance {}\nstart: /[a-z]{1,8}/\n"}
+        return body
+
+    with between(served, ignore) as address:
+        engine = connect([address], None, served.extractor.vocabulary)
+        predictions = served.extractor.with_engine(engine).predict(documents(2))
+    for prediction in predictions:
+        assert prediction.record is None
+        assert "the answer breaks its grammar" in str(prediction.error)
+
+
+def test_what_is_no_server_is_one_line(
+    served: Served, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*addresses: str, run: Path = served.run.run) -> str:
+        engines = [argument for address in addresses for argument in ("--engine", address)]
+        done = extract("predict", run, "-", *engines, stdin=b"Aspirin.")
+        assert (done.code, done.output) == (1, "")
+        (line,) = done.errors.splitlines()
+        return line
+
+    assert "name an address such as http://host:8000" in said("localhost:8000")
+    assert "does not say what it is" in said("http://127.0.0.1:9")
+    assert "prefix_lm" in said(served.address, run=trained.run)
+    with between(served, lambda _path, _body: 404) as address:
+        assert "404: not now" in said(address)
+    monkeypatch.setenv(KEY, "another")
+    assert f"set {KEY} where it asks for a key" in said(served.address)
+
+
+def test_a_model_is_named_where_there_are_several() -> None:
+    from fieldsmith.engines.connect import _chosen
+    from fieldsmith.engines.server import Server
+
+    server, listed = Server("http://host"), [{"id": "base"}, {"id": "medical"}]
+    assert _chosen(server, listed, "medical") == "medical"
+    assert _chosen(server, listed[:1], None) == "base"
+    with pytest.raises(SettingsError, match="name one by --engine-model: base, medical"):
+        _chosen(server, listed, None)
+    with pytest.raises(SettingsError, match="did you mean medical"):
+        _chosen(server, listed, "medicl")
