@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from command import extract
+from command import Command, extract
 from known_to_llama_cpp import train_known
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
@@ -121,22 +121,24 @@ def documents(count: int = 4) -> list[Document]:
     ]
 
 
-def test_predictions_are_those_of_our_decoder(served: Served, tmp_path: Path) -> None:
+def test_predictions_are_those_of_our_decoder(
+    served: Served, tmp_path: Path, command: Command
+) -> None:
     corpus = served.run.folder / "corpus" / "test.txt"
     outputs = tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl"
-    ours = extract("predict", served.run.run, corpus, "--output", outputs[0])
+    ours = command("predict", served.run.run, corpus, "--output", outputs[0])
     engine = ("--engine", f"{served.address}/v1")
     theirs = extract("predict", served.run.run, corpus, "--output", outputs[1], *engine)
     assert (ours.code, theirs.code) == (0, 0), theirs.errors
     for one, other in zip(*map(lines, outputs), strict=True):
         assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
         assert {**other, "confidence": {}} == {**one, "confidence": {}}
-    again = extract("predict", served.run.run, corpus, "--output", outputs[1], *engine)
+    again = command("predict", served.run.run, corpus, "--output", outputs[1], *engine)
     assert "0 of them written now" in again.errors
 
 
-def test_the_check_finds_equal_records(served: Served) -> None:
-    done = extract("engine-check", served.run.run, served.address, "--documents", "6", "--json")
+def test_the_check_finds_equal_records(served: Served, command: Command) -> None:
+    done = command("engine-check", served.run.run, served.address, "--documents", "6", "--json")
     assert done.code == 0, done.errors
     found = json.loads(done.output)
     assert (found["engine"], found["documents"], found["holds"]) == ("llama.cpp", 6, True)
@@ -213,11 +215,11 @@ def test_an_answer_that_breaks_the_grammar_is_no_record(served: Served) -> None:
 
 
 def test_what_is_no_server_is_one_line(
-    served: Served, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    served: Served, trained: Trained, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     def said(*addresses: str, run: Path = served.run.run) -> str:
         engines = [argument for address in addresses for argument in ("--engine", address)]
-        done = extract("predict", run, "-", *engines, stdin=b"Aspirin.")
+        done = command("predict", run, "-", *engines, stdin=b"Aspirin.")
         assert (done.code, done.output) == (1, "")
         (line,) = done.errors.splitlines()
         return line

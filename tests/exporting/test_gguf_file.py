@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXTRACT, extract
+from command import EXTRACT, Command, extract
 from known_to_llama_cpp import train_known
 from model_families import FAMILIES
 from tiny_families import CausalRun, train_run
@@ -48,17 +48,19 @@ def test_it_is_scored_by_llama_cpp(exported: Path) -> None:
     assert any(value["value"] > 0 for value in scores["f16"]["after"]["metrics"].values())
 
 
-def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path) -> None:
+def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path, command: Command) -> None:
     before = (exported / "model-f16.gguf").stat().st_mtime_ns
     arguments = ("merge", run.run, "--output", exported, "--gguf", "f16", "--documents", "2")
-    again = extract(*arguments, "--json", "--tolerance", "1")
+    again = command(*arguments, "--json", "--tolerance", "1")
     assert again.code == 0, again.errors
     assert json.loads(again.output)["scores"]["f16"]["documents"] == 2
     assert (exported / "model-f16.gguf").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("kind", ["cut", "other"])
-def test_a_damaged_file_is_found(kind: str, run: CausalRun, exported: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_found(
+    kind: str, run: CausalRun, exported: Path, tmp_path: Path, command: Command
+) -> None:
     folder = Path(shutil.copytree(exported, tmp_path / "copied"))
     file = folder / "model-f16.gguf"
     content = file.read_bytes()
@@ -67,7 +69,7 @@ def test_a_damaged_file_is_found(kind: str, run: CausalRun, exported: Path, tmp_
     else:
         half = len(content) // 2
         file.write_bytes(content[:half] + bytes(len(content) - half))
-    done = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "6")
+    done = command("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "6")
     assert done.code == 1
     said = done.errors.splitlines()[-1]
     assert ("cannot load it" if kind == "cut" else "its score by f16 is") in said
@@ -75,7 +77,7 @@ def test_a_damaged_file_is_found(kind: str, run: CausalRun, exported: Path, tmp_
 
 
 def test_another_template_in_the_file_is_found(
-    run: CausalRun, exported: Path, tmp_path: Path
+    run: CausalRun, exported: Path, tmp_path: Path, command: Command
 ) -> None:
     folder = Path(shutil.copytree(exported, tmp_path / "copied"))
     (folder / "model-f16.gguf").unlink()
@@ -89,22 +91,26 @@ def test_another_template_in_the_file_is_found(
 
     write_gguf(folder, "f16")
     template.write_text(right, encoding="utf-8")
-    done = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "2")
+    done = command("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "2")
     assert done.code == 1
     assert "llama.cpp makes another prompt than the training had" in done.errors
 
 
-def test_a_space_in_front_of_each_text_is_refused(exported: Path, tmp_path: Path) -> None:
+def test_a_space_in_front_of_each_text_is_refused(
+    exported: Path, tmp_path: Path, command: Command
+) -> None:
     """llama.cpp would put it in front of an answer, too, where the grammar allows none."""
     del exported  # whose making has fetched the converter
     run = train_known(tmp_path, FAMILIES["tinyllama"])
     arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "f16")
-    done = extract(*arguments, "--documents", "2", "--tolerance", "1")
+    done = command(*arguments, "--documents", "2", "--tolerance", "1")
     assert done.code == 1
     assert "llama.cpp puts a space in front of what a grammar forces" in done.errors
 
 
-def test_what_llama_cpp_does_not_know_is_one_line(exported: Path, tmp_path: Path) -> None:
+def test_what_llama_cpp_does_not_know_is_one_line(
+    exported: Path, tmp_path: Path, command: Command
+) -> None:
     """The tokenizer that ships with fieldsmith is none of those that its converter knows."""
     from tiny_families import FAMILIES as OTHERS
     from tiny_families import write_family
@@ -115,7 +121,7 @@ def test_what_llama_cpp_does_not_know_is_one_line(exported: Path, tmp_path: Path
     run = train_run(tmp_path, tmp_path / "model")
     merge(Run.open(run.run), tmp_path / "merged")
     arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "q8_0")
-    done = extract(*arguments, "--no-score")
+    done = command(*arguments, "--no-score")
     assert done.code == 1
     assert done.errors.splitlines()[-1].endswith("llama.cpp does not know its tokenizer")
     assert not list((tmp_path / "merged").glob("*gguf*"))
