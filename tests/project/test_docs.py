@@ -90,7 +90,7 @@ def test_the_commands_of_the_readme_run_in_order(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     ran = []
     for _program, *arguments in commands(readme):
-        if "--preset" in arguments or "--model" in arguments:
+        if {"--preset", "--model", "runs/large"} & set(arguments):
             continue  # a model of the hub: test_each_command_parses reads these
         if "--data" in arguments and arguments[0] == "train":
             arguments += SHORT
