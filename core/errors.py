@@ -7,6 +7,7 @@ FieldsmithError
 │   └── StorageError         a training cannot write its run any more
 ├── PluginError       a plugin cannot be found, loaded or used
 │   └── SchemaError   decoding cannot enforce a schema
+├── EngineError       a server that answers is not reached any more
 ├── GrammarError      a grammar does not compile, or fails in use
 ├── SettingsError     a setting, a preset or a model does not fit
 ├── RunError          a folder is not a complete run, or does not fit the request
@@ -48,6 +49,10 @@ class PluginError(FieldsmithError):
 
 class SchemaError(PluginError):
     """Decoding cannot enforce a schema; names the place in it, the keyword and what to do."""
+
+
+class EngineError(FieldsmithError):
+    """A server that answers prompts is not reached any more; the command can be repeated."""
 
 
 class GrammarError(FieldsmithError):

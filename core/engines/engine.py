@@ -42,5 +42,6 @@ class Engine(Protocol):
             Answers, and for a prompt that the engine failed to answer the reason.
 
         Raises:
+            EngineError: it is not reached any more.
             GrammarError: a grammar does not compile or fails.
         """

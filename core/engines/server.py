@@ -1,4 +1,8 @@
-"""Ask servers for answers by HTTP: several at once, a failure of one prompt none of others."""
+"""Ask servers for answers by HTTP, several at once.
+
+What a server refuses for one prompt is a failure of that prompt alone. A server that is not reached
+any more ends the command, so that it can be repeated from there.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ from urllib.request import Request, urlopen
 
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.sequence import Generated, Prompt, decoded
-from ..errors import GrammarError
+from ..errors import EngineError, GrammarError
 from ..settings import Settings
 
-_TRIES = 4
+_TRIES = 6
 _PAUSE = 0.5
 """Seconds before a request is sent again; doubled each time."""
 
@@ -162,7 +166,7 @@ class ServerEngine:
             try:
                 written = self._ask(prompt, settings.max_new_tokens, in_flight)
                 return self._checked(written, prompt, vocabulary)
-            except (OSError, LookupError, TypeError, ValueError) as error:
+            except (HTTPError, LookupError, TypeError, ValueError) as error:
                 return f"{self.dialect.name}: {reason(error)}"
             finally:
                 progress(1)
@@ -182,18 +186,30 @@ class ServerEngine:
         return written._replace(logprobs=self.dialect.read_scores(scored, len(written.tokens)))
 
     def _send(self, path: str, body: Any, in_flight: _InFlight) -> Any:
-        """Send a request to a server, and to another one where it fails for what may pass."""
+        """Send a request to a server, and to another one where it fails for what may pass.
+
+        Raises:
+            EngineError: none is reached.
+            HTTPError: it is refused.
+            ValueError: the answer is not JSON.
+        """
         for tried in range(1, _TRIES + 1):
             number = in_flight.take()
             try:
                 return self.servers[number].ask(path, body)
-            except OSError as error:
-                may_pass = not isinstance(error, HTTPError) or error.code in _BUSY
-                if tried == _TRIES or not may_pass:
+            except HTTPError as error:
+                if tried == _TRIES or error.code not in _BUSY:
                     raise
-                time.sleep(_PAUSE * 2 ** (tried - 1))
+            except OSError as error:
+                if tried == _TRIES:
+                    raise EngineError(
+                        f"{self.servers[number].address}: is not reached any more "
+                        f"({reason(error)}); start it again and repeat the command, which goes on "
+                        f"where it was with --output"
+                    ) from error
             finally:
                 in_flight.give_back(number)
+            time.sleep(_PAUSE * 2 ** (tried - 1))
         raise AssertionError("unreachable")
 
     def _checked(self, written: Written, prompt: Prompt, vocabulary: Vocabulary) -> Generated | str:

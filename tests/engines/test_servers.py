@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,6 +102,10 @@ def between(served: Served, change: Change) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
+        def handle(self) -> None:
+            with suppress(ConnectionResetError):
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -185,6 +189,32 @@ def test_a_prompt_that_fails_fails_alone(served: Served) -> None:
         predictions = served.extractor.with_engine(engine).predict(documents())
     errors = [prediction.error for prediction in predictions]
     assert errors == [None, None, "llama.cpp: 400: not now", None]
+
+
+def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
+    served: Served, tmp_path: Path, command: Command
+) -> None:
+    """No document becomes a line with an error because a server was stopped."""
+    source, output = tmp_path / "many.jsonl", tmp_path / "out.jsonl"
+    rows = [{"id": str(n), "text": document.text} for n, document in enumerate(documents(72))]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    asked = iter(range(68))  # the first group has 64 documents
+
+    def gone(path: str, body: Any) -> Any:
+        if path == "/completion" and next(asked, None) is None:
+            raise ConnectionResetError
+        return body
+
+    arguments = ("predict", served.run.run, source, "--output", output, "--engine")
+    with between(served, gone) as address:
+        done = command(*arguments, address)
+    assert done.code == 1
+    assert "is not reached any more" in done.errors.splitlines()[-1]
+    assert not output.exists()
+    again = command(*arguments, served.address)
+    assert again.code == 0, again.errors
+    assert "72 lines, 8 of them written now" in again.errors
+    assert [row["id"] for row in lines(output) if "error" not in row] == [r["id"] for r in rows]
 
 
 def test_a_server_that_ignores_grammars_is_refused(served: Served) -> None:
