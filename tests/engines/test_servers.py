@@ -27,6 +27,7 @@ from fieldsmith.exporting.engine_check import check_engine
 from fieldsmith.exporting.gguf_file import write_gguf
 from fieldsmith.exporting.merged import merge
 from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.extraction.prediction_file import group_size
 from fieldsmith.runs.folder import Run
 
 pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")
@@ -196,9 +197,10 @@ def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
 ) -> None:
     """No document becomes a line with an error because a server was stopped."""
     source, output = tmp_path / "many.jsonl", tmp_path / "out.jsonl"
-    rows = [{"id": str(n), "text": document.text} for n, document in enumerate(documents(72))]
+    group = group_size(served.extractor.task.settings)
+    rows = [{"id": document.id, "text": document.text} for document in documents(group + 8)]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    asked = iter(range(68))  # the first group has 64 documents
+    asked = iter(range(group + 4))
 
     def gone(path: str, body: Any) -> Any:
         if path == "/completion" and next(asked, None) is None:
@@ -213,7 +215,7 @@ def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
     assert not output.exists()
     again = command(*arguments, served.address)
     assert again.code == 0, again.errors
-    assert "72 lines, 8 of them written now" in again.errors
+    assert f"{group + 8} lines, 8 of them written now" in again.errors
     assert [row["id"] for row in lines(output) if "error" not in row] == [r["id"] for r in rows]
 
 
