@@ -24,6 +24,7 @@ from ..runs.file_schemas import EXPORT
 from ..runs.folder import Run
 from ..runs.paths import without_folders
 from ..runs.reading import read_object
+from ..runs.receipt import receipt_of
 from ..task import Task
 from ..training.model_card import write_card
 
@@ -182,7 +183,7 @@ def _require_finite(model: PreTrainedModel, dtype: str) -> None:
 
 
 def _write_texts(folder: Path, task: Task, run: Run) -> None:
-    """Write card, schema, grammar and prompt probe, and copy the licence of the base model."""
+    """Write card, schema, grammar, receipt and prompt probe, and copy the base model's licence."""
     whole = replace(task, settings=replace(task.settings, tuning="full", quantize="none"))
     write_card(folder, whole, run.info(), run.min_confidence())
     messages = task.messages(_PROBE)
@@ -191,6 +192,7 @@ def _write_texts(folder: Path, task: Task, run: Run) -> None:
         "token_ids": task.prompt(_PROBE),
     }
     write_json(folder / PROBE, probe)
+    write_json(folder / "receipt.json", asdict(receipt_of(task)))
     base = Path(location(task.settings))
     for pattern in _LICENCES if base.is_dir() else ():
         for file in sorted(base.glob(pattern)):
