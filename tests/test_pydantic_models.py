@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Command
 from installed_plugins import Site
 from paths import ROOT
+from pydantic import ValidationError
 
 import fieldsmith
 from fieldsmith import Document, Prediction
@@ -44,6 +47,95 @@ def extract_metric(example, prediction, schema):
 '''
 
 
+EVERYTHING = r'''
+"""A record with a field of every kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import ipaddress
+import pathlib
+import uuid
+from typing import Annotated, Literal
+
+from pydantic import AnyUrl, BaseModel, ByteSize, Field, HttpUrl, PositiveInt, SecretStr
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Author(BaseModel):
+    name: str
+    year: int | None = None
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    good: bool
+
+
+Animal = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+class Everything(BaseModel):
+    title: str
+    whole: int
+    number: float
+    flag: bool
+    remark: str | None
+    day: dt.date
+    moment: dt.datetime
+    hour: dt.time
+    duration: dt.timedelta
+    key: uuid.UUID
+    amount: decimal.Decimal
+    colour: Colour
+    letter: Literal["a", "b"]
+    constant: Literal["a"]
+    texts: list[str]
+    numbers: list[int]
+    tags: set[str]
+    frozen: frozenset[int]
+    pair: tuple[int, str]
+    many: tuple[str, ...]
+    names: dict[str, str]
+    authors_of: dict[str, list[Author]]
+    author: Author
+    reviewer: Author | None
+    authors: list[Author]
+    either: int | str
+    someone: Cat | Author
+    pet: Animal
+    pets: list[Animal]
+    link: HttpUrl | None
+    address: AnyUrl | None
+    data: bytes
+    code: Annotated[str, Field(pattern=r"^\d{4}$")]
+    short: Annotated[str, Field(min_length=2, max_length=5)]
+    ten: Annotated[int, Field(ge=0, le=10)]
+    five: Annotated[int, Field(multiple_of=5)]
+    few: Annotated[list[str], Field(min_length=1, max_length=3)]
+    path: pathlib.Path
+    table: list[list[int]]
+    host: ipaddress.IPv4Address
+    secret: SecretStr
+    positive: PositiveInt
+    maybe: list[str] | None = None
+    shade: Colour | None = None
+    size: ByteSize = ByteSize(0)
+    inner: Everything | None = None
+'''
+
+
 def documented() -> str:
     """Return the code of the docs that defines a model and its schema."""
     page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -72,6 +164,43 @@ def test_the_model_of_the_docs_is_checked_trained_and_read_back(site: Site, tmp_
     advert: Any = Prediction(Document("a", ""), record=record).as_model(model)
     assert 1 <= advert.hours <= 60
     assert advert.kind in {"permanent", "temporary"}
+
+
+def test_a_model_of_every_kind_of_field_goes_from_its_file_to_predictions(
+    here: Site, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is edited, and after one step of training an answer has all required fields."""
+    (tmp_path / "everything.py").write_text(EVERYTHING, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    made = command("new", "every", "--from", "everything.py:Everything")
+    assert (made.code, made.errors) == (0, "")
+    (here.path / "fieldsmith_every").symlink_to(tmp_path / "every" / "fieldsmith_every")
+    here.declare("every", "1.0", "[extract.plugins]\nevery = fieldsmith_every\n")
+    short = {"max_steps": 1, "eval_documents": 1, "score_documents": 1, "max_new_tokens": 900}
+    chosen = [part for key, value in short.items() for part in ("--set", f"{key}={value}")]
+    trained = command("train", "--plugin", "every", "--output", "run", *chosen)
+    assert trained.code == 0, trained.errors
+    texts = ["Ann Oke gave aspirin to 12 patients on 2020-01-02.", "Größe: 5 µg, 😀 and \\."]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
+    answer = command("predict", "run", "0.txt", "1.txt")
+    assert answer.code == 0, answer.errors
+    monkeypatch.syspath_prepend(tmp_path)
+    model: type[Any] = import_module("everything").Everything
+    assert len(model.model_fields) >= 40
+    for line in answer.output.splitlines():
+        record = json.loads(line)["record"]
+        assert record is not None, line
+        assert faults(model, record) <= {"amount", "moment"}  # pydantic's own schema is wider
+
+
+def faults(model: type[Any], record: object) -> set[object]:
+    """Return the fields of a record that pydantic does not read."""
+    try:
+        model.model_validate(record)
+    except ValidationError as error:
+        return {fault["loc"][0] for fault in error.errors()}
+    return set()
 
 
 def test_a_dataclass_has_a_schema_too_and_what_is_no_class_of_fields_has_none() -> None:

@@ -18,8 +18,15 @@ MAX_ITEMS = 1_000
 MAX_LENGTH = 10_000  # characters of a string without a pattern or format
 MAX_NUMBER = 10**15  # absolute; a bounded number is written without an exponent
 
-FORMATS = frozenset("date date-time duration email hostname ipv4 ipv6 time uri uuid".split())
-"""Formats of strings that are enforced; others are annotations."""
+FORMATS = {
+    "date": 10, "date-time": 40, "duration": 32, "email": 254, "hostname": 253, "ipv4": 15,
+    "ipv6": 45, "time": 24, "uri": 2_000, "uuid": 36,
+}  # fmt: skip
+"""Formats of strings that are enforced, with the characters of such a string, at most; other
+formats are annotations. By its grammar alone, a duration or a fraction of a second has no end."""
+
+_SHORT_NUMBERS = r"^[^0-9]*([0-9]{1,6}[^0-9]+)*$"
+"""Pattern of durations: what has more digits is longer than any clock or library counts."""
 
 _TYPES = ("null", "boolean", "number", "string", "array", "object")
 
@@ -119,8 +126,11 @@ class _Rewriter:
 
 def _bound(schema: dict[str, Any], types: Sequence[str]) -> None:
     """Add the bounds that a schema of some types lacks."""
-    if "string" in types and not schema.keys() & {"format", "pattern"}:
-        schema.setdefault("maxLength", max(MAX_LENGTH, schema.get("minLength", 0)))
+    if "string" in types and "pattern" not in schema:
+        longest = FORMATS.get(schema.get("format", ""), MAX_LENGTH)
+        schema.setdefault("maxLength", max(longest, schema.get("minLength", 0)))
+    if schema.get("format") == "duration":
+        schema.setdefault("pattern", _SHORT_NUMBERS)
     if "array" in types:
         schema.setdefault("maxItems", max(MAX_ITEMS, schema.get("minItems", 0)))
     if "number" in types or "integer" in types:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .finish_cost import finish_tokens
 from .grammar import Grammar
 from .llguidance_adapter import Vocabulary
-from .partial_json import beginning_of_rest
+from .partial_json import beginning_of_rest, keys_of
 
 _FEW = 16
 """Tokens of which none are kept back any more when an answer is finished."""
@@ -31,8 +32,14 @@ class Restart:
 
 
 def kept_back(grammar: Grammar | None, limit: int) -> int:
-    """Return how many tokens of an answer are for finishing it: a quarter if it may need them."""
-    return limit // 4 if grammar is not None and grammar.grammars.has_fixed_values else 0
+    """Return how many tokens of an answer are for finishing it.
+
+    None if it can always be closed. Else what its required values are estimated to take, but a
+    quarter of the answer at least and three quarters at most.
+    """
+    if grammar is None or not grammar.grammars.has_fixed_values:
+        return 0
+    return max(limit // 4, min(grammar.grammars.finish_tokens, limit * 3 // 4))
 
 
 def restart(
@@ -47,8 +54,9 @@ def restart(
     """Return from where an answer goes on that came to its limit; None if it does not.
 
     What is open is closed, and the model goes on in front of the first value that can be neither
-    null nor empty. It gets three quarters of the room that is left; if it comes to that limit as
-    well, the rest of the room is for the values after it. A string without an end is ended there.
+    null nor empty. It gets the room that the keys after it are estimated not to need, but at most
+    three quarters of what is left; if it comes to that limit as well, the rest of the room is for
+    the values after it. A string without an end is ended there.
 
     Args:
         grammar: of the answer.
@@ -68,7 +76,16 @@ def restart(
     left = limit - len(tokens)
     if left < 1:
         return None
-    return Restart(rest, tokens, kept, len(tokens) + (left if left < _FEW else left - left // 4))
+    return Restart(rest, tokens, kept, len(tokens) + _share(rest, left, grammar))
+
+
+def _share(rest: str, left: int, grammar: Grammar) -> int:
+    """Return how many of the tokens that are left are for the value that is missing."""
+    if left < _FEW:
+        return left
+    schema, vocabulary = grammar.grammars.schema, grammar.vocabulary
+    after = finish_tokens(schema, vocabulary, keys_of(rest))
+    return left - (max(after, left // 4) if after + _FEW <= left else left // 4)
 
 
 def _split(text: bytes, written: Sequence[int], vocabulary: Vocabulary) -> tuple[int, list[int]]:

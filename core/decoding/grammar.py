@@ -16,6 +16,7 @@ from ..errors import GrammarError, SchemaError
 from ..schema.navigation import iter_subschemas
 from ..text.grounding import segments
 from .bounded_schema import bounded_schema
+from .finish_cost import finish_tokens
 from .llguidance_adapter import Matcher, Vocabulary, grammar_problem
 from .partial_json import complete_record
 from .schema_node import ENFORCED, SchemaNode
@@ -70,6 +71,11 @@ class Grammars:
         self.free_strings = bool(rules.subtrees)
         self.end_repeats = end_repeats
         self.has_fixed_values = complete_record("{", schema) is None
+
+    @cached_property
+    def finish_tokens(self) -> int:
+        """About how many tokens the required keys of a record take with their values."""
+        return finish_tokens(self.schema, self.vocabulary)
 
     def for_text(self, text: str) -> Grammar:
         """Return the grammar of one window's text; it is compiled later, by ``matcher``."""

@@ -68,6 +68,25 @@ def beginning_of_rest(text: str, schema: Schema) -> str | None:
     return None
 
 
+def keys_of(text: str) -> set[str]:
+    """Return the keys at the root of a truncated answer, the one whose value is missing included.
+
+    >>> sorted(keys_of('{"a":1,"b":{"c":2},"d":'))
+    ['a', 'b', 'd']
+    """
+    parser = _PartialParser(text)
+    try:
+        parser.whole()
+    except _TruncatedError:
+        found = set(parser.open[0][1]) if parser.open else set()
+        rest = text[parser.ends[0] :] if parser.ends else ""
+        key = re.match(r'\s*,?\s*("(?:[^"\\]|\\.)*")\s*:', rest)
+        return found | ({json.loads(key[1])} if key else set())
+    except ValueError:
+        pass
+    return set()
+
+
 def schema_requiring(keys: Iterable[str], schema: Schema) -> Schema:
     """Return a schema that requires some keys at the root.
 
@@ -222,6 +241,8 @@ class _PartialParser:
         if self._next() != '"':
             raise ValueError("a key is no string")
         key: str = self._scalar()
+        if key in members and len(self.open) > 1:
+            raise _TruncatedError  # a model repeats itself in a map; what follows is dropped
         if key in members or self._next() != ":":
             raise ValueError("a key comes twice or has no colon")
         self.at += 1
@@ -329,16 +350,21 @@ def _closed(text: str, value: Any, schema: Mapping[str, Any], root: Schema) -> t
 
 def _empty(schema: Any, root: Schema, steps: int) -> Any:
     """Return a valid value that is null or empty, or _NO_VALUE."""
-    verbatim = resolve(schema, root).get("x-source") == "verbatim"
-    for option in _alternatives([schema], root) if steps else ():
-        for value in _empty_values(option, root, steps, verbatim=verbatim):
+    options = _alternatives([schema], root) if steps else []
+    # Pydantic describes a decimal number as a number or a string, and "" is none.
+    filled = resolve(schema, root).get("x-source") == "verbatim" or any(
+        "type" in option and {"number", "integer", "boolean"} & {*types_of(option)}
+        for option in options
+    )
+    for option in options:
+        for value in _empty_values(option, root, steps, filled=filled):
             if value is not _NO_VALUE and first_problem(value, root, option) is None:
                 return value
     return _NO_VALUE
 
 
 def _empty_values(
-    schema: Mapping[str, Any], root: Schema, steps: int, *, verbatim: bool
+    schema: Mapping[str, Any], root: Schema, steps: int, *, filled: bool
 ) -> Iterator[Any]:
     types = types_of(schema)
     if "array" in types:
@@ -346,6 +372,6 @@ def _empty_values(
     yield None
     if "object" in types:
         yield _completed({}, [schema], root, steps - 1)
-    verbatim = verbatim or schema.get("x-source") == "verbatim"
-    if "string" in types and not verbatim and schema.get("format") not in FORMATS:  # "" is no date
+    filled = filled or schema.get("x-source") == "verbatim"
+    if "string" in types and not filled and schema.get("format") not in FORMATS:  # "" is no date
         yield ""

@@ -254,3 +254,18 @@ def test_an_object_of_several_kinds_is_closed_as_the_kind_that_fits() -> None:
     schema = schema_of({"type": "array", "items": {"anyOf": kinds}})
     assert complete_record('{"a":[{"n":2,', schema) == {"a": [{"n": 2, "y": ""}]}
     assert complete_record('{"a":[{"n":1,', schema) == {"a": []}
+
+
+def test_what_follows_a_key_that_comes_twice_is_dropped() -> None:
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    schema = {"type": "object", "properties": {"counts": counts}, "required": ["counts"]}
+    assert complete_record('{"counts":{"a":1,"b":2,"a":3,"c":4', schema) == {
+        "counts": {"a": 1, "b": 2}
+    }
+
+
+def test_a_number_or_a_text_is_not_closed_as_an_empty_text() -> None:
+    either = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+    schema = {"type": "object", "properties": {"a": either}, "required": ["a"]}
+    assert complete_record("{", schema) is None
+    assert beginning_of_rest("{", schema) == '{"a":'

@@ -171,3 +171,21 @@ def test_a_format_that_is_not_known_is_a_text() -> None:
     schema = {"type": "object", "properties": {"a": part}, "required": ["a"]}
     assert accepts(schema, '{"a":"anything"}')
     assert not accepts({**schema, "properties": {"a": {**part, "format": "date"}}}, '{"a":"x"}')
+
+
+def test_a_duration_has_no_endless_number() -> None:
+    part = {"type": "string", "format": "duration"}
+    schema = {"type": "object", "properties": {"a": part}, "required": ["a"]}
+    assert accepts(schema, '{"a":"P1Y2M3DT4H5M6S"}')
+    assert accepts(schema, '{"a":"P12W"}')
+    assert not accepts(schema, '{"a":"P9999999W"}')
+
+
+def test_each_of_many_required_fields_gets_its_share_of_an_answer() -> None:
+    """Random weights write each text without an end."""
+    kinds = (str, int, dt.date, uuid.UUID, Colour, tuple[int, str], dict[str, int], decimal.Decimal)
+    fields: dict[str, Any] = {f"field{n}": (kinds[n % len(kinds)], ...) for n in range(24)}
+    schema = checked_schema(create_model("Record", **fields).model_json_schema(), "a plugin")
+    prediction = extractor(schema, 700)("Ann Oke gave aspirin to 12 patients on 2020-01-02.")
+    assert prediction.record is not None, prediction.error
+    assert list(prediction.record) == list(fields)
