@@ -166,6 +166,7 @@ def test_the_model_of_the_docs_is_checked_trained_and_read_back(site: Site, tmp_
     assert advert.kind in {"permanent", "temporary"}
 
 
+@pytest.mark.slow
 def test_a_model_of_every_kind_of_field_goes_from_its_file_to_predictions(
     here: Site, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
