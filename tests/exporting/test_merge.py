@@ -27,6 +27,7 @@ TEXT = "Aspirin and rash.\nAspirin was given to 12 patients. Aspirin caused rash
 def causal(folder: Path, family: str, **chosen: object) -> CausalRun:
     write_corpus(folder / "corpus")
     write_family(folder / "model", FAMILIES[family], folder / "corpus")
+    (folder / "model" / "LICENSE").write_text("Of the base model.", encoding="utf-8")
     return train_run(folder, folder / "model", **chosen)
 
 
@@ -79,7 +80,7 @@ def test_it_loads_with_plain_transformers_and_answers_as_the_run(
 def test_nothing_of_this_machine_is_in_it(llama: CausalRun, merged: Path) -> None:
     found = {file.name for file in merged.iterdir()}
     assert {"model.safetensors", "config.json", "chat_template.jinja", "README.md"} <= found
-    assert {"schema.json", "grammar.lark", "receipt.json", RECORD, PROBE} <= found
+    assert {"schema.json", "grammar.lark", "receipt.json", "LICENSE", RECORD, PROBE} <= found
     assert not [name for name in found if name.startswith("adapter") or name.endswith(".bin")]
     for file in merged.iterdir():
         assert str(llama.folder.parent).encode() not in file.read_bytes(), file.name

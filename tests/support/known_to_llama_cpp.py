@@ -6,10 +6,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 from family_tokenizers import sentencepiece
 from model_families import FAMILIES, Family
 from tiny_families import CausalRun, learn_answers, settings_of, train_run
 from tiny_model import write_corpus
+
+
+def skip_without_index(said: str) -> None:
+    """Skip a test where llama.cpp's converter is neither cached nor can be downloaded.
+
+    Args:
+        said: the error of an export.
+    """
+    if "cannot be downloaded" in said:
+        pytest.skip("no package index is reached, from which llama.cpp's converter comes")
+
 
 KNOWN = replace(FAMILIES["tinyllama"], tokenizer=partial(sentencepiece, "never"))
 
