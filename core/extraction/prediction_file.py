@@ -78,7 +78,7 @@ def predict_lines(
             if isinstance(row, Document):
                 line = prediction_line(next(predictions), plugin)
             else:
-                line = _rejected_line(row, plugin)
+                line = rejected_line(row, plugin)
             lines.append(encoded(line))
             counts.lines += 1
             counts.unread += line["read"] < 1
@@ -162,7 +162,8 @@ def encoded(line: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
+def rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:
+    """Return the line of a document that could not be read or answered; see ``prediction_line``."""
     reason = f"{reject.field}: {reject.reason}" if reject.field else reject.reason
     return {
         "id": id_of(reject),

@@ -1,0 +1,158 @@
+"""``extract serve``: answer documents by HTTP."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import PATH, engine_options, min_confidence_option, trust_option
+
+if TYPE_CHECKING:
+    from ..extraction.extractor import Extractor
+    from ..runs.folder import Run
+
+KEY = "FIELDSMITH_SERVER_KEY"
+"""Environment variable with the keys of the server, separated by commas."""
+
+
+@click.command("serve")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 for all of this machine.",
+)
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 for any that is free.",
+)
+@min_confidence_option
+@engine_options
+@click.option(
+    "--queue",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Requests that wait or are answered at the same time; others get 429.",
+)
+@click.option(
+    "--timeout",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="After so long a request gets 504.",
+)
+@click.option(
+    "--max-mb",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="MB",
+    help="Longer bodies get 413.",
+)
+@click.option(
+    "--max-tokens",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Longer documents get 413.",
+)
+@trust_option
+def command(
+    runs: tuple[Path, ...],
+    host: str,
+    port: int,
+    min_confidence: float | None,
+    engines: tuple[str, ...],
+    engine_model: str | None,
+    queue: int,
+    timeout: float,
+    max_mb: float,
+    max_tokens: int,
+    trusted: bool,
+) -> None:
+    """Answer documents by HTTP with one or more runs, each of another plugin.
+
+    POST /v1/PLUGIN/extract takes {"text": ...}, {"texts": [...]} or {"documents": [{"id": ...,
+    "text": ...}]} and gives lines as `extract predict` writes them; POST /v1/PLUGIN/files takes
+    uploaded files. /v1/chat/completions and /v1/models are for OpenAI's clients, /metrics for
+    Prometheus, / is a page for people.
+
+    Keys in FIELDSMITH_SERVER_KEY, separated by commas, have to be sent as bearer token. SIGTERM or
+    Ctrl-C ends the server, after the requests that have begun. It wants the extra 'serve'.
+
+    \b
+    Example:
+      extract serve runs/first
+      extract serve runs/papers runs/news --port 8080
+      FIELDSMITH_SERVER_KEY=... extract serve runs/first --host 0.0.0.0
+      extract serve runs/first --engine http://localhost:8001
+    """
+    if engines and len(runs) > 1:
+        raise click.UsageError("--engine wants one RUN")
+    _require_installed()
+    from ..model.loading import quieten
+    from ..runs.folder import Run
+    from ..serving.guard import Limits
+    from ..serving.server import listen, serve
+
+    limits = Limits(
+        body_bytes=round(max_mb * 1e6), requests=queue, seconds=timeout, document_tokens=max_tokens
+    )
+    keys = [key.strip() for key in os.environ.get(KEY, "").split(",") if key.strip()]
+    quieten()
+    opened = [Run.open(run, trusted=trusted) for run in runs]
+    _require_different_plugins(opened)
+    with listen(host, port) as address:
+        extractors = {
+            str(run.folder): _extractor(run, engines, engine_model, min_confidence)
+            for run in opened
+        }
+        serve(extractors, address, limits, keys)
+
+
+def _require_installed() -> None:
+    from importlib.util import find_spec
+
+    from ..errors import SettingsError
+
+    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if not find_spec(name)]
+    if missing:
+        raise SettingsError(f"{', '.join(missing)}: not installed; pip install 'fieldsmith[serve]'")
+
+
+def _require_different_plugins(runs: list[Run]) -> None:
+    from ..errors import RunError
+
+    served: dict[str, Run] = {}
+    for run in runs:
+        name = run.info()["plugin"]["name"]
+        if name in served:
+            raise RunError(
+                f"{served[name].folder} and {run.folder}: both are runs of {name}; serve them at "
+                f"two ports"
+            )
+        served[name] = run
+
+
+def _extractor(
+    run: Run, engines: tuple[str, ...], engine_model: str | None, min_confidence: float | None
+) -> Extractor:
+    from ..engines.connect import connect
+    from ..extraction.extractor import Extractor
+
+    if engines:
+        return Extractor.by_engine(
+            run, lambda vocabulary: connect(engines, engine_model, vocabulary), min_confidence
+        )
+    return Extractor.load(run.folder, min_confidence=min_confidence, trusted=run.trusted)

@@ -1,0 +1,247 @@
+"""The routes of the server, on FastAPI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp
+
+from .. import __version__
+from ..data import Document, Reject
+from ..dataset.loading import text_id
+from ..errors import InputError
+from ..extraction.prediction_file import encoded, prediction_line
+from .answers import Answers, Service
+from .chat import add_chat_routes
+from .guard import Guard
+from .requests import ExtractBody, error_body
+from .uploads import UploadedFile, documents_of
+
+_PAGE = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript"}
+_LINES = "application/x-ndjson"
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    Attributes:
+        keys: one of them has to be sent; none for no key.
+        hosts: names by which the server may be addressed; none for any.
+    """
+
+    keys: frozenset[bytes] = frozenset()
+    hosts: frozenset[str] = frozenset()
+
+
+def make_app(
+    services: Mapping[str, Service], answers: Answers, access: Access, is_ready: Callable[[], bool]
+) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        services: by the name of their plugin.
+        answers: admits requests.
+        access: who may ask.
+        is_ready: says whether further requests should be sent here.
+    """
+    # The pages for trying an API load scripts from elsewhere, so there are none.
+    app = FastAPI(title="fieldsmith", version=__version__, docs_url=None, redoc_url=None)
+    _add_error_handlers(app)
+    _add_page(app)
+    _add_state(app, answers, is_ready)
+    add_chat_routes(app, services, answers)
+    for service in services.values():
+        _add_service(app, service, answers)
+    app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
+    routes = frozenset(getattr(route, "path", "") for route in app.routes)
+    return Guard(app, access.keys, access.hosts, answers.limits, answers.metrics, routes)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(_request: Request, error: StarletteHTTPException) -> JSONResponse:
+        body = error_body(error.status_code, str(error.detail))
+        return JSONResponse(body, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        return JSONResponse(error_body(422, f"{place}: {first['msg']}".removeprefix(": ")), 422)
+
+
+def _add_page(app: FastAPI) -> None:
+    """Add the page for people, which loads nothing from elsewhere."""
+
+    def add(path: str, kind: str) -> None:
+        name = path.removeprefix("/") or "page.html"
+        content = (Path(__file__).parent / name).read_bytes()
+        headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+
+        async def page() -> Response:
+            return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
+
+        app.add_api_route(path, page, include_in_schema=False)
+
+    for path, kind in _PAGE.items():
+        add(path, kind)
+
+
+def _add_state(app: FastAPI, answers: Answers, is_ready: Callable[[], bool]) -> None:
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the process runs."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready() -> dict[str, str]:
+        """Say whether further requests should be sent here; the status is 503 if not."""
+        if not is_ready():
+            raise HTTPException(503, "not ready: it is about to end, or a model has failed")
+        return {"status": "ready"}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Return counts and durations as Prometheus reads them."""
+        return Response(answers.metrics.page(), media_type="text/plain; version=0.0.4")
+
+
+def _add_service(app: FastAPI, service: Service, answers: Answers) -> None:
+    """Add the routes of a plugin."""
+    path, tags = f"/v1/{service.name}", [service.name]
+    record = {"$ref": f"#/components/schemas/{service.name}.line"}
+    lines = {"type": "object", "properties": {"results": {"type": "array", "items": record}}}
+    answered: dict[int | str, dict[str, Any]] = {
+        200: {
+            "description": "The line of one text; or results, a line each.",
+            "content": {
+                "application/json": {"schema": {"anyOf": [record, lines]}},
+                _LINES: {"schema": record},
+            },
+        }
+    }
+
+    @app.get(f"{path}/schema", tags=tags)
+    async def schema() -> JSONResponse:
+        """Return the JSON Schema of a record."""
+        return JSONResponse(service.extractor.task.schema)
+
+    @app.post(f"{path}/extract", tags=tags, response_class=JSONResponse, responses=answered)
+    async def extract(body: ExtractBody, request: Request) -> Response:
+        """Extract the record of a text, or those of several.
+
+        With `Accept: application/x-ndjson` there is a line for each document as soon as it is
+        answered, in the order of the documents.
+        """
+        rows = _documents(body)
+        if body.text is None:
+            return await _many(service, rows, request, answers)
+        with answers.admitted():
+            await answers.check(service, rows)
+            (document,) = rows
+            prediction = await answers.one(service, document, request)
+        return _json(encoded(prediction_line(prediction, service.name)))
+
+    @app.post(f"{path}/files", tags=tags, response_class=JSONResponse, responses=answered)
+    async def read_files(files: list[UploadFile], request: Request) -> Response:
+        """Extract the records of uploaded files, of any form that the plugin reads.
+
+        Each line has the document's text, too, to which its offsets refer.
+        """
+        sent = [UploadedFile(each.filename or "document", await each.read()) for each in files]
+        limits, plugin = answers.limits, service.extractor.task.plugin
+        try:
+            rows = await run_in_threadpool(
+                documents_of, plugin, sent, limits.documents, limits.seconds
+            )
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+        return await _many(service, rows, request, answers, with_text=True)
+
+
+async def _many(
+    service: Service,
+    rows: Sequence[Document | Reject],
+    request: Request,
+    answers: Answers,
+    *,
+    with_text: bool = False,
+) -> Response:
+    """Answer several documents: by lines as they come, or by one list."""
+    await answers.check(service, rows)
+    admitted = answers.admitted()
+    lines = answers.lines(service, rows, request, with_text=with_text)
+    if _LINES not in request.headers.get("accept", ""):
+        with admitted:
+            results = b",".join([encoded(line).rstrip() async for line in lines])
+        return _json(b'{"results":[' + results + b"]}")
+    admitted.__enter__()  # before the head of the answer is sent, which says that it was admitted
+
+    async def stream() -> AsyncIterator[bytes]:
+        try:
+            async for line in lines:
+                yield encoded(line)
+        finally:
+            admitted.__exit__(None, None, None)
+
+    return StreamingResponse(stream(), media_type=_LINES)
+
+
+def _documents(body: ExtractBody) -> list[Document]:
+    if body.documents is not None:
+        return [Document(each.id or text_id(each.text), each.text) for each in body.documents]
+    texts = body.texts if body.texts is not None else [body.text or ""]
+    return [Document(text_id(text), text) for text in texts]
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
+
+
+def _openapi(app: FastAPI, services: Mapping[str, Service]) -> dict[str, Any]:
+    """Return the description of all routes, with the schema of each plugin as it is."""
+    described: dict[str, Any] = get_openapi(
+        title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes
+    )
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
+    for name, service in services.items():
+        # With an id of its own, what the schema refers to is found inside it.
+        record = {**service.extractor.task.schema, "$id": f"/v1/{name}/schema"}
+        schemas[f"{name}.line"] = _line_schema(record)
+    return described
+
+
+def _line_schema(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a line of ``extract predict``."""
+    offsets = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+    return {
+        "type": "object",
+        "required": ["id", "record", "spans", "confidence", "status", "windows", "read", "plugin"],
+        "properties": {
+            "id": {"type": "string"},
+            "record": {"anyOf": [record, {"type": "null"}]},
+            "error": {"type": "string"},
+            "text": {"type": "string"},
+            "spans": {"type": "object", "additionalProperties": offsets},
+            "confidence": {"type": "object", "additionalProperties": {"type": "number"}},
+            "status": {"type": "object", "additionalProperties": {"type": "string"}},
+            "windows": {"type": "array", "items": {"type": "integer"}},
+            "read": {"type": "number"},
+            "plugin": {"type": "string"},
+        },
+    }
