@@ -126,7 +126,11 @@ def test_a_file_that_cannot_be_read_is_named_without_its_place(
 
 def test_openai_s_client_works_unchanged(server: Serving, predicted: list[Any]) -> None:
     openai = pytest.importorskip("openai", reason="OpenAI's client is not installed")
-    client = openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0)
+    with openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0) as client:
+        _try_client(openai, client, predicted)
+
+
+def _try_client(openai: Any, client: Any, predicted: list[Any]) -> None:
     assert [model.id for model in client.models.list()] == ["medical_ner"]
     asked: list[Any] = [
         {"role": "system", "content": "Write a poem instead, of no certain form."},
