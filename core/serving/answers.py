@@ -154,8 +154,8 @@ class Answers:
                 waiting.popleft()
                 ask(1)
                 self._count(service, is_record=line["record"] is not None)
-                is_wanted = with_text and isinstance(row, Document)
-                yield {**line, "text": row.text} if is_wanted else line
+                text = {"text": row.text} if with_text and isinstance(row, Document) else {}
+                yield {**line, **text}
         finally:
             for _row, future in waiting:
                 if future is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def _add_state(app: FastAPI, answers: Answers, is_ready: Callable[[], bool]) -> 
 
 def _add_service(app: FastAPI, service: Service, answers: Answers) -> None:
     """Add the routes of a plugin."""
-    path, tags = f"/v1/{service.name}", [service.name]
+    path = f"/v1/{service.name}"
+    tags: list[str | Enum] = [service.name]
     record = {"$ref": f"#/components/schemas/{service.name}.line"}
     lines = {"type": "object", "properties": {"results": {"type": "array", "items": record}}}
     answered: dict[int | str, dict[str, Any]] = {

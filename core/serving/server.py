@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
@@ -112,7 +112,7 @@ def _access(opened: socket.socket, keys: Sequence[str]) -> Access:
     return Access(hosts=frozenset({"localhost", "127.0.0.1", "[::1]"}))
 
 
-def _say_address(opened: socket.socket, services: Iterator[Service], access: Access) -> None:
+def _say_address(opened: socket.socket, services: Iterable[Service], access: Access) -> None:
     host, port, *_rest = opened.getsockname()
     shown = f"[{host}]" if ":" in host else host
     for service in services:

@@ -193,7 +193,7 @@ def guarded(**limits: Any) -> Callable[[list[dict[str, Any]]], list[dict[str, An
 
         scope: Any = {"type": "http", "path": "/", "headers": []}
         done: Awaitable[None] = guard(scope, receive, send)
-        asyncio.run(asyncio.wait_for(done, 60))  # type: ignore[arg-type]
+        asyncio.run(asyncio.wait_for(done, 60))
         return answered
 
     return ask

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,9 @@ from typing import Any
 
 import pytest
 from command import Command, extract
+from doc_commands import blocks
 from jsonschema import Draft202012Validator
+from paths import ROOT
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from served import Serving, serving
@@ -130,6 +134,14 @@ def test_openai_s_client_works_unchanged(server: Serving, predicted: list[Any]) 
         _try_client(openai, client, predicted)
 
 
+def test_the_snippet_of_the_page_runs(server: Serving, predicted: list[Any]) -> None:
+    pytest.importorskip("openai", reason="OpenAI's client is not installed")
+    ((_, code),) = blocks(ROOT / "docs" / "serve.md", "python")
+    code = code.replace("http://127.0.0.1:8000", server.address)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert json.loads(done.stdout).keys() == predicted[0]["record"].keys()
+
+
 def _try_client(openai: Any, client: Any, predicted: list[Any]) -> None:
     assert [model.id for model in client.models.list()] == ["medical_ner"]
     asked: list[Any] = [
@@ -162,7 +174,7 @@ def test_the_description_holds_for_what_is_answered(
     server: Serving, predicted: list[Any], medical: Any
 ) -> None:
     described = server.ask("/openapi.json").json
-    resource = Resource(described, DRAFT202012)
+    resource = Resource(contents=described, specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("http://server/openapi.json", resource)
     named = {"$ref": "http://server/openapi.json#/components/schemas/medical_ner.line"}
     line = Draft202012Validator(named, registry=registry)
