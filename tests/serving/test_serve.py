@@ -17,7 +17,7 @@ from command import Command, extract
 from doc_commands import blocks
 from jsonschema import Draft202012Validator
 from paths import ROOT
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from served import Serving, serving
 from tiny_model import Trained, lines
@@ -174,7 +174,7 @@ def test_the_description_holds_for_what_is_answered(
     server: Serving, predicted: list[Any], medical: Any
 ) -> None:
     described = server.ask("/openapi.json").json
-    resource = Resource(contents=described, specification=DRAFT202012)
+    resource = DRAFT202012.create_resource(described)
     registry: Registry[Any] = Registry().with_resource("http://server/openapi.json", resource)
     named = {"$ref": "http://server/openapi.json#/components/schemas/medical_ner.line"}
     line = Draft202012Validator(named, registry=registry)
