@@ -241,9 +241,8 @@ def main(arguments: Sequence[str] = ()) -> None:
             f"fast: {len(taken) / chosen.seconds:.1f} answers a second, median {middle:.3f} s, "
             f"99 % within {late:.3f} s, longest {taken[-1]:.3f} s"
         )
-    print(
-        f"invalid records: {len(seen.invalid)}; lost answers: {len(seen.lost)}", *seen.invalid[:5]
-    )
-    print(f"exit code {code} after SIGTERM; resident size at most {peak:.0f} MB", *seen.lost[:5])
+    print(f"invalid records: {len(seen.invalid)}", *seen.invalid[:5])
+    print(f"lost answers: {len(seen.lost)}", *seen.lost[:5])
+    print(f"exit code {code} after SIGTERM; resident size at most {peak:.0f} MB")
     if seen.invalid or seen.lost or code or not taken:
         sys.exit(1)
