@@ -9,7 +9,7 @@ from itertools import takewhile
 from fieldsmith.errors import FieldsmithError
 
 BENCHMARKS = ("audit", "decoding", "memory_vs_plan", "startup_time", "training_speed")
-WITH_DATA = ("base_models", "gpu", "quality", "seen_names", "serving", "streaming")
+WITH_DATA = ("base_models", "engines", "gpu", "quality", "seen_names", "serving", "streaming")
 """Benchmarks that need data from elsewhere, a GPU, or hours: run only if named."""
 
 
