@@ -30,7 +30,7 @@ class _Split:
 
     name: str
     documents: int
-    of: int
+    label: str
     metrics: Mapping[str, Mapping[str, float]]
 
     def shown(self, name: str) -> str:
@@ -64,7 +64,7 @@ def texts_for_hub(
         write_card(folder, task, info, threshold, usage=_usage(task, kind), gguf=gguf)
         made = {file.name: file.read_bytes() for file in folder.iterdir()}
     body = ModelCard(made["README.md"].decode(), ignore_metadata_errors=True).text
-    licence, splits = licence_of(task.settings, base), _splits(run.metrics())
+    licence, splits = licence_of(task.settings, base), _splits(run.metrics(), threshold)
     sections = render(
         __package__,
         "hub_card.md.jinja",
@@ -72,7 +72,7 @@ def texts_for_hub(
         names=list(dict.fromkeys(metric for split in splits for metric in split.metrics)),
         exported=exported,
         settings=task.settings,
-        min_confidence=threshold,
+        leaks=len(info["data"].get("leaks", ())),
         counts=info["counts"]["documents"],
         data_hash=info["data"]["sha256"],
         is_sample=info["data"]["source"] is None,
@@ -150,7 +150,7 @@ def _usage(task: Task, kind: str) -> str:
             f"{command} --engine http://localhost:8000"
         )
     settings = task.settings
-    names = ["prompt", "window", "max_length", "max_new_tokens", "read_characters"]
+    names = ["prompt", "window", "max_new_tokens", "read_characters"]
     names += ["window_size", "window_overlap"] if settings.window != "document" else []
     chosen = "".join(f" \\\n        --set {name}={getattr(settings, name)}" for name in names)
     return (
@@ -161,12 +161,20 @@ def _usage(task: Task, kind: str) -> str:
     )
 
 
-def _splits(metrics: Mapping[str, Any]) -> list[_Split]:
+def _splits(metrics: Mapping[str, Any], threshold: float) -> list[_Split]:
     return [
-        _Split(name, scores["documents"], scores.get("of", 0), scores["metrics"])
+        _Split(name, scores["documents"], _label(name, scores, threshold), scores["metrics"])
         for name in _HELD_OUT
         if (scores := metrics.get(name)) is not None
     ]
+
+
+def _label(name: str, scores: Mapping[str, Any], threshold: float) -> str:
+    """Return what was scored, as the head of a column; with the threshold if the user chose it."""
+    of = f" of {scores['of']}" if scores.get("of") else ""
+    used = scores.get("min_confidence", threshold)
+    chosen = f", `--min-confidence {used:g}`" if used != threshold else ""
+    return f"{name} ({scores['documents']}{of} documents{chosen})"
 
 
 def _results(task: Task, splits: Sequence[_Split], info: Mapping[str, Any]) -> list[Any]:
