@@ -1,4 +1,4 @@
-"""Turn a run into a model that other engines load, and score that model again.
+"""Turn a run into a model that other engines load, score that model again, and push it to a hub.
 
 - ``merged``: base and adapter as one ordinary model folder
 - ``gguf_file``, ``kinds``: that folder as a file for llama.cpp
