@@ -120,7 +120,7 @@ def licence_of(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
     card = folder / "README.md" if folder else None
     if card is not None and card.is_file():
         text = card.read_text(encoding="utf-8", errors="replace")
-        said = ModelCard(text, ignore_metadata_errors=True).data
+        said: Any = ModelCard(text, ignore_metadata_errors=True).data
         if isinstance(said.license, str):
             named = {"license": said.license, "license_name": said.license_name}
             if str(said.license_link).startswith("https://"):
@@ -210,14 +210,15 @@ def _header(
     """Return the metadata that the hub reads, as YAML."""
     from huggingface_hub import ModelCardData
 
-    known = {"base_model": base["name"], "base_model_relation": _RELATIONS[kind]}
+    known: dict[str, Any] = dict(licence)
+    if "commit" in base:
+        known |= {"base_model": base["name"], "base_model_relation": _RELATIONS[kind]}
     data = ModelCardData(
         library_name=_LIBRARIES[kind],
         pipeline_tag="text-generation",
         tags=["information-extraction", "structured-output", "fieldsmith"],
         model_name=name,
         eval_results=list(results) or None,
-        **licence,
-        **(known if "commit" in base else {}),
+        **known,
     )
     return data.to_yaml()

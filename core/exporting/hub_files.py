@@ -17,6 +17,7 @@ from ..data import SPLITS
 from ..errors import RunError
 from ..extraction.extractor import checked_task
 from ..files import read_text
+from ..model.weights import CONFIG as ADAPTER_CONFIG
 from ..model.weights import check_tensors
 from ..runs.folder import Run
 from ..runs.paths import without_folders, without_home
@@ -28,7 +29,7 @@ from .merged import PROBE, RECORD, MergedModel, key_of
 PUSHED = "push.json"
 """In a repository: what was pushed, and by that who may push again."""
 
-_CONFIGS = ("adapter_config.json", "config.json", "generation_config.json", "tokenizer_config.json")
+_CONFIGS = (ADAPTER_CONFIG, "config.json", "generation_config.json", "tokenizer_config.json")
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model")
 _WEIGHTS = (
     "adapter_model.safetensors",
@@ -101,7 +102,7 @@ def collect(run: Run, exported: Path | None, name: str | None, token: str | None
     name = name or _default_name(run, task, weights)
     found |= {file.name: file for file in licence_files(base_folder(task.settings))}
     scores = _scores(record, gguf)
-    files: dict[str, Content] = {each: _content(file) for each, file in found.items()}
+    files: dict[str, Content] = {each: _content(file, run) for each, file in found.items()}
     files |= texts_for_hub(run, task, name, kind, gguf.name if gguf else "", scores)
     files["receipt.json"] = _json(vars(receipt_of(task)))
     if record is not None:
@@ -182,14 +183,16 @@ def _default_name(run: Run, task: Task, weights: Path) -> str:
     return f"{name[: -len(end)][: 60 - len(end)]}{end}".strip("-.")
 
 
-def _content(file: Path) -> Content:
-    """Return a file, or the content of a config without the path of a model."""
+def _content(file: Path, run: Run) -> Content:
+    """Return a file, or the content of a config: without paths, and with the base's commit."""
     if file.name not in _CONFIGS:
         return file
     config = json.loads(read_text(file))
     for key in _NAMES:
         if isinstance(config.get(key), str):
             config[key] = without_folders(config[key])
+    if file.name == ADAPTER_CONFIG and (commit := run.info()["base_model"].get("commit")):
+        config["revision"] = commit
     return _json(config)
 
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from command import EXTRACT, Answer
 from plain_answers import TIE, module_of, plain_answer, tie_at_first_difference
 from tiny_families import FAMILIES, CausalRun, train_run, write_family
 from tiny_model import Trained, write_corpus
-from writable_hub import TOKEN, USER, Fault, WritableHub, serving
+from writable_hub import TOKEN, USER, Fault, Repository, WritableHub, serving
 
 from fieldsmith import Document
 from fieldsmith.errors import RunError
 from fieldsmith.evaluation.evaluate import evaluate_run
+from fieldsmith.exporting.hub_card import licence_of, texts_for_hub
 from fieldsmith.exporting.hub_files import Upload, collect
 from fieldsmith.exporting.merged import merge
-from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.extraction.extractor import Extractor, checked_task
 from fieldsmith.runs.folder import Run
 
 TEXT = "Aspirin and rash.\nAspirin was given to 12 patients. Aspirin caused rash in 3 patients."
@@ -68,12 +70,14 @@ def push(hub: WritableHub, home: Path, *arguments: object, token: str = TOKEN) -
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def several(hub: WritableHub, home: Path, orders: Sequence[Sequence[object]]) -> list[Answer]:
-    """Run some pushes in one process, each with its own output."""
-    arguments = [["push", *map(str, order)] for order in orders]
+def several(
+    hub: WritableHub, home: Path, orders: Sequence[Sequence[object]], token: str = TOKEN
+) -> list[Answer]:
+    """Run some commands in one process, each with its own output."""
+    arguments = [[str(argument) for argument in order] for order in orders]
     done = subprocess.run(
         [sys.executable, "-c", _COMMANDS, json.dumps(arguments)],
-        env=environment(hub, home),
+        env=environment(hub, home, token),
         capture_output=True,
         text=True,
         check=False,
@@ -177,7 +181,7 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
     assert told_f1["score"] == round(scores["score"], 4)
     shown = scores["metrics"]["diseases/f1"]
     assert f"{shown['value']:.3f} ({shown['low']:.3f} to {shown['high']:.3f})" in card.text
-    assert Run.open(llama.run).data_hash() in card.text
+    assert str(Run.open(llama.run).data_hash()) in card.text
     assert "24 for training, 10 for validation" in card.text
 
     from peft import PeftModel
@@ -190,7 +194,8 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
     assert isinstance(model, PeftModel)
     answer = plain_answer(script, model, folder, TEXT)
     extractor = Extractor.load(llama.run, min_confidence=0.0)
-    (_number, own), *_ = extractor.answer_windows([Document("d", TEXT)])
+    (_number, own), *_rest = extractor.answer_windows([Document("d", TEXT)])
+    assert own.text
     apart = tie_at_first_difference(answer, extractor.vocabulary.tokenize(own.text.encode()))
     assert apart is None or apart < TIE
 
@@ -198,7 +203,8 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
 def test_a_dry_run_asks_nothing_and_needs_no_token(
     llama: CausalRun, hub: WritableHub, tmp_path: Path
 ) -> None:
-    done = push(hub, tmp_path / "home", llama.run, "--dry-run", token="")
+    orders = [("push", llama.run, "--dry-run"), ("push", llama.run)]
+    done, without_token = several(hub, tmp_path / "home", orders, token="")
     assert done.code == 0, done.errors
     assert hub.requests == []
     assert done.output.splitlines()[-1] == "dry run: nothing was uploaded"
@@ -206,16 +212,14 @@ def test_a_dry_run_asks_nothing_and_needs_no_token(
     weights = (llama.adapter / "adapter_model.safetensors").stat().st_size
     assert re.search(rf"adapter_model\.safetensors │ +{weights:,} ", done.output)
     assert re.search(r"│ total +│ +[\d,]+ │", done.output)
-    assert last_line(push(hub, tmp_path / "home", llama.run, token="")).startswith(
-        "there is no access token for the hub; log in with `hf auth login`"
-    )
-    assert [each for each in hub.requests if "agent" not in each] == []
+    said = "there is no access token for the hub; log in with `hf auth login`"
+    assert last_line(without_token).startswith(said)
 
 
 def test_what_the_hub_refuses_is_one_line_and_a_repeated_push_ends_alike(
     llama: CausalRun, hub: WritableHub, tmp_path: Path
 ) -> None:
-    order = (llama.run, "--repo", "tiny")
+    order = ("push", llama.run, "--repo", "tiny")
     faults = [
         (Fault("GET", "whoami", 401), "(401): it does not accept the access token"),
         (Fault("POST", "repos/create", 403, "storage limit reached"), "(storage limit reached)"),
@@ -247,27 +251,23 @@ def test_no_repository_of_others_is_written_into(
         (("--repo", "a name"), "--repo: Repo id must"),
         (("--merged", llama.folder / "model"), "was not made by `extract merge`"),
     ]
-    orders = [(llama.run, *chosen) for chosen, _said in refused]
+    orders = [("push", llama.run, *chosen) for chosen, _said in refused]
+    earlier = {"push.json": b'{"files": {"adapter_config.json": ""}}', "adapter_config.json": b"{}"}
     hub.repositories[f"{USER}/theirs"] = theirs = _repository({"model.bin": b"mine"})
-    answers = several(hub, tmp_path / "home", [(llama.run, "--repo", "tiny"), *orders])
-    assert answers[0].code == 0, answers[0].errors
-    for answer, (_chosen, said) in zip(answers[1:], refused, strict=True):
+    hub.repositories[f"{USER}/tiny"] = ours = _repository({**earlier, "picture.png": b"by hand"})
+    last = ("push", llama.run, "--repo", "tiny", "--merged", merged)
+    *answers, done = several(hub, tmp_path / "home", [*orders, last])
+    for answer, (_chosen, said) in zip(answers, refused, strict=True):
         assert said in last_line(answer)
     assert theirs.files == {"model.bin": b"mine"}
     assert len(hub.repositories) == 2
-
-    ours = hub.repositories[f"{USER}/tiny"]
-    ours.commit({**ours.files, "picture.png": b"added by hand"})
-    done = several(hub, tmp_path / "home", [(llama.run, "--repo", "tiny", "--merged", merged)])[0]
     assert done.code == 0, done.errors
     assert "model.safetensors" in ours.files
     assert "adapter_config.json" not in ours.files
-    assert ours.files["picture.png"] == b"added by hand"
+    assert ours.files["picture.png"] == b"by hand"
 
 
-def _repository(files: dict[str, bytes]) -> Any:
-    from writable_hub import Repository
-
+def _repository(files: dict[str, bytes]) -> Repository:
     made = Repository(private=True)
     made.commit(files)
     return made
@@ -276,30 +276,43 @@ def _repository(files: dict[str, bytes]) -> Any:
 def test_a_merged_model_is_asked_by_the_command_of_its_card(
     llama: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    done = push(hub, home, llama.run, "--repo", "whole", "--merged", merged, "--public")
-    assert done.code == 0, done.errors
-    files = hub.repositories[f"{USER}/whole"].files
-    assert not hub.repositories[f"{USER}/whole"].private
-    assert files["model.safetensors"] == (merged / "model.safetensors").read_bytes()
-    assert str(llama.folder.parent).encode() not in hub.received()
-    card = files["README.md"].decode()
-    assert "library_name: transformers" in card
-    found = re.search(r"^    extract (predict INPUT(?:.*\\\n)*.*)$", card, re.MULTILINE)
-    assert found is not None
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    names = {"INPUT": str(tmp_path / "text.txt"), "MODEL": f"{USER}/whole"}
-    arguments = [names.get(each, each) for each in shlex.split(found[1].replace("\\\n", " "))]
-    asked = subprocess.run(
-        [str(EXTRACT), *arguments],
-        env=environment(hub, home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert asked.returncode == 0, asked.stderr
+    card = collect(Run.open(llama.run), merged, "whole", None).files["README.md"]
+    assert isinstance(card, bytes)
+    found = re.search(r"^    extract (predict INPUT(?:.*\\\n)*.*)$", card.decode(), re.MULTILINE)
+    assert found is not None
+    names = {"INPUT": tmp_path / "text.txt", "MODEL": f"{USER}/whole"}
+    ask = [names.get(each, each) for each in shlex.split(found[1].replace("\\\n", " "))]
+    order = ("push", llama.run, "--repo", "whole", "--merged", merged, "--public")
+    ask += ["--output", tmp_path / "records.jsonl"]
+    done, asked = several(hub, tmp_path / "home", [order, ask])
+    assert (done.code, asked.code) == (0, 0), done.errors + asked.errors
+    repository = hub.repositories[f"{USER}/whole"]
+    assert not repository.private
+    assert repository.files["README.md"] == card
+    assert b"library_name: transformers" in card
+    assert repository.files["model.safetensors"] == (merged / "model.safetensors").read_bytes()
+    assert str(llama.folder.parent).encode() not in hub.received()
+    line = json.loads((tmp_path / "records.jsonl").read_text(encoding="utf-8"))
     own = Extractor.load(llama.run, min_confidence=0.0)(TEXT)
-    assert json.loads(asked.stdout)["record"] == own.record
+    assert line["record"] == own.record
+
+
+def test_a_base_model_of_the_hub_is_named_with_its_commit(llama: CausalRun, tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    task = checked_task(Run.open(llama.run))
+    copy = Run(Path(shutil.copytree(llama.run, tmp_path / "run")))
+    base = {"name": "people/tiny", "commit": "a" * 40}
+    copy.update(base_model=base)
+    card = ModelCard(texts_for_hub(copy, task, "mine", "adapter", "", {})["README.md"].decode())
+    data: Any = card.data
+    assert (data.base_model, data.base_model_relation) == ("people/tiny", "adapter")
+    assert f"BASE, COMMIT = 'people/tiny', '{'a' * 40}'" in card.text
+    for folder, licence in ((None, "https://huggingface.co/people/tiny"), (tmp_path, "LICENSE")):
+        settings = replace(task.settings, model=str(folder or "people/tiny"))
+        (tmp_path / "LICENSE").write_text("Of the base model.", encoding="utf-8")
+        assert licence_of(settings, base)["license_link"] == licence
 
 
 def test_the_card_of_a_run_with_prefix_attention_says_who_answers_worse(trained: Trained) -> None:
