@@ -176,11 +176,19 @@ def _default_name(run: Run, task: Task, weights: Path) -> str:
     from datetime import UTC, datetime
 
     time = datetime.fromtimestamp(weights.stat().st_mtime, UTC)
-    end = f"-{task.plugin.name}-{time:%Y%m%d_%H%M%S}"
-    base = Path(run.info()["base_model"]["name"]).name.removesuffix(".gguf")
-    # The hub allows these characters, none of them twice, and 96 with the owner's name.
-    name = re.sub(r"[^A-Za-z0-9_]+", lambda found: "." if found[0] == "." else "-", base + end)
-    return f"{name[: -len(end)][: 60 - len(end)]}{end}".strip("-.")
+    base = Path(run.info()["base_model"]["name"]).name
+    parts = _allowed_name(base, 40), _allowed_name(task.plugin.name, 30), f"{time:%Y%m%d_%H%M%S}"
+    return "-".join(parts)
+
+
+def _allowed_name(name: str, longest: int) -> str:
+    """Return a name with the characters that the hub allows, and no two of - and . in a row.
+
+    >>> _allowed_name("Llama-3.2--3B (new).gguf", 40)
+    'Llama-3.2-3B-new-gguf'
+    """
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", name)
+    return re.sub(r"[-.]{2,}", "-", name)[:longest].strip("-.")
 
 
 def _content(file: Path, run: Run) -> Content:
@@ -254,12 +262,14 @@ def _require_nothing_private(
     long = {path.encode() for path in paths if path.count("/") > 1}
     names = sorted({*paths, socket.gethostname()} - {"localhost", ""})
     words = re.compile("|".join(rf"(?<![\w./~-]){re.escape(each)}(?![\w-])" for each in names))
+    secret = {token.encode()} if token else set()
     for name, content in files.items():
-        if token and _holds(content, {token.encode()}):
+        found = _first_of(content, secret | long)
+        if found in secret:
             raise RunError(f"{name}: holds the access token; nothing was uploaded")
         is_text = not name.endswith((".safetensors", ".gguf")) and name not in _VOCABULARIES
         text = b"".join(_blocks(content)).decode(errors="replace") if is_text else ""
-        if words.search(text) or without_home(text) != text or _holds(content, long):
+        if found or words.search(text) or without_home(text) != text:
             raise RunError(
                 f"{name}: holds a path or a name of this machine; take it out of the plugin or the "
                 f"base model that it comes from; nothing was uploaded"
@@ -277,13 +287,13 @@ def _stored_paths(run: Run) -> set[str]:
     return {path for path in stored if path.startswith(("~", os.sep))} | absolute
 
 
-def _holds(content: Content, wanted: set[bytes]) -> bool:
-    """Say whether a file holds one of some byte strings."""
+def _first_of(content: Content, wanted: set[bytes]) -> bytes | None:
+    """Return one of some byte strings that a file holds; None if it holds none."""
     longest = max(map(len, wanted), default=0)
     before = b""
     for block in _blocks(content):
         joined = before + block
-        if any(each in joined for each in wanted):
-            return True
+        if found := next((each for each in wanted if each in joined), None):
+            return found
         before = joined[-longest:]
-    return False
+    return None

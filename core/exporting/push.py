@@ -134,7 +134,7 @@ def _pushed_before(api: HfApi, found: ModelInfo, repository: str) -> set[str]:
         file = api.hf_hub_download(repository, PUSHED, revision=found.sha, local_dir=scratch)
         try:
             known: Any = parse_json(read_text(Path(file)))
-            return {PUSHED, *map(str, known["files"])} & held
+            return {PUSHED, *map(str, known["fieldsmith"] and known["files"])} & held
         except (InputError, ValueError, KeyError, TypeError) as error:
             raise fault from error
 

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -222,7 +223,7 @@ def test_what_the_hub_refuses_is_one_line_and_a_repeated_push_ends_alike(
     order = ("push", llama.run, "--repo", "tiny")
     faults = [
         (Fault("GET", "whoami", 401), "(401): it does not accept the access token"),
-        (Fault("POST", "repos/create", 403, "storage limit reached"), "(storage limit reached)"),
+        (Fault("POST", "repos/create", 403, f"no room, {TOKEN}"), "is full; make a token"),
         (Fault("POST", "repos/create", 409, "taken"), "(409): somebody else made"),
         (Fault("GET", "api/models", 500), "(500): try again later"),
         (Fault("POST", "/commit/", 0), "is not reached or broke off"),
@@ -252,7 +253,10 @@ def test_no_repository_of_others_is_written_into(
         (("--merged", llama.folder / "model"), "was not made by `extract merge`"),
     ]
     orders = [("push", llama.run, *chosen) for chosen, _said in refused]
-    earlier = {"push.json": b'{"files": {"adapter_config.json": ""}}', "adapter_config.json": b"{}"}
+    earlier = {
+        "push.json": b'{"fieldsmith": "0.1.0", "files": ["adapter_config.json"]}',
+        "adapter_config.json": b"{}",
+    }
     hub.repositories[f"{USER}/theirs"] = theirs = _repository({"model.bin": b"mine"})
     hub.repositories[f"{USER}/tiny"] = ours = _repository({**earlier, "picture.png": b"by hand"})
     last = ("push", llama.run, "--repo", "tiny", "--merged", merged)
@@ -329,7 +333,9 @@ def _text(upload: Upload, name: str) -> str:
     return content.decode() if isinstance(content, bytes) else content.read_text(encoding="utf-8")
 
 
-def test_what_is_damaged_or_private_is_refused(llama: CausalRun, tmp_path: Path) -> None:
+def test_what_is_damaged_or_private_is_refused(
+    llama: CausalRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -354,7 +360,14 @@ def test_what_is_damaged_or_private_is_refused(llama: CausalRun, tmp_path: Path)
     shutil.rmtree(unfinished / "adapter")
     refused(unfinished, "the training has not ended")
 
-    for name, private in (("path", str(llama.folder / "model")), ("token", TOKEN)):
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop-7")
+    private_texts = {
+        "path": str(llama.folder / "model"),
+        "token": TOKEN,
+        "home": os.path.expanduser("~/notes"),
+        "host": "laptop-7",
+    }
+    for name, private in private_texts.items():
         telling = copied(name)
         file = telling / "adapter" / "tokenizer_config.json"
         config = json.loads(file.read_text(encoding="utf-8"))
