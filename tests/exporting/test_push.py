@@ -277,6 +277,7 @@ def _repository(files: dict[str, bytes]) -> Repository:
     return made
 
 
+@pytest.mark.slow
 def test_a_merged_model_is_asked_by_the_command_of_its_card(
     llama: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
 ) -> None:
