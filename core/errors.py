@@ -8,6 +8,7 @@ FieldsmithError
 ├── PluginError       a plugin cannot be found, loaded or used
 │   └── SchemaError   decoding cannot enforce a schema
 ├── EngineError       a server that answers is not reached any more
+├── HubError          the hub of models refuses something, or is not reached
 ├── GrammarError      a grammar does not compile, or fails in use
 ├── SettingsError     a setting, a preset or a model does not fit
 ├── RunError          a folder is not a complete run, or does not fit the request
@@ -53,6 +54,10 @@ class SchemaError(PluginError):
 
 class EngineError(FieldsmithError):
     """A server that answers prompts is not reached any more; the command can be repeated."""
+
+
+class HubError(FieldsmithError):
+    """The hub of models refuses something, or is not reached; says what to do."""
 
 
 class GrammarError(FieldsmithError):

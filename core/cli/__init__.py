@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = {
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",
     "merge": "Make a plain model folder of a run.",
+    "push": "Upload a run's model to the Hugging Face hub.",
     "serve": "Answer documents by HTTP, with a page for people.",
     "engine-check": "Compare a server's answers with those of a run.",
     "doctor": "Show what works on this machine.",

@@ -133,7 +133,7 @@ def _prepared(folder: Path) -> Iterator[Path]:
     training. And a space only if the tokenizer does so.
     """
     with tempfile.TemporaryDirectory(prefix=".gguf-", dir=folder) as scratch:
-        prepared = Path(scratch) / folder.name
+        prepared = Path(scratch) / "model"  # a name that the converter writes into the file
         prepared.mkdir()
         for file in folder.iterdir():
             if file.is_file() and not file.name.endswith((".gguf", ".new")):

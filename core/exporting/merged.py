@@ -38,7 +38,8 @@ PROBE = "probe.json"
 """In an exported folder: a prompt as messages and as tokens, to compare an engine with."""
 
 _PROBE = Document("probe", "Probe: 5 mg of α-X,\n“twice” daily.", {})
-_LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
+LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
+"""Names of files in which a base model says by what licence it may be used."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def merge(run: Run, output: Path, dtype: str | None = None) -> MergedModel:
     task = checked_task(run)
     require_servable(run, task)
     dtype = dtype or _stored_dtype(task)
-    key = _key(run, dtype)
+    key = key_of(run, dtype)
     require_writable(output.parent)
     with locked(output, "another process writes this folder; wait until it has ended"):
         if (output / RECORD).is_file():
@@ -133,7 +134,7 @@ def _stored_dtype(task: Task) -> str:
     return next((name for name, dtype in DTYPES.items() if dtype == stored), "fp32")
 
 
-def _key(run: Run, dtype: str) -> str:
+def key_of(run: Run, dtype: str) -> str:
     """Return a hash of all that decides about the exported files."""
     info = run.info()
     weights = sorted(run.adapter.glob("*.safetensors"))
@@ -194,7 +195,7 @@ def _write_texts(folder: Path, task: Task, run: Run) -> None:
     write_json(folder / PROBE, probe)
     write_json(folder / "receipt.json", asdict(receipt_of(task)))
     base = Path(location(task.settings))
-    for pattern in _LICENCES if base.is_dir() else ():
+    for pattern in LICENCES if base.is_dir() else ():
         for file in sorted(base.glob(pattern)):
             if file.is_file():
                 shutil.copyfile(file, folder / file.name)

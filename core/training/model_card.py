@@ -22,7 +22,18 @@ _MARK = "{document}"
 _OTHER = f"Another text of 20 words,\nwhich may change nothing else. {'It goes on. ' * 200}."
 
 
-def write_card(folder: Path, task: Task, info: dict[str, Any], min_confidence: float) -> None:
+_USAGE = "    extract predict RUN_FOLDER INPUT"
+
+
+def write_card(
+    folder: Path,
+    task: Task,
+    info: dict[str, Any],
+    min_confidence: float,
+    *,
+    usage: str = _USAGE,
+    gguf: str = "",
+) -> None:
     """Write README.md, and for a causal model schema.json and grammar.lark.
 
     Args:
@@ -30,6 +41,8 @@ def write_card(folder: Path, task: Task, info: dict[str, Any], min_confidence: f
         task: plugin, settings and prompt format.
         info: what run.json holds.
         min_confidence: values below it are left out by ``extract predict``.
+        usage: Markdown that says how fieldsmith uses the model.
+        gguf: name of the GGUF file that the model is; "" for a folder of transformers.
     """
     schema = bound_lists(
         schema_requiring(info["answered"], task.schema), info.get("longest_lists", {})
@@ -40,10 +53,14 @@ def write_card(folder: Path, task: Task, info: dict[str, Any], min_confidence: f
         write_atomically(folder / "grammar.lark", rules)
     write_atomically(
         folder / "README.md",
-        _render(
+        render(
+            __package__,
             "model_card.md.jinja",
             header=_header(task, info),
             snippet=_snippet(task, info, has_spans=refers_to_spans(rules)),
+            messages=_as_json(_messages(task)) if gguf else "",
+            usage=usage,
+            gguf=gguf,
             info=info,
             settings=task.settings,
             is_causal=task.is_causal,
@@ -54,7 +71,8 @@ def write_card(folder: Path, task: Task, info: dict[str, Any], min_confidence: f
     )
 
 
-def _render(name: str, **values: object) -> str:
+def render(package: str, template: str, **values: object) -> str:
+    """Return a Jinja template of a package, filled with values."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -66,8 +84,12 @@ def _render(name: str, **values: object) -> str:
     )
     environment.filters["literal"] = _literal
     environment.filters["shown"] = without_folders
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = resources.files(package).joinpath(template).read_text(encoding="utf-8")
     return environment.from_string(text).render(values)
+
+
+def _as_json(messages: list[Message] | None) -> str:
+    return json.dumps([asdict(each) for each in messages or ()], ensure_ascii=False, indent=2)
 
 
 def _literal(value: object) -> str:
@@ -104,7 +126,8 @@ def _snippet(task: Task, info: dict[str, Any], *, has_spans: bool) -> str:
     messages = _messages(task)
     if messages is None or not task.is_causal:
         return ""
-    return _render(
+    return render(
+        __package__,
         "plain_generation.py.jinja",
         base=info["base_model"],
         settings=task.settings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from model_families import FAMILIES
 from tiny_families import CausalRun, train_run
 from tiny_model import write_corpus
 
+from fieldsmith.exporting.hub_files import collect
 from fieldsmith.exporting.merged import merge
 from fieldsmith.runs.folder import Run
 
@@ -45,6 +47,29 @@ def test_it_is_scored_by_llama_cpp(exported: Path) -> None:
     assert scores["f16"]["equal"] >= 8  # ties and numbers of 16 bits
     assert scores["f16"]["after"]["valid"] == 1.0
     assert any(value["value"] > 0 for value in scores["f16"]["after"]["metrics"].values())
+
+
+def test_it_is_pushed_without_what_other_files_hold(run: CausalRun, exported: Path) -> None:
+    file = exported / "model-f16.gguf"
+    upload = collect(Run.open(run.run), file, "tiny", None)
+    assert upload.kind == "gguf"
+    assert upload.files.keys() == {
+        *("README.md", "export.json", "grammar.lark", "model-f16.gguf", "probe.json"),
+        *("push.json", "receipt.json", "schema.json"),
+    }
+    made = {name: text for name, text in upload.files.items() if isinstance(text, bytes)}
+    card = made["README.md"].decode()
+    assert "library_name: gguf" in card
+    assert "llama-server -m model-f16.gguf" in card
+    assert "Answered by f16 with these files, 10 documents of test: score" in card
+    (shown,) = re.findall(r"^````json\n(.*?)^````$", card, re.DOTALL | re.MULTILINE)
+    assert "{document}" in json.loads(shown)[-1]["content"]
+    scores = json.loads(made["export.json"])["scores"]
+    assert scores.keys() == {"f16"}
+    assert "differing" not in scores["f16"]
+    for content in (*made.values(), file.read_bytes()):
+        assert run.folder.name.encode() not in content
+        assert b"merged" not in content[:1000]
 
 
 def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path, command: Command) -> None:
