@@ -14,7 +14,8 @@ from typing import Any
 
 from ..data import Message
 from ..errors import RunError, SettingsError
-from .server import Server, ServerEngine, Written, reason
+from .server import Server, ServerEngine, reason
+from .server_answer import Written
 
 _GRAMMAR = "%llguidance {}\n"
 """What marks a grammar for llama.cpp as one of llguidance."""
