@@ -1,0 +1,64 @@
+"""Serve a run by vLLM, which is started for as long as it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ..decoding.llguidance_adapter import Vocabulary
+from ..engines.connect import connect
+from ..engines.server import ServerEngine
+from ..engines.vllm_process import VllmPython, vllm_server
+from ..model.gguf import cache_folder
+from ..model.loading import DTYPES
+from ..model.out_of_memory import save_memory
+from ..runs.folder import Run
+from .merged import merge, merged_key
+
+
+@contextmanager
+def served_by_vllm(
+    run: Run, python: Path, options: Sequence[str] = ()
+) -> Iterator[Callable[[Vocabulary], ServerEngine]]:
+    """Merge a run, unless that was done before, and serve the result by vLLM.
+
+    With a GPU, weights are of the dtype of the base model's files; without, of float32, in which
+    our decoder answers on a CPU.
+
+    Args:
+        run: a causal run.
+        python: of an environment with vLLM.
+        options: further options of vLLM's command line, each with its value.
+
+    Yields:
+        Connects to it, given the tokens of answers.
+
+    Raises:
+        EngineError: vLLM does not start.
+        FieldsmithError: as ``merge``.
+        SettingsError: there is no vLLM.
+    """
+    found = VllmPython.find(python)
+    folder, dtype = merged_in_cache(run, None if found.has_gpu else "fp32")
+    dtype = str(DTYPES[dtype]).removeprefix("torch.")
+    with vllm_server(found, folder, dtype, options) as server:
+        yield partial(_connect, server.address, server.key)
+
+
+def _connect(address: str, key: str, vocabulary: Vocabulary) -> ServerEngine:
+    return connect([address], None, vocabulary, key)
+
+
+def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
+    """Return the merged folder of a run in the user's cache, and its dtype; make it if need be.
+
+    Args:
+        run: the run folder.
+        dtype: bf16, fp16 or fp32; None for that of the base model's files.
+    """
+    name = merged_key(run, dtype or "stored")[:16]
+    made = merge(run, cache_folder().parent / "merged" / name, dtype)
+    save_memory()  # which vLLM is to have
+    return made.folder, str(made.record["dtype"])
