@@ -99,6 +99,6 @@ def command(
         )
     if not found.holds:
         raise RunError(
-            f"{engine.names[0]}: answers otherwise than the run; see that the server has this run's "
-            f"model (extract merge), numbers of 32 bits, and a version that reads our grammars"
+            f"{engine.names[0]}: answers otherwise than the run; see that the server has its model "
+            f"(extract merge), numbers of 32 bits, and a version that reads our grammars"
         )
