@@ -26,6 +26,9 @@ SILENT = 900.0
 
 _GUARD = Path(__file__).with_name("guard.py")
 _MODULE = "vllm.entrypoints.openai.api_server"
+_SAFE = {"PYTHONSAFEPATH": "1"}
+"""What is in the current folder is no module of Python."""
+
 _PAUSE = 0.5
 _WAIT = 60.0
 """Seconds in which vLLM is found, or has ended."""
@@ -70,6 +73,7 @@ class VllmPython:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
+                env={**os.environ, **_SAFE},
                 timeout=_WAIT,
                 check=True,
             )
@@ -129,7 +133,7 @@ def vllm_server(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={**os.environ, **_SAFE, **environment},
             start_new_session=True,
         )
     keep = False
