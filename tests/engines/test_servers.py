@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from command import Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
+from stand_in_vllm import LLAMA_CPP, write_package
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
 
@@ -25,7 +27,7 @@ from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import SettingsError
 from fieldsmith.exporting.engine_check import TIE, check_engine
 from fieldsmith.exporting.gguf_file import write_gguf
-from fieldsmith.exporting.merged import merge
+from fieldsmith.exporting.merged import MergedModel, merge
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.extraction.prediction_file import group_size
 from fieldsmith.runs.folder import Run
@@ -139,6 +141,42 @@ def test_predictions_are_those_of_our_decoder(
         assert {**other, "confidence": {}} == {**one, "confidence": {}}
     again = command("predict", served.run.run, corpus, "--output", outputs[1], *engine)
     assert "0 of them written now" in again.errors
+
+
+def test_an_engine_that_is_started_answers_with_the_merged_run(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """llama.cpp's server in place of vLLM's, since that has an environment of its own."""
+    write_package(tmp_path / "site", LLAMA_CPP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GGUF", str(served.engine.file))
+    document, outputs = tmp_path / "notes.txt", (tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl")
+    document.write_text(documents(1)[0].text, encoding="utf-8")
+    engine = ("--engine", "vllm", "--engine-python", sys.executable)
+    for output, options in zip(outputs, ((), engine), strict=True):
+        done = command("predict", served.run.run, document, "--output", output, *options)
+        assert done.code == 0, done.errors
+    (ours,), (theirs,) = map(lines, outputs)
+    assert theirs["record"] == ours["record"]
+    (folder,) = (tmp_path / "cache" / "fieldsmith" / "merged").iterdir()
+    assert MergedModel.open(folder).record["dtype"] == "fp32"
+    again = command("engine-check", served.run.run, *engine[1:], "--documents", "1")
+    assert again.code == 0, again.errors
+    assert f"{folder}: was made of this run before" in again.errors
+
+
+def test_a_run_is_scored_by_a_server(served: Served, command: Command) -> None:
+    ours = command("evaluate", served.run.run, "--json")
+    theirs = command("evaluate", served.run.run, "--engine", served.address, "--json")
+    assert (ours.code, theirs.code) == (0, 0), theirs.errors
+    one, other = json.loads(ours.output), json.loads(theirs.output)
+    assert (other["split"], other["engine"]) == ("test:llama.cpp", "llama.cpp")
+    assert other["metrics"] == one["metrics"]
+    stored = Run.open(served.run.run).metrics()
+    assert stored["test:llama.cpp"] == other
+    assert stored["test"] == one
+    assert len(lines(served.run.run / "predictions" / "test-llama.cpp.jsonl")) == one["documents"]
 
 
 def test_the_check_finds_equal_records(served: Served, command: Command) -> None:

@@ -36,7 +36,7 @@ given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert os.path.isfile(os.path.join(given["--model"], "export.json"))
 params = xllamacpp.CommonParams()
 params.model.path = os.environ["GGUF"]
-params.hostname, params.port = given["--host"], int(given["--port"])
+params.hostnames, params.port = [given["--host"]], int(given["--port"])
 params.api_keys = [os.environ["VLLM_API_KEY"]]
 params.n_ctx, params.n_parallel = 1024, 2
 params.verbosity = -1
