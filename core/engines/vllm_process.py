@@ -47,6 +47,9 @@ print(json.dumps([found, gpu]))
 _CAUSE = re.compile(r"(?:\w+(?:Error|Exception)|\berror): .+")
 """What is wrong, in a line of a log."""
 
+_HARMLESS = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b")
+"""A line of a log that says nothing of it, even if it names an error."""
+
 
 @dataclass(frozen=True)
 class VllmPython:
@@ -114,7 +117,7 @@ def vllm_server(
         options: further options of vLLM's command line, each with its value.
 
     Raises:
-        EngineError: it does not start; says why.
+        EngineError: it does not start, or has ended where a request has failed; says why.
     """
     key, port = secrets.token_hex(16), _free_port()
     command: list[str | Path] = [python.path, "-m", _MODULE, "--model", folder]
@@ -143,9 +146,11 @@ def vllm_server(
         _wait_for(server, process, log)
         say(f"vLLM: answers after {time.monotonic() - began:.0f} s")
         yield server
-    except EngineError:
+    except EngineError as error:
         keep = True
-        raise
+        if process.poll() is None or str(log) in str(error):
+            raise
+        raise EngineError(f"vLLM has ended: {_cause_in(log)}; its log is {log}") from error
     finally:
         _end(process)
         if not keep:
@@ -169,8 +174,7 @@ def _wait_for(server: Server, process: subprocess.Popen[bytes], log: Path) -> No
     asked = Server(server.address, server.key, timeout=10)
     while True:
         if process.poll() is not None:
-            why = cause_of(log.read_text(encoding="utf-8", errors="replace"))
-            raise EngineError(f"vLLM does not start: {why}; its log is {log}")
+            raise EngineError(f"vLLM does not start: {_cause_in(log)}; its log is {log}")
         with suppress(OSError, ValueError):
             asked.ask("/v1/models")
             return
@@ -192,13 +196,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_WAIT)
 
 
+def _cause_in(log: Path) -> str:
+    return cause_of(log.read_text(encoding="utf-8", errors="replace"))
+
+
 def cause_of(log: str) -> str:
     """Return what a log says is wrong: its first error, or else its last line.
 
-    >>> cause_of("INFO: loading\\nERROR [core.py:9] ValueError: too long\\nRuntimeError: see above")
-    'ValueError: too long'
+    >>> cause_of("WARNING OSError: few\\nERROR [core.py:9] ValueError: long\\nRuntimeError: see")
+    'ValueError: long'
     """
-    found = _CAUSE.search(log)
     lines = [line for line in log.splitlines() if line.strip()]
-    text = found[0] if found else lines[-1] if lines else "it says nothing"
+    found = (_CAUSE.search(line) for line in lines if not _HARMLESS.search(line))
+    cause = next(filter(None, found), None)
+    text = cause[0] if cause else lines[-1] if lines else "it says nothing"
     return " ".join(text.split())[:300]

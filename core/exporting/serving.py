@@ -14,6 +14,7 @@ from ..engines.vllm_process import VllmPython, vllm_server
 from ..model.gguf import cache_folder
 from ..model.loading import DTYPES
 from ..model.out_of_memory import save_memory
+from ..progress import say
 from ..runs.folder import Run
 from .merged import merge, merged_key
 
@@ -58,7 +59,9 @@ def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
         run: the run folder.
         dtype: bf16, fp16 or fp32; None for that of the base model's files.
     """
-    name = merged_key(run, dtype or "stored")[:16]
-    made = merge(run, cache_folder().parent / "merged" / name, dtype)
+    folder = cache_folder().parent / "merged" / merged_key(run, dtype or "stored")[:16]
+    if not folder.exists():
+        say(f"{run.folder}: is merged into {folder}, once")
+    made = merge(run, folder, dtype)
     save_memory()  # which vLLM is to have
     return made.folder, str(made.record["dtype"])

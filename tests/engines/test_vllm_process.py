@@ -15,6 +15,7 @@ from stand_in_vllm import PROCESSES, have_ended, is_running, write_package
 from tiny_model import Trained
 
 from fieldsmith.engines import vllm_process
+from fieldsmith.engines.server import Server
 from fieldsmith.engines.vllm_process import VllmPython, vllm_server
 from fieldsmith.errors import EngineError, SettingsError
 
@@ -23,6 +24,7 @@ PYTHON = VllmPython(Path(sys.executable), has_gpu=False)
 CALLER = """
 import sys, time
 from pathlib import Path
+from fieldsmith.engines.server import Server
 from fieldsmith.engines.vllm_process import VllmPython, vllm_server
 with vllm_server(VllmPython(Path(sys.executable), False), Path("model"), "float32"):
     print("ready", flush=True)
@@ -101,6 +103,33 @@ def test_why_it_does_not_start_is_said(
     named = re.search(r"its log is (.*)", str(caught.value))
     assert named
     assert Path(named[1]).is_file()
+
+
+def test_why_it_has_ended_is_said_where_a_request_fails(package: Path) -> None:
+    write_package(
+        package,
+        PROCESSES.replace(
+            "def do_GET(self):",
+            """def do_POST(self):
+        print("WARNING OSError: of no matter")
+        print("RuntimeError: out of memory", flush=True)
+        os._exit(1)
+
+    def do_GET(self):""",
+        ),
+    )
+
+    def lose(server: Server) -> None:
+        with pytest.raises(OSError, match="closed connection"):
+            server.ask("/v1/completions", {})
+        time.sleep(0.5)
+        raise EngineError("is not reached any more")
+
+    with (
+        pytest.raises(EngineError, match="vLLM has ended: RuntimeError: out of memory"),
+        vllm_server(PYTHON, Path("model"), "float32") as server,
+    ):
+        lose(server)
 
 
 def test_one_that_says_nothing_is_not_waited_for(
