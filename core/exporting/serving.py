@@ -25,8 +25,8 @@ def served_by_vllm(
 ) -> Iterator[Callable[[Vocabulary], ServerEngine]]:
     """Merge a run, unless that was done before, and serve the result by vLLM.
 
-    With a GPU, weights are of the dtype of the base model's files; without, of float32, in which
-    our decoder answers on a CPU.
+    Weights are of the dtype that the run's ``precision`` names. Where it is auto, with a GPU they
+    are of that of the base model's files, and without of float32.
 
     Args:
         run: a causal run.
@@ -42,7 +42,9 @@ def served_by_vllm(
         SettingsError: there is no vLLM.
     """
     found = VllmPython.find(python)
-    folder, dtype = merged_in_cache(run, None if found.has_gpu else "fp32")
+    precision = run.settings().values.precision
+    by_device = None if found.has_gpu else "fp32"
+    folder, dtype = merged_in_cache(run, by_device if precision == "auto" else precision)
     dtype = str(DTYPES[dtype]).removeprefix("torch.")
     with vllm_server(found, folder, dtype, options) as server:
         yield partial(_connect, server.address, server.key)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from finished_answers import NEEDED, require_same_finish
 from tiny_families import learn_answers, settings_of
 from tiny_gguf import TinyGguf, byte_level, sentencepiece
 from tiny_model import write_corpus
 
-from fieldsmith import Document, Schema
-from fieldsmith.decoding.grammar import Grammars
+from fieldsmith import Document
 from fieldsmith.decoding.sequence import Generated, Prompt
 from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import RunError
@@ -164,62 +164,10 @@ def test_what_is_no_model_is_one_line(content: bytes | None, tmp_path: Path) -> 
         GgufEngine.load(file, 256, 1)
 
 
-def _object(members: Schema) -> Schema:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": members,
-        "required": list(members),
-    }
-
-
-SPANS: Schema = {"type": "array", "items": {"type": "string", "x-source": "verbatim"}}
-NOTES: Schema = {"type": "array", "items": {"type": "string", "maxLength": 9}}
-NEEDED = {
-    "values": _object(
-        {
-            "chemicals": SPANS,
-            "rank": {"type": "integer", "minimum": 0, "maximum": 99},
-            "inner": _object({"notes": NOTES, "on": {"type": "boolean"}}),
-            "kind": {"enum": ["red", "blue"]},
-            "day": {"type": "string", "format": "date"},
-        }
-    ),
-    "a string without end": _object(
-        {"note": {"type": ["string", "null"], "minLength": 400}, "rank": {"type": "integer"}}
-    ),
-    "strings": _object(
-        {
-            "text": {"type": "string", "minLength": 3},
-            "code": {"type": "string", "pattern": "^[A-Z]{2}\\d$"},
-        }
-    ),
-}
-"""Schemas with values that can be neither null nor empty."""
-
-
 @pytest.mark.parametrize("limit", [24, 48, 80])
 @pytest.mark.parametrize("name", NEEDED)
 def test_an_answer_at_its_limit_is_finished_as_our_decoder_finishes_it(
     name: str, limit: int, learned: tuple[Path, PreTrainedModel]
 ) -> None:
     plain, found = extractors(*learned)
-    grammars = Grammars(NEEDED[name], plain.vocabulary, end_repeats=False)
-    prompts = [
-        Prompt(plain.task.prompt(document), grammars.for_text(document.text))
-        for document in DOCUMENTS
-    ]
-    settings = replace(plain.task.settings, max_new_tokens=limit)
-    ours, theirs = (
-        each.engine.answer(prompts, settings, each.vocabulary, lambda _count: None)
-        for each in (plain, found)
-    )
-    for one, other in zip(ours, theirs, strict=True):
-        assert isinstance(one, Generated)
-        assert isinstance(other, Generated)
-        assert (other.text, other.finished, other.shortened) == (
-            one.text,
-            one.finished,
-            one.shortened,
-        )
-    assert any(one.shortened or not one.finished for one in ours if isinstance(one, Generated))
+    require_same_finish(plain, found.engine, DOCUMENTS, name, limit)

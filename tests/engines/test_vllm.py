@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from command import extract
+from finished_answers import NEEDED, require_same_finish
 from known_to_llama_cpp import train_known
 from tiny_families import CausalRun
 from tiny_model import lines
 
+from fieldsmith import Document
 from fieldsmith.engines.vllm_process import VllmPython, vllm_server
 from fieldsmith.errors import EngineError
-from fieldsmith.exporting.serving import merged_in_cache
+from fieldsmith.exporting.serving import merged_in_cache, served_by_vllm
+from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.runs.folder import Run
 
 PYTHON = os.environ.get("FIELDSMITH_VLLM_PYTHON", "")
@@ -39,6 +42,16 @@ def test_predictions_are_those_of_our_decoder(run: CausalRun, tmp_path: Path) ->
     for one, other in zip(*map(lines, outputs), strict=True):
         assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
         assert {**other, "confidence": {}} == {**one, "confidence": {}}
+
+
+def test_an_answer_at_its_limit_is_finished_as_our_decoder_finishes_it(run: CausalRun) -> None:
+    extractor = Extractor.load(run.run)
+    documents = [Document(str(n), f"Aspirin caused rash in {n} patients.") for n in range(4)]
+    with served_by_vllm(Run.open(run.run), Path(PYTHON)) as connect:
+        engine = connect(extractor.vocabulary)
+        for name in NEEDED:
+            for limit in (24, 48, 80):
+                require_same_finish(extractor, engine, documents, name, limit)
 
 
 def test_what_vllm_refuses_is_said(run: CausalRun) -> None:
