@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..decoding.llguidance_adapter import Vocabulary
@@ -34,7 +33,7 @@ def served_by_vllm(
         options: further options of vLLM's command line, each with its value.
 
     Yields:
-        Connects to it, given the tokens of answers.
+        Starts it and connects to it, given the tokens of answers.
 
     Raises:
         EngineError: vLLM does not start.
@@ -42,20 +41,22 @@ def served_by_vllm(
         SettingsError: there is no vLLM.
     """
     found = VllmPython.find(python)
-    precision = run.settings().values.precision
-    by_device = None if found.has_gpu else "fp32"
-    folder, dtype = merged_in_cache(run, by_device if precision == "auto" else precision)
-    dtype = str(DTYPES[dtype]).removeprefix("torch.")
-    with vllm_server(found, folder, dtype, options) as server:
-        yield partial(_connect, server.address, server.key)
+    with ExitStack() as stack:
 
+        def start(vocabulary: Vocabulary) -> ServerEngine:
+            precision = run.settings().values.precision
+            by_device = None if found.has_gpu else "fp32"
+            folder, dtype = merged_in_cache(run, by_device if precision == "auto" else precision)
+            server = stack.enter_context(vllm_server(found, folder, dtype, options))
+            return connect([server.address], None, vocabulary, server.key)
 
-def _connect(address: str, key: str, vocabulary: Vocabulary) -> ServerEngine:
-    return connect([address], None, vocabulary, key)
+        yield start
 
 
 def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
-    """Return the merged folder of a run in the user's cache, and its dtype; make it if need be.
+    """Return the merged folder of a run in the user's cache, and its dtype as torch names it.
+
+    It is made if it is not there.
 
     Args:
         run: the run folder.
@@ -66,4 +67,4 @@ def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
         say(f"{run.folder}: is merged into {folder}, once")
     made = merge(run, folder, dtype)
     save_memory()  # which vLLM is to have
-    return made.folder, str(made.record["dtype"])
+    return made.folder, str(DTYPES[made.record["dtype"]]).removeprefix("torch.")
