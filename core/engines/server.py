@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from ..decoding.sequence import Generated, Prompt, decoded
 from ..errors import EngineError
 from ..settings import Settings
 from .server_answer import AnswerError, ServerAnswer, Written
+from .threads import in_threads
 
 _TRIES = 6
 _PAUSE = 0.5
@@ -156,11 +156,12 @@ class ServerEngine:
                 return f"{self.dialect.name}: {error}"
             except (HTTPError, LookupError, TypeError, ValueError) as error:
                 return f"{self.dialect.name}: {reason(error)}"
-            finally:
-                progress(1)
 
-        with ThreadPoolExecutor(self.at_once) as pool:
-            return list(pool.map(one, prompts))
+        answers: dict[int, Generated | str] = {}
+        for number, answer in in_threads(one, prompts, self.at_once):
+            answers[number] = answer
+            progress(1)
+        return [answers[number] for number in range(len(prompts))]
 
     def _answer(
         self, prompt: Prompt, limit: int, vocabulary: Vocabulary, in_flight: _InFlight

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,13 +18,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from command import Command, extract
+from command import EXTRACT, Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
 from stand_in_vllm import LLAMA_CPP, write_package
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
 
 from fieldsmith import Document
+from fieldsmith.cli import INTERRUPTED
 from fieldsmith.engines.connect import KEY, connect
 from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import SettingsError
@@ -255,6 +259,30 @@ def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
     assert again.code == 0, again.errors
     assert f"{group + 8} lines, 8 of them written now" in again.errors
     assert [row["id"] for row in lines(output) if "error" not in row] == [r["id"] for r in rows]
+
+
+def test_nothing_is_waited_for_where_the_command_is_interrupted(served: Served) -> None:
+    asked, ending = threading.Event(), threading.Event()
+
+    def wait(path: str, body: Any) -> Any:
+        if path == "/completion" and len(body["prompt"]) > 20:
+            asked.set()
+            ending.wait(120)
+        return body
+
+    with between(served, wait) as address:
+        command = [EXTRACT, "predict", served.run.run, "-", "--engine", address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdin
+            process.stdin.write(b"Aspirin caused rash.")
+            process.stdin.close()
+            assert asked.wait(120)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            code = process.wait(60)
+        ending.set()
+    assert code == INTERRUPTED
+    assert time.monotonic() - began < 15
 
 
 def test_a_server_that_ignores_grammars_is_refused(served: Served) -> None:

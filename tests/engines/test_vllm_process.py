@@ -151,10 +151,15 @@ def test_one_that_says_nothing_is_not_waited_for(
 
 
 def test_what_is_no_python_with_vllm_is_refused(tmp_path: Path) -> None:
+    for name, lines in {"fails": "exit 1", "silent": "exit 0", "other": "echo Hello"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
     for path, said in [
         (tmp_path / "none", "No such file"),
-        (Path("/bin/false"), "says nothing"),
-        (Path("/bin/true"), "is no Python that runs"),
+        (tmp_path, "Permission denied"),
+        (tmp_path / "fails", "says nothing"),
+        (tmp_path / "silent", "is no Python that runs"),
+        (tmp_path / "other", "is no Python that runs"),
         (Path(sys.executable), "has no vLLM"),
     ]:
         with pytest.raises(SettingsError, match=said):
