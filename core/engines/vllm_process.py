@@ -146,7 +146,7 @@ def vllm_server(
         _wait_for(server, process, log)
         say(f"vLLM: answers after {time.monotonic() - began:.0f} s")
         yield server
-    except EngineError as error:
+    except (EngineError, SettingsError) as error:  # of a request that failed, or of the first one
         keep = True
         if process.poll() is None or str(log) in str(error):
             raise
@@ -207,7 +207,11 @@ def cause_of(log: str) -> str:
     'ValueError: long'
     """
     lines = [line for line in log.splitlines() if line.strip()]
-    found = (_CAUSE.search(line) for line in lines if not _HARMLESS.search(line))
-    cause = next(filter(None, found), None)
-    text = cause[0] if cause else lines[-1] if lines else "it says nothing"
+    text = lines[-1] if lines else "it says nothing"
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if not _HARMLESS.search(line) and (found := _CAUSE.search(line)):
+            text = found[0]
+            if " validation error" in text:  # of pydantic, which says which on the next line
+                text = f"{text}: {following}"
+            break
     return " ".join(text.split())[:300]
