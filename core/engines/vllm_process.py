@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError
@@ -30,6 +31,9 @@ _SAFE = {"PYTHONSAFEPATH": "1"}
 """What is in the current folder is no module of Python."""
 
 _PAUSE = 0.5
+_LEAVING = 3.0
+"""Seconds that a server needs to end of itself once its model has failed."""
+
 _WAIT = 60.0
 """Seconds in which vLLM is found, or has ended."""
 
@@ -148,6 +152,8 @@ def vllm_server(
         yield server
     except (EngineError, SettingsError) as error:  # of a request that failed, or of the first one
         keep = True
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LEAVING)
         if process.poll() is None or str(log) in str(error):
             raise
         raise EngineError(f"vLLM has ended: {_cause_in(log)}; its log is {log}") from error
@@ -208,7 +214,7 @@ def cause_of(log: str) -> str:
     """
     lines = [line for line in log.splitlines() if line.strip()]
     text = lines[-1] if lines else "it says nothing"
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         if not _HARMLESS.search(line) and (found := _CAUSE.search(line)):
             text = found[0]
             if " validation error" in text:  # of pydantic, which says which on the next line
