@@ -271,7 +271,7 @@ def test_nothing_is_waited_for_where_the_command_is_interrupted(served: Served) 
         return body
 
     with between(served, wait) as address:
-        command = [EXTRACT, "predict", served.run.run, "-", "--engine", address]
+        command: list[str | Path] = [EXTRACT, "predict", served.run.run, "-", "--engine", address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdin
             process.stdin.write(b"Aspirin caused rash.")
