@@ -5,6 +5,7 @@ imported when their command runs, so that ``extract --help`` is fast. Only ``mai
 expected error into one line on stderr.
 
 - ``options``: options that several commands share, and the training job they describe
+- ``engines``: options that name what answers in place of our decoder
 - ``zero_shot``: options of a prediction or an evaluation without a run
 - ``terminal``: safe text, coloured states, consoles and tables
 - ``audit_tables``, ``plan_tables``, ``plugin_tables``, ``report_tables``, ``score_tables``: print

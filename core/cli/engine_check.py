@@ -7,18 +7,15 @@ from pathlib import Path
 
 import click
 
+from .engines import EngineOptions, engine_options
 from .options import PATH, json_option, trust_option
 from .terminal import console, printable, table
 
 
 @click.command("engine-check")
 @click.argument("run", type=PATH)
-@click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@click.option(
-    "--engine-model",
-    metavar="NAME",
-    help="The model or adapter, as the server calls it. Default: the only one it has.",
-)
+@click.argument("engine_names", nargs=-1, required=True, metavar="URL...|vllm")
+@engine_options(named=False)
 @click.option(
     "--data",
     type=PATH,
@@ -46,8 +43,7 @@ from .terminal import console, printable, table
 @json_option
 def command(
     run: Path,
-    urls: tuple[str, ...],
-    engine_model: str | None,
+    engine: EngineOptions,
     data: Path | None,
     most: int,
     tie: float | None,
@@ -56,6 +52,8 @@ def command(
 ) -> None:
     """Answer documents by RUN and by a server, and list every record that differs with its cause.
 
+    In place of a URL, vllm starts a server with the merged run, from --engine-python.
+
     A tie is a place where two tokens are so equally probable that rounding decides between them.
     The exit code is 1 if records differ for another reason.
 
@@ -63,8 +61,8 @@ def command(
     Example:
       extract engine-check runs/first http://localhost:8000
       extract engine-check runs/first http://localhost:8000 --documents 100 --json
+      extract engine-check runs/first vllm --engine-python ~/vllm/bin/python
     """
-    from ..engines.connect import connect
     from ..errors import RunError
     from ..exporting.engine_check import TIE, check_engine
     from ..exporting.rescoring import documents_to_score
@@ -77,10 +75,11 @@ def command(
     opened.require_complete()
     require_servable(opened, checked_task(opened))
     chosen = documents_to_score(opened, data, most)
-    extractor = Extractor.load(run, trusted=trusted)
-    engine = connect(urls, engine_model, extractor.vocabulary)
     documents = [example.document for example in chosen.examples][:most]
-    found = check_engine(extractor, engine, documents, TIE if tie is None else tie)
+    extractor = Extractor.load(run, trusted=trusted)
+    with engine.connected(opened) as connect:
+        answering = connect(extractor.vocabulary)
+        found = check_engine(extractor, answering, documents, TIE if tie is None else tie)
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
@@ -100,6 +99,6 @@ def command(
         )
     if not found.holds:
         raise RunError(
-            f"{urls[0]}: answers otherwise than the run; see that the server has this run's model "
+            f"{engine.names[0]}: answers otherwise than the run; see that the server has its model "
             f"(extract merge), numbers of 32 bits, and a version that reads our grammars"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..data import SPLITS
+from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
     json_option,
@@ -56,6 +57,7 @@ _OF_PREDICTIONS = (
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
 @min_confidence_option
+@engine_options()
 @trust_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
 @zero_shot_options(
@@ -74,6 +76,7 @@ def command(
     base: bool,
     unconstrained: bool,
     min_confidence: float | None,
+    engine: EngineOptions,
     trusted: bool,
     allow_leaks: bool,
     zero_shot: ZeroShotOptions,
@@ -82,6 +85,8 @@ def command(
     """Score a run: precision, recall and F1 by field, with 95 % intervals and a null baseline.
 
     Scores are also written to metrics.json in the run folder, predictions to predictions/.
+
+    With --engine, a server answers in place of our decoder; the scores are beside those of ours.
 
     Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 
@@ -92,6 +97,7 @@ def command(
     Example:
       extract evaluate runs/first
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate runs/first --engine http://localhost:8000
       extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
       extract evaluate runs/first --data gold.bioc.json --map ChemicalEntity=chemicals
@@ -101,6 +107,8 @@ def command(
 
     require_data_for(mapping, data or zero_shot.shots_data)
     of_a_run = bool(run or base or allow_leaks)
+    if engine and (run is None or base or unconstrained):
+        raise click.UsageError("--engine wants a run, and excludes --base and --unconstrained")
     how: dict[str, Any] = {"constrained": not unconstrained, "min_confidence": min_confidence}
     if predictions is not None:
         changed = unconstrained or min_confidence is not None
@@ -129,7 +137,7 @@ def command(
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
         how["mapping"] = parse_names(mapping) or None
-        summary = _of_run(run, trusted=trusted, **how)
+        summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
@@ -137,10 +145,15 @@ def command(
         print_calibration(summary)
 
 
-def _of_run(run: Path, *, trusted: bool, **options: Any) -> dict[str, Any]:
+def _of_run(run: Path, engine: EngineOptions, *, trusted: bool, **options: Any) -> dict[str, Any]:
     from ..evaluation.evaluate import evaluate_run
     from ..model.loading import quieten
     from ..runs.folder import Run
 
     quieten()
-    return evaluate_run(Run.open(run, trusted=trusted), **options)
+    opened = Run.open(run, trusted=trusted)
+    if not engine:
+        return evaluate_run(opened, **options)
+    opened.require_complete()
+    with engine.connected(opened) as connect:
+        return evaluate_run(opened, connect=connect, **options)

@@ -57,28 +57,6 @@ trust_option = click.option(
 )
 
 
-def engine_options(command: Command) -> Command:
-    """Add ``--engine`` and ``--engine-model``, which name servers that answer in our place."""
-    options = [
-        click.option(
-            "--engine",
-            "engines",
-            multiple=True,
-            metavar="URL",
-            help="Let a server of vLLM or llama.cpp with this model answer, such as "
-            "http://host:8000; repeatable, the load is spread.",
-        ),
-        click.option(
-            "--engine-model",
-            metavar="NAME",
-            help="The model or adapter, as the server calls it. Default: the only one it has.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 unconstrained_option = click.option(
     "--unconstrained",
     is_flag=True,

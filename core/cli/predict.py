@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
-    engine_options,
     map_option,
     min_confidence_option,
     trust_option,
@@ -21,6 +22,8 @@ from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
     from ..dataset.inputs import Inputs
+    from ..decoding.llguidance_adapter import Vocabulary
+    from ..engines.engine import Engine
     from ..extraction.extractor import Extractor
     from ..extraction.zero_shot import ZeroShot
     from ..plugins import Plugin
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 @map_option
 @min_confidence_option
 @unconstrained_option
-@engine_options
+@engine_options()
 @trust_option
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
@@ -50,8 +53,7 @@ def command(
     mapping: tuple[str, ...],
     min_confidence: float | None,
     unconstrained: bool,
-    engines: tuple[str, ...],
-    engine_model: str | None,
+    engine: EngineOptions,
     trusted: bool,
     zero_shot: ZeroShotOptions,
 ) -> None:
@@ -71,6 +73,7 @@ def command(
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
       extract predict runs/first folder/ --engine http://localhost:8000
+      extract predict runs/first folder/ --engine vllm --engine-python ~/vllm/bin/python
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
@@ -82,7 +85,7 @@ def command(
     from ..runs.folder import Run
 
     run, inputs = _run_and_inputs(names, zero_shot)
-    if engines and (run is None or unconstrained):
+    if engine and (run is None or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --unconstrained")
     quieten()
     asked: Run | ZeroShot = (
@@ -97,8 +100,8 @@ def command(
         rows = stack.enter_context(open_inputs(plugin, inputs, own))
         file = stack.enter_context(open_predictions(output)) if output is not None else None
         extractor = (
-            _by_servers(asked, engines, engine_model, min_confidence)
-            if engines and isinstance(asked, Run)
+            _by_engine(asked, stack.enter_context(engine.connected(asked)), min_confidence)
+            if engine and isinstance(asked, Run)
             else _extractor(asked, rows, unconstrained, min_confidence)
         )
         size = group_size(extractor.task.settings)
@@ -183,15 +186,12 @@ def _extractor(
     )
 
 
-def _by_servers(
-    run: Run, addresses: tuple[str, ...], model: str | None, min_confidence: float | None
+def _by_engine(
+    run: Run, connect: Callable[[Vocabulary], Engine], min_confidence: float | None
 ) -> Extractor:
-    from ..engines.connect import connect
     from ..extraction.extractor import Extractor
 
-    return Extractor.by_engine(
-        run, lambda vocabulary: connect(addresses, model, vocabulary), min_confidence
-    )
+    return Extractor.by_engine(run, connect, min_confidence)
 
 
 def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH, engine_options, min_confidence_option, trust_option
+from .engines import EngineOptions, engine_options
+from .options import PATH, min_confidence_option, trust_option
 
 if TYPE_CHECKING:
+    from ..decoding.llguidance_adapter import Vocabulary
+    from ..engines.engine import Engine
     from ..extraction.extractor import Extractor
     from ..runs.folder import Run
 
@@ -34,7 +39,7 @@ KEY = "FIELDSMITH_SERVER_KEY"
     help="0 for any that is free.",
 )
 @min_confidence_option
-@engine_options
+@engine_options()
 @click.option(
     "--queue",
     default=64,
@@ -73,8 +78,7 @@ def command(
     host: str,
     port: int,
     min_confidence: float | None,
-    engines: tuple[str, ...],
-    engine_model: str | None,
+    engine: EngineOptions,
     queue: int,
     timeout: float,
     max_mb: float,
@@ -98,7 +102,7 @@ def command(
       FIELDSMITH_SERVER_KEY=... extract serve runs/first --host 0.0.0.0
       extract serve runs/first --engine http://localhost:8001
     """
-    if engines and len(runs) > 1:
+    if engine and len(runs) > 1:
         raise click.UsageError("--engine wants one RUN")
     _require_installed()
     from ..model.loading import quieten
@@ -113,11 +117,10 @@ def command(
     quieten()
     opened = [Run.open(run, trusted=trusted) for run in runs]
     _require_different_plugins(opened)
-    with listen(host, port) as address:
-        extractors = {
-            str(run.folder): _extractor(run, engines, engine_model, min_confidence)
-            for run in opened
-        }
+    with ExitStack() as stack:
+        address = stack.enter_context(listen(host, port))
+        connect = stack.enter_context(engine.connected(opened[0])) if engine else None
+        extractors = {str(run.folder): _extractor(run, connect, min_confidence) for run in opened}
         serve(extractors, address, limits, keys)
 
 
@@ -146,13 +149,10 @@ def _require_different_plugins(runs: list[Run]) -> None:
 
 
 def _extractor(
-    run: Run, engines: tuple[str, ...], engine_model: str | None, min_confidence: float | None
+    run: Run, connect: Callable[[Vocabulary], Engine] | None, min_confidence: float | None
 ) -> Extractor:
-    from ..engines.connect import connect
     from ..extraction.extractor import Extractor
 
-    if engines:
-        return Extractor.by_engine(
-            run, lambda vocabulary: connect(engines, engine_model, vocabulary), min_confidence
-        )
+    if connect is not None:
+        return Extractor.by_engine(run, connect, min_confidence)
     return Extractor.load(run.folder, min_confidence=min_confidence, trusted=run.trusted)

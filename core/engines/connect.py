@@ -24,19 +24,22 @@ _FIRST = 30.0
 _WORD = "fieldsmith"
 
 
-def connect(addresses: Sequence[str], model: str | None, vocabulary: Vocabulary) -> ServerEngine:
+def connect(
+    addresses: Sequence[str], model: str | None, vocabulary: Vocabulary, key: str | None = None
+) -> ServerEngine:
     """Connect to servers of one kind with one model.
 
     Args:
         addresses: such as ``http://host:8000``.
         model: the model or adapter, as the servers call it; None where they have one.
         vocabulary: the tokens of answers.
+        key: that they ask for; None for that of the environment.
 
     Raises:
         SettingsError: a server is not reached, is of no known kind, has no such model, or does not
             hold its answers to a grammar; or they differ.
     """
-    key = os.environ.get(KEY, "")
+    key = os.environ.get(KEY, "") if key is None else key
     servers = [Server(_normal(address), key) for address in addresses]
     found = [_kind_of(server, model) for server in servers]
     dialect, context = found[0][0], min(context for _dialect, context in found)

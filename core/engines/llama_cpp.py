@@ -14,7 +14,8 @@ from typing import Any
 
 from ..data import Message
 from ..errors import RunError, SettingsError
-from .server import Server, ServerEngine, Written, reason
+from .server import Server, ServerEngine, reason
+from .server_answer import Written
 
 _GRAMMAR = "%llguidance {}\n"
 """What marks a grammar for llama.cpp as one of llguidance."""
@@ -48,7 +49,8 @@ class LlamaCpp:
         finished = answer["stop_type"] == "eos"
         if finished and tokens:
             tokens.pop()  # the token that llama.cpp takes for an end: the model's or another
-        return Written(tokens, _aligned(tokens, answer["completion_probabilities"]), finished)
+        known = answer.get("completion_probabilities", ())  # absent where there are none
+        return Written(tokens, _aligned(tokens, known), finished)
 
     def scoring_request(self, tokens: Sequence[int]) -> tuple[str, Any] | None:
         """See ``Dialect``."""

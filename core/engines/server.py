@@ -10,17 +10,18 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.sequence import Generated, Prompt, decoded
-from ..errors import EngineError, GrammarError
+from ..errors import EngineError
 from ..settings import Settings
+from .server_answer import AnswerError, ServerAnswer, Written
+from .threads import in_threads
 
 _TRIES = 6
 _PAUSE = 0.5
@@ -57,20 +58,6 @@ class Server:
         body = None if request is None else json.dumps(request).encode()
         with urlopen(Request(self.address + path, body, headers), timeout=self.timeout) as answer:
             return json.load(answer)
-
-
-class Written(NamedTuple):
-    """What a server wrote.
-
-    Attributes:
-        tokens: of the answer, without the end token.
-        logprobs: natural logarithm of each token's probability in the model's whole distribution.
-        finished: whether the answer ended within the limit.
-    """
-
-    tokens: list[int]
-    logprobs: list[float]
-    finished: bool
 
 
 class Dialect(Protocol):
@@ -164,26 +151,49 @@ class ServerEngine:
 
         def one(prompt: Prompt) -> Generated | str:
             try:
-                written = self._ask(prompt, settings.max_new_tokens, in_flight)
-                return self._checked(written, prompt, vocabulary)
+                return self._answer(prompt, settings.max_new_tokens, vocabulary, in_flight)
+            except AnswerError as error:
+                return f"{self.dialect.name}: {error}"
             except (HTTPError, LookupError, TypeError, ValueError) as error:
                 return f"{self.dialect.name}: {reason(error)}"
-            finally:
-                progress(1)
 
-        with ThreadPoolExecutor(self.at_once) as pool:
-            return list(pool.map(one, prompts))
+        answers: dict[int, Generated | str] = {}
+        for number, answer in in_threads(one, prompts, self.at_once):
+            answers[number] = answer
+            progress(1)
+        return [answers[number] for number in range(len(prompts))]
 
-    def _ask(self, prompt: Prompt, limit: int, in_flight: _InFlight) -> Written:
-        """Return what a server writes for a prompt."""
-        grammar = prompt.grammar.lark if prompt.grammar else None
-        request = self.dialect.request(prompt.ids, grammar, limit)
-        written = self.dialect.read(self._send(*request, in_flight))
-        scoring = self.dialect.scoring_request([*prompt.ids, *written.tokens])
-        if scoring is None or not written.tokens:
-            return written
-        scored = self._send(*scoring, in_flight)
-        return written._replace(logprobs=self.dialect.read_scores(scored, len(written.tokens)))
+    def _answer(
+        self, prompt: Prompt, limit: int, vocabulary: Vocabulary, in_flight: _InFlight
+    ) -> Generated:
+        """Return the answer to a prompt, as our decoder would.
+
+        Raises:
+            AnswerError: the grammar does not allow the answer.
+            GrammarError: the grammar does not compile.
+            HTTPError, LookupError, TypeError, ValueError: the server refuses, or its answer is
+                none.
+        """
+
+        def ask(ids: Sequence[int], grammar: str | None, limit: int) -> Written:
+            request = self.dialect.request(ids, grammar, limit)
+            return self.dialect.read(self._send(*request, in_flight))
+
+        if prompt.grammar is None:
+            written = ask(prompt.ids, None, limit)
+            tokens, logprobs, finished = written
+            certain, shortened = [False] * len(tokens), False
+        else:
+            answer = ServerAnswer(prompt.ids, prompt.grammar, ask)
+            answer.write(limit)
+            tokens, logprobs, certain = answer.tokens, answer.logprobs, answer.certain
+            finished, shortened = answer.finished, answer.shortened
+        scoring = self.dialect.scoring_request([*prompt.ids, *tokens])
+        if scoring is not None and tokens:
+            logprobs = self.dialect.read_scores(self._send(*scoring, in_flight), len(tokens))
+        known = (0.0 if sure else given for given, sure in zip(logprobs, certain, strict=True))
+        text, ends = decoded(tokens, vocabulary)
+        return Generated(tuple(tokens), text, tuple(ends), tuple(known), finished, shortened)
 
     def _send(self, path: str, body: Any, in_flight: _InFlight) -> Any:
         """Send a request to a server, and to another one where it fails for what may pass.
@@ -212,23 +222,6 @@ class ServerEngine:
             finally:
                 in_flight.give_back(number)
             time.sleep(_PAUSE * 2 ** (tried - 1))
-
-    def _checked(self, written: Written, prompt: Prompt, vocabulary: Vocabulary) -> Generated | str:
-        """Return an answer as our decoder would, or why it is none that the grammar allows."""
-        tokens, logprobs, finished = written
-        if prompt.grammar:
-            matcher = prompt.grammar.matcher()
-            try:
-                for at, token in enumerate(tokens):
-                    if matcher.forced():
-                        logprobs[at] = 0.0
-                    matcher.consume([token])
-                if finished and not matcher.may_end:
-                    return f"{self.dialect.name}: the answer ends too early for its grammar"
-            except GrammarError as error:
-                return f"{self.dialect.name}: the answer breaks its grammar: {error}"
-        text, ends = decoded(tokens, vocabulary)
-        return Generated(tuple(tokens), text, tuple(ends), tuple(logprobs), finished)
 
 
 def reason(error: Exception) -> str:

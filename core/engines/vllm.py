@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .server import Written
+from .server_answer import Written
 
 
 @dataclass(frozen=True)

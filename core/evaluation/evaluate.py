@@ -8,11 +8,11 @@ import resource
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
@@ -33,6 +33,10 @@ from ..scoring.calibration import JudgedLeaf, calibration, judge_leaves
 from ..scoring.metrics import accuracy, paired_difference, point_scores, score
 from ..settings import Settings
 from .sample import sampled
+
+if TYPE_CHECKING:
+    from ..decoding.llguidance_adapter import Vocabulary
+    from ..engines.engine import Engine
 
 
 @dataclass
@@ -182,6 +186,7 @@ def evaluate_run(
     allow_leaks: bool = False,
     mapping: Mapping[str, str] | None = None,
     most: int = 0,
+    connect: Callable[[Vocabulary], Engine] | None = None,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -197,6 +202,8 @@ def evaluate_run(
         allow_leaks: score documents that the run was trained on.
         mapping: names that ``data`` has for fields of the schema; None: as in training.
         most: documents of the run's own split that are scored, as ``sampled`` chooses them; 0: all.
+        connect: returns the engine that answers in place of our decoder, under whose name the
+            scores are stored, too; it excludes ``base``, and answers are constrained.
 
     Raises:
         InputError: the data cannot be read, or holds no document to score.
@@ -217,10 +224,16 @@ def evaluate_run(
         min_confidence=min_confidence,
         trusted=run.trusted,
     )
-    extractor = load()
+    if connect is None:
+        extractor = load()
+    else:
+        extractor = Extractor.by_engine(run, connect, min_confidence)
+        name += f":{extractor.engine.name}"
     predictions = run.folder / "predictions"
     summary, ours = answer_and_score(extractor, examples, chosen.count, name, predictions)
     summary["set_aside"] = chosen.set_aside
+    if connect is not None:
+        summary["engine"] = extractor.engine.name
     if chosen.of:
         summary["of"] = chosen.of
     if chosen.leaks:

@@ -24,7 +24,7 @@ from ..runs.paths import without_folders, without_home
 from ..runs.receipt import receipt_of
 from ..task import Task
 from .hub_card import base_folder, licence_files, texts_for_hub
-from .merged import PROBE, RECORD, MergedModel, key_of
+from .merged import PROBE, RECORD, MergedModel, merged_key
 
 PUSHED = "push.json"
 """In a repository: what was pushed, and by that who may push again."""
@@ -130,7 +130,7 @@ def _record_of(run: Run, folder: Path) -> dict[str, Any]:
             f"make one: extract merge {run.folder} --output DIR"
         )
     record = MergedModel.open(folder).record
-    if record["key"] != key_of(run, record["dtype"]):
+    if record["key"] != merged_key(run, record["dtype"]):
         raise RunError(f"{folder}: was not made of {run.folder}; merge that run again")
     return record
 

@@ -101,7 +101,7 @@ def merge(run: Run, output: Path, dtype: str | None = None) -> MergedModel:
     task = checked_task(run)
     require_servable(run, task)
     dtype = dtype or _stored_dtype(task)
-    key = key_of(run, dtype)
+    key = merged_key(run, dtype)
     require_writable(output.parent)
     with locked(output, "another process writes this folder; wait until it has ended"):
         if (output / RECORD).is_file():
@@ -134,7 +134,7 @@ def _stored_dtype(task: Task) -> str:
     return next((name for name, dtype in DTYPES.items() if dtype == stored), "fp32")
 
 
-def key_of(run: Run, dtype: str) -> str:
+def merged_key(run: Run, dtype: str) -> str:
     """Return a hash of all that decides about the exported files."""
     info = run.info()
     weights = sorted(run.adapter.glob("*.safetensors"))

@@ -150,6 +150,7 @@ METRICS = _map(
             "peak_memory_mb": _NUMBER,
         },
         calibration=_CALIBRATION,
+        engine=_TEXT,
         of=_COUNT,
         trained_on=_COUNT,
         set_aside=_COUNT,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from finished_answers import NEEDED, require_same_finish
 from tiny_families import learn_answers, settings_of
 from tiny_gguf import TinyGguf, byte_level, sentencepiece
 from tiny_model import write_corpus
@@ -161,3 +162,12 @@ def test_what_is_no_model_is_one_line(content: bytes | None, tmp_path: Path) -> 
     file.write_bytes(content)
     with pytest.raises(RunError, match="cannot load it"):
         GgufEngine.load(file, 256, 1)
+
+
+@pytest.mark.parametrize("limit", [24, 80])
+@pytest.mark.parametrize("name", NEEDED)
+def test_an_answer_at_its_limit_is_finished_as_our_decoder_finishes_it(
+    name: str, limit: int, learned: tuple[Path, PreTrainedModel]
+) -> None:
+    plain, found = extractors(*learned)
+    require_same_finish(plain, found.engine, DOCUMENTS, name, limit)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,18 +18,20 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from command import Command, extract
+from command import EXTRACT, Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
+from stand_in_vllm import LLAMA_CPP, write_package
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
 
 from fieldsmith import Document
+from fieldsmith.cli import INTERRUPTED
 from fieldsmith.engines.connect import KEY, connect
 from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import SettingsError
 from fieldsmith.exporting.engine_check import TIE, check_engine
 from fieldsmith.exporting.gguf_file import write_gguf
-from fieldsmith.exporting.merged import merge
+from fieldsmith.exporting.merged import MergedModel, merge
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.extraction.prediction_file import group_size
 from fieldsmith.runs.folder import Run
@@ -141,6 +147,42 @@ def test_predictions_are_those_of_our_decoder(
     assert "0 of them written now" in again.errors
 
 
+def test_an_engine_that_is_started_answers_with_the_merged_run(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """llama.cpp's server in place of vLLM's, since that has an environment of its own."""
+    write_package(tmp_path / "site", LLAMA_CPP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GGUF", str(served.engine.file))
+    document, outputs = tmp_path / "notes.txt", (tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl")
+    document.write_text(documents(1)[0].text, encoding="utf-8")
+    engine = ("--engine", "vllm", "--engine-python", sys.executable)
+    for output, options in zip(outputs, ((), engine), strict=True):
+        done = command("predict", served.run.run, document, "--output", output, *options)
+        assert done.code == 0, done.errors
+    (ours,), (theirs,) = map(lines, outputs)
+    assert theirs["record"] == ours["record"]
+    (folder,) = (tmp_path / "cache" / "fieldsmith" / "merged").iterdir()
+    assert MergedModel.open(folder).record["dtype"] == "fp32"
+    again = command("engine-check", served.run.run, *engine[1:], "--documents", "1")
+    assert again.code == 0, again.errors
+    assert f"{folder}: was made of this run before" in again.errors
+
+
+def test_a_run_is_scored_by_a_server(served: Served, command: Command) -> None:
+    ours = command("evaluate", served.run.run, "--json")
+    theirs = command("evaluate", served.run.run, "--engine", served.address, "--json")
+    assert (ours.code, theirs.code) == (0, 0), theirs.errors
+    one, other = json.loads(ours.output), json.loads(theirs.output)
+    assert (other["split"], other["engine"]) == ("test:llama.cpp", "llama.cpp")
+    assert other["metrics"] == one["metrics"]
+    stored = Run.open(served.run.run).metrics()
+    assert stored["test:llama.cpp"] == other
+    assert stored["test"] == one
+    assert len(lines(served.run.run / "predictions" / "test-llama.cpp.jsonl")) == one["documents"]
+
+
 def test_the_check_finds_equal_records(served: Served, command: Command) -> None:
     done = command("engine-check", served.run.run, served.address, "--documents", "6", "--json")
     assert done.code == 0, done.errors
@@ -217,6 +259,30 @@ def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
     assert again.code == 0, again.errors
     assert f"{group + 8} lines, 8 of them written now" in again.errors
     assert [row["id"] for row in lines(output) if "error" not in row] == [r["id"] for r in rows]
+
+
+def test_nothing_is_waited_for_where_the_command_is_interrupted(served: Served) -> None:
+    asked, ending = threading.Event(), threading.Event()
+
+    def wait(path: str, body: Any) -> Any:
+        if path == "/completion" and len(body["prompt"]) > 20:
+            asked.set()
+            ending.wait(120)
+        return body
+
+    with between(served, wait) as address:
+        command: list[str | Path] = [EXTRACT, "predict", served.run.run, "-", "--engine", address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdin
+            process.stdin.write(b"Aspirin caused rash.")
+            process.stdin.close()
+            assert asked.wait(120)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            code = process.wait(60)
+        ending.set()
+    assert code == INTERRUPTED
+    assert time.monotonic() - began < 15
 
 
 def test_a_server_that_ignores_grammars_is_refused(served: Served) -> None:
