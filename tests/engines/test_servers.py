@@ -21,6 +21,7 @@ import pytest
 from command import EXTRACT, Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
 from stand_in_vllm import LLAMA_CPP, write_package
+from served import serving
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
 
@@ -168,6 +169,16 @@ def test_an_engine_that_is_started_answers_with_the_merged_run(
     again = command("engine-check", served.run.run, *engine[1:], "--documents", "1")
     assert again.code == 0, again.errors
     assert f"{folder}: was made of this run before" in again.errors
+
+
+def test_our_own_server_asks_it(served: Served) -> None:
+    pytest.importorskip("fastapi", reason="the extra serve is not installed")
+    text = "Aspirin and rash. Aspirin caused rash in 5 patients."
+    with serving(served.run.run, options=("--engine", served.address)) as server:
+        line = server.ask("/v1/medical_ner/extract", {"text": text}).json
+    expected = served.extractor(text)
+    assert line["record"] == expected.record
+    assert line["spans"] == {pointer: list(span) for pointer, span in expected.spans.items()}
 
 
 def test_a_run_is_scored_by_a_server(served: Served, command: Command) -> None:
