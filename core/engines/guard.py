@@ -1,10 +1,11 @@
 """A script that runs a command and ends it, with all its processes, as soon as its caller is gone.
 
 The caller holds the other end of standard input. However the caller ends, a signal that cannot be
-caught included, the system closes that end; then the command's process group is asked to end, and
-killed if it does not. The script imports nothing of the package.
+caught included, the system closes that end; then the command is asked to end, and its process group
+is killed if it does not. The script imports nothing of the package.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,7 +35,10 @@ def _end(group: int, grace: float) -> None:
 def _end_with_caller(group: int) -> None:
     while os.read(0, 1):
         pass
-    _end(group, _GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(group, signal.SIGTERM)  # the first process, which ends the others in order
+    time.sleep(_GRACE)
+    _end(group, 0.0)
 
 
 def _main(command: list[str]) -> None:
