@@ -31,7 +31,7 @@ _SAFE = {"PYTHONSAFEPATH": "1"}
 """What is in the current folder is no module of Python."""
 
 _PAUSE = 0.5
-_LEAVING = 3.0
+_LEAVING = 10.0
 """Seconds that a server needs to end of itself once its model has failed."""
 
 _WAIT = 60.0
