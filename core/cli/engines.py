@@ -73,7 +73,7 @@ class EngineOptions:
         if self.python is None:
             yield lambda vocabulary: connect(self.names, self.model, vocabulary)
             return
-        from ..exporting.serving import served_by_vllm
+        from ..exporting.vllm_service import served_by_vllm
 
         with served_by_vllm(run, self.python, self.settings) as connecting:
             yield connecting

@@ -16,7 +16,7 @@ from tiny_model import lines
 from fieldsmith import Document
 from fieldsmith.engines.vllm_process import VllmPython, vllm_server
 from fieldsmith.errors import EngineError
-from fieldsmith.exporting.serving import merged_in_cache, served_by_vllm
+from fieldsmith.exporting.vllm_service import merged_in_cache, served_by_vllm
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.runs.folder import Run
 
