@@ -64,9 +64,10 @@ def engine_options(command: Command) -> Command:
             "--engine",
             "engines",
             multiple=True,
-            metavar="URL",
+            metavar="URL|ray",
             help="Let a server of vLLM or llama.cpp with this model answer, such as "
-            "http://host:8000; repeatable, the load is spread.",
+            "http://host:8000; repeatable, the load is spread. Or ray: let many processes answer, "
+            "by themselves or by such servers.",
         ),
         click.option(
             "--engine-model",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from .options import (
     trust_option,
     unconstrained_option,
 )
+from .ray_options import RAY, RayOptions, ray_options
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
@@ -25,6 +29,30 @@ if TYPE_CHECKING:
     from ..extraction.zero_shot import ZeroShot
     from ..plugins import Plugin
     from ..runs.folder import Run
+    from ..task import Task
+
+
+_OURS = "transformers"
+"""Name of our decoder, which leaves no trace in the key of a predictions file."""
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """What answers the documents.
+
+    Attributes:
+        task: what it was trained for.
+        min_confidence: values below it are left out.
+        engine: name of what answers prompts.
+        lines: yields the lines, as ``predict_lines`` without its first two arguments.
+        extractor: what answers in this process; None where other processes do.
+    """
+
+    task: Task
+    min_confidence: float
+    engine: str
+    lines: Callable[..., Iterator[list[bytes]]]
+    extractor: Extractor | None
 
 
 @click.command("predict")
@@ -39,6 +67,7 @@ if TYPE_CHECKING:
 @min_confidence_option
 @unconstrained_option
 @engine_options
+@ray_options
 @trust_option
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
@@ -52,6 +81,7 @@ def command(
     unconstrained: bool,
     engines: tuple[str, ...],
     engine_model: str | None,
+    ray: RayOptions,
     trusted: bool,
     zero_shot: ZeroShotOptions,
 ) -> None:
@@ -71,10 +101,11 @@ def command(
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
       extract predict runs/first folder/ --engine http://localhost:8000
+      extract predict runs/first rows.jsonl --engine ray --actors 8 --output records.jsonl
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
-    from ..extraction.prediction_file import LineCounts, group_size, predict_lines
+    from ..extraction.prediction_file import LineCounts, group_size
     from ..extraction.resumable_file import open_predictions, own_files, refuse_outputs
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
@@ -84,6 +115,7 @@ def command(
     run, inputs = _run_and_inputs(names, zero_shot)
     if engines and (run is None or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --unconstrained")
+    ray.require_ray(engines)
     quieten()
     asked: Run | ZeroShot = (
         zero_shot.load(mapping) if run is None else Run.open(run, trusted=trusted)
@@ -92,29 +124,30 @@ def command(
     if output is not None:
         refuse_outputs(output, inputs)
     counts = LineCounts()
+    stdout = sys.stdout.buffer
     with ExitStack() as stack:
         own = own_files(output) if output is not None else ()
         rows = stack.enter_context(open_inputs(plugin, inputs, own))
         file = stack.enter_context(open_predictions(output)) if output is not None else None
-        extractor = (
-            _by_servers(asked, engines, engine_model, min_confidence)
-            if engines and isinstance(asked, Run)
-            else _extractor(asked, rows, unconstrained, min_confidence)
-        )
-        size = group_size(extractor.task.settings)
-        key = _key(asked, rows, extractor, unconstrained) if file else ""
-        skip = file.groups_done(key, size, rows) if file else 0
+        if isinstance(asked, Run) and RAY in engines:
+            answering = _by_ray(asked, rows, ray, engines, engine_model, min_confidence, mapping)
+        elif isinstance(asked, Run) and engines:
+            extractor = _by_servers(asked, engines, engine_model, min_confidence)
+            answering = _here(extractor, rows)
+        else:
+            answering = _here(_extractor(asked, rows, unconstrained, min_confidence), rows)
+        key = _key(asked, rows, answering, unconstrained) if file else ""
+        skip = file.groups_done(key, group_size(answering.task.settings), rows) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
-            groups = predict_lines(
-                extractor, rows, skip=skip, progress=progress.advance, counts=counts
-            )
+            groups = answering.lines(skip=skip, progress=progress.advance, counts=counts)
             if file is not None:
                 file.write(groups, rows.count)
             else:
                 for lines in groups:
-                    sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal uses
-                    sys.stdout.buffer.flush()
-    say_fewer_shots(extractor)
+                    stdout.write(b"".join(lines))  # UTF-8, whatever the terminal uses
+                    stdout.flush()
+    if answering.extractor is not None:
+        say_fewer_shots(answering.extractor)
     if output is not None:
         unread = f", {counts.unread} of documents that were not read whole" if counts.unread else ""
         click.echo(
@@ -194,17 +227,49 @@ def _by_servers(
     )
 
 
-def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:
+def _here(extractor: Extractor, rows: Inputs) -> _Answering:
+    from ..extraction.prediction_file import predict_lines
+
+    lines = partial(predict_lines, extractor, rows)
+    return _Answering(
+        extractor.task, extractor.min_confidence, extractor.engine.name, lines, extractor
+    )
+
+
+def _by_ray(
+    run: Run,
+    rows: Inputs,
+    options: RayOptions,
+    engines: tuple[str, ...],
+    engine_model: str | None,
+    min_confidence: float | None,
+    mapping: tuple[str, ...],
+) -> _Answering:
+    """Return what lets processes of Ray answer, after the checks that can be made here."""
+    from ..extraction.extractor import checked_task
+
+    servers = tuple(engine for engine in engines if engine != RAY)
+    if servers:
+        extractor = _by_servers(run, servers, engine_model, min_confidence)
+        task, engine = extractor.task, extractor.engine.name
+    else:
+        task, engine = checked_task(run), _OURS
+    job = options.job(run, mapping, min_confidence, servers, engine_model)
+    chosen = run.min_confidence() if min_confidence is None else min_confidence
+    return _Answering(task, chosen, engine, partial(job.predict_lines, task.settings, rows), None)
+
+
+def _key(asked: Run | ZeroShot, rows: Inputs, answering: _Answering, unconstrained: bool) -> str:
     """Return the hash of all that decides the predictions file."""
     from ..extraction.prediction_file import key_of
     from ..extraction.zero_shot import ZeroShot, key_without_run
 
     options: dict[str, object] = {
         "unconstrained": unconstrained,
-        "min_confidence": extractor.min_confidence,
+        "min_confidence": answering.min_confidence,
     }
-    if extractor.engine.name != "transformers":
-        options["engine"] = extractor.engine.name
+    if answering.engine != _OURS:
+        options["engine"] = answering.engine
     if isinstance(asked, ZeroShot):
-        return key_without_run(extractor.task, rows.sha256, options)
+        return key_without_run(answering.task, rows.sha256, options)
     return key_of(asked, rows.sha256, options)
