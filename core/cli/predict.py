@@ -60,8 +60,8 @@ class _Answering:
 @click.option(
     "--output",
     type=PATH,
-    help="Write to this file; the same command resumes after an interruption. "
-    "Default: standard output.",
+    help="Write to this file; the same command resumes after an interruption. With the ending "
+    ".parquet it is a folder of parquet files. Default: standard output.",
 )
 @map_option
 @min_confidence_option
@@ -105,8 +105,14 @@ def command(
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
+    from ..extraction.partition_folder import open_partitions
     from ..extraction.prediction_file import LineCounts, group_size
-    from ..extraction.resumable_file import open_predictions, own_files, refuse_outputs
+    from ..extraction.resumable_file import (
+        is_partitioned,
+        open_predictions,
+        own_files,
+        refuse_outputs,
+    )
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
@@ -128,7 +134,10 @@ def command(
     with ExitStack() as stack:
         own = own_files(output) if output is not None else ()
         rows = stack.enter_context(open_inputs(plugin, inputs, own))
-        file = stack.enter_context(open_predictions(output)) if output is not None else None
+        file = None
+        if output is not None:
+            opened = open_partitions if is_partitioned(output) else open_predictions
+            file = stack.enter_context(opened(output))
         if isinstance(asked, Run) and RAY in engines:
             answering = _by_ray(asked, rows, ray, engines, engine_model, min_confidence, mapping)
         elif isinstance(asked, Run) and engines:

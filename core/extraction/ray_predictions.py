@@ -113,7 +113,7 @@ class RayJob:
         place, run = os.getcwd(), Path(os.path.abspath(self.run.folder))
         reading = Reading(
             place, run, self.run.trusted, self.mapping, tuple(rows.names), stdin, rows.count,
-            rows.sha256, tuple(rows.outputs), size, skip,
+            rows.sha256, tuple(rows.outputs), dict(rows.shown), size, skip,
         )  # fmt: skip
         answering = Answering(
             place, run, self.run.trusted, self.min_confidence, self.servers, self.server_model,

@@ -42,6 +42,7 @@ class Reading:
         count: see ``Inputs``.
         sha256: see ``Inputs``.
         outputs: see ``Inputs``.
+        shown: see ``Inputs``.
         size: documents of a group.
         skip: groups that are written already.
     """
@@ -55,6 +56,7 @@ class Reading:
     count: int
     sha256: str
     outputs: tuple[Path, ...]
+    shown: dict[str, str]
     size: int
     skip: int
 
@@ -65,7 +67,9 @@ class Reading:
             with open(self.stdin, "rb") if self.stdin else nullcontext() as stdin:
                 plugin = plugin_of(Run.open(self.run, trusted=self.trusted))
                 plugin = plugin.mapped(parse_names(self.mapping)) if self.mapping else plugin
-                inputs = Inputs(plugin, self.names, stdin, self.count, self.sha256, self.outputs)
+                inputs = Inputs(
+                    plugin, self.names, stdin, self.count, self.sha256, self.outputs, self.shown
+                )
                 source = iter(inputs)
                 for number in count():
                     group = list(islice(source, self.size))
