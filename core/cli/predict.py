@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class _Answering:
     task: Task
     min_confidence: float
     engine: str
-    lines: Callable[..., Iterator[list[bytes]]]
+    lines: Callable[..., Generator[list[bytes]]]
     extractor: Extractor | None
 
 
@@ -148,7 +148,10 @@ def command(
         key = _key(asked, rows, answering, unconstrained) if file else ""
         skip = file.groups_done(key, group_size(answering.task.settings), rows) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
-            groups = answering.lines(skip=skip, progress=progress.advance, counts=counts)
+            # Closed at once if they cannot be written: other processes may be making them.
+            groups = stack.enter_context(
+                closing(answering.lines(skip=skip, progress=progress.advance, counts=counts))
+            )
             if file is not None:
                 file.write(groups, rows.count)
             else:

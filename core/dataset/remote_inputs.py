@@ -95,7 +95,7 @@ def _copy(name: str, path: Path, address: str) -> None:
                 below = PurePosixPath(each.path).relative_to(source.rstrip("/"))
                 _copy_file(store, each.path, _below(path, str(below), address=address))
     except (ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).replace(name, address).split())
         raise InputError(f"{address}: cannot be read: {reason}") from error
 
 

@@ -29,8 +29,11 @@ _ENVIRONMENT = {
 }
 """For Ray's processes; what the user has set stays."""
 
-_LOCAL = {"RAY_gcs_rpc_server_reconnect_timeout_s": "15"}
-"""For a local cluster alone: what is not on this machine any more does not come back."""
+_LOCAL = {
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "15",  # it does not come back
+    "RAY_worker_niceness": "0",  # actors are what the command is for
+}
+"""For a local cluster alone."""
 
 _LONGEST = 28
 """Characters of a folder below which paths of Ray's sockets are not too long for the system."""

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class RayJob:
         skip: int = 0,
         progress: Callable[[int], object] = lambda _count: None,
         counts: LineCounts | None = None,
-    ) -> Iterator[list[bytes]]:
+    ) -> Generator[list[bytes]]:
         """Yield the lines of one group of documents after another, in input order.
 
         Args:
