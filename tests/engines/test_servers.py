@@ -125,6 +125,24 @@ def documents(count: int = 4) -> list[Document]:
     ]
 
 
+@pytest.mark.slow
+def test_actors_of_ray_ask_servers(served: Served, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    corpus = served.run.folder / "corpus" / "test.txt"
+    outputs = tmp_path / "here.jsonl", tmp_path / "ray.jsonl"
+    engine = ("--engine", served.address)
+    for output, options in zip(outputs, ((), ("--engine", "ray")), strict=True):
+        order = ("predict", served.run.run, corpus, "--output", output, *engine, *options)
+        answer = extract(*order)
+        assert answer.code == 0, answer.errors
+    for one, other in zip(*map(lines, outputs), strict=True):
+        assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
+        assert {**other, "confidence": {}} == {**one, "confidence": {}}
+    answer = extract(*order, "--ray-address", "127.0.0.1:1", "--engine", "http://127.0.0.1:1")
+    assert answer.code == 1
+    assert answer.errors.splitlines()[-1].startswith("extract: error: --engine http://127.0.0.1:1")
+
+
 def test_predictions_are_those_of_our_decoder(
     served: Served, tmp_path: Path, command: Command
 ) -> None:

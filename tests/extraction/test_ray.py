@@ -6,12 +6,14 @@ import json
 import os
 import random
 import signal
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from command import Command, extract
+from command import EXTRACT, Command, extract
 from ray_commands import ACTOR, GCS, RAYLET, READER, RayCommand, kill, start
 from tiny_model import Trained, Workplace
 
@@ -219,6 +221,43 @@ def test_a_cluster_that_is_not_there_is_one_line(
     assert answer.code == 1
     (line,) = answer.errors.splitlines()
     assert line.startswith("extract: error: --ray-address 127.0.0.1:1: ")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_runs_is_used_and_left_running(
+    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    options = ["--head", "--block", "--num-cpus=1", "--include-dashboard=false"]
+    cluster = subprocess.Popen(
+        [EXTRACT.with_name("ray"), "start", *options, f"--port={address.split(':')[1]}"],
+        cwd=elsewhere,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+    )
+    assert cluster.stdout
+    try:
+        assert any("block" in line for line in iter(cluster.stdout.readline, ""))
+        too_many = start(tmp_path, *order, "--actors", "2", "--ray-address", address)
+        commands.append(too_many)
+        answer = too_many.ended()
+        assert answer.code == 1
+        assert "2 actors of one CPU and 0 GPUs do not fit" in answer.errors.splitlines()[-1]
+        used = start(tmp_path, *order, "--ray-address", address)
+        commands.append(used)
+        answer = used.ended()
+        assert answer.code == 0, answer.errors
+        assert (tmp_path / "out.jsonl").read_bytes() == (plain / "out.jsonl").read_bytes()
+        assert cluster.poll() is None
+    finally:
+        cluster.terminate()
+        cluster.wait(60)
 
 
 @pytest.mark.slow
