@@ -49,6 +49,9 @@ class Actors:
     count: int
     gpus: float
 
+    def __str__(self) -> str:
+        return f"{self.count} actor{'s' * (self.count > 1)} of one CPU and {self.gpus:g} GPUs"
+
 
 @contextmanager
 def cluster(address: str | None, actors: int | None = None) -> Iterator[Mapping[str, float]]:
@@ -69,9 +72,9 @@ def cluster(address: str | None, actors: int | None = None) -> Iterator[Mapping[
         nothing = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
         stack.enter_context(redirect_stdout(nothing))
         ray = _imported()
-        stack.callback(ray.shutdown)
         where = address or "local"
         options = {} if address else _local_options(stack, actors)
+        stack.callback(ray.shutdown)  # before the files of Ray's processes are deleted
         try:
             with _silent_stderr():
                 ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **options)
@@ -113,14 +116,13 @@ def actors_for(
     room = cpus
     if gpus:
         room = min(cpus, int(cards * int(1 / gpus) if gpus <= 1 else cards / gpus))
-    count = asked or max(1, min(room, 2 * servers) if servers else room)
-    if count > room:
+    actors = Actors(asked or max(1, min(room, 2 * servers) if servers else room), gpus)
+    if actors.count > room:
         raise SettingsError(
-            f"--engine ray: {count} actor{'s' * (count > 1)} of one CPU and {gpus:g} GPUs do not "
-            f"fit into a cluster of {cpus} CPUs and {cards:g} GPUs; choose other --actors or "
-            f"--gpus-per-actor"
+            f"--engine ray: no room for {actors} in a cluster of {cpus} CPUs and {cards:g} GPUs; "
+            f"choose other --actors or --gpus-per-actor"
         )
-    return Actors(count, gpus)
+    return actors
 
 
 def say_if_busy(actors: Actors) -> None:
@@ -168,21 +170,12 @@ def _local_options(stack: ExitStack, actors: int | None) -> dict[str, object]:
     folder = tempfile.TemporaryDirectory(
         prefix="ray-", dir=above if len(above) <= _LONGEST else "/tmp", ignore_cleanup_errors=True
     )
-    # Below all others on the stack: Ray's processes have ended when their files are deleted.
-    name = stack.enter_context(folder)
-    stack.callback(_shutdown)
     return {
         "num_cpus": max(usable, actors or 1),
         "include_dashboard": False,
         "object_store_memory": _STORE,
-        "_temp_dir": name,
+        "_temp_dir": stack.enter_context(folder),
     }
-
-
-def _shutdown() -> None:
-    import ray
-
-    ray.shutdown()
 
 
 def _not_reached(address: str | None, error: Exception) -> str:

@@ -86,7 +86,7 @@ class RayJob:
             stdin = stack.enter_context(_named_copy(rows.stdin)) if rows.stdin else None
             resources = stack.enter_context(cluster(self.address, self.actors))
             actors = actors_for(resources, self.actors, self.gpus, len(self.servers))
-            say(f"ray: {actors.count} actors of one CPU and {actors.gpus:g} GPUs each")
+            say(f"ray: {actors}")
             say_if_busy(actors)
             expected = skip
             for number, content, unread in self._answered(

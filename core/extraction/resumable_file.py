@@ -55,11 +55,12 @@ def refuse_outputs(output: Path, inputs: Iterable[str]) -> None:
     """Refuse inputs that would be written over.
 
     Raises:
-        OutputError: an input is the output, or one of the files that belong to it.
+        OutputError: an input is the output, one of the files that belong to it, or in it.
     """
     for name in inputs:
+        above = Path(os.path.realpath(name)).parents if "\0" not in name else ()
         for own in own_files(output):
-            if name != "-" and is_same_file(own, Path(name)):
+            if name != "-" and (is_same_file(own, Path(name)) or own in above):
                 raise OutputError(f"{name}: is an input too; write to another file than {output}")
 
 

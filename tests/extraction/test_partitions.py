@@ -133,6 +133,11 @@ def test_the_folder_is_no_input(trained: Trained, tmp_path: Path, command: Comma
         answer = command("predict", trained.run, tmp_path, "--output", output)
         assert answer.code == 0, answer.errors
         assert "1 lines, 1 of them written now" in answer.errors
+    part = output / "part-000000.parquet"
+    answer = command("predict", trained.run, part, "--output", output)
+    assert answer.code == 1
+    assert "is an input too" in answer.errors
+    assert part.is_file()
 
 
 def test_the_columns_are_the_lines(

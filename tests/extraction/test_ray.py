@@ -24,7 +24,7 @@ pytest.importorskip("ray", reason="the extra ray is not installed")
 
 GROUP = 32  # documents; the tiny model answers eight prompts at once
 
-END = 60  # seconds after which the last process of a killed command has noticed it
+END = 150  # seconds after which the last process of a killed command has noticed it
 
 
 def write_texts(path: Path, count: int) -> Path:
@@ -109,7 +109,7 @@ def test_a_cluster_gets_as_many_actors_as_it_has_room_for(
 def test_actors_without_room_are_refused(
     cluster: dict[str, float], asked: int | None, gpus: float | None
 ) -> None:
-    with pytest.raises(SettingsError, match="do not fit into a cluster of"):
+    with pytest.raises(SettingsError, match="no room for"):
         actors_for(cluster, asked, gpus)
 
 
@@ -248,7 +248,7 @@ def test_a_cluster_that_runs_is_used_and_left_running(
         commands.append(too_many)
         answer = too_many.ended()
         assert answer.code == 1
-        assert "2 actors of one CPU and 0 GPUs do not fit" in answer.errors.splitlines()[-1]
+        assert "no room for 2 actors of one CPU and 0 GPUs" in answer.errors.splitlines()[-1]
         used = start(tmp_path, *order, "--ray-address", address)
         commands.append(used)
         answer = used.ended()
