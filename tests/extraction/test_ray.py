@@ -24,6 +24,8 @@ pytest.importorskip("ray", reason="the extra ray is not installed")
 
 GROUP = 32  # documents; the tiny model answers eight prompts at once
 
+DOCUMENTS = 3 * GROUP + 5
+
 END = 150  # seconds after which the last process of a killed command has noticed it
 
 
@@ -48,7 +50,7 @@ def lines_in(output: Path) -> int:
 def plain(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with documents and their predictions by one process, in four groups."""
     folder = tmp_path_factory.mktemp("plain")
-    write_texts(folder / "in.jsonl", 3 * GROUP + 5)
+    write_texts(folder / "in.jsonl", DOCUMENTS)
     answer = extract("predict", trained.run, folder / "in.jsonl", "--output", folder / "out.jsonl")
     assert answer.code == 0, answer.errors
     return folder
@@ -69,7 +71,9 @@ def commands() -> Iterator[list[RayCommand]]:
     started: list[RayCommand] = []
     yield started
     for command in started:
-        for process in [*command.started, psutil.Process(os.getpid())][:-1]:
+        if command.process.poll() is None:
+            command.process.kill()
+        for process in command.started:
             if process.is_running():
                 process.kill()
 
@@ -148,10 +152,27 @@ def test_the_missing_package_is_named(plain: Path, trained: Trained, tmp_path: P
 # With a cluster
 
 
-def test_killed_and_repeated_it_writes_equal_bytes(
+def test_an_actor_that_dies_is_replaced(
     order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
 ) -> None:
-    """First the command is killed, then an actor of the next one."""
+    command = start(tmp_path, *order)
+    commands.append(command)
+    command.wait_for(lambda: command.named(ACTOR))
+    kill(command.named(ACTOR)[0])
+    answer = command.ended()
+    assert answer.code == 0, answer.errors
+    assert answer.output == ""
+    known = "ray: ", "predicting: ", str(tmp_path)
+    assert all(line.startswith(known) for line in answer.errors.splitlines()), answer.errors
+    assert (tmp_path / "out.jsonl").read_bytes() == (plain / "out.jsonl").read_bytes()
+    assert [path.name for path in tmp_path.glob("out.jsonl*")] == ["out.jsonl"]
+    assert command.left(END) == []
+
+
+@pytest.mark.slow
+def test_killed_and_repeated_it_goes_on(
+    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
+) -> None:
     output = tmp_path / "out.jsonl"
     first = start(tmp_path, *order)
     commands.append(first)
@@ -159,20 +180,43 @@ def test_killed_and_repeated_it_writes_equal_bytes(
     kill(psutil.Process(first.process.pid))
     assert first.ended().code == -signal.SIGKILL
     begun = lines_in(output)
-    assert 0 < begun < 3 * GROUP + 5
+    assert 0 < begun < DOCUMENTS
     second = start(tmp_path, *order)
     commands.append(second)
-    second.wait_for(lambda: second.named(ACTOR))
-    kill(second.named(ACTOR)[0])
     answer = second.ended()
     assert answer.code == 0, answer.errors
-    assert answer.output == ""
-    assert f"{3 * GROUP + 5 - begun} of them written now" in answer.errors
-    assert all(line.startswith(("ray: ", "predicting: ", str(output))) for line in
-               answer.errors.splitlines())  # fmt: skip
+    assert f"{DOCUMENTS - begun} of them written now" in answer.errors
     assert output.read_bytes() == (plain / "out.jsonl").read_bytes()
-    assert [path.name for path in tmp_path.glob("out.jsonl*")] == ["out.jsonl"]
     assert first.left(END) == second.left(END) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [10_000])
+def test_many_documents_survive_many_kills(
+    trained: Trained, tmp_path: Path, commands: list[RayCommand], count: int
+) -> None:
+    """Ten kills at random moments, each of an actor or of the command, which is then repeated."""
+    moments = random.Random(count)
+    source = write_texts(tmp_path / "in.jsonl", count)
+    expected, output = tmp_path / "expected.jsonl", tmp_path / "out.jsonl"
+    answer = extract("predict", trained.run, source, "--output", expected, timeout=3600)
+    assert answer.code == 0, answer.errors
+    order = "predict", trained.run, source, "--output", output, "--engine", "ray"
+    command = start(tmp_path, *order)
+    commands.append(command)
+    for at in sorted(moments.uniform(0, 0.9 * count) for _ in range(10)):
+        command.wait_for(lambda at=at: lines_in(output) >= at and command.named(ACTOR))
+        if moments.random() < 0.7:
+            kill(moments.choice(command.named(ACTOR)))
+            continue
+        kill(psutil.Process(command.process.pid))
+        assert command.ended().code == -signal.SIGKILL
+        command = start(tmp_path, *order)
+        commands.append(command)
+    answer = command.ended()
+    assert answer.code == 0, answer.errors
+    assert output.read_bytes() == expected.read_bytes()
+    assert [command.left(END) for command in commands] == [[] for _ in commands]
 
 
 @pytest.mark.slow
