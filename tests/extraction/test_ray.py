@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -44,6 +45,11 @@ def lines_in(output: Path) -> int:
         if path.exists():
             return path.read_bytes().count(b"\n")
     return 0
+
+
+def answers_after(command: RayCommand, output: Path, count: float) -> bool:
+    """Say whether there is an actor, and so many lines."""
+    return lines_in(output) >= count and bool(command.named(ACTOR))
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +211,7 @@ def test_many_documents_survive_many_kills(
     command = start(tmp_path, *order)
     commands.append(command)
     for at in sorted(moments.uniform(0, 0.9 * count) for _ in range(10)):
-        command.wait_for(lambda at=at: lines_in(output) >= at and command.named(ACTOR))
+        command.wait_for(partial(answers_after, command, output, at))
         if moments.random() < 0.7:
             kill(moments.choice(command.named(ACTOR)))
             continue
