@@ -131,8 +131,9 @@ def test_actors_of_ray_ask_servers(served: Served, tmp_path: Path) -> None:
     corpus = served.run.folder / "corpus" / "test.txt"
     outputs = tmp_path / "here.jsonl", tmp_path / "ray.jsonl"
     engine = ("--engine", served.address)
-    for output, options in zip(outputs, ((), ("--engine", "ray")), strict=True):
-        order = ("predict", served.run.run, corpus, "--output", output, *engine, *options)
+    order: list[str | Path] = []
+    for output, options in zip(outputs, ([], ["--engine", "ray"]), strict=True):
+        order = ["predict", served.run.run, corpus, "--output", output, *engine, *options]
         answer = extract(*order)
         assert answer.code == 0, answer.errors
     for one, other in zip(*map(lines, outputs), strict=True):

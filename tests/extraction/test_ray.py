@@ -237,8 +237,9 @@ def test_any_process_may_be_killed(
     kill(command.named(name)[0])
     answer = command.ended()
     if name != READER:  # without these the cluster is gone
-        assert answer.code == 1
-        assert answer.errors.splitlines()[-1].startswith("extract: error: Ray: ")
+        assert answer.code != 0
+        # Where the control store is gone, Ray ends the process at once.
+        assert name == GCS or answer.errors.splitlines()[-1].startswith("extract: error: Ray: ")
         again = start(tmp_path, *order)
         commands.append(again)
         answer = again.ended()

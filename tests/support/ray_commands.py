@@ -74,9 +74,15 @@ def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> 
             stdout=output_stream,
             stderr=error_stream,
             start_new_session=True,
+            preexec_fn=_take_ctrl_c,
             env={**os.environ, **dict(each.split("=", 1) for each in environment)},
         )
     return RayCommand(process, errors, output)
+
+
+def _take_ctrl_c() -> None:
+    """Undo what shells do to commands in the background, which ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def kill(process: psutil.Process) -> None:
