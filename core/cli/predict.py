@@ -88,9 +88,10 @@ def command(
     """Extract records from documents: one JSON object per line, in the order of the input.
 
     An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
-    folder of those, an address such as s3://bucket/folder, or - for standard input. Each line has id, record (or null and error), spans,
-    confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the share
-    of the document that the model read. Documents are streamed, so there may be any number of them.
+    folder of those, an address such as s3://bucket/folder, or - for standard input. Each line has
+    id, record (or null and error), spans, confidence, status and occurrences by JSON Pointer,
+    windows (read, total), and read, the share of the document that the model read. Documents are
+    streamed, so there may be any number of them.
 
     Without a run, --plugin and --model ask a model that was not trained.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,10 @@ _STORE = 1 << 29
 """Bytes of a local cluster's object store; twice of what ``ray_predictions`` keeps in it."""
 
 
+_FIRST = 10.0
+"""Seconds in which a cluster has to take a connection."""
+
+
 @dataclass(frozen=True)
 class Actors:
     """How many actors answer documents, and how many GPUs each has; each has one CPU."""
@@ -66,6 +71,8 @@ def cluster(address: str | None, actors: int | None = None) -> Iterator[Mapping[
         SettingsError: Ray is not installed, or there is no such cluster.
         EngineError: the cluster, or too much of it, is not reached any more.
     """
+    if address is not None:
+        _require_reached(address)
     os.environ.update({**_ENVIRONMENT, **({} if address else _LOCAL), **os.environ})
     with ExitStack() as stack:
         # Ray prints what happens to its processes on standard output, which is for results.
@@ -176,6 +183,23 @@ def _local_options(stack: ExitStack, actors: int | None) -> dict[str, object]:
         "object_store_memory": _STORE,
         "_temp_dir": stack.enter_context(folder),
     }
+
+
+def _require_reached(address: str) -> None:
+    """Refuse an address at which nothing listens; Ray itself tries it for minutes.
+
+    Raises:
+        SettingsError: it is none, or nothing listens there.
+    """
+    host, _colon, port = address.rpartition(":")
+    if address == "auto":  # Ray knows the cluster of this machine, if there is one
+        return
+    if not host or "/" in host or not port.isdigit():
+        raise SettingsError(f"--ray-address {address}: name an address as host:port, or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _FIRST).close()
+    except (OSError, OverflowError) as error:
+        raise SettingsError(_not_reached(address, error)) from error
 
 
 def _not_reached(address: str | None, error: Exception) -> str:

@@ -155,6 +155,24 @@ def test_the_missing_package_is_named(plain: Path, trained: Trained, tmp_path: P
     assert answer.output == ""
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:1", "no cluster that this machine is a part of is reached there"),
+        ("127.0.0.1:99999", "no cluster that this machine is a part of is reached there"),
+        ("ray://127.0.0.1:1", "name an address as host:port"),
+        ("local", "name an address as host:port"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_line(
+    order: tuple[object, ...], command: Command, address: str, reason: str
+) -> None:
+    answer = command(*order, "--ray-address", address)
+    assert answer.code == 1
+    (line,) = answer.errors.splitlines()
+    assert line.startswith(f"extract: error: --ray-address {address}: {reason}")
+
+
 # With a cluster
 
 
@@ -260,18 +278,6 @@ def test_ctrl_c_ends_it_at_once(
     assert answer.code == 130
     assert answer.errors.splitlines()[-1] == "extract: interrupted"
     assert command.left(5) == []
-
-
-@pytest.mark.slow
-def test_a_cluster_that_is_not_there_is_one_line(
-    order: tuple[object, ...], tmp_path: Path, commands: list[RayCommand]
-) -> None:
-    command = start(tmp_path, *order, "--ray-address", "127.0.0.1:1")
-    commands.append(command)
-    answer = command.ended()
-    assert answer.code == 1
-    (line,) = answer.errors.splitlines()
-    assert line.startswith("extract: error: --ray-address 127.0.0.1:1: ")
 
 
 @pytest.mark.slow
