@@ -296,17 +296,19 @@ def test_a_cluster_that_runs_is_used_and_left_running(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
     )
     assert cluster.stdout
     try:
-        assert any("block" in line for line in iter(cluster.stdout.readline, ""))
-        too_many = start(tmp_path, *order, "--actors", "2", "--ray-address", address)
+        assert any("block forever" in line for line in iter(cluster.stdout.readline, ""))
+        open_mode = ["RAY_AUTH_MODE=disabled"]
+        there = (*order, "--ray-address", address)
+        too_many = start(tmp_path, *there, "--actors", "2", environment=open_mode)
         commands.append(too_many)
         answer = too_many.ended()
         assert answer.code == 1
         assert "no room for 2 actors of one CPU and 0 GPUs" in answer.errors.splitlines()[-1]
-        used = start(tmp_path, *order, "--ray-address", address)
+        used = start(tmp_path, *there, environment=open_mode)
         commands.append(used)
         answer = used.ended()
         assert answer.code == 0, answer.errors
