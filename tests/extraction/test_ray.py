@@ -316,7 +316,7 @@ def test_a_cluster_that_runs_is_used_and_left_running(
         assert cluster.poll() is None
     finally:
         cluster.terminate()
-        cluster.wait(60)
+        cluster.communicate(timeout=60)
 
 
 @pytest.mark.slow
