@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ _LOCAL = {
 
 _LONGEST = 28
 """Characters of a folder below which paths of Ray's sockets are not too long for the system."""
+
+_SHOWN = 160
+"""Characters of an error of Ray that a message shows; the rest is about its connections."""
 
 _STORE = 1 << 29
 """Bytes of a local cluster's object store; twice of what ``ray_predictions`` keeps in it."""
@@ -213,4 +217,4 @@ def _not_reached(address: str | None, error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")
+    return textwrap.shorten(lines[0].strip().rstrip("."), _SHOWN, placeholder=" …")
