@@ -79,14 +79,19 @@ class EngineOptions:
             yield connecting
 
 
-_NAMES = click.option(
-    "--engine",
-    "engine_names",
-    multiple=True,
-    metavar="URL|vllm",
-    help="Let a server of vLLM or llama.cpp with this model answer, such as http://host:8000; "
-    "repeatable, the load is spread. Or vllm: start one for this command by --engine-python.",
-)
+def _names_option(*, ray: bool) -> Callable[[Command], Command]:
+    and_ray = " Or ray: let many processes answer, by themselves or by such servers." if ray else ""
+    return click.option(
+        "--engine",
+        "engine_names",
+        multiple=True,
+        metavar="URL|vllm|ray" if ray else "URL|vllm",
+        help="Let a server of vLLM or llama.cpp with this model answer, such as http://host:8000; "
+        "repeatable, the load is spread. Or vllm: start one for this command by --engine-python."
+        + and_ray,
+    )
+
+
 _OTHERS = (
     click.option(
         "--engine-model",
@@ -111,12 +116,13 @@ _OTHERS = (
 )
 
 
-def engine_options(*, named: bool = True) -> Callable[[Command], Command]:
+def engine_options(*, named: bool = True, ray: bool = False) -> Callable[[Command], Command]:
     """Add the options of engines; the command gets them as ``engine``, an ``EngineOptions``.
 
     Args:
         named: whether ``--engine`` is among them. A command without it names engines in an argument
             ``engine_names``.
+        ray: whether an engine may be ray, which the command has to see to.
     """
     fields = EngineOptions.__dataclass_fields__
 
@@ -128,7 +134,7 @@ def engine_options(*, named: bool = True) -> Callable[[Command], Command]:
             return command(engine=engine, **given)
 
         decorated: Command = with_collected
-        for option in reversed([*([_NAMES] if named else []), *_OTHERS]):
+        for option in reversed([*([_names_option(ray=ray)] if named else []), *_OTHERS]):
             decorated = option(decorated)
         return decorated
 

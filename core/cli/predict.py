@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from .options import (
     trust_option,
     unconstrained_option,
 )
+from .ray_options import RAY, RayOptions, ray_options
 from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
@@ -28,6 +31,30 @@ if TYPE_CHECKING:
     from ..extraction.zero_shot import ZeroShot
     from ..plugins import Plugin
     from ..runs.folder import Run
+    from ..task import Task
+
+
+_OURS = "transformers"
+"""Name of our decoder, which leaves no trace in the key of a predictions file."""
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """What answers the documents.
+
+    Attributes:
+        task: what it was trained for.
+        min_confidence: values below it are left out.
+        engine: name of what answers prompts.
+        lines: yields the lines, as ``predict_lines`` without its first two arguments.
+        extractor: what answers in this process; None where other processes do.
+    """
+
+    task: Task
+    min_confidence: float
+    engine: str
+    lines: Callable[..., Generator[list[bytes]]]
+    extractor: Extractor | None
 
 
 @click.command("predict")
@@ -35,13 +62,14 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=PATH,
-    help="Write to this file; the same command resumes after an interruption. "
-    "Default: standard output.",
+    help="Write to this file; the same command resumes after an interruption. With the ending "
+    ".parquet it is a folder of parquet files. Default: standard output.",
 )
 @map_option
 @min_confidence_option
 @unconstrained_option
-@engine_options()
+@engine_options(ray=True)
+@ray_options
 @trust_option
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
@@ -54,15 +82,17 @@ def command(
     min_confidence: float | None,
     unconstrained: bool,
     engine: EngineOptions,
+    ray: RayOptions,
     trusted: bool,
     zero_shot: ZeroShotOptions,
 ) -> None:
     """Extract records from documents: one JSON object per line, in the order of the input.
 
     An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
-    folder of those, or - for standard input. Each line has id, record (or null and error), spans,
-    confidence, status and occurrences by JSON Pointer, windows (read, total), and read, the share
-    of the document that the model read. Documents are streamed, so there may be any number of them.
+    folder of those, an address such as s3://bucket/folder, or - for standard input. Each line has
+    id, record (or null and error), spans, confidence, status and occurrences by JSON Pointer,
+    windows (read, total), and read, the share of the document that the model read. Documents are
+    streamed, so there may be any number of them.
 
     Without a run, --plugin and --model ask a model that was not trained.
 
@@ -74,11 +104,18 @@ def command(
       echo "A text of one line." | extract predict runs/first -
       extract predict runs/first folder/ --engine http://localhost:8000
       extract predict runs/first folder/ --engine vllm --engine-python ~/vllm/bin/python
+      extract predict runs/first rows.jsonl --engine ray --actors 8 --output records.jsonl
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
     from ..dataset.inputs import open_inputs
-    from ..extraction.prediction_file import LineCounts, group_size, predict_lines
-    from ..extraction.resumable_file import open_predictions, own_files, refuse_outputs
+    from ..extraction.partition_folder import open_partitions
+    from ..extraction.prediction_file import LineCounts, group_size
+    from ..extraction.resumable_file import (
+        is_partitioned,
+        open_predictions,
+        own_files,
+        refuse_outputs,
+    )
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
@@ -87,6 +124,7 @@ def command(
     run, inputs = _run_and_inputs(names, zero_shot)
     if engine and (run is None or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --unconstrained")
+    ray.require_ray(engine.names)
     quieten()
     asked: Run | ZeroShot = (
         zero_shot.load(mapping) if run is None else Run.open(run, trusted=trusted)
@@ -95,29 +133,36 @@ def command(
     if output is not None:
         refuse_outputs(output, inputs)
     counts = LineCounts()
+    stdout = sys.stdout.buffer
     with ExitStack() as stack:
         own = own_files(output) if output is not None else ()
         rows = stack.enter_context(open_inputs(plugin, inputs, own))
-        file = stack.enter_context(open_predictions(output)) if output is not None else None
-        extractor = (
-            _by_engine(asked, stack.enter_context(engine.connected(asked)), min_confidence)
-            if engine and isinstance(asked, Run)
-            else _extractor(asked, rows, unconstrained, min_confidence)
-        )
-        size = group_size(extractor.task.settings)
-        key = _key(asked, rows, extractor, unconstrained) if file else ""
-        skip = file.groups_done(key, size, rows) if file else 0
+        file = None
+        if output is not None:
+            opened = open_partitions if is_partitioned(output) else open_predictions
+            file = stack.enter_context(opened(output))
+        if isinstance(asked, Run) and RAY in engine.names:
+            answering = _by_ray(asked, rows, ray, engine, min_confidence, mapping)
+        elif isinstance(asked, Run) and engine:
+            connect = stack.enter_context(engine.connected(asked))
+            answering = _here(_by_engine(asked, connect, min_confidence), rows)
+        else:
+            answering = _here(_extractor(asked, rows, unconstrained, min_confidence), rows)
+        key = _key(asked, rows, answering, unconstrained) if file else ""
+        skip = file.groups_done(key, group_size(answering.task.settings), rows) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
-            groups = predict_lines(
-                extractor, rows, skip=skip, progress=progress.advance, counts=counts
+            # Closed at once if they cannot be written: other processes may be making them.
+            groups = stack.enter_context(
+                closing(answering.lines(skip=skip, progress=progress.advance, counts=counts))
             )
             if file is not None:
                 file.write(groups, rows.count)
             else:
                 for lines in groups:
-                    sys.stdout.buffer.write(b"".join(lines))  # UTF-8, whatever the terminal uses
-                    sys.stdout.buffer.flush()
-    say_fewer_shots(extractor)
+                    stdout.write(b"".join(lines))  # UTF-8, whatever the terminal uses
+                    stdout.flush()
+    if answering.extractor is not None:
+        say_fewer_shots(answering.extractor)
     if output is not None:
         unread = f", {counts.unread} of documents that were not read whole" if counts.unread else ""
         click.echo(
@@ -194,17 +239,49 @@ def _by_engine(
     return Extractor.by_engine(run, connect, min_confidence)
 
 
-def _key(asked: Run | ZeroShot, rows: Inputs, extractor: Extractor, unconstrained: bool) -> str:
+def _here(extractor: Extractor, rows: Inputs) -> _Answering:
+    from ..extraction.prediction_file import predict_lines
+
+    lines = partial(predict_lines, extractor, rows)
+    return _Answering(
+        extractor.task, extractor.min_confidence, extractor.engine.name, lines, extractor
+    )
+
+
+def _by_ray(
+    run: Run,
+    rows: Inputs,
+    options: RayOptions,
+    engine: EngineOptions,
+    min_confidence: float | None,
+    mapping: tuple[str, ...],
+) -> _Answering:
+    """Return what lets processes of Ray answer, after the checks that can be made here."""
+    from ..extraction.extractor import checked_task
+
+    servers = replace(engine, names=tuple(name for name in engine.names if name != RAY))
+    if servers:
+        with servers.connected(run) as connect:
+            extractor = _by_engine(run, connect, min_confidence)
+        task, name = extractor.task, extractor.engine.name
+    else:
+        task, name = checked_task(run), _OURS
+    job = options.job(run, mapping, min_confidence, servers.names, servers.model)
+    chosen = run.min_confidence() if min_confidence is None else min_confidence
+    return _Answering(task, chosen, name, partial(job.predict_lines, task.settings, rows), None)
+
+
+def _key(asked: Run | ZeroShot, rows: Inputs, answering: _Answering, unconstrained: bool) -> str:
     """Return the hash of all that decides the predictions file."""
     from ..extraction.prediction_file import key_of
     from ..extraction.zero_shot import ZeroShot, key_without_run
 
     options: dict[str, object] = {
         "unconstrained": unconstrained,
-        "min_confidence": extractor.min_confidence,
+        "min_confidence": answering.min_confidence,
     }
-    if extractor.engine.name != "transformers":
-        options["engine"] = extractor.engine.name
+    if answering.engine != _OURS:
+        options["engine"] = answering.engine
     if isinstance(asked, ZeroShot):
-        return key_without_run(extractor.task, rows.sha256, options)
+        return key_without_run(answering.task, rows.sha256, options)
     return key_of(asked, rows.sha256, options)

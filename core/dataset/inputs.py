@@ -9,9 +9,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +23,7 @@ from ..schema.records import canonical
 from .loading import as_encodable, read_core_jsonl, read_row_file
 from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
 from .readers import explained_format, has_rows, is_core_file, rows_of_plugin, say_missing_names
+from .remote_inputs import Copies, copied_here
 from .splits import NO_TEXT
 
 _PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
@@ -38,7 +39,8 @@ class Inputs:
         stdin: a copy of standard input that can be read more than once.
         count: number of documents, those that cannot be read included.
         sha256: hash of all of them, in order.
-        outputs: resolved paths of files that are being written, and are not read.
+        outputs: resolved paths of files, or of folders, that are being written, and are not read.
+        shown: see ``Copies``.
     """
 
     plugin: Plugin
@@ -47,6 +49,7 @@ class Inputs:
     count: int
     sha256: str
     outputs: Collection[Path] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Document | Reject]:
         """Yield the documents in order, as they are read.
@@ -55,11 +58,13 @@ class Inputs:
             InputError: at the end, if they are not those that were counted.
         """
         digest = hashlib.sha256()
-        for row in read_inputs(self.plugin, self.names, self.stdin, self.outputs):
+        copies = Copies(tuple(self.names), self.shown)
+        for _file, row in _copied_rows(self.plugin, copies, self.stdin, self.outputs):
             digest.update(_row_bytes(row))
             yield row
         if digest.hexdigest() != self.sha256:
-            raise InputError(f"{' '.join(self.names)}: changed while it was read; start again")
+            names = copies.named(" ".join(self.names))
+            raise InputError(f"{names}: changed while it was read; start again")
 
 
 @contextmanager
@@ -68,12 +73,12 @@ def open_inputs(
 ) -> Iterator[Inputs]:
     """Read all inputs once, to count and hash them and to know that they can be read.
 
-    Documents are not kept in memory. Standard input is copied to a temporary file for as long as
-    the context lasts.
+    Documents are not kept in memory. Standard input, and inputs in an object store, are copied to
+    temporary files for as long as the context lasts.
 
     Args:
         plugin: its loader reads what is neither JSONL nor plain text.
-        names: paths, or "-" for standard input.
+        names: paths, addresses such as ``s3://bucket/folder``, or "-" for standard input.
         outputs: resolved paths of files that are being written: in a folder they are passed over.
 
     Raises:
@@ -83,20 +88,57 @@ def open_inputs(
     plugin = plugin.anew()
     with ExitStack() as stack:
         stdin = stack.enter_context(_copied_stdin()) if "-" in names else None
-        digest, count, is_unusable = hashlib.sha256(), 0, True
-        taken: dict[bytes, str] = {}
-        for file, row in _rows_by_file(plugin, names, stdin, outputs):
-            digest.update(_row_bytes(row))
-            count += 1
-            is_unusable &= isinstance(row, Reject)
-            _require_new_id(row, file, taken)
-        if not count:
-            raise InputError(f"{' '.join(names)}: no document in it")
-        say_missing_names(plugin, " ".join(names), is_unusable=is_unusable)
+        copies = stack.enter_context(copied_here(names))
+        count, digest = _count(plugin, copies, stdin, outputs, " ".join(names))
         for name in names:
             if name != "-" and Path(name).is_dir():
                 say_what_is_passed_over(Path(name))
-        yield Inputs(plugin, names, stdin, count, digest.hexdigest(), outputs)
+        yield Inputs(plugin, copies.paths, stdin, count, digest, outputs, copies.shown)
+
+
+def _count(
+    plugin: Plugin,
+    copies: Copies,
+    stdin: IO[bytes] | None,
+    outputs: Collection[Path],
+    names: str,
+) -> tuple[int, str]:
+    """Return the number of documents and the hash of all; ids are kept no longer than this takes.
+
+    Args:
+        plugin: see ``open_inputs``.
+        copies: the inputs.
+        stdin: a copy of standard input, if that is read.
+        outputs: see ``open_inputs``.
+        names: what messages call the inputs.
+
+    Raises:
+        InputError: see ``open_inputs``.
+    """
+    digest, count, is_unusable = hashlib.sha256(), 0, True
+    taken: dict[bytes, str] = {}
+    for file, row in _copied_rows(plugin, copies, stdin, outputs):
+        digest.update(_row_bytes(row))
+        count += 1
+        is_unusable &= isinstance(row, Reject)
+        _require_new_id(row, file, taken)
+    if not count:
+        raise InputError(f"{names}: no document in it")
+    say_missing_names(plugin, names, is_unusable=is_unusable)
+    return count, digest.hexdigest()
+
+
+def _copied_rows(
+    plugin: Plugin, copies: Copies, stdin: IO[bytes] | None, outputs: Collection[Path]
+) -> Iterator[tuple[str, Document | Reject]]:
+    """Yield each row with the file that it is from, by the names of which these are copies."""
+    try:
+        for file, row in _rows_by_file(plugin, copies.paths, stdin, outputs):
+            yield copies.named(file), copies.row(row)
+    except InputError as error:
+        if not copies.shown:
+            raise
+        raise InputError(copies.named(str(error))) from error
 
 
 def _require_new_id(row: Document | Reject, file: str, taken: dict[bytes, str]) -> None:
@@ -187,7 +229,8 @@ def _rows_by_file(
 def _files_in(source: Path, outputs: Collection[Path]) -> Iterator[Path]:
     """Yield a file itself, or the files of a folder without those that are being written."""
     for file in files_in(source):
-        if file == source or Path(os.path.realpath(file)) not in outputs:
+        real = Path(os.path.realpath(file))
+        if file == source or not any(each in outputs for each in (real, *real.parents)):
             yield file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ def predict_lines(
     skip: int = 0,
     progress: Callable[[int], object] = lambda _count: None,
     counts: LineCounts | None = None,
-) -> Iterator[list[bytes]]:
+) -> Generator[list[bytes]]:
     """Yield the lines of one group of documents after another, in input order.
 
     No more documents than those of one group are in memory at once.

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -28,37 +28,59 @@ from ..files.locks import lock_file, locked
 from ..files.special import is_special, open_special
 from .prediction_file import encoded, id_of
 
+BUSY = "another process writes it; wait for it, or choose another --output"
+"""What to do where another process writes the same predictions."""
+
+
+def is_partitioned(output: Path) -> bool:
+    """Say whether predictions are written as a folder of parquet files, by the output's name."""
+    return output.suffix.lower() == ".parquet"
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
 
 def own_files(output: Path) -> tuple[Path, ...]:
     """Return the files that belong to a predictions file, resolved; () for a device or a pipe."""
     if is_special(output):
         return ()
     path = Path(os.path.realpath(output))
-    return path, *_working_files(path), lock_file(path)
+    working = working_files(path, is_folder if is_partitioned(output) else None)
+    return path, *working, lock_file(path)
 
 
 def refuse_outputs(output: Path, inputs: Iterable[str]) -> None:
     """Refuse inputs that would be written over.
 
     Raises:
-        OutputError: an input is the output, or one of the files that belong to it.
+        OutputError: an input is the output, one of the files that belong to it, or in it.
     """
     for name in inputs:
+        above = Path(os.path.realpath(name)).parents if "\0" not in name else ()
         for own in own_files(output):
-            if name != "-" and is_same_file(own, Path(name)):
+            if name != "-" and (is_same_file(own, Path(name)) or own in above):
                 raise OutputError(f"{name}: is an input too; write to another file than {output}")
 
 
-def _working_files(path: Path) -> tuple[Path, Path]:
+def working_files(
+    path: Path, is_partial: Callable[[Path], bool] | None = None
+) -> tuple[Path, Path]:
     """Return the files of an output that is not whole: its lines, and what they were made from.
 
     Files of these names that something else wrote are left alone; others are numbered.
+
+    Args:
+        path: the output.
+        is_partial: says whether a path may hold the lines; by default a file does.
     """
+    is_partial = is_partial or _is_plain
     for number in itertools.count(1):
         ending = ".partial" if number == 1 else f".partial-{number}"
         partial, state = (path.with_name(f"{path.name}{ending}{end}") for end in ("", ".json"))
         held = [each for each in (partial, state) if os.path.lexists(each)]
-        if not held or (_key_in(state) and all(map(_is_plain, held))):
+        if not held or (key_in(state) and (partial not in held or is_partial(partial))):
             break
     return partial, state
 
@@ -74,7 +96,7 @@ class PredictionFile:
     def __init__(self, path: Path) -> None:
         """Name the files; ``open_predictions`` prepares to write them."""
         self.path = path
-        self.partial, self.state = _working_files(path)
+        self.partial, self.state = working_files(path)
 
     def groups_done(self, key: str, size: int, rows: Iterable[Document | Reject]) -> int:
         """Return the number of whole groups of an earlier, interrupted run; cut the file there.
@@ -88,7 +110,7 @@ class PredictionFile:
         Raises:
             OutputError: the files cannot be written.
         """
-        if _key_in(self.state) == key and self.partial.exists():
+        if key_in(self.state) == key and self.partial.exists():
             groups, length = _whole_groups(self.partial, size, rows)
             with writing(self.partial):
                 os.truncate(self.partial, length)
@@ -176,7 +198,7 @@ def open_predictions(output: Path) -> Iterator[PredictionFile | PredictionStream
             yield PredictionStream(output, stream.buffer)
         return
     path = Path(os.path.realpath(output))
-    with locked(path, "another process writes it; wait for it, or choose another --output"):
+    with locked(path, BUSY):
         file = PredictionFile(path)
         remove_left_over(path.parent, path.name, file.state.name)
         yield file
@@ -186,7 +208,7 @@ def _is_plain(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode)
 
 
-def _key_in(state: Path) -> str:
+def key_in(state: Path) -> str:
     """Return the key that a state file holds; "" if it is none."""
     try:
         held = parse_json(read_text(state)) if _is_plain(state) else None

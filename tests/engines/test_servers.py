@@ -20,8 +20,8 @@ from urllib.request import Request, urlopen
 import pytest
 from command import EXTRACT, Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
-from stand_in_vllm import LLAMA_CPP, write_package
 from served import serving
+from stand_in_vllm import LLAMA_CPP, write_package
 from tiny_families import CausalRun
 from tiny_model import Trained, lines
 
@@ -130,6 +130,25 @@ def documents(count: int = 4) -> list[Document]:
         Document(str(number), f"Aspirin and rash.\nAspirin caused rash in {number} patients.")
         for number in range(count)
     ]
+
+
+@pytest.mark.slow
+def test_actors_of_ray_ask_servers(served: Served, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    corpus = served.run.folder / "corpus" / "test.txt"
+    outputs = tmp_path / "here.jsonl", tmp_path / "ray.jsonl"
+    engine = ("--engine", served.address)
+    order: list[str | Path] = []
+    for output, options in zip(outputs, ([], ["--engine", "ray"]), strict=True):
+        order = ["predict", served.run.run, corpus, "--output", output, *engine, *options]
+        answer = extract(*order)
+        assert answer.code == 0, answer.errors
+    for one, other in zip(*map(lines, outputs), strict=True):
+        assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
+        assert {**other, "confidence": {}} == {**one, "confidence": {}}
+    answer = extract(*order, "--ray-address", "127.0.0.1:1", "--engine", "http://127.0.0.1:1")
+    assert answer.code == 1
+    assert answer.errors.splitlines()[-1].startswith("extract: error: --engine http://127.0.0.1:1")
 
 
 def test_predictions_are_those_of_our_decoder(

@@ -1,0 +1,98 @@
+"""The installed command with a Ray cluster, and how to kill a process of it as it works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from command import EXTRACT, Answer
+
+LIMIT = 600
+"""Seconds after which a command hangs."""
+
+ACTOR, READER, RAYLET, GCS = "ray::MapWorker", "ray::ReadGroupSource", "raylet", "gcs_server"
+"""How the command lines of Ray's processes begin, or what their programs are called."""
+
+
+@dataclass
+class RayCommand:
+    """A command that runs, and all processes that it has started so far."""
+
+    process: subprocess.Popen[bytes]
+    errors: Path
+    output: Path
+    started: set[psutil.Process] = field(default_factory=set)
+
+    def named(self, name: str) -> list[psutil.Process]:
+        """Return the processes of a kind that run now."""
+        try:
+            now = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        self.started.update(now)
+        return [process for process in now if _is(process, name)]
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until something is the case; fail if the command ends before."""
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            assert self.process.poll() is None, self.errors.read_text()
+            assert time.monotonic() < deadline, self.errors.read_text()
+            self.named("")
+            time.sleep(0.1)
+
+    def ended(self) -> Answer:
+        """Wait until the command ends; return what it came to."""
+        deadline = time.monotonic() + LIMIT
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"hangs: {self.errors.read_text()}"
+            self.named("")
+            time.sleep(0.1)
+        return Answer(self.process.returncode, self.output.read_text(), self.errors.read_text())
+
+    def left(self, seconds: float) -> list[str]:
+        """Return the processes that still run after so many seconds."""
+        _gone, alive = psutil.wait_procs(list(self.started), timeout=seconds)
+        return [process.name() for process in alive]
+
+
+def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> RayCommand:
+    """Start the installed command in a process group of its own."""
+    folder = Path(tempfile.mkdtemp(dir=folder))
+    errors, output = folder / "errors", folder / "output"
+    with errors.open("wb") as error_stream, output.open("wb") as output_stream:
+        process = subprocess.Popen(
+            [EXTRACT, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=output_stream,
+            stderr=error_stream,
+            start_new_session=True,
+            preexec_fn=_take_ctrl_c,
+            env={**os.environ, **dict(each.split("=", 1) for each in environment)},
+        )
+    return RayCommand(process, errors, output)
+
+
+def _take_ctrl_c() -> None:
+    """Undo what shells do to commands in the background, which ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def kill(process: psutil.Process) -> None:
+    """End a process at once."""
+    process.send_signal(signal.SIGKILL)
+
+
+def _is(process: psutil.Process, name: str) -> bool:
+    try:
+        line = process.cmdline()
+    except psutil.Error:
+        return False
+    return bool(line) and (line[0].startswith(name) or Path(line[0]).name == name)
