@@ -59,9 +59,8 @@ class Seen:
     ends: float = float("inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
     def is_over(self) -> bool:
-        """Whether SIGTERM was sent."""
+        """Say whether SIGTERM was sent."""
         return time.monotonic() > self.ends
 
 
@@ -119,14 +118,14 @@ class Load:
     def fast(self, texts: Iterator[str], name: str) -> None:
         """Send one text after the other."""
         for number in itertools.count():
-            if self.seen.is_over:
+            if self.seen.is_over():
                 return
             self.ask("fast", next(texts), f"{name}-{number}")
 
     def slow(self, texts: Iterator[str], name: str) -> None:
         """Send requests byte by byte, some of them too slowly."""
         source = random.Random(name)
-        while not self.seen.is_over:
+        while not self.seen.is_over():
             body = json.dumps({"text": next(texts)[:200]}).encode()
             head = f"POST {ROUTE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -138,7 +137,7 @@ class Load:
                     for byte in head.encode() + body:
                         opened.sendall(bytes([byte]))
                         time.sleep(pause)
-                        if self.seen.is_over:
+                        if self.seen.is_over():
                             return
                     self._count("slow", opened.recv(4096))
                 except OSError:
@@ -148,7 +147,7 @@ class Load:
         """Send what is to be refused, and leave before answers."""
         source = random.Random(name)
         right = f"Authorization: Bearer {KEY}\r\n"
-        while not self.seen.is_over:
+        while not self.seen.is_over():
             good = json.dumps({"text": next(texts)}).encode()
             bodies = [b"{", b"\xff" * 100, b"[" * 50_000, b'{"text": 1}', b"", good[:-1], good]
             body = source.choice(bodies)
