@@ -16,6 +16,7 @@ from .options import PATH, Command
 if TYPE_CHECKING:
     from ..decoding.llguidance_adapter import Vocabulary
     from ..engines.engine import Engine
+    from ..exporting.merged import MergedModel
     from ..runs.folder import Run
 
 _VLLM = "vllm"
@@ -62,11 +63,14 @@ class EngineOptions:
             raise click.UsageError("--engine-model is for --engine")
 
     @contextmanager
-    def connected(self, run: Run) -> Iterator[Callable[[Vocabulary], Engine]]:
+    def connected(
+        self, run: Run, made: MergedModel | None = None
+    ) -> Iterator[Callable[[Vocabulary], Engine]]:
         """Provide what connects to the engines; one that was started ends with the context.
 
         Args:
             run: a complete run.
+            made: the merged run, for an engine that is started; None for one in the user's cache.
         """
         from ..engines.connect import connect
 
@@ -75,7 +79,7 @@ class EngineOptions:
             return
         from ..exporting.vllm_service import served_by_vllm
 
-        with served_by_vllm(run, self.python, self.settings) as connecting:
+        with served_by_vllm(run, self.python, self.settings, made) as connecting:
             yield connecting
 
 

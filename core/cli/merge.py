@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..exporting.kinds import CONVERTED, QUANTISED
+from .engines import EngineOptions, engine_options
 from .options import PATH, json_option, trust_option
 from .terminal import console, printable, table
 
@@ -43,6 +44,7 @@ from .terminal import console, printable, table
     help="Score at most so many of the run's own documents; 0: all. Default: the run's setting "
     "score_documents.",
 )
+@engine_options()
 @click.option("--no-score", is_flag=True, help="Do not score; export.json then has no score.")
 @click.option(
     "--tolerance",
@@ -59,6 +61,7 @@ def command(
     gguf: str | None,
     score_on: Path | None,
     most: int | None,
+    engine: EngineOptions,
     no_score: bool,
     tolerance: float | None,
     trusted: bool,
@@ -68,9 +71,9 @@ def command(
 
     The folder has weights (safetensors), tokenizer, chat template, generation config, JSON Schema,
     grammar, and a card with a script. It is loaded again and answers the same documents as the run;
-    with --gguf, llama.cpp answers them with the GGUF file. export.json has the scores before and
-    after and their difference with its 95 % interval. The exit code is 1 if the score falls by more
-    than the tolerance.
+    with --gguf, llama.cpp answers them with the GGUF file; with --engine, a server that has the
+    folder, such as vLLM. export.json has the scores before and after and their difference with its
+    95 % interval. The exit code is 1 if the score falls by more than the tolerance.
 
     What was made before is not made again, but scored.
 
@@ -78,6 +81,7 @@ def command(
     Example:
       extract merge runs/first --output models/first
       extract merge runs/first --output models/first --gguf q8_0
+      extract merge runs/first --output models/first --engine vllm --engine-python ~/vllm/bin/python
       extract merge runs/first --output models/first --dtype bf16 --score-on gold/ --json
     """
     from ..exporting.gguf_file import require_converter, write_gguf
@@ -86,8 +90,10 @@ def command(
     from ..model.loading import quieten
     from ..runs.folder import Run
 
-    if no_score and (score_on or most is not None or tolerance is not None):
-        raise click.UsageError("--no-score excludes --score-on, --documents and --tolerance")
+    if no_score and (score_on or most is not None or tolerance is not None or engine):
+        raise click.UsageError(
+            "--no-score excludes --score-on, --documents, --tolerance and --engine"
+        )
     quieten()
     opened = Run.open(run, trusted=trusted)
     opened.require_complete()
@@ -102,6 +108,11 @@ def command(
         made = made.with_scores("transformers", comparison.merged(output))
         if file is not None:
             made = made.with_scores(file.kind, comparison.gguf(output, file))
+        if engine:
+            with engine.connected(opened, made) as connect:
+                name, scores = comparison.by_engine(output, connect)
+            made = made.with_scores(name, scores)
+            engines.append(name)
     if as_json:
         click.echo(json.dumps(made.record, ensure_ascii=False))
     elif chosen is not None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Record
+from ..decoding.llguidance_adapter import Vocabulary
+from ..engines.engine import Engine
 from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError
 from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
@@ -75,6 +77,19 @@ def gguf_extractor(run: Run, folder: Path, file: Path) -> Extractor:
     engine = GgufEngine.load(file, context, slots)
     vocabulary, grammars = constraints(task, run.answered(), run.longest_lists())
     require_same_tokens(engine, folder, vocabulary)
+    return Extractor(task, engine, vocabulary, grammars, min_confidence=run.min_confidence())
+
+
+def served_extractor(run: Run, folder: Path, connect: Callable[[Vocabulary], Engine]) -> Extractor:
+    """Connect to what serves an exported folder.
+
+    Raises:
+        FieldsmithError: as ``connect``.
+        RunError: the folder cannot be read, or its prompt is not that of the training.
+    """
+    task = _exported_task(run, folder)
+    vocabulary, grammars = constraints(task, run.answered(), run.longest_lists())
+    engine = connect(vocabulary)
     return Extractor(task, engine, vocabulary, grammars, min_confidence=run.min_confidence())
 
 
@@ -149,6 +164,22 @@ class Comparison:
                 f"the GGUF file ({file.kind})",
             )
         )
+
+    def by_engine(
+        self, folder: Path, connect: Callable[[Vocabulary], Engine]
+    ) -> tuple[str, dict[str, Any]]:
+        """Answer by what serves the folder.
+
+        Args:
+            folder: the merged folder.
+            connect: returns the engine for the tokens of answers.
+
+        Returns:
+            The engine's name, and what ``merged`` returns.
+        """
+        extractor = served_extractor(self._run, folder, connect)
+        name = extractor.engine.name
+        return name, self._compared(_answer(lambda: extractor, self._chosen, name))
 
     def _compared(self, after: _Answers) -> dict[str, Any]:
         before, chosen = self._before, self._chosen

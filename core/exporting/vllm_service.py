@@ -15,12 +15,12 @@ from ..model.loading import DTYPES
 from ..model.out_of_memory import save_memory
 from ..progress import say
 from ..runs.folder import Run
-from .merged import merge, merged_key
+from .merged import MergedModel, merge, merged_key
 
 
 @contextmanager
 def served_by_vllm(
-    run: Run, python: Path, options: Sequence[str] = ()
+    run: Run, python: Path, options: Sequence[str] = (), made: MergedModel | None = None
 ) -> Iterator[Callable[[Vocabulary], ServerEngine]]:
     """Merge a run, unless that was done before, and serve the result by vLLM.
 
@@ -31,6 +31,7 @@ def served_by_vllm(
         run: a causal run.
         python: of an environment with vLLM.
         options: further options of vLLM's command line, each with its value.
+        made: the merged run, which is served; None for one in the user's cache.
 
     Yields:
         Starts it and connects to it, given the tokens of answers.
@@ -46,17 +47,17 @@ def served_by_vllm(
         def start(vocabulary: Vocabulary) -> ServerEngine:
             precision = run.settings().values.precision
             by_device = None if found.has_gpu else "fp32"
-            folder, dtype = merged_in_cache(run, by_device if precision == "auto" else precision)
-            server = stack.enter_context(vllm_server(found, folder, dtype, options))
+            chosen = by_device if precision == "auto" else precision
+            served = merged_in_cache(run, chosen) if made is None else made
+            dtype = str(DTYPES[served.record["dtype"]]).removeprefix("torch.")
+            server = stack.enter_context(vllm_server(found, served.folder, dtype, options))
             return connect([server.address], None, vocabulary, server.key)
 
         yield start
 
 
-def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
-    """Return the merged folder of a run in the user's cache, and its dtype as torch names it.
-
-    It is made if it is not there.
+def merged_in_cache(run: Run, dtype: str | None) -> MergedModel:
+    """Return the merged run in the user's cache, which is made if it is not there.
 
     Args:
         run: the run folder.
@@ -67,4 +68,4 @@ def merged_in_cache(run: Run, dtype: str | None) -> tuple[Path, str]:
         say(f"{run.folder}: is merged into {folder}, once")
     made = merge(run, folder, dtype)
     save_memory()  # which vLLM is to have
-    return made.folder, str(DTYPES[made.record["dtype"]]).removeprefix("torch.")
+    return made

@@ -213,6 +213,20 @@ def test_a_run_is_scored_by_a_server(served: Served, command: Command) -> None:
     assert len(lines(served.run.run / "predictions" / "test-llama.cpp.jsonl")) == one["documents"]
 
 
+def test_a_server_with_the_merged_folder_scores_the_export(
+    served: Served, command: Command
+) -> None:
+    output = served.run.folder / "merged"
+    options = ("--documents", "3", "--engine", served.address)
+    done = command("merge", served.run.run, "--output", output, *options)
+    assert done.code == 0, done.errors
+    assert "llama.cpp: 3 of 10 documents" in done.output
+    scores = MergedModel.open(output).record["scores"]
+    assert scores["llama.cpp"]["equal"] == scores["transformers"]["equal"] == 3
+    refused = command("merge", served.run.run, "--output", output, "--no-score", *options[2:])
+    assert refused.code == 2
+
+
 def test_the_check_finds_equal_records(served: Served, command: Command) -> None:
     done = command("engine-check", served.run.run, served.address, "--documents", "6", "--json")
     assert done.code == 0, done.errors

@@ -64,7 +64,7 @@ def test_an_answer_at_its_limit_is_finished_as_our_decoder_finishes_it(run: Caus
 
 def test_what_vllm_refuses_is_said(run: CausalRun) -> None:
     found = VllmPython.find(Path(PYTHON))
-    folder, _dtype = merged_in_cache(Run.open(run.run), "fp32")
+    folder = merged_in_cache(Run.open(run.run), "fp32").folder
     for option, said in [
         ("--no-such-option", "error: unrecognized arguments: --no-such-option"),
         ("--max-model-len 100000", "100000"),
