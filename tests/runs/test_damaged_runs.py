@@ -94,7 +94,8 @@ def damaged(content: bytes, kind: str) -> bytes | None:
     half = len(content) // 2
     return {
         **GARBAGE,
-        "first half": content[:half],
+        # Without the end of a line: what is cut between two lines is whole.
+        "first half": content[:half].rstrip(b"}\n"),
         "a hole": content[:half] + bytes(9) + content[half + 9 :],
     }[kind]
 
