@@ -252,7 +252,7 @@ def test_pages_of_other_sites_are_refused(server: Serving) -> None:
 def test_what_has_begun_is_answered_at_the_end(trained: Trained) -> None:
     with serving(trained.run) as server:
         replies: list[Any] = []
-        many = {"texts": [f"{TEXTS[0]} {n}" for n in range(300)]}
+        many = {"texts": [f"{TEXTS[0]} {n}" for n in range(100)]}
         asking = threading.Thread(target=lambda: replies.append(server.ask(EXTRACT, many)))
         asking.start()
         in_progress = b"fieldsmith_requests_in_progress 1.0"
@@ -262,7 +262,7 @@ def test_what_has_begun_is_answered_at_the_end(trained: Trained) -> None:
         assert server.stop() == 0
         asking.join()
         assert replies[0].status == 200
-        assert len(replies[0].json["results"]) == 300
+        assert len(replies[0].json["results"]) == 100
         with pytest.raises(OSError, match="refused"):
             server.ask("/health")
         assert not any("Traceback" in line for line in server.said)
