@@ -38,6 +38,8 @@ from .streaming import EXTRACT, abstracts
 
 KEY = "a-key-for-the-benchmark"
 ROUTE = "/v1/medical_ner/extract"
+LENGTH = 120
+"""Characters of a text, such as a sentence."""
 
 
 @dataclass
@@ -199,7 +201,7 @@ def put_load(run: Path, seconds: float, counts: dict[str, int]) -> tuple[Seen, i
         "slow": load.slow,
         "hostile": load.hostile,
     }
-    texts = [row["text"][:300] for row in abstracts(500)]
+    texts = [row["text"][:LENGTH] for row in abstracts(500)]
     clients = [
         threading.Thread(target=kinds[kind], args=(itertools.cycle(texts), f"{kind}-{number}"))
         for kind, count in counts.items()
