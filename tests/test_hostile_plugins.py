@@ -457,7 +457,7 @@ TRIED = {
 @pytest.mark.parametrize("fault", ENDLESS)
 def test_checks_stop_what_does_not_end(here: Site, fault: str) -> None:
     here.install("toy", ENDLESS[fault])
-    tested = PluginUnderTest("toy", (), Limits(seconds=2, rows=300, characters=10_000_000))
+    tested = PluginUnderTest("toy", (), Limits(seconds=1, rows=300, characters=10_000_000))
     began = time.monotonic()
     found = list(_checked(tested))
     assert time.monotonic() - began < 90

@@ -54,6 +54,15 @@ def test_a_sample_is_large_and_has_something_of_each_field(
         assert filled, key
 
 
+# The commands of the README go the same way with medical_ner.
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "medical_ner" else ())
+        for name in SHIPPED
+    ],
+    indirect=True,
+)
 def test_each_command_works_on_the_sample(plugin: Plugin, tmp_path: Path, command: Command) -> None:
     def checked(*arguments: object) -> str:
         answer = command(*map(str, arguments))

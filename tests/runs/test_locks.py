@@ -65,6 +65,7 @@ def test_a_lock_of_an_output_is_refused_by_each_name_of_it(
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_a_killed_prediction_leaves_no_lock(
     trained: Trained, workplace: Workplace, tmp_path: Path
 ) -> None:
