@@ -25,6 +25,9 @@ from .metrics import Metrics
 _LOOK = 1.0
 """Seconds between two looks whether the client is still there."""
 
+_GONE = 499
+"""HTTP status of a request whose client has gone, as servers log it."""
+
 _BUG = "a fault of the server; its log has the traceback"
 
 
@@ -110,6 +113,8 @@ class Answers:
         except FieldsmithError as error:
             self._count(service, is_record=False)
             raise HTTPException(503, str(error)) from error
+        except HTTPException:
+            raise
         except Exception as error:
             self._count(service, is_record=False)
             raise HTTPException(500, _BUG) from error
@@ -177,6 +182,8 @@ class Answers:
             reason = self._too_long()
         except FieldsmithError as error:
             reason = str(error)
+        except HTTPException:  # nobody is there to read a line
+            raise
         except Exception:
             reason = _BUG
         return rejected_line(Reject(row.id, "", reason, row.id), service.name)
@@ -189,7 +196,7 @@ class Answers:
                 while not asked.done():
                     await asyncio.wait({asked}, timeout=_LOOK)
                     if not asked.done() and await request.is_disconnected():
-                        raise asyncio.CancelledError
+                        raise HTTPException(_GONE, "the client is gone")
             return asked.result()
         finally:
             asked.cancel()

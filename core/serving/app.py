@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import __version__
 from ..data import Document, Reject
@@ -151,9 +152,10 @@ def _add_service(app: FastAPI, service: Service, answers: Answers) -> None:
         answered, in the order of the documents.
         """
         rows = _documents(body)
-        if body.text is None:
-            return await _many(service, rows, request, answers)
-        with answers.admitted():
+        with ExitStack() as admitted:
+            admitted.enter_context(answers.admitted())
+            if body.text is None:
+                return await _many(service, rows, request, answers, admitted)
             await answers.check(service, rows)
             (document,) = rows
             prediction = await answers.one(service, document, request)
@@ -167,13 +169,15 @@ def _add_service(app: FastAPI, service: Service, answers: Answers) -> None:
         """
         sent = [UploadedFile(each.filename or "document", await each.read()) for each in files]
         limits, plugin = answers.limits, service.extractor.task.plugin
-        try:
-            rows = await run_in_threadpool(
-                documents_of, plugin, sent, limits.documents, limits.seconds
-            )
-        except InputError as error:
-            raise HTTPException(422, str(error)) from error
-        return await _many(service, rows, request, answers, with_text=True)
+        with ExitStack() as admitted:
+            admitted.enter_context(answers.admitted())
+            try:
+                rows = await run_in_threadpool(
+                    documents_of, plugin, sent, limits.documents, limits.seconds
+                )
+            except InputError as error:
+                raise HTTPException(422, str(error)) from error
+            return await _many(service, rows, request, answers, admitted, with_text=True)
 
 
 async def _many(
@@ -181,27 +185,38 @@ async def _many(
     rows: Sequence[Document | Reject],
     request: Request,
     answers: Answers,
+    admitted: ExitStack,
     *,
     with_text: bool = False,
 ) -> Response:
-    """Answer several documents: by lines as they come, or by one list."""
+    """Answer several documents: by lines as they come, or by one list.
+
+    Args:
+        service: answers.
+        rows: see ``Answers.lines``.
+        request: see ``Answers.lines``.
+        answers: see ``Answers``.
+        admitted: ends the admission of the request; a stream takes it over.
+        with_text: see ``Answers.lines``.
+    """
     await answers.check(service, rows)
-    admitted = answers.admitted()
     lines = answers.lines(service, rows, request, with_text=with_text)
     if _LINES not in request.headers.get("accept", ""):
-        with admitted:
-            results = b",".join([encoded(line).rstrip() async for line in lines])
+        results = b",".join([encoded(line).rstrip() async for line in lines])
         return _json(b'{"results":[' + results + b"]}")
-    admitted.__enter__()  # before the head of the answer is sent, which says that it was admitted
+    return _Lines(lines, admitted.pop_all())
 
-    async def stream() -> AsyncIterator[bytes]:
-        try:
-            async for line in lines:
-                yield encoded(line)
-        finally:
-            admitted.__exit__(None, None, None)
 
-    return StreamingResponse(stream(), media_type=_LINES)
+class _Lines(StreamingResponse):
+    """Lines that are sent as they come; at the end of the answer its admission ends."""
+
+    def __init__(self, lines: AsyncIterator[Mapping[str, Any]], admitted: ExitStack) -> None:
+        super().__init__((encoded(line) async for line in lines), media_type=_LINES)
+        self._admitted = admitted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._admitted:  # also where the client has gone before the first line
+            await super().__call__(scope, receive, send)
 
 
 def _documents(body: ExtractBody) -> list[Document]:

@@ -249,6 +249,24 @@ def test_pages_of_other_sites_are_refused(server: Serving) -> None:
     assert server.ask(EXTRACT, body, host=f"localhost:{server.port}").status == 200
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+def test_a_client_that_goes_leaves_nothing_behind(server: Serving, kind: str) -> None:
+    body = json.dumps({"texts": [TEXTS[0] * 20] * 100}).encode()
+    head = f"POST {EXTRACT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Accept: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port)) as sent:
+            sent.sendall(head.encode() + body)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if b"fieldsmith_requests_in_progress 0.0" in server.ask("/metrics").body:
+            break
+        time.sleep(0.2)
+    assert server.ask(EXTRACT, {"text": TEXTS[0]}).status == 200
+    assert b"fieldsmith_requests_in_progress 0.0" in server.ask("/metrics").body
+    assert not any("Traceback" in line for line in server.said), server.said
+
+
 def test_what_has_begun_is_answered_at_the_end(trained: Trained) -> None:
     with serving(trained.run) as server:
         replies: list[Any] = []
