@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chromium import PATIENCE, WIDTHS, needs_chromium, started_browser
 from scored_runs import DOCUMENTS, two_runs
 from tiny_model import Trained
 
@@ -18,13 +18,8 @@ from fieldsmith.report.scored_run import read_scored_run
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-WIDTHS = {"phone": 390, "desktop": 1280}
-PATIENCE = 120_000  # milliseconds; other work may run beside the tests
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +34,8 @@ def file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
-        )
+    with started_browser() as browser:
         yield browser
-        browser.close()
 
 
 def opened(browser: Browser, file: Path, width: int = 1280, scheme: Any = "light") -> Page:

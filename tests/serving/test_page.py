@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chromium import PATIENCE, WIDTHS, needs_chromium, started_browser
 from served import Serving, serving
 from tiny_model import Trained
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = needs_chromium
 
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-WIDTHS = {"phone": 390, "desktop": 1280}
-PATIENCE = 120_000  # milliseconds; other work may run beside the tests
 
 TEXT = "😀 Aspirin and rash. Aspirin caused rash in 5 patients. <b>Morphine</b> and nausea."
 
@@ -35,12 +31,8 @@ def server(trained: Trained) -> Iterator[Serving]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
-        )
+    with started_browser() as browser:
         yield browser
-        browser.close()
 
 
 def opened(browser: Browser, server: Serving, width: int = 1280, scheme: Any = "light") -> Page:
