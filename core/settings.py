@@ -110,6 +110,14 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class ParallelSettings:
+    """How several processes, one a device, share a training."""
+
+    parallel: Literal["auto", "ddp", "fsdp", "zero2", "zero3"] = "auto"  # what is split among them
+    offload: Literal["none", "optimizer", "params"] = "none"  # kept in main memory between its uses
+
+
+@dataclass(frozen=True)
 class DecodingSettings:
     """How answers are generated, combined with other signals, filtered and scored."""
 
@@ -123,7 +131,12 @@ class DecodingSettings:
 
 @dataclass(frozen=True)
 class Settings(  # fields of the last base come first
-    DecodingSettings, TrainingSettings, AdapterSettings, WindowSettings, ModelSettings
+    DecodingSettings,
+    ParallelSettings,
+    TrainingSettings,
+    AdapterSettings,
+    WindowSettings,
+    ModelSettings,
 ):
     """All settings of a training, each by the one flat name that ``--set`` takes.
 
@@ -362,6 +375,7 @@ def _problems(settings: Settings) -> list[str]:
         faults.append("lora_init pissa starts plain LoRA: set dora=false")
     if settings.lora_init == "pissa" and settings.quantize != "none":
         faults.append("lora_init pissa splits the weights before training: set quantize=none")
+    faults += _unusable_offload(settings)
     if settings.window != "document" and settings.window_overlap >= settings.window_size:
         faults.append("window_overlap must be smaller than window_size")
     parts = ["max_new_tokens", *(["window_size"] if settings.window == "tokens" else [])]
@@ -371,3 +385,15 @@ def _problems(settings: Settings) -> list[str]:
         if getattr(settings, part) >= settings.max_length
     ]
     return faults
+
+
+def _unusable_offload(settings: Settings) -> list[str]:
+    """Say what a way of sharing a training cannot keep in main memory."""
+    wanted = {
+        "none": ("auto", "ddp", "fsdp", "zero2", "zero3"),
+        "optimizer": ("zero2", "zero3"),
+        "params": ("fsdp", "zero3"),
+    }[settings.offload]
+    if settings.parallel in wanted:
+        return []
+    return [f"offload {settings.offload} wants parallel {' or '.join(wanted)}"]

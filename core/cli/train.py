@@ -53,10 +53,10 @@ def command(
     relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
     if relaunches and resume is None and output is None:
         raise click.UsageError("--gpus needs --output, which all processes write to")
+    from ..parallel.processes import is_main_process
     from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
-    from ..training.distributed import is_main_process
     from .score_tables import print_scores
 
     if relaunches:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..data import IGNORED
-from .distributed import gathered
+from ..parallel.processes import gathered
 
 if TYPE_CHECKING:
     import torch

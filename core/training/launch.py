@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import FieldsmithError, OutOfMemoryError, SettingsError, StorageError
+from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
-from .distributed import is_main_process
 from .row_settings import Planner
 from .train import train
 

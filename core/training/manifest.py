@@ -11,13 +11,13 @@ from typing import Any
 from ..data import IGNORED, SPLITS
 from ..dataset.issues import Issue
 from ..dataset.splits import Splits, fingerprint
+from ..parallel.processes import process_count
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from ..runs.paths import below_source
 from ..runs.receipt import receipt_of
 from ..task import Task
 from ..windows.rows import Rows
-from .distributed import process_count
 
 _VERSIONS = (
     "fieldsmith", "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets",

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from .distributed import is_main_process
+from ..parallel.processes import is_main_process
 
 INITIAL = "pissa.safetensors"
 """File of what the adapters of a training began as, beside its checkpoints."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from ..parallel.processes import agreed, process_count
 from ..progress import say
 from ..settings import Resolved, Settings
 from ..windows.rows import Row
-from .distributed import agreed, process_count
 from .schedule import count_steps
 
 ROWS_A_STEP = 16

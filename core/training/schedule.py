@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ..parallel.processes import process_count
 from ..settings import Settings
-from .distributed import process_count
 
 
 def count_steps(rows: int, settings: Settings) -> tuple[int, int]:

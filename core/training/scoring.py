@@ -11,9 +11,9 @@ from ..data import Example
 from ..evaluation.threshold import Threshold, best_shares, best_threshold
 from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer
+from ..parallel.processes import gathered, process_count, rank
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
-from .distributed import gathered, process_count, rank
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

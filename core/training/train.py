@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
+from ..parallel.processes import agreed, is_main_process, process_count
 from ..progress import meter, say
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
@@ -32,7 +33,6 @@ from ..task import Task
 from ..windows.rows import Row, Rows, build_rows
 from .adapter import base_name, install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
-from .distributed import agreed, is_main_process, process_count
 from .manifest import describe_rows, describe_splits, write_manifest
 from .qlora import build_trainer
 from .row_settings import NO_PLANNER, Planner, fit_to_rows

@@ -15,10 +15,10 @@ from trl import SFTTrainer
 from ..errors import RunError
 from ..model.loading import load_for_inference
 from ..model.weights import CONFIG
+from ..parallel.processes import agreed, process_count
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
 from .completion_loss import LoggedLoss, answer_tokens
-from .distributed import agreed, process_count
 from .pissa import as_difference
 from .sampler import LengthGroupedSampler
 
