@@ -264,8 +264,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
             base_name=base_name(settings, inputs.run.info()["base_model"]["name"]),
         )
         _run_steps(inputs, trainer, step)
-        if is_main_process():
-            install_adapter(inputs.run, trainer, task)
+        install_adapter(inputs.run, trainer, task)
     except (MemoryError, RuntimeError, FieldsmithError) as error:
         if not is_out_of_memory(error):
             raise
