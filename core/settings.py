@@ -388,6 +388,10 @@ def _problems(settings: Settings) -> list[str]:
     return faults
 
 
+_SPLITTABLE = ("adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop")
+"""Optimisers of torch itself, which keep a state of a part of a weight."""
+
+
 def _parallel_problems(settings: Settings) -> list[str]:
     """Say what the way of sharing a training cannot do."""
     wanted = {
@@ -396,6 +400,13 @@ def _parallel_problems(settings: Settings) -> list[str]:
         "params": ("fsdp", "zero3"),
     }[settings.offload]
     faults = []
+    splits_weights = settings.parallel in ("fsdp", "zero3")
+    if splits_weights and settings.tagging_weight and settings.tuning == "full":
+        faults.append("tagging_weight wants the head whole: set tuning=adapter, or parallel=ddp")
+    if settings.parallel in ("fsdp", "zero2", "zero3") and settings.compile == "yes":
+        faults.append(f"compile is not for what {settings.parallel} splits: set compile=no")
+    if settings.parallel == "fsdp" and settings.optimizer not in _SPLITTABLE:
+        faults.append(f"optimizer: fsdp can split the states of {', '.join(_SPLITTABLE)}")
     if settings.parallel not in wanted:
         faults.append(f"offload {settings.offload} wants parallel {' or '.join(wanted)}")
     if settings.deepspeed_config and settings.parallel not in ("zero2", "zero3"):

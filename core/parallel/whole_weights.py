@@ -48,3 +48,25 @@ def whole_parameters(model: Any, *, trained: bool) -> dict[str, torch.Tensor]:
         with gathered_weight(parameter) as weight:
             found[name] = weight.detach().cpu().clone()
     return found
+
+
+def held_bytes(model: Any) -> tuple[int, int]:
+    """Return the bytes of a model's weights that this process holds, and of all of them.
+
+    Args:
+        model: the model that is trained, between two steps.
+    """
+    from torch.distributed.tensor import DTensor
+
+    held = all_of_them = 0
+    for parameter in model.parameters():
+        size = parameter.element_size()
+        if hasattr(parameter, "ds_id"):
+            all_of_them += parameter.ds_numel * size
+            # DeepSpeed leaves an empty tensor in the place of weights that are not gathered now.
+            held += max(parameter.numel(), parameter.ds_tensor.numel()) * size
+            continue
+        all_of_them += parameter.numel() * size
+        part = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+        held += part.numel() * size
+    return held, all_of_them

@@ -83,6 +83,7 @@ def zero_config(settings: Settings, precision: str) -> dict[str, Any]:
     if settings.offload == "params":
         zero["offload_param"] = {"device": "cpu", "pin_memory": True}
     if stage == 3:
+        zero["stage3_param_persistence_threshold"] = "auto"  # smaller weights stay whole
         # Adapters are gathered and saved by themselves, so the whole model is never put together.
         zero["stage3_gather_16bit_weights_on_model_save"] = settings.tuning == "full"
     return {

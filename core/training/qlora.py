@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data import IGNORED
 from ..errors import SettingsError, did_you_mean
 from ..model.architecture import language_linears
 from ..model.prompts import PromptFormat
 from ..parallel import splits_weights
 from ..parallel.fsdp import fsdp_options, shard_on_cpu
+from ..parallel.processes import process_count
 from ..parallel.zero import train_on_cpu, zero_options
 from ..progress import say
 from ..settings import Settings
@@ -82,7 +84,15 @@ def build_trainer(
             f"packing: {len(rows)} rows in {len(sequences)} sequences of at most "
             f"{settings.max_length} tokens"
         )
-    lengths = [len(sequence.input_ids) for sequence in sequences]
+    sampler = LengthGroupedSampler(
+        [len(sequence.input_ids) for sequence in sequences],
+        group or settings.batch_size,
+        settings.seed,
+        group=settings.group_lengths,
+        multiple=settings.batch_size * process_count() if process_count() > 1 else 1,
+    )
+    if sampler.fillers:
+        sequences = [*sequences, _filler(sequences)]
     kind: type[ExtractionTrainer] = ExtractionTrainer
     options: dict[str, Any] = {}
     if tags:
@@ -97,16 +107,21 @@ def build_trainer(
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings, model) if settings.tuning == "adapter" else None,
-        sampler=LengthGroupedSampler(
-            lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
-        ),
+        sampler=sampler,
         scorer=scorer,
         best=best,
         **options,
     )
-    _prepare(trainer, folder, count_steps(len(sequences), settings)[1])
+    _prepare(trainer, folder, count_steps(len(sampler), settings)[1])
     trainer.base_name = base_name
     return trainer
+
+
+def _filler(rows: Sequence[Row]) -> Row:
+    """Return a short row without a loss, for a process that has no row where another has one."""
+    shortest = min(rows, key=lambda row: len(row.input_ids))
+    nothing = [IGNORED] * len(shortest.labels)
+    return replace(shortest, labels=nothing, tags=nothing if shortest.tags else [])
 
 
 def _load_trained(settings: Settings) -> PreTrainedModel:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from ..errors import RunError
 from ..parallel.processes import agreed, process_count
 from ..progress import say
 from ..settings import Resolved, Settings
@@ -65,6 +66,39 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
         return resolved
     say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
     return _changed(resolved, warmup=steps // 10)
+
+
+def same_rows_a_step(settings: Settings, begun: int, now: int) -> Settings:
+    """Return settings by which an optimiser step reads the rows that it read before.
+
+    Args:
+        settings: of the run.
+        begun: how many processes the run was begun with.
+        now: how many there are.
+
+    Raises:
+        RunError: no accumulation does so, or what splits the training is for as many processes.
+    """
+    if now == begun:
+        return settings
+    if settings.parallel in ("zero2", "zero3"):
+        raise RunError(
+            f"the run was begun with {begun} processes, and DeepSpeed's checkpoints are for as "
+            f"many as wrote them; resume it with --processes {begun}"
+        )
+    batches = settings.accumulation * begun
+    if batches % now:
+        possible = [str(count) for count in range(1, batches + 1) if batches % count == 0]
+        raise RunError(
+            f"the run was begun with {begun} processes, and a step of {batches} batches cannot be "
+            f"shared by {now}; resume it with --processes {', '.join(possible[:-1])} or "
+            f"{possible[-1]}"
+        )
+    say(
+        f"processes: {now} in place of {begun}; with accumulation {batches // now} in place of "
+        f"{settings.accumulation} a step reads the same rows"
+    )
+    return replace(settings, accumulation=batches // now)
 
 
 def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:

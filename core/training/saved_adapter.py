@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import RunError
-
-_FILE = "adapter_model.safetensors"
+from ..model.weights import WEIGHTS
 
 
 def fingerprints(tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
@@ -54,7 +53,7 @@ def check_saved(folder: Path, start: Mapping[str, str], *, trained: bool) -> Non
     """
     from safetensors import SafetensorError, safe_open
 
-    file = folder / _FILE
+    file = folder / WEIGHTS
     changed = 0
     try:
         with safe_open(file, framework="pt") as saved:

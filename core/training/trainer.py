@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from ..errors import RunError
 from ..model.loading import load_for_inference
-from ..model.weights import CONFIG
+from ..model.weights import CONFIG, WEIGHTS
 from ..parallel import is_sharded, splits_weights
 from ..parallel.processes import agreed, process_count
 from ..parallel.whole_weights import whole_parameters
@@ -147,8 +148,17 @@ class ExtractionTrainer(SFTTrainer):
         super().log(logs, start_time)
 
     def load_weights(self, checkpoint: Path) -> None:
-        """Load the adapter of a checkpoint and nothing else of it."""
-        self._load_from_checkpoint(str(checkpoint))
+        """Load the trained weights of a checkpoint into a model that is not split yet."""
+        from peft import set_peft_model_state_dict
+
+        if self.settings.tuning == "adapter":
+            set_peft_model_state_dict(self.model, load_file(checkpoint / WEIGHTS))
+            return
+        state: dict[str, torch.Tensor] = {}
+        for file in sorted(checkpoint.glob("*.safetensors")):
+            state |= load_file(file)
+        model: Any = self.model
+        self._issue_warnings_after_load(model.load_state_dict(state, strict=False))
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Refuse a checkpoint of all weights whose names are not those of the model."""
@@ -205,7 +215,7 @@ class ExtractionTrainer(SFTTrainer):
         if state is None:
             super().save_model(output_dir, _internal_call)
         elif self.args.should_save:
-            self._save(output_dir, state_dict=state)  # type: ignore[no-untyped-call]
+            self._save(output_dir, state_dict=state)
 
     def _name_base(self, folder: Path) -> None:
         """Write the name of the base model into a saved adapter.
