@@ -80,7 +80,9 @@ class ExtractionTrainer(SFTTrainer):
         self.initial: dict[str, torch.Tensor] = {}
         self.start: dict[str, str] = {}
         super().__init__(*arguments, **options)
-        self.copied = is_copied(_stored_numbers(self.model), settings)
+        # transformers saves a whole model, to be loaded again, in the first process alone.
+        can_copy = settings.tuning == "adapter" or process_count() == 1
+        self.copied = can_copy and is_copied(_stored_numbers(self.model), settings)
         self.add_callback(best)  # so that checkpoints hold its state
         self.add_callback(FreeMemory())
 
