@@ -30,13 +30,18 @@ def fsdp_options(
         device: what is trained on.
 
     Raises:
-        SettingsError: the model does not say which of its modules are layers, or it is to be
-            offloaded from a CPU.
+        SettingsError: the model does not say which of its modules are layers, or the settings
+            want what FSDP cannot do.
     """
     if settings.offload == "params" and device.type == "cpu":
         raise SettingsError(
             "offload: params are kept in main memory already, as this machine has no GPU; set "
             "offload=none"
+        )
+    if settings.modules_to_save and _shares_embeddings(model):
+        raise SettingsError(
+            f"modules_to_save: head and embeddings of {settings.model} are one weight, which fsdp "
+            f"cannot split beside a copy; leave it out, or use zero3 or ddp"
         )
     config = {
         "version": 2,
@@ -47,6 +52,11 @@ def fsdp_options(
         "state_dict_type": "FULL_STATE_DICT",
     }
     return {"fsdp": True, "fsdp_config": config}
+
+
+def _shares_embeddings(model: PreTrainedModel) -> bool:
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    return getattr(head, "weight", None) is getattr(embeddings, "weight", None)
 
 
 def layer_classes(model: PreTrainedModel, name: str) -> list[str]:

@@ -1,0 +1,87 @@
+"""Try one way of sharing a training: two real steps of the model that ships, and what is saved.
+
+Run as a module, in each of the processes that train together.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..data import IGNORED
+from ..model.devices import pick_device
+from ..model.loading import load_tokenizer, quieten
+from ..model.prompts import PromptFormat
+from ..parallel.processes import is_main_process
+from ..parallel.whole_weights import held_bytes
+from ..settings import Settings
+from ..windows.rows import Row
+
+_TOKENS, _PROMPT, _ROWS = 48, 16, 8
+
+
+def trial_settings(parallel: str, quantize: str) -> Settings:
+    """Return settings that train two steps of the model that ships.
+
+    Args:
+        parallel: the way to try.
+        quantize: "nf4" or "none".
+    """
+    return Settings(
+        parallel=parallel,  # type: ignore[arg-type]
+        quantize=quantize,  # type: ignore[arg-type]
+        # DeepSpeed has no other on a CPU.
+        precision="fp32" if pick_device().type == "cpu" else "auto",
+        max_steps=2,
+        batch_size=2,
+        accumulation=1,
+        learning_rate=1e-3,
+        warmup=0,
+        scheduler="constant",
+        lora_dropout=0,
+    )
+
+
+def _rows() -> Sequence[Row]:
+    """Return rows of tokens that mean nothing, each with an answer."""
+    rows = []
+    for number in range(_ROWS):
+        ids = [100 + (7 * number + 3 * place) % 500 for place in range(_TOKENS)]
+        rows.append(Row(ids, [IGNORED] * _PROMPT + ids[_PROMPT:]))
+    return rows
+
+
+def run(parallel: str, quantize: str, result: Path) -> None:
+    """Train two steps, save the adapter, check it, and write what each process held.
+
+    Args:
+        parallel: the way to try.
+        quantize: "nf4" or "none".
+        result: the file to write: the bytes of the weights, and those that the first process holds.
+
+    Raises:
+        FieldsmithError: what is tried does not work.
+    """
+    quieten()
+    from .callbacks import BestAdapter
+    from .qlora import build_trainer
+
+    settings = trial_settings(parallel, quantize)
+    prompts = PromptFormat(load_tokenizer(settings))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = build_trainer(
+            Path(folder), settings, prompts, _rows(), [], scorer=None, best=BestAdapter(0)
+        )
+        trainer.train()
+        state = trainer.whole_state()
+        held, whole = held_bytes(trainer.model)
+        if is_main_process():
+            trainer.save_trained(Path(folder) / "adapter", state)
+            result.write_text(json.dumps({"bytes": whole, "held": held}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
