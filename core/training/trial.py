@@ -1,15 +1,12 @@
-"""Try one way of sharing a training: two real steps of the model that ships, and what is saved.
-
-Run as a module, in each of the processes that train together.
-"""
+"""Try one way of sharing a training: two real steps of the model that ships, and what is saved."""
 
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..data import IGNORED
 from ..model.devices import pick_device
@@ -23,16 +20,11 @@ from ..windows.rows import Row
 _TOKENS, _PROMPT, _ROWS = 48, 16, 8
 
 
-def trial_settings(parallel: str, quantize: str) -> Settings:
-    """Return settings that train two steps of the model that ships.
-
-    Args:
-        parallel: the way to try.
-        quantize: "nf4" or "none".
-    """
+def _settings(parallel: Any, quantize: Any, offload: Any) -> Settings:
     return Settings(
-        parallel=parallel,  # type: ignore[arg-type]
-        quantize=quantize,  # type: ignore[arg-type]
+        parallel=parallel,
+        quantize=quantize,
+        offload=offload,
         # DeepSpeed has no other on a CPU.
         precision="fp32" if pick_device().type == "cpu" else "auto",
         max_steps=2,
@@ -54,12 +46,11 @@ def _rows() -> Sequence[Row]:
     return rows
 
 
-def run(parallel: str, quantize: str, result: Path) -> None:
-    """Train two steps, save the adapter, check it, and write what each process held.
+def run_trial(parallel: str, quantize: str, offload: str, result: Path) -> None:
+    """Train two steps, save the adapter and check it, as one of the processes that do so.
 
     Args:
-        parallel: the way to try.
-        quantize: "nf4" or "none".
+        parallel, quantize, offload: the settings to try.
         result: the file to write: the bytes of the weights, and those that the first process holds.
 
     Raises:
@@ -69,7 +60,7 @@ def run(parallel: str, quantize: str, result: Path) -> None:
     from .callbacks import BestAdapter
     from .qlora import build_trainer
 
-    settings = trial_settings(parallel, quantize)
+    settings = _settings(parallel, quantize, offload)
     prompts = PromptFormat(load_tokenizer(settings))
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(
@@ -81,7 +72,3 @@ def run(parallel: str, quantize: str, result: Path) -> None:
         if is_main_process():
             trainer.save_trained(Path(folder) / "adapter", state)
             result.write_text(json.dumps({"bytes": whole, "held": held}), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
