@@ -50,7 +50,9 @@ def run_trial(parallel: str, quantize: str, offload: str, result: Path) -> None:
     """Train two steps, save the adapter and check it, as one of the processes that do so.
 
     Args:
-        parallel, quantize, offload: the settings to try.
+        parallel: the way to try; a setting, as the next two.
+        quantize: "nf4" or "none".
+        offload: "none" or "params".
         result: the file to write: the bytes of the weights, and those that the first process holds.
 
     Raises:
