@@ -55,8 +55,6 @@ def launch(group: ProcessGroup, arguments: Sequence[str]) -> None:
         ProcessError: a process failed otherwise, or the nodes did not meet.
         SettingsError: the options of the nodes contradict each other.
     """
-    # Which torch's libraries read when they are loaded: they warn where a host has no name.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from torch.distributed.elastic.multiprocessing import SignalException
 
     try:
@@ -147,7 +145,11 @@ def _variables(group: ProcessGroup) -> Iterator[None]:
 
     # As many as one process would have, shared out.
     threads = max(1, torch.get_num_threads() // group.processes)
-    added = {LAUNCHED: str(os.getpid()), "OMP_NUM_THREADS": str(threads)}
+    added = {
+        LAUNCHED: str(os.getpid()),
+        "OMP_NUM_THREADS": str(threads),
+        "TORCH_CPP_LOG_LEVEL": "ERROR",  # it warns where a host has no name
+    }
     added = {name: value for name, value in added.items() if name not in os.environ}
     os.environ.update(added)
     try:

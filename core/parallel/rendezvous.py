@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from torch.distributed import PrefixStore, TCPStore
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 from torch.distributed.elastic.rendezvous import (
     RendezvousHandler,
     RendezvousInfo,
@@ -107,13 +107,18 @@ class Rendezvous(RendezvousHandler):
 
     def share_failure(self, line: str) -> None:
         """Let the other nodes know why this one has failed, and wait until they do."""
-        if self.store is None or self.group.nodes == 1:
+        store, others = self.store, set(range(self.group.nodes)) - {self.group.node_rank}
+        if store is None or not others:
             return
+        names = [f"ended/{number}" for number in others]
+
+        def is_known() -> bool:
+            return bool(store.check(names))
+
         with suppress(RuntimeError):  # the node that holds the store is gone
-            self.store.set("failure", line)
-            others = [f"ended/{n}" for n in range(self.group.nodes) if n != self.group.node_rank]
+            store.set("failure", line)
             if self.group.node_rank == 0:  # whose end takes the store away
-                _wait(lambda store=self.store: store.check(others), _PARTING)
+                _wait(is_known, _PARTING)
 
     def failure_elsewhere(self) -> str:
         """Return the error of another node, for a node whose processes have lost theirs."""

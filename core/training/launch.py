@@ -84,8 +84,8 @@ def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> No
         if not run.info_file.is_file():
             raise
         raise ProcessError(
-            f"{error}; resume with fewer processes or on more memory: "
-            f"extract train --resume {run.folder}"
+            f"{error}; resume with extract train --resume {run.folder} "
+            f"--processes {group.processes}"
         ) from error
 
 
