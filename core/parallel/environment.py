@@ -74,8 +74,8 @@ def _torch_launcher(environment: Mapping[str, str]) -> Launcher:
     if missing:
         present = " and ".join(name for name in ("RANK", "WORLD_SIZE") if name in environment)
         raise SettingsError(
-            f"{present} is set, as torchrun does, but {', '.join(missing)} is not: "
-            f"unset {present}, or start the processes by torchrun"
+            f"{present}: set, but not {', '.join(missing)}; start the processes by torchrun, which "
+            f"sets all, or unset {present}"
         )
     processes, rank = _number(environment, "WORLD_SIZE"), _number(environment, "RANK")
     if not rank < processes:

@@ -145,8 +145,8 @@ def test_srun_is_known_and_torch_is_given_its_ranks(environment: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"WORLD_SIZE": ""}, "RANK is set, as torchrun does, but WORLD_SIZE is not"),
-        ({"MASTER_ADDR": "", "LOCAL_RANK": ""}, "but LOCAL_RANK, MASTER_ADDR is not"),
+        ({"WORLD_SIZE": ""}, "RANK: set, but not WORLD_SIZE; start the processes by torchrun"),
+        ({"MASTER_ADDR": "", "LOCAL_RANK": ""}, "WORLD_SIZE: set, but not LOCAL_RANK, MASTER_ADDR"),
         ({"RANK": "one"}, "RANK is 'one', where a launcher of processes sets a number"),
         ({"RANK": "2"}, "RANK is 2, but WORLD_SIZE 2; ranks begin at 0"),
     ],
