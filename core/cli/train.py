@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from ..data import FLAGS
 from .options import PATH, TrainingOptions, training_options, trust_option
+from .process_options import ProcessOptions, process_options
+
+if TYPE_CHECKING:
+    from ..parallel.group import ProcessGroup
+    from ..runs.folder import Run
 
 
 @click.command("train")
@@ -21,14 +27,14 @@ from .options import PATH, TrainingOptions, training_options, trust_option
     "--auto-batch", is_flag=True, help="If memory is exhausted, halve the batch and continue."
 )
 @trust_option
-@click.option("--gpus", type=click.IntRange(1), default=1, metavar="N", help="Train on N GPUs.")
+@process_options
 def command(
     options: TrainingOptions,
     output: Path | None,
     resume: Path | None,
     auto_batch: bool,
     trusted: bool,
-    gpus: int,
+    processes: ProcessOptions,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
 
@@ -40,6 +46,7 @@ def command(
       extract train --plugin NAME
       extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
       extract train --plugin NAME --data rows.csv --map body=text --map headline=title
+      extract train --plugin NAME --gpus 4
       extract train --resume runs/corpus
     """
     if (options.plugin is None) == (resume is None):
@@ -48,36 +55,107 @@ def command(
         _require_resume_alone(click.get_current_context())
     if trusted and resume is None:
         raise click.UsageError("--trust-remote-code is for --resume; else --set says so")
-    if gpus > 1 and auto_batch:
-        raise click.UsageError("--auto-batch works with one GPU only")
-    relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
-    if relaunches and resume is None and output is None:
-        raise click.UsageError("--gpus needs --output, which all processes write to")
+    group = processes.group()
+    from ..parallel.environment import adopt_launcher, is_launched
     from ..parallel.processes import is_main_process
+
+    launcher = adopt_launcher()
+    if auto_batch and (group.is_several or (launcher and launcher.processes > 1)):
+        raise click.UsageError("--auto-batch works with one process only")
+    if launcher and not is_launched():
+        processes.require_agreement(launcher)
+    if launcher or not group.is_several:
+        if processes.gpus and not launcher:
+            group.require_devices(gpus=True)
+        run = _train(options, output, resume, auto_batch=auto_batch, trusted=trusted)
+        scores_run = is_main_process() and not is_launched()
+    else:
+        group.require_devices(gpus=processes.gpus is not None)
+        run = _launch(group, options, output, resume, trusted=trusted)
+        scores_run = group.node_rank == 0
+    if scores_run:
+        _print_scores(run)
+
+
+def _train(
+    options: TrainingOptions,
+    output: Path | None,
+    resume: Path | None,
+    *,
+    auto_batch: bool,
+    trusted: bool,
+) -> Run:
+    """Train in this process, which may be one of several."""
+    from ..parallel.processes import agreed, leave
     from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
-    from .score_tables import print_scores
 
-    if relaunches:
-        launch.relaunch_on_gpus(gpus, sys.argv[1:])
     if resume is not None:
         run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
     else:
         job = options.job(auto_batch=auto_batch)
-        run = launch.start(job, output or default_folder(job.plugin.name), MemoryPlanner())
-    if is_main_process():
-        for scores in launch.score_run(run):
-            print_scores(scores)
-        click.echo(str(run.folder))
+        folder = output or agreed(default_folder(job.plugin.name))
+        run = launch.start(job, folder, MemoryPlanner())
+    leave()
+    return run
+
+
+def _launch(
+    group: ProcessGroup,
+    options: TrainingOptions,
+    output: Path | None,
+    resume: Path | None,
+    *,
+    trusted: bool,
+) -> Run:
+    """Train in processes that are started for it; what can be checked before that is checked."""
+    from ..parallel.launcher import BugError
+    from ..progress import unlogged
+    from ..runs.folder import Run, default_folder
+    from ..runs.job import TrainingJob
+    from ..training import launch
+
+    arguments: Sequence[str] = click.get_current_context().find_root().obj.arguments
+    if resume is not None:
+        run = Run.open(resume, trusted=trusted)
+        TrainingJob.from_run(run)
+    else:
+        if group.nodes > 1 and output is None:
+            raise click.UsageError("--nodes needs --output: a folder that all nodes see")
+        with unlogged():
+            job = options.job()
+        run = Run(output or default_folder(job.plugin.name), trusted=True)
+        if group.node_rank == 0:
+            Run.require_new(run.folder)
+        if output is None:
+            at = arguments.index("train") + 1
+            arguments = [*arguments[:at], "--output", str(run.folder), *arguments[at:]]
+    try:
+        launch.run_processes(group, arguments, run)
+    except BugError as bug:
+        click.echo(f"extract: {bug}\n{bug.trace}", err=True)
+        click.get_current_context().exit(1)
+    return run
+
+
+def _print_scores(run: Run) -> None:
+    from ..training.launch import score_run
+    from .score_tables import print_scores
+
+    for scores in score_run(run):
+        print_scores(scores)
+    click.echo(str(run.folder))
 
 
 def _require_resume_alone(context: click.Context) -> None:
     """Raise UsageError for an option that the run's own settings would silently override."""
+    accepted = {"resume", "auto_batch", "debug", "trusted"}
+    accepted |= {field.name for field in fields(ProcessOptions)}
     refused = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in ("resume", "gpus", "auto_batch", "debug", "trusted")
+        if option.name not in accepted
         and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if refused:

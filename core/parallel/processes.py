@@ -1,4 +1,4 @@
-"""The processes of a training, one a GPU: rank and number, and what they tell each other."""
+"""The processes of a training, one a GPU: rank and number, and what they send each other."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def gathered(values: Sequence[T]) -> list[T]:
 
     _join()
     return list(gather_object(list(values)))
+
+
+def leave() -> None:
+    """Disconnect the processes when they have trained; torch warns of what ends connected."""
+    import torch
+
+    if process_count() > 1 and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _join() -> None:
