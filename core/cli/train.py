@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from .process_options import ProcessOptions, process_options
 if TYPE_CHECKING:
     from ..parallel.group import ProcessGroup
     from ..runs.folder import Run
+    from ..runs.job import TrainingJob
 
 
 @click.command("train")
@@ -56,81 +58,94 @@ def command(
     if trusted and resume is None:
         raise click.UsageError("--trust-remote-code is for --resume; else --set says so")
     group = processes.group()
+    from ..parallel import is_sharded
     from ..parallel.environment import adopt_launcher, is_launched
     from ..parallel.processes import is_main_process
 
     launcher = adopt_launcher()
     if auto_batch and (group.is_several or (launcher and launcher.processes > 1)):
         raise click.UsageError("--auto-batch works with one process only")
-    if launcher and not is_launched():
-        processes.require_agreement(launcher)
-    if launcher or not group.is_several:
-        if processes.gpus and not launcher:
-            group.require_devices(gpus=True)
-        run = _train(options, output, resume, auto_batch=auto_batch, trusted=trusted)
+    if launcher:
+        if not is_launched():
+            processes.require_agreement(launcher)
+        run = _take_part(options, output, resume, trusted=trusted)
         scores_run = is_main_process() and not is_launched()
     else:
         group.require_devices(gpus=processes.gpus is not None)
-        run = _launch(group, options, output, resume, trusted=trusted)
+        job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
+        if group.is_several or is_sharded(job.settings.values):
+            run = _launch(group, job, output, resume)
+        elif resume is not None:
+            run = _resume(resume, auto_batch=auto_batch, trusted=trusted)
+        else:
+            run = _start(job, output)
         scores_run = group.node_rank == 0
     if scores_run:
         _print_scores(run)
 
 
-def _train(
-    options: TrainingOptions,
-    output: Path | None,
-    resume: Path | None,
-    *,
-    auto_batch: bool,
-    trusted: bool,
-) -> Run:
-    """Train in this process, which may be one of several."""
-    from ..parallel.processes import agreed, leave
+def _job(
+    options: TrainingOptions, resume: Path | None, *, auto_batch: bool, trusted: bool
+) -> TrainingJob:
+    """Return what is trained; what is wrong with it is found before anything is started."""
+    from ..runs.folder import Run
+    from ..runs.job import TrainingJob
+
+    if resume is not None:
+        return TrainingJob.from_run(Run.open(resume, trusted=trusted))
+    return options.job(auto_batch=auto_batch)
+
+
+def _start(job: TrainingJob, output: Path | None) -> Run:
+    from ..parallel.processes import agreed
     from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
 
+    return launch.start(job, output or agreed(default_folder(job.plugin.name)), MemoryPlanner())
+
+
+def _resume(folder: Path, *, auto_batch: bool, trusted: bool) -> Run:
+    from ..planning.planner import MemoryPlanner
+    from ..training import launch
+
+    return launch.resume(folder, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
+
+
+def _take_part(
+    options: TrainingOptions, output: Path | None, resume: Path | None, *, trusted: bool
+) -> Run:
+    """Train as one of several processes."""
+    from ..parallel.environment import is_launched
+    from ..parallel.processes import leave
+    from ..progress import unlogged
+
     if resume is not None:
-        run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
+        run = _resume(resume, auto_batch=False, trusted=trusted)
     else:
-        job = options.job(auto_batch=auto_batch)
-        folder = output or agreed(default_folder(job.plugin.name))
-        run = launch.start(job, folder, MemoryPlanner())
+        # The process that started this one has said which recipe it takes.
+        with unlogged() if is_launched() else nullcontext():
+            job = options.job()
+        run = _start(job, output)
     leave()
     return run
 
 
-def _launch(
-    group: ProcessGroup,
-    options: TrainingOptions,
-    output: Path | None,
-    resume: Path | None,
-    *,
-    trusted: bool,
-) -> Run:
-    """Train in processes that are started for it; what can be checked before that is checked."""
+def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: Path | None) -> Run:
+    """Train in processes that are started for it."""
     from ..parallel.launcher import BugError
-    from ..progress import unlogged
     from ..runs.folder import Run, default_folder
-    from ..runs.job import TrainingJob
     from ..training import launch
 
     arguments: Sequence[str] = click.get_current_context().find_root().obj.arguments
-    if resume is not None:
-        run = Run.open(resume, trusted=trusted)
-        TrainingJob.from_run(run)
-    else:
-        if group.nodes > 1 and output is None:
-            raise click.UsageError("--nodes needs --output: a folder that all nodes see")
-        with unlogged():
-            job = options.job()
-        run = Run(output or default_folder(job.plugin.name), trusted=True)
-        if group.node_rank == 0:
-            Run.require_new(run.folder)
-        if output is None:
-            at = arguments.index("train") + 1
-            arguments = [*arguments[:at], "--output", str(run.folder), *arguments[at:]]
+    if resume is None and group.nodes > 1 and output is None:
+        raise click.UsageError("--nodes needs --output: a folder that all nodes see")
+    run = Run(resume or output or default_folder(job.plugin.name), trusted=True)
+    if resume is None and group.node_rank == 0:
+        Run.require_new(run.folder)
+    if resume is None and output is None:
+        at = arguments.index("train") + 1
+        arguments = [*arguments[:at], "--output", str(run.folder), *arguments[at:]]
     try:
         launch.run_processes(group, arguments, run)
     except BugError as bug:

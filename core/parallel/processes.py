@@ -49,10 +49,15 @@ def gathered(values: Sequence[T]) -> list[T]:
 
 
 def leave() -> None:
-    """Disconnect the processes when they have trained; torch warns of what ends connected."""
-    import torch
+    """Disconnect the processes when they have trained: from here on each works by itself.
 
-    if process_count() > 1 and torch.distributed.is_initialized():
+    torch warns of what ends connected, and transformers would split what it loads after ZeRO-3.
+    """
+    import torch
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()
+    if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
