@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..data import FLAGS
+from ..progress import unlogged
 from .options import PATH, TrainingOptions, training_options, trust_option
 from .process_options import ProcessOptions, process_options
 
@@ -86,6 +88,7 @@ def _train(
     trusted: bool,
 ) -> Run:
     """Train in this process, which may be one of several."""
+    from ..parallel.environment import is_launched
     from ..parallel.processes import agreed, leave
     from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
@@ -94,7 +97,8 @@ def _train(
     if resume is not None:
         run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
     else:
-        job = options.job(auto_batch=auto_batch)
+        with unlogged() if is_launched() else nullcontext():
+            job = options.job(auto_batch=auto_batch)
         folder = output or agreed(default_folder(job.plugin.name))
         run = launch.start(job, folder, MemoryPlanner())
     leave()
@@ -111,7 +115,6 @@ def _launch(
 ) -> Run:
     """Train in processes that are started for it; what can be checked before that is checked."""
     from ..parallel.launcher import BugError
-    from ..progress import unlogged
     from ..runs.folder import Run, default_folder
     from ..runs.job import TrainingJob
     from ..training import launch
@@ -123,7 +126,7 @@ def _launch(
     else:
         if group.nodes > 1 and output is None:
             raise click.UsageError("--nodes needs --output: a folder that all nodes see")
-        with unlogged():
+        with unlogged() if group.node_rank else nullcontext():
             job = options.job()
         run = Run(output or default_folder(job.plugin.name), trusted=True)
         if group.node_rank == 0:
