@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..data import FLAGS
+from ..progress import unlogged
 from .options import PATH, TrainingOptions, training_options, trust_option
 from .process_options import ProcessOptions, process_options
 
@@ -72,7 +73,8 @@ def command(
         scores_run = is_main_process() and not is_launched()
     else:
         group.require_devices(gpus=processes.gpus is not None)
-        job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
+        with unlogged() if group.node_rank else nullcontext():
+            job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
         if group.is_several or is_sharded(job.settings.values):
             run = _launch(group, job, output, resume)
         elif resume is not None:
@@ -118,7 +120,6 @@ def _take_part(
     """Train as one of several processes."""
     from ..parallel.environment import is_launched
     from ..parallel.processes import leave
-    from ..progress import unlogged
 
     if resume is not None:
         run = _resume(resume, auto_batch=False, trusted=trusted)

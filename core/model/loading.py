@@ -51,6 +51,7 @@ def quieten() -> None:
     disable_progress_bar()
     # peft uses a deprecated name of transformers; the user can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
     # A tied layer in modules_to_save is trained and merged as a layer of its own.
     warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings", module="peft")
     warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")

@@ -50,7 +50,7 @@ def launch(group: ProcessGroup, arguments: Sequence[str]) -> None:
     fails, the others are ended. A signal that ends this process ends them, too.
 
     Raises:
-        BugError: a process failed with an unexpected error.
+        BugError: a process met an unexpected error.
         KilledError: a process was killed.
         ProcessError: a process failed otherwise, or the nodes did not meet.
         SettingsError: the options of the nodes contradict each other.
@@ -92,6 +92,9 @@ def _run(group: ProcessGroup, arguments: Sequence[str], folder: Path) -> None:
     except (KeyboardInterrupt, SignalException):
         rendezvous.share_failure(f"node {group.node_rank} of {group.nodes} was interrupted")
         raise
+    finally:
+        if sys.stderr.isatty():  # a bar of a process that was killed may have hidden the cursor
+            print("\r\x1b[K\x1b[?25h", end="", file=sys.stderr, flush=True)
 
 
 def _configuration(rendezvous: Rendezvous, folder: Path) -> LaunchConfig:
@@ -104,8 +107,8 @@ def _configuration(rendezvous: Rendezvous, folder: Path) -> LaunchConfig:
     rendezvous_handler_registry.register(backend, lambda _parameters: rendezvous)
     shown = 0 if group.node_rank == 0 else None
     redirects = {number: Std.ALL for number in range(group.processes) if number != shown}
-    options: dict[str, Any] = {}
-    if "signals_to_handle" in {field.name for field in fields(LaunchConfig)}:  # torch 2.8
+    options: dict[str, Any] = {}  # older releases of torch handle a fixed list of signals
+    if "signals_to_handle" in {field.name for field in fields(LaunchConfig)}:
         options["signals_to_handle"] = ",".join(_signals_that_end())
     return LaunchConfig(
         min_nodes=group.nodes,
@@ -135,7 +138,7 @@ def _signals_kept() -> Iterator[None]:
         yield
     finally:
         for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+            signal.signal(getattr(signal, name), handler or signal.SIG_DFL)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ as well.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ def zero_options(settings: Settings, precision: str, device: torch.device) -> di
             f"parallel {settings.parallel}: wants DeepSpeed; pip install 'fieldsmith[deepspeed]'"
         )
     _require_possible(settings, precision, device)
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     config = zero_config(settings, precision)
     if settings.deepspeed_config:
         config = with_user_config(config, Path(settings.deepspeed_config))
@@ -170,12 +172,14 @@ _ABSENT = {
 def _connect_cpus() -> None:
     """Connect processes on CPUs before transformers does: DeepSpeed counts only what it connected.
 
-    It has to be told that the CPU is the device before it is imported.
+    It has to know that the CPU is the device before it is imported.
     """
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     import deepspeed
 
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
+    # A kernel that it would compile first, which takes a compiler and a minute; gloo does the same.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed("gloo", auto_mpi_discovery=False, verbose=False)
 
 
 def train_on_cpu() -> None:

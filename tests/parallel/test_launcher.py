@@ -185,6 +185,16 @@ def test_threads_are_shared_out_unless_they_are_set(
     assert [(tmp_path / rank).read_text(encoding="utf-8") for rank in "01"] == [each, each]
 
 
+def test_a_terminal_has_its_cursor_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    hide = "import sys; print('\\x1b[?25l', end='', file=sys.__stderr__, flush=True)"
+    with pytest.raises(KilledError):
+        start(monkeypatch, f"{hide}; {WAIT}", "import time; time.sleep(1); os.kill(os.getpid(), 9)")
+    assert capfd.readouterr().err == "\x1b[?25l\r\x1b[K\x1b[?25h"
+
+
 def test_no_temporary_file_stays(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

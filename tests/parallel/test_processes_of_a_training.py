@@ -129,7 +129,6 @@ def test_a_training_whose_process_is_killed_is_resumed(
     assert answer.output.count("2 of 10 documents, ") == 2
     assert answer.errors.count("documents: 24 train, ") == 1
     assert info(run)["device"]["processes"] == 2
-    assert info(run)["training"]["steps"] == 12
 
 
 @contextmanager
@@ -241,7 +240,7 @@ def test_under_torchrun_an_error_of_all_is_one_line(tmp_path: Path) -> None:
     with started(tmp_path, *order, command=command) as training:
         answer = training.answer()
     said = [line for line in answer.errors.splitlines() if line.startswith("extract: ")]
-    assert said == ["extract: error: missing.jsonl: no such file or folder"]
+    assert said == [f"extract: error: {tmp_path}/missing.jsonl: no such file or folder"]
 
 
 @pytest.mark.slow
@@ -264,7 +263,7 @@ def test_srun_starts_the_processes(workplace: Workplace, tmp_path: Path) -> None
     ):
         answers = [first.answer(), second.answer()]
     assert [answer.code for answer in answers] == [0, 0], answers
-    assert (answers[1].output, answers[1].errors) == ("", "")
+    assert "documents" not in answers[1].output + answers[1].errors
     run = tmp_path / answers[0].output.splitlines()[-1]
     assert info(run)["device"]["processes"] == 2
     assert lines(run / "log.jsonl")
