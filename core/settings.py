@@ -403,6 +403,10 @@ def _parallel_problems(settings: Settings) -> list[str]:
     splits_weights = settings.parallel in ("fsdp", "zero3")
     if splits_weights and settings.tagging_weight and settings.tuning == "full":
         faults.append("tagging_weight wants the head whole: set tuning=adapter, or parallel=ddp")
+    if settings.parallel == "zero3" and settings.dora and settings.quantize == "nf4":
+        faults.append(
+            "dora cannot read 4-bit weights that zero3 splits: use fsdp, or quantize=none"
+        )
     if settings.parallel in ("fsdp", "zero2", "zero3") and settings.compile == "yes":
         faults.append(f"compile is not for what {settings.parallel} splits: set compile=no")
     if settings.parallel == "fsdp" and settings.optimizer not in _SPLITTABLE:
