@@ -312,7 +312,10 @@ def test_every_broken_assignment_is_reported() -> None:
         (["parallel=fsdp", "deepspeed_config=a.json"], "deepspeed_config wants parallel zero2 or"),
         (["parallel=fsdp", "optimizer=adafactor"], "optimizer: fsdp can split the states of adam"),
         (["parallel=fsdp", "compile=yes"], "compile is not for what fsdp splits"),
-        (["parallel=zero3", "dora=true"], "dora does not read 4-bit weights that zero3 splits"),
+        (
+            ["parallel=zero3", "dora=true", "quantize=nf4"],
+            "dora does not read 4-bit weights that zero3 splits",
+        ),
         (
             ["parallel=fsdp", "tuning=full", "quantize=none", "tagging_weight=1"],
             "tagging_weight wants the head whole",
