@@ -27,6 +27,7 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
+from ..parallel.environment import is_launched
 from ..plugin_code.calls import plugins_on_a_terminal
 from ..progress import log_to_stderr
 from .terminal import printable
@@ -54,9 +55,6 @@ underscore for a hyphen."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of a disk that is full, or of a limit on what may be written."""
-
-_LAUNCHED = "FIELDSMITH_LAUNCHED"
-"""Set where another process of ours started this one, and prints how it failed."""
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells report it."""
@@ -138,10 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         line = printable(traceback.format_exception_only(error)[-1].strip())
         _report(error, line, 1, expected=False)
-        if not os.environ.get(_LAUNCHED):
+        if not is_launched():
             raise
         code = 1
-    if code and os.environ.get(_LAUNCHED):
+    if code and is_launched():
         # The others may wait for this process, and it for them as it closes its connections.
         sys.stderr.flush()
         os._exit(code)
@@ -155,11 +153,11 @@ def _run(arguments: Sequence[str]) -> int:
             code = cli.main(arguments, prog_name="extract", standalone_mode=False, obj=flags)
         sys.stdout.flush()
     except FieldsmithError as error:
-        if flags.debug and not os.environ.get(_LAUNCHED):
+        if flags.debug and not is_launched():
             traceback.print_exception(error)
         return _fail(error, printable(error))
     except click.ClickException as error:
-        if not os.environ.get(_LAUNCHED):
+        if not is_launched():
             error.show()
             return error.exit_code
         return _fail(error, printable(error.format_message()), error.exit_code)

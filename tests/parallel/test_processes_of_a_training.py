@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from command import EXTRACT, KILLED, Answer, extract
 from installed_plugins import GOOD, Site
 from tiny_model import Workplace, info, lines
 
-SHORT = {"max_steps": 2, "eval_documents": 2, "score_documents": 2}
+SHORT: dict[str, Any] = {"max_steps": 2, "eval_documents": 2, "score_documents": 2}
 
 # A loader that notes the process it runs in, and then waits to be ended.
 WAITING = GOOD.replace(
@@ -199,8 +200,8 @@ def test_two_nodes_train_one_run(workplace: Workplace, tmp_path: Path) -> None:
 def test_a_node_says_what_has_happened_on_another(site: Site, tmp_path: Path, rank: int) -> None:
     site.install("waiting", WAITING)
     environment = {"PYTHONPATH": str(site.path), "NOTES": str(tmp_path)}
-    order = ("train", "--plugin", "waiting", "--output", tmp_path / "run", "--nodes", "2")
-    order = (*order, "--main-address", free_address(), "--node-rank")
+    training = ("train", "--plugin", "waiting", "--output", tmp_path / "run", "--nodes", "2")
+    order = (*training, "--main-address", free_address(), "--node-rank")
     with (
         started(tmp_path / "on-0", *order, "0", environment=environment) as main,
         started(tmp_path / "on-1", *order, "1", environment=environment) as other,
