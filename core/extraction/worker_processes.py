@@ -317,7 +317,7 @@ class WorkerProcesses:
             how += ", as the system does where memory runs out"
         return EngineError(
             f"process {self.workers.index(worker) + 1} of {len(self.workers)} {how}; repeat the "
-            f"command, with fewer --processes if need be: with --output it goes on where it was"
+            f"command, or use fewer processes (predict with --output goes on where it was)"
         )
 
 
