@@ -83,7 +83,7 @@ def command(
             run = _start(job, output)
         scores_run = group.node_rank == 0
     if scores_run:
-        _print_scores(run)
+        _print_scores(run, 1 if launcher else group.processes)
 
 
 def _job(
@@ -155,11 +155,13 @@ def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: 
     return run
 
 
-def _print_scores(run: Run) -> None:
+def _print_scores(run: Run, processes: int) -> None:
+    from ..model.devices import pick_device
     from ..training.launch import score_run
     from .score_tables import print_scores
 
-    for scores in score_run(run):
+    gpus = processes if pick_device().type == "cuda" else 1  # CPUs answer no sooner by several
+    for scores in score_run(run, gpus):
         print_scores(scores)
     click.echo(str(run.folder))
 

@@ -89,10 +89,14 @@ def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> No
         ) from error
 
 
-def score_run(run: Run) -> Iterator[dict[str, Any]]:
+def score_run(run: Run, gpus: int = 1) -> Iterator[dict[str, Any]]:
     """Score a finished run on validation and test where it has them; stored scores are reused.
 
     The setting ``score_documents`` says how many documents of each.
+
+    Args:
+        run: the run.
+        gpus: how many GPUs answer documents, each with all weights.
 
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
@@ -106,7 +110,9 @@ def score_run(run: Run) -> Iterator[dict[str, Any]]:
             continue
         release_memory()  # the model that was trained, or the one that scored the other split
         try:
-            yield run.metrics().get(split) or evaluate_run(run, split=split, most=most)
+            yield run.metrics().get(split) or evaluate_run(
+                run, split=split, most=most, processes=gpus
+            )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

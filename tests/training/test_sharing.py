@@ -30,7 +30,7 @@ def train(place: Workplace, run: Path, way: str, processes: int = 2, **settings:
     """Train four steps of eight rows each."""
     chosen = {**CAUSAL, **STEPS, **PLAIN, "parallel": way, **settings}
     chosen.setdefault("accumulation", 2 // processes)
-    order = place.order(run, **chosen)
+    order = place.order(run, data=None, **chosen)
     if processes > 1:
         order = (*order, "--processes", str(processes))
     return extract(*order, timeout=900)
@@ -151,7 +151,7 @@ def test_smollm2_is_split_as_one_process_trains_it(
     for processes in (1, 2):
         settings = {**CAUSAL, **STEPS, **PLAIN, **own, "parallel": way if processes > 1 else "auto"}
         settings["accumulation"] = 2 // processes
-        order = list(workplace.order(tmp_path / str(processes), **settings))
+        order = list(workplace.order(tmp_path / str(processes), data=None, **settings))
         order[order.index("--model") + 1] = "smollm2-135m"
         more = ("--processes", "2") if processes > 1 else ()
         answer = extract(*order, *more, timeout=1800)
@@ -182,7 +182,7 @@ def killed_after_a_checkpoint(
 ) -> subprocess.CompletedProcess[str]:
     """Kill a training of two processes, or one of them, once it has a checkpoint."""
     chosen = {**CAUSAL, **STEPS, **PLAIN, "accumulation": 1, "parallel": way, "checkpoint_steps": 2}
-    order = (*place.order(run, **chosen), "--processes", "2")
+    order = (*place.order(run, data=None, **chosen), "--processes", "2")
     command = subprocess.Popen(
         [EXTRACT, *order], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
