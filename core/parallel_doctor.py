@@ -17,13 +17,13 @@ TRIAL = "--trial"
 """Hidden option of ``extract doctor``: take part in one trial, as one of its processes."""
 
 
+_TOLERANCE = 0.02
+"""Difference of two losses of which neither is wrong: bf16 sums in another order."""
+
+
 @dataclass(frozen=True)
 class Trial:
-    """One way of sharing a training.
-
-    Attributes:
-        parallel, offload, quantize: the settings.
-    """
+    """One way of sharing a training, by the settings of these names."""
 
     parallel: str
     quantize: str
@@ -57,16 +57,17 @@ def check_parallel(processes: int | None = None) -> Iterator[Diagnosis]:
 
     gpus = torch.cuda.device_count()
     count = processes or (min(2, gpus) if gpus else 2)
+    losses: dict[str, float] = {}  # of ddp, by the setting quantize
     for trial in trials(gpu=bool(gpus)):
         if trial.parallel.startswith("zero") and find_spec("deepspeed") is None:
             advice = "pip install 'fieldsmith[deepspeed]'"
             yield Diagnosis("warn", trial.parallel, "DeepSpeed is not installed", advice)
             continue
         say(f"trying {trial} with {count} processes")
-        yield _tried(trial, count)
+        yield _tried(trial, count, losses)
 
 
-def _tried(trial: Trial, count: int) -> Diagnosis:
+def _tried(trial: Trial, count: int, losses: dict[str, float]) -> Diagnosis:
     from .parallel.group import ProcessGroup
     from .parallel.launcher import BugError, launch
 
@@ -80,5 +81,12 @@ def _tried(trial: Trial, count: int) -> Diagnosis:
             return Diagnosis("warn", trial.parallel, f"{trial}: {reason}", "use another way")
         found = json.loads(result.read_bytes())
     share = found["held"] / found["bytes"]
-    detail = f"{trial}, {count} processes: two steps and the saved adapter are right; each holds "
-    return Diagnosis("ok", trial.parallel, f"{detail}{share:.0%} of the weights")
+    detail = (
+        f"{trial}, {count} process{'es' * (count > 1)}: loss {found['loss']:.3f} of two steps, "
+        f"adapter saved whole, each holds {share:.0%} of the weights"
+    )
+    expected = losses.setdefault(trial.quantize, found["loss"])
+    if abs(found["loss"] - expected) > _TOLERANCE:
+        detail += f"; ddp has a loss of {expected:.3f}"
+        return Diagnosis("warn", trial.parallel, detail, "do not train this way")
+    return Diagnosis("ok", trial.parallel, detail)

@@ -28,6 +28,7 @@ def _settings(parallel: Any, quantize: Any, offload: Any) -> Settings:
         # DeepSpeed has no other on a CPU.
         precision="fp32" if pick_device().type == "cpu" else "auto",
         max_steps=2,
+        logging_steps=2,
         batch_size=2,
         accumulation=1,
         learning_rate=1e-3,
@@ -53,7 +54,8 @@ def run_trial(parallel: str, quantize: str, offload: str, result: Path) -> None:
         parallel: the way to try; a setting, as the next two.
         quantize: "nf4" or "none".
         offload: "none" or "params".
-        result: the file to write: the bytes of the weights, and those that the first process holds.
+        result: the file to write: the loss of the last step, the bytes of the weights, and those
+            that the first process holds.
 
     Raises:
         FieldsmithError: what is tried does not work.
@@ -73,4 +75,6 @@ def run_trial(parallel: str, quantize: str, offload: str, result: Path) -> None:
         held, whole = held_bytes(trainer.model)
         if is_main_process():
             trainer.save_trained(Path(folder) / "adapter", state)
-            result.write_text(json.dumps({"bytes": whole, "held": held}), encoding="utf-8")
+            loss = next(line["loss"] for line in trainer.state.log_history if "loss" in line)
+            found = {"loss": loss, "bytes": whole, "held": held}
+            result.write_text(json.dumps(found), encoding="utf-8")
