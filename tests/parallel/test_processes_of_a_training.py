@@ -136,7 +136,9 @@ def test_a_training_whose_process_is_killed_is_resumed(
 def waiting(site: Site, folder: Path) -> Iterator[tuple[Started, list[psutil.Process]]]:
     """Yield a training whose two processes wait for a signal, and these."""
     site.install("waiting", WAITING)
-    environment = {"PYTHONPATH": str(site.path), "NOTES": str(folder)}
+    # A command that is killed leaves its temporary files.
+    own = {"TMPDIR": str(folder)}
+    environment = {"PYTHONPATH": str(site.path), "NOTES": str(folder), **own}
     arguments = ("train", "--plugin", "waiting", "--output", "run", "--processes", "2")
     with started(folder, *arguments, environment=environment) as training:
         notes = [folder / "0", folder / "1"]
