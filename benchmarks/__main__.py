@@ -8,7 +8,14 @@ from itertools import takewhile
 
 from fieldsmith.errors import FieldsmithError
 
-BENCHMARKS = ("audit", "decoding", "memory_vs_plan", "startup_time", "training_speed")
+BENCHMARKS = (
+    "audit",
+    "decoding",
+    "memory_of_processes",
+    "memory_vs_plan",
+    "startup_time",
+    "training_speed",
+)
 WITH_DATA = ("base_models", "engines", "gpu", "quality", "seen_names", "serving", "streaming")
 """Benchmarks that need data from elsewhere, a GPU, or hours: run only if named."""
 

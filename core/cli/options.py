@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,52 @@ class TrainingOptions:
         return TrainingJob(
             plugin, self.data, preset.name, settings, self.accepted, auto_batch, ratio
         )
+
+
+@dataclass(frozen=True)
+class ParallelOptions:
+    """What the options of ``parallel_options`` were set to.
+
+    Attributes:
+        parallel: short for the setting ``parallel``; None if not given.
+        offload: short for the setting ``offload``; None if not given.
+    """
+
+    parallel: str | None
+    offload: str | None
+
+    def applied(self, options: TrainingOptions) -> TrainingOptions:
+        """Return options of a training with these settings, as if ``--set`` had set them."""
+        named = {"parallel": self.parallel, "offload": self.offload}
+        chosen = tuple(f"{name}={value}" for name, value in named.items() if value)
+        return replace(options, assignments=(*options.assignments, *chosen))
+
+
+def parallel_options(command: Command) -> Command:
+    """Add the options of how several processes share a training, as one ``ParallelOptions``."""
+
+    @functools.wraps(command)
+    def with_collected(*arguments: Any, **given: Any) -> Any:
+        collected = {each.name: given.pop(each.name) for each in fields(ParallelOptions)}
+        return command(*arguments, shared=ParallelOptions(**collected), **given)
+
+    decorated: Command = with_collected
+    for option in (
+        click.option(
+            "--offload",
+            type=click.Choice(["none", "optimizer", "params"]),
+            help="What is kept in main memory between its uses; short for --set offload=….",
+        ),
+        click.option(
+            "--parallel",
+            type=click.Choice(["auto", "ddp", "fsdp", "zero2", "zero3"]),
+            help="What several processes divide among them: nothing but the rows (ddp), the "
+            "weights as well (fsdp, zero3), or all but the weights (zero2); short for "
+            "--set parallel=…. Default: ddp where a whole copy fits, else fsdp.",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
 
 
 def require_data_for(mapping: tuple[str, ...], data: Path | None) -> None:

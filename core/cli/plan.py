@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import TrainingOptions, json_option, training_options
+from .options import (
+    ParallelOptions,
+    TrainingOptions,
+    json_option,
+    parallel_options,
+    training_options,
+)
 
 if TYPE_CHECKING:
     from ..planning.batches import Device
@@ -25,8 +31,16 @@ if TYPE_CHECKING:
     "gibibytes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="GIB",
-    help="Memory that the training has to fit into. Default: what is free here.",
+    help="Memory of a device that the training has to fit into; on a CPU all processes share it. "
+    "Default: what is free here.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Plan for N processes, one a device, and for each way that they can share a training.",
+)
+@parallel_options
 @click.option(
     "--probe", is_flag=True, help="Measure the time of a few steps, if the weights are local."
 )
@@ -35,6 +49,8 @@ def command(
     options: TrainingOptions,
     device: Device | None,
     gibibytes: float | None,
+    processes: int | None,
+    shared: ParallelOptions,
     probe: bool,
     as_json: bool,
 ) -> None:
@@ -46,13 +62,16 @@ def command(
     Example:
       extract plan --plugin NAME --data corpus/
       extract plan --plugin NAME --preset llama-3.1-8b --device cuda --memory 24
+      extract plan --plugin NAME --preset llama-3.1-8b --device cuda --memory 24 --processes 4
     """
+    if probe and (processes or 1) > 1:
+        raise click.UsageError("--probe measures one process; leave out --processes")
     from ..planning.plan import make_plan
     from .plan_tables import print_plan
 
     free = int(gibibytes * 2**30) if gibibytes else None
-    job = options.job()
-    plan = make_plan(job, device=device, free=free, probe=probe)
+    job = shared.applied(options).job()
+    plan = make_plan(job, device=device, free=free, processes=processes, probe=probe)
     if as_json:
         settings = {"preset": job.preset, "settings": job.settings.as_json()}
         click.echo(json.dumps(plan.as_json() | settings, ensure_ascii=False, indent=2))

@@ -11,9 +11,7 @@ from .terminal import console, printable, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..planning.memory import Memory
     from ..planning.plan import Plan
-    from ..settings import Settings
 
 
 def print_plan(plan: Plan) -> None:
@@ -24,7 +22,7 @@ def print_plan(plan: Plan) -> None:
         f"{plan.model}: {memory.parameters:,} parameters, {memory.trainable:,} trained, "
         f"{plan.precision} on {plan.device}"
     )
-    console().print(_components(memory, settings))
+    console().print(_components(plan))
     now, other = ("on", "off") if settings.activation_checkpointing else ("off", "on")
     click.echo(
         f"longest batch: {batch.rows} rows of {batch.length} tokens; activation checkpointing "
@@ -38,6 +36,13 @@ def print_plan(plan: Plan) -> None:
         f"validation: answers to {prompts.rows} prompts of up to {prompts.length} tokens at once"
     )
     click.echo(_verdict(plan))
+    if plan.ways:
+        console().print(_ways(plan))
+        click.echo(
+            "working: with what is whole while it computes, and buffers of gradients; total: with "
+            "the runtime, or that of generation where it is more"
+        )
+        click.echo(_choice(plan))
     if plan.savings:
         console().print(_alternatives(plan))
         click.echo("or a smaller model: extract plan --model MODEL estimates it")
@@ -50,9 +55,12 @@ def print_plan(plan: Plan) -> None:
         click.echo(printable(issue.line))
 
 
-def _components(memory: Memory, settings: Settings) -> Table:
-    trained = "adapter" if settings.tuning == "adapter" else "trained weights"
-    made = table("peak memory", "", "MiB", " ", text=(" ",))
+def _components(plan: Plan) -> Table:
+    memory, title = plan.memory, "peak memory"
+    trained = "adapter" if plan.settings.tuning == "adapter" else "trained weights"
+    if plan.ways:
+        title += f" of each device, {plan.way} in {plan.processes} processes"
+    made = table(title, "", "MiB", " ", text=(" ",))
     for label, size, what in (
         ("weights in 4 bit", memory.quantized, "half a byte each"),
         ("quantisation constants", memory.constants, "about an eighth of a bit per weight"),
@@ -85,6 +93,37 @@ def _verdict(plan: Plan) -> str:
     if plan.verdict == "tight" and plan.device == "cpu":
         line += f"\nMALLOC_MMAP_THRESHOLD_=131072 in the environment limits it to {total}, slower"
     return line
+
+
+def _ways(plan: Plan) -> Table:
+    """Return a table with the memory of a device under each way to share the training."""
+    moves = any(way.share.offloaded for way in plan.ways)
+    columns = ["", "weights", "adapter", "gradients", "optimiser", "activations", "working"]
+    columns += ["total", *(["main memory"] if moves else []), "verdict"]
+    made = table(f"MiB of each device, {plan.processes} processes", *columns, text=("verdict",))
+    for way in plan.ways:
+        share, memory = way.share, way.share.memory
+        weights = memory.quantized + memory.constants + memory.plain
+        sizes = [weights, memory.adapter, memory.gradients, memory.optimizer, memory.activations]
+        sizes += [memory.working, memory.total, *([share.offloaded] if moves else [])]
+        name = "one device" if share.way == "one" else str(share.way)
+        offload = "" if share.offload == "none" else f", offload {share.offload}"
+        made.add_row(f"{name}{offload}", *map(_mib, sizes), way.verdict)
+    return made
+
+
+def _choice(plan: Plan) -> str:
+    """Say what ``parallel: auto`` takes, by which figure, and what is set if anything is."""
+    choice = plan.choice
+    needed = f"takes up to {_mib(choice.needed)} MiB on each device"
+    if choice.free is None:
+        decides = f"a whole copy {needed}; what is free there is unknown (--memory GIB)"
+    else:
+        compared = "more than" if choice.needed > choice.free else "of"
+        decides = f"a whole copy {needed}, {compared} the {_mib(choice.free)} MiB that are free"
+    line = f"auto takes {choice.way} in {choice.processes} processes: {decides}"
+    set_to = plan.settings.parallel
+    return line if set_to == "auto" else f"parallel is set to {set_to}; {line}"
 
 
 def _alternatives(plan: Plan) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..data import IGNORED
@@ -74,16 +74,17 @@ class Work:
     steps: int
 
     @staticmethod
-    def count(rows: Sequence[Row], settings: Settings, device: str) -> Work:
-        """Count rows, tokens and steps."""
+    def count(rows: Sequence[Row], settings: Settings, device: str, processes: int = 1) -> Work:
+        """Count rows, tokens and steps, of so many processes that are not running."""
         sequences = sequences_of(rows, settings)
+        of_all = replace(settings, batch_size=settings.batch_size * processes)
         return Work(
             rows=len(rows),
             tokens=sum(len(row.input_ids) for row in rows),
             answer_tokens=sum(map(_answer_length, rows)),
             longest=max(len(row.input_ids) for row in rows),
             lengths=len({_padded(len(row.input_ids), device) for row in sequences}),
-            steps=count_steps(len(sequences), settings)[1],
+            steps=count_steps(len(sequences), of_all)[1],
         )
 
 

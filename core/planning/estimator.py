@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..settings import Settings
 from ..windows.rows import Row
-from .batches import Device, PromptBatch, longest_batch, longest_prompts
+from .batches import Device, PromptBatch, TrainingBatch, longest_batch, longest_prompts
+from .ways import Way
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from .memory import Memory
+    from .memory import Measured, Memory
+    from .sharding import DeviceShare
 
 _RETAINED, _RETAINED_ANSWERING = 5, 3
 """How many times what a step allocates, or generation, glibc may hold; up to 4.6 and 2.4 were
@@ -33,7 +35,9 @@ class MemoryEstimator:
         rows: the training rows.
         device: what the training runs on.
         precision: "bf16", "fp16" or "fp32".
-        free: bytes to fit into; None where they are unknown.
+        free: bytes to fit into, of each device; None where they are unknown.
+        way: how several devices share the training.
+        processes: how many there are.
     """
 
     config: PretrainedConfig
@@ -41,23 +45,46 @@ class MemoryEstimator:
     device: Device
     precision: str
     free: int | None = None
+    way: Way = "one"
+    processes: int = 1
+    _measured: dict[object, Measured] = field(default_factory=dict, repr=False, compare=False)
 
     def memory(self, settings: Settings) -> Memory:
-        """Estimate the memory under some settings; rows above their ``max_length`` do not count.
+        """Estimate the memory of a device; rows above the ``max_length`` of settings do not count.
 
         Raises:
             SettingsError: see ``measure``.
         """
-        from .memory import measure
+        return self.share(settings).memory
 
+    def share(self, settings: Settings) -> DeviceShare:
+        """Estimate what a device holds; see ``memory``.
+
+        Raises:
+            SettingsError: see ``measure``.
+        """
         rows = [row for row in self.rows if len(row.labels) <= settings.max_length]
         batch = longest_batch(rows, settings, self.device)
         prompts = longest_prompts(rows, settings)
-        memory = measure(self.config, settings, batch, prompts, self.device, self.precision)
-        fewer = replace(prompts, rows=self._answered(memory, prompts))
-        if fewer == prompts:
-            return memory
-        return measure(self.config, settings, batch, fewer, self.device, self.precision)
+        share = self._share(settings, batch, prompts)
+        fewer = replace(prompts, rows=self._answered(share.memory, prompts))
+        return share if fewer == prompts else self._share(settings, batch, fewer)
+
+    def _share(self, settings: Settings, batch: TrainingBatch, prompts: PromptBatch) -> DeviceShare:
+        """Return what a device holds; a training is measured once for all ways to share it."""
+        from .memory import measure_parts
+        from .sharding import share_of_device
+
+        # What has no part in the measurement.
+        kept = replace(settings, warmup=0.0, parallel="auto", offload="none")
+        key = (repr(kept), batch, prompts)
+        if key not in self._measured:
+            self._measured[key] = measure_parts(
+                self.config, settings, batch, prompts, self.device, self.precision
+            )
+        return share_of_device(
+            self._measured[key], self.way, self.processes, settings.offload, self.device
+        )
 
     def _answered(self, memory: Memory, prompts: PromptBatch) -> int:
         """Return how many prompts are answered at once, as ``rows_in_memory`` decides it then."""
@@ -84,6 +111,15 @@ def upper_bound(memory: Memory, device: Device) -> int:
         memory.step + memory.transient * (_RETAINED - 1),
         memory.scoring + memory.answering * (_RETAINED_ANSWERING - 1),
     )
+
+
+def verdict(memory: Memory, free: int | None, device: Device) -> str:
+    """Return "fits", "tight" or "does not fit"; "unknown" where the free memory is unknown."""
+    if free is None:
+        return "unknown"
+    if memory.total > free:
+        return "does not fit"
+    return "fits" if upper_bound(memory, device) <= free else "tight"
 
 
 def usable(free: int | None, device: Device) -> int | None:

@@ -23,12 +23,21 @@ class MemoryTracker(TorchDispatchMode):
     Attributes:
         live: bytes held now.
         peak: most bytes held at once; may be reset.
+        gradients: bytes of gradients that are complete, by ``add_gradient``.
+        peak_besides: most bytes held at once besides these; may be reset.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = 0
+        self.live = self.peak = self.gradients = self.peak_besides = 0
         self._known: set[int] = set()
+        self._complete: set[int] = set()
+
+    def add_gradient(self, parameter: torch.Tensor) -> None:
+        """Count the gradient of a parameter as complete, if it has one; a hook calls it."""
+        if parameter.grad is not None and id(parameter) not in self._complete:
+            self._complete.add(id(parameter))
+            self.gradients += parameter.grad.nbytes
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: Any = (), options: Any = None
@@ -37,7 +46,9 @@ class MemoryTracker(TorchDispatchMode):
         for value in tree_leaves(result):
             if isinstance(value, torch.Tensor):
                 self._count(value.untyped_storage())
-        self.peak = max(self.peak, self.live + _working_space(function, arguments))
+        held = self.live + _working_space(function, arguments)
+        self.peak = max(self.peak, held)
+        self.peak_besides = max(self.peak_besides, held - self.gradients)
         return result
 
     def _count(self, storage: torch.UntypedStorage) -> None:

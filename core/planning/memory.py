@@ -28,6 +28,7 @@ from .batches import Device, PromptBatch, TrainingBatch
 from .fake_tensors import MemoryTracker, materialise
 from .loss_memory import fused_loss
 from .meta_model import build_plain, build_trained, stored_numbers
+from .model_parts import ModelParts, model_parts
 from .optimizer_memory import optimizer_bytes
 
 if TYPE_CHECKING:
@@ -118,6 +119,23 @@ class Memory:
         return asdict(self) | {"step": self.step, "scoring": self.scoring, "total": self.total}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one step on fake tensors shows.
+
+    Attributes:
+        memory: the memory of a training on one device.
+        passes: most that forward and backward pass take besides weights and complete gradients.
+        parts: the model as it is divided among devices.
+        accumulates: whether a step of the optimiser sums up the gradients of several batches.
+    """
+
+    memory: Memory
+    passes: int
+    parts: ModelParts
+    accumulates: bool
+
+
 def measure(
     config: PretrainedConfig,
     settings: Settings,
@@ -126,7 +144,19 @@ def measure(
     device: Device,
     precision: str,
 ) -> Memory:
-    """Estimate the memory of a training.
+    """Estimate the memory of a training on one device; see ``measure_parts``."""
+    return measure_parts(config, settings, batch, prompts, device, precision).memory
+
+
+def measure_parts(
+    config: PretrainedConfig,
+    settings: Settings,
+    batch: TrainingBatch,
+    prompts: PromptBatch,
+    device: Device,
+    precision: str,
+) -> Measured:
+    """Estimate the memory of a training, and what of it can be divided among devices.
 
     Args:
         config: the base model's.
@@ -177,18 +207,19 @@ class _Measurement:
             self.positions = filled(batch.answer, batch.rows * batch.length)
         self.tracker = MemoryTracker()
 
-    def run(self) -> Memory:
+    def run(self) -> Measured:
         with FakeTensorMode(allow_non_fake_inputs=True), self.tracker:
             weights = materialise(self.model)
             loss = self._loss_alone()
-            activations, peak = self._step()
+            activations, peak, passes = self._step()
             copy, answering = self._answer()
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         gradients = weights.adapter
+        accumulates = self.settings.accumulation > 1
         # Before the first batch of a step there are no gradients; during the others there are.
-        earlier = gradients if self.settings.accumulation > 1 else 0
+        earlier = gradients if accumulates else 0
         transient = max(peak - weights.total + earlier, 2 * gradients)
-        return Memory(
+        memory = Memory(
             parameters=self.parameters,
             trainable=trainable,
             **asdict(weights),
@@ -204,6 +235,8 @@ class _Measurement:
             logits=self.batch.rows * self.batch.length * len(self._head.weight) * 4,
             answered=self.prompts.rows,
         )
+        passes = max(0, passes - weights.total)
+        return Measured(memory, passes, model_parts(self.model), accumulates)
 
     def _mapped(self, quantized: int) -> int:
         """Return the bytes of the file that were read to be quantised.
@@ -243,20 +276,27 @@ class _Measurement:
         loss.backward()
         return self.tracker.peak - before
 
-    def _step(self) -> tuple[int, int]:
-        """Return the bytes kept after the forward pass, and the peak of everything."""
+    def _step(self) -> tuple[int, int, int]:
+        """Return the bytes kept after the forward pass, and the peak of everything.
+
+        The last of the three is the peak without gradients that are complete.
+        """
         if self.settings.activation_checkpointing:
             self.model.activation_checkpointing_enable()
         self.model.train()
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                self.tracker.add_gradient(parameter)  # the loss alone may have left one
+                parameter.register_post_accumulate_grad_hook(self.tracker.add_gradient)
         before = self.tracker.live
-        self.tracker.peak = 0
+        self.tracker.peak = self.tracker.peak_besides = 0
         shape = self.batch.rows, self.batch.length
         inputs = [torch.zeros(shape, dtype=torch.long) for _ in ("tokens", "mask", "labels")]
         with self._autocast():
             loss = self._loss(*inputs[:2])
         kept = self.tracker.live - before
         loss.backward()
-        return kept, self.tracker.peak
+        return kept, self.tracker.peak, self.tracker.peak_besides
 
     def _loss(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch: of the answers, and of the tags if it has some."""

@@ -12,20 +12,65 @@ from ..dataset.lost_gold import LostGold
 from ..errors import InputError
 from ..model.loading import has_local_weights
 from ..model.prompts import PromptFormat
+from ..parallel.processes import process_count
 from ..progress import meter
 from ..runs.job import TrainingJob
-from ..settings import Settings
+from ..settings import Resolved, Settings
 from ..task import Task
 from ..training.row_settings import fit_to_rows
 from ..windows.rows import Row, build_rows
 from .batches import Device, PromptBatch, TrainingBatch, Work, longest_batch, longest_prompts
-from .estimator import upper_bound, usable
+from .estimator import MemoryEstimator, upper_bound, usable, verdict
 from .planner import MemoryPlanner
 from .probe import Probe, run_probe
 from .savings import MemorySaving, memory_savings
+from .ways import WAYS, Choice, Way
 
 if TYPE_CHECKING:
     from .memory import Memory
+    from .sharding import DeviceShare
+
+
+@dataclass(frozen=True)
+class WayEstimate:
+    """What one device takes if the training is shared in a certain way.
+
+    Attributes:
+        share: what the device holds.
+        device: what it is.
+        free: bytes that it has to fit into; None where they are unknown.
+    """
+
+    share: DeviceShare
+    device: Device
+    free: int | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether it fits, as ``Plan.verdict`` says it."""
+        return verdict(self.share.memory, self.free, self.device)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures of a device."""
+        share, memory = self.share, self.share.memory
+        return {
+            "way": share.way,
+            "processes": share.processes,
+            "offload": share.offload,
+            "weights": memory.quantized + memory.constants + memory.plain,
+            "adapter": memory.adapter,
+            "gradients": memory.gradients,
+            "optimizer": memory.optimizer,
+            "activations": memory.activations,
+            "working": memory.working,
+            "gathered": share.gathered,
+            "offloaded": share.offloaded,
+            "step": memory.step,
+            "total": memory.total,
+            "most": upper_bound(memory, self.device),
+            "free": self.free,
+            "verdict": self.verdict,
+        }
 
 
 @dataclass(frozen=True)
@@ -40,11 +85,15 @@ class Plan:
         work: rows, tokens and steps.
         batch: the batch that takes the most memory.
         prompts: the same of held-out documents.
-        memory: the memory with the settings as they are.
+        memory: the memory of a device with the settings as they are.
         toggled: the memory with activation checkpointing the other way.
-        free: bytes to fit into; None where they are unknown.
+        free: bytes that a device has to fit into; None where they are unknown.
         savings: settings that take less memory; only where it may not fit.
         probe: measured times; None where no step was run, and then ``probe_note`` says why.
+        choice: what ``parallel: auto`` takes.
+        way: how the training is shared: as ``parallel`` says, or else as ``choice`` does.
+        processes: how many processes share it, one a device.
+        ways: what a device takes under each way; only where several processes share the training.
         issues: problems of the data, as ``extract audit`` reports them.
     """
 
@@ -61,6 +110,10 @@ class Plan:
     savings: Sequence[MemorySaving]
     probe: Probe | None
     probe_note: str
+    choice: Choice
+    way: Way
+    processes: int
+    ways: Sequence[WayEstimate] = ()
     issues: Sequence[Issue] = ()
 
     @property
@@ -76,11 +129,7 @@ class Plan:
     @property
     def verdict(self) -> str:
         """Either "fits", "tight" or "does not fit"; "unknown" where the free memory is unknown."""
-        if self.free is None:
-            return "unknown"
-        if self.memory.total > self.free:
-            return "does not fit"
-        return "fits" if self.upper_bound <= self.free else "tight"
+        return verdict(self.memory, self.free, self.device)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as ``extract plan --json`` prints it."""
@@ -98,6 +147,9 @@ class Plan:
             "toggled": self.toggled.as_json(),
             "free": self.free,
             "verdict": self.verdict,
+            "processes": self.processes,
+            "parallel": {"way": self.way, "auto": asdict(self.choice)},
+            "ways": [way.as_json() for way in self.ways],
             "changes": [asdict(saving) for saving in self.savings],
             "probe": asdict(self.probe) if self.probe else None,
             "probe_note": self.probe_note,
@@ -105,14 +157,22 @@ class Plan:
 
 
 def make_plan(
-    job: TrainingJob, *, device: Device | None = None, free: int | None = None, probe: bool = False
+    job: TrainingJob,
+    *,
+    device: Device | None = None,
+    free: int | None = None,
+    processes: int | None = None,
+    probe: bool = False,
 ) -> Plan:
     """Estimate what a training takes; no weights are loaded unless ``probe``.
 
     Args:
         job: the training; issues of its data that it does not accept are reported, not refused.
         device: what to plan for; None for what this machine would train on.
-        free: bytes to fit into; None for what this machine has, if it has the device.
+        free: bytes that a device has, a CPU for all processes; None for what this machine has, if
+            it has the device.
+        processes: how many share the training, one a device; None for one, or for as many as
+            there are GPUs where it does not fit into one of them.
         probe: run a few steps to measure their time.
 
     Raises:
@@ -128,11 +188,17 @@ def make_plan(
     read_config(job.settings.values)  # which is wrong more often than the data
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     rows, issues = _training_rows(job, task)
-    planner = MemoryPlanner(device, free)
-    device, free = planner.device, planner.free
-    settings = fit_to_rows(job.settings, rows, planner).values
+    planner = MemoryPlanner(device, free, processes)
+    planner = replace(planner, given=planner.free)  # which others change meanwhile
+    alone = planner.estimator(job.settings.values, rows)
+    choice = None
+    if processes is None and planner.devices > 1 and job.settings.values.parallel == "auto":
+        choice = planner.choose(alone, job.settings.values)
+        planner = replace(planner, planned=choice.processes)
+    device, free = planner.device, planner.free_each
+    settings = _fit_to_processes(job.settings, rows, planner).values
     task = replace(task, settings=settings)
-    estimator = planner.estimator(settings, rows)
+    estimator = planner.shared(alone, settings)
     memory = estimator.memory(settings)
     other = replace(settings, activation_checkpointing=not settings.activation_checkpointing)
     savings: list[MemorySaving] = []
@@ -146,7 +212,7 @@ def make_plan(
         device=device,
         precision=estimator.precision,
         settings=settings,
-        work=Work.count(rows, settings, device),
+        work=Work.count(rows, settings, device, planner.processes),
         batch=longest_batch(rows, settings, device),
         prompts=replace(longest_prompts(rows, settings), rows=memory.answered),
         memory=memory,
@@ -155,8 +221,32 @@ def make_plan(
         savings=savings,
         probe=measured,
         probe_note=note,
+        choice=choice or planner.choose(alone, settings),
+        way=estimator.way,
+        processes=planner.processes,
+        ways=_ways(alone, settings, planner) if planner.processes > 1 else (),
         issues=issues,
     )
+
+
+def _ways(alone: MemoryEstimator, settings: Settings, planner: MemoryPlanner) -> list[WayEstimate]:
+    """Return what a device takes under each way to share a training."""
+    each = replace(alone, processes=planner.processes, free=planner.free_each)
+    estimators = [alone, *(replace(each, way=way) for way in WAYS[1:])]
+    return [WayEstimate(e.share(settings), e.device, e.free) for e in estimators]
+
+
+def _fit_to_processes(resolved: Resolved, rows: Sequence[Row], planner: MemoryPlanner) -> Resolved:
+    """Return settings with what rows decide in a training by the processes that are planned for.
+
+    A step of the optimiser reads as many rows from all processes together as from one.
+    """
+    found = fit_to_rows(resolved, rows, planner)
+    values, count = found.values, planner.processes // process_count()
+    if found.origins["accumulation"] == resolved.origins["accumulation"]:
+        return found
+    fewer = replace(values, accumulation=max(1, values.accumulation // count))
+    return replace(found, values=fewer)
 
 
 def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:

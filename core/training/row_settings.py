@@ -29,6 +29,9 @@ class Planner(Protocol):
     def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
         """Say how much memory a training was estimated to take; "" where it is unknown."""
 
+    def way(self, settings: Settings, rows: Sequence[Row], processes: int) -> str:
+        """Return how so many processes share a training: "ddp", "fsdp", "zero2" or "zero3"."""
+
 
 class NoPlanner:
     """Knows nothing of memory."""
@@ -40,6 +43,10 @@ class NoPlanner:
     def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
         """Return ""."""
         return ""
+
+    def way(self, settings: Settings, rows: Sequence[Row], processes: int) -> str:
+        """Return "ddp"."""
+        return "ddp"
 
 
 NO_PLANNER = NoPlanner()

@@ -1,0 +1,124 @@
+"""The parts of a model that are gathered at once where its weights are divided among devices.
+
+``fully_shard`` (FSDP2) divides each parameter by its first dimension, into shards that are padded
+to one length. accelerate makes a unit of each decoder layer, one of the embeddings, one of the
+head, and one of the rest; where head and embeddings share a weight, these are one unit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+Kind = Literal["quantized", "plain", "adapter"]
+"""As ``Memory`` has them: weights in 4 bit, others that are not trained, and what is trained."""
+
+_STORED = 4
+"""Bytes of a number that 4-bit weights are stored as where they are divided: a float32."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of a parameter.
+
+    Attributes:
+        kind: what it is.
+        rows: the first dimension, which is divided.
+        row_bytes: bytes of each.
+    """
+
+    kind: Kind
+    rows: int
+    row_bytes: int
+
+    def shard(self, count: int) -> int:
+        """Return the bytes of the largest of so many shards."""
+        return -(-self.rows // count) * self.row_bytes
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Parameters that are gathered at once.
+
+    Attributes:
+        shapes: how many there are of each size.
+    """
+
+    shapes: Mapping[Shape, int]
+
+    def shard(self, count: int, *kinds: Kind) -> int:
+        """Return the bytes of the parameters of some kinds that one of so many devices holds."""
+        return sum(
+            number * shape.shard(count)
+            for shape, number in self.shapes.items()
+            if shape.kind in kinds
+        )
+
+    def whole(self, count: int) -> int:
+        """Return the bytes of all parameters, gathered from so many devices with the padding."""
+        return count * self.shard(count, "quantized", "plain", "adapter")
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """A model by its units.
+
+    Attributes:
+        everything: all parameters.
+        layer: the decoder layer with the most bytes.
+        head: the head, and the embeddings if they share a weight.
+        rest: what is in no layer and is neither head nor embeddings.
+        tied: whether head and embeddings share a weight.
+    """
+
+    everything: Unit
+    layer: Unit
+    head: Unit
+    rest: Unit
+    tied: bool
+
+
+def model_parts(model: Any) -> ModelParts:
+    """Divide a model, with its adapter if it has one, into units.
+
+    Args:
+        model: parameters of 4 bit are packed in bytes, as fake tensors of them are.
+    """
+    taken: set[int] = set()
+
+    def unit(modules: Iterable[torch.nn.Module]) -> Unit:
+        parameters = {id(p): p for module in modules for p in module.parameters()}
+        left = parameters.keys() - taken
+        taken.update(left)
+        return Unit(Counter(_shape(parameters[key]) for key in left))
+
+    layers = [unit([layer]) for layer in _layers(model)]
+    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = embeddings.weight is head.weight
+    head_unit = unit([embeddings, head] if tied else [head])
+    unit([embeddings])
+    return ModelParts(
+        everything=Unit(Counter(_shape(parameter) for parameter in model.parameters())),
+        layer=max(layers, key=lambda layer: layer.whole(1), default=Unit({})),
+        head=head_unit,
+        rest=unit([model]),
+        tied=tied,
+    )
+
+
+def _layers(model: Any) -> Iterator[torch.nn.Module]:
+    """Yield the decoder layers, by the names of their classes that transformers keeps whole."""
+    names = set(getattr(model, "_no_split_modules", None) or ())
+    return (module for module in model.modules() if type(module).__name__ in names)
+
+
+def _shape(parameter: torch.nn.Parameter) -> Shape:
+    if parameter.dtype == torch.uint8:
+        return Shape("quantized", -(-parameter.nbytes // _STORED), _STORED)
+    kind: Kind = "adapter" if parameter.requires_grad else "plain"
+    rows = parameter.shape[0] if parameter.dim() else 1
+    return Shape(kind, rows, parameter.nbytes // max(1, rows))
