@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 
 from ..data import Document, Prediction
 from ..errors import EngineError, SettingsError
-from ..model.devices import pick_device, usable_cores
+from ..model.devices import pick_device
 from ..progress import say
 from ..runs.folder import Run
 from ..task import Task
@@ -101,12 +101,19 @@ def open_predictor(
 def worker_environments(processes: int, gpus: int) -> list[dict[str, str]]:
     """Return the environment of each worker.
 
+    Each computes with as many threads as one process would: how a product is divided among threads
+    decides the last digits. Threads that wait do not spin, so that workers can share the cores.
+
     Args:
         processes: how many workers there are.
-        gpus: how many GPUs are visible; 0 for a CPU, whose cores are divided.
+        gpus: how many GPUs are visible; 0 for a CPU.
     """
+    import torch
+
     common = {name: value for name, value in os.environ.items() if name not in _RANKS}
-    common.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // processes)))
+    common.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
+    common.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    common.setdefault("GOMP_SPINCOUNT", "0")
     if not gpus:
         return [common] * processes
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))

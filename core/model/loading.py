@@ -45,6 +45,9 @@ def quieten() -> None:
     from datasets.utils.logging import disable_progress_bar, set_verbosity_error
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not torch.cuda.is_available():
+        # Where it is installed accelerate imports DeepSpeed, which says what it guessed otherwise.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     set_verbosity_error()

@@ -170,11 +170,7 @@ _ABSENT = {
 
 
 def _connect_cpus() -> None:
-    """Connect processes on CPUs before transformers does: DeepSpeed counts only what it connected.
-
-    It has to know that the CPU is the device before it is imported.
-    """
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    """Connect processes on CPUs before transformers does: DeepSpeed counts only what it connected."""
     import deepspeed
 
     # A kernel that it would compile first, which takes a compiler and a minute; gloo does the same.

@@ -29,7 +29,6 @@ from fieldsmith.extraction.worker_processes import (
     open_predictor,
     worker_environments,
 )
-from fieldsmith.model.devices import usable_cores
 from fieldsmith.runs.folder import Run
 
 GROUP = 32  # documents; the tiny model answers eight prompts at once
@@ -76,16 +75,16 @@ def cards(processes: int, gpus: int) -> list[str]:
     return [environment["CUDA_VISIBLE_DEVICES"] for environment in found]
 
 
-def test_without_gpus_the_cores_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_computes_with_the_threads_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     first, second = worker_environments(2, 0)
     assert first == second
-    assert first["OMP_NUM_THREADS"] == str(max(1, usable_cores() // 2))
+    assert first["OMP_NUM_THREADS"] == str(torch.get_num_threads())
+    assert first["OMP_WAIT_POLICY"] == "PASSIVE", "workers share the cores"
     assert first["CUDA_VISIBLE_DEVICES"] == ""
     assert "LOCAL_RANK" not in first
-    assert worker_environments(1000, 0)[999]["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert worker_environments(2, 0)[0]["OMP_NUM_THREADS"] == "7"
 
