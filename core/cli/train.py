@@ -13,7 +13,14 @@ from click.core import ParameterSource
 
 from ..data import FLAGS
 from ..progress import unlogged
-from .options import PATH, TrainingOptions, training_options, trust_option
+from .options import (
+    PATH,
+    ParallelOptions,
+    TrainingOptions,
+    parallel_options,
+    training_options,
+    trust_option,
+)
 from .process_options import ProcessOptions, process_options
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     "--auto-batch", is_flag=True, help="If memory is exhausted, halve the batch and continue."
 )
 @trust_option
+@parallel_options
 @process_options
 def command(
     options: TrainingOptions,
@@ -37,6 +45,7 @@ def command(
     resume: Path | None,
     auto_batch: bool,
     trusted: bool,
+    shared: ParallelOptions,
     processes: ProcessOptions,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
@@ -50,6 +59,7 @@ def command(
       extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
       extract train --plugin NAME --data rows.csv --map body=text --map headline=title
       extract train --plugin NAME --gpus 4
+      extract train --plugin NAME --preset llama-3.1-8b --parallel fsdp --processes 4
       extract train --resume runs/corpus
     """
     if (options.plugin is None) == (resume is None):
@@ -58,9 +68,11 @@ def command(
         _require_resume_alone(click.get_current_context())
     if trusted and resume is None:
         raise click.UsageError("--trust-remote-code is for --resume; else --set says so")
+    options = shared.applied(options)
     group = processes.group()
     from ..parallel import is_sharded
     from ..parallel.environment import adopt_launcher, is_launched
+    from ..parallel.group import ProcessGroup
     from ..parallel.processes import is_main_process
 
     launcher = adopt_launcher()
@@ -75,6 +87,8 @@ def command(
         group.require_devices(gpus=processes.gpus is not None)
         with unlogged() if group.node_rank else nullcontext():
             job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
+        if group == ProcessGroup(1) and not processes.processes and not processes.gpus:
+            group = ProcessGroup(_devices(job, resumed=resume is not None))
         if group.is_several or is_sharded(job.settings.values):
             run = _launch(group, job, output, resume)
         elif resume is not None:
@@ -96,6 +110,26 @@ def _job(
     if resume is not None:
         return TrainingJob.from_run(Run.open(resume, trusted=trusted))
     return options.job(auto_batch=auto_batch)
+
+
+def _devices(job: TrainingJob, *, resumed: bool) -> int:
+    """Return how many devices of this machine train a job where nobody has said how many.
+
+    A resumed training has those that it was begun with. A new one has one, unless what several
+    would split is chosen, or ``auto`` is and one is not enough.
+    """
+    import torch
+
+    gpus, parallel = torch.cuda.device_count(), job.settings.values.parallel
+    if resumed:
+        return min(job.processes, gpus or job.processes)
+    if gpus < 2 or job.settings.origins["parallel"] == "default":
+        return 1
+    if parallel != "auto":
+        return gpus
+    from ..planning.plan import make_plan
+
+    return make_plan(job).processes
 
 
 def _start(job: TrainingJob, output: Path | None) -> Run:

@@ -170,7 +170,7 @@ _ABSENT = {
 
 
 def _connect_cpus() -> None:
-    """Connect processes on CPUs before transformers does: DeepSpeed counts only what it connected."""
+    """Connect processes on CPUs first: DeepSpeed counts only those that it connected."""
     import deepspeed
 
     # A kernel that it would compile first, which takes a compiler and a minute; gloo does the same.

@@ -60,9 +60,9 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     Args:
         resolved: the settings as they were asked for.
         rows: what is trained on, with copies.
-        planner: chooses the batch.
+        planner: chooses what several processes split, and the batch.
     """
-    resolved = agreed(_with_batch(resolved, rows, planner))
+    resolved = agreed(_with_batch(_with_way(resolved, rows, planner), rows, planner))
     settings = resolved.values
     if settings.warmup < 1:
         return resolved
@@ -117,6 +117,14 @@ def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
     return pack(rows, settings)
 
 
+def _with_way(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
+    if resolved.values.parallel != "auto" or process_count() == 1:
+        return resolved
+    way = planner.way(resolved.values, rows, process_count())
+    say(f"parallel: {way}")
+    return _changed(resolved, parallel=way)
+
+
 def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
     settings = resolved.values
     if settings.batch_size:
@@ -131,6 +139,6 @@ def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     return _changed(resolved, **chosen)
 
 
-def _changed(resolved: Resolved, **values: float) -> Resolved:
+def _changed(resolved: Resolved, **values: float | str) -> Resolved:
     origins = {**resolved.origins, **dict.fromkeys(values, _ORIGIN)}
     return Resolved(replace(resolved.values, **values), origins)  # type: ignore[arg-type]
