@@ -25,7 +25,7 @@ def fsdp_options(
     that PEFT does not know, and the saved adapter has no tensors. It is an argument of its own.
 
     Args:
-        settings: ``offload`` decides.
+        settings: ``offload`` and ``tuning`` decide.
         model: the base model.
         device: what is trained on.
 
@@ -48,8 +48,8 @@ def fsdp_options(
         "transformer_layer_cls_to_wrap": layer_classes(model, settings.model),
         "cpu_offload": settings.offload == "params",
         "reshard_after_forward": True,
-        # Whole, a training goes on with another number of processes; an adapter is small.
-        "state_dict_type": "FULL_STATE_DICT",
+        # The optimiser's states of all weights would not fit into one process.
+        "state_dict_type": "SHARDED_STATE_DICT" if settings.tuning == "full" else "FULL_STATE_DICT",
     }
     return {"fsdp": True, "fsdp_config": config}
 

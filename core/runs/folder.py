@@ -163,9 +163,9 @@ class Run:
     def settings(self) -> Resolved:
         """Return the settings the run was trained with.
 
-        A model that is a path is the absolute one at which it is found, and a hub model is that of
-        its commit. Code of the model's repository is trusted if the user says so, whatever the run
-        says.
+        A model that is a path is the absolute one at which it is found, as is a configuration of
+        DeepSpeed, and a hub model is that of its commit. Code of the model's repository is trusted
+        if the user says so, whatever the run says.
 
         Raises:
             RunError: run.json is damaged, or has settings that this version does not know.
@@ -176,6 +176,9 @@ class Run:
         except SettingsError as error:
             raise RunError(str(error)) from error
         values = replace(settings.values, model=found_at(self._model_places(info)))
+        if config := values.deepspeed_config:
+            places = places_of(config, self.folder, info.get("paths", {}))
+            values = replace(values, deepspeed_config=found_at(places))
         values = replace(values, trust_remote_code=values.trust_remote_code and self.trusted)
         commit = info.get("base_model", {}).get("commit")
         values = replace(values, revision=commit) if commit else values

@@ -71,7 +71,7 @@ class TrainingJob:
         )
 
     def located(self, folder: Path) -> TrainingJob:
-        """Return the job with absolute paths of source and model, named as the user gave them.
+        """Return the job with absolute paths, named as the user gave them.
 
         So a resumed training reads from the same paths as an unbroken one, and stores the same.
 
@@ -85,6 +85,9 @@ class TrainingJob:
             values = replace(self.settings.values, model=os.path.abspath(model))
         else:
             values = self.settings.values
+        if config := values.deepspeed_config:
+            given.append(config)
+            values = replace(values, deepspeed_config=os.path.abspath(config))
         return replace(
             self,
             source=Path(os.path.abspath(source)) if source else None,
@@ -107,6 +110,8 @@ class TrainingJob:
         data, source, settings = info["data"], run.source(), run.settings()
         names = {settings.values.model: info["settings"]["model"]["value"]}
         names |= {str(source): data["source"]} if source else {}
+        if config := settings.values.deepspeed_config:
+            names[config] = info["settings"]["deepspeed_config"]["value"]
         return TrainingJob(
             plugin_of(run),
             source,
@@ -122,7 +127,8 @@ class TrainingJob:
     def as_json(self) -> dict[str, Any]:
         """Return the entries of run.json that ``from_run`` reads."""
         settings = self.settings.as_json()
-        settings["model"]["value"] = self.paths.named(settings["model"]["value"])
+        for name in ("model", "deepspeed_config"):
+            settings[name]["value"] = self.paths.named(settings[name]["value"])
         return {
             "plugin": {
                 "name": self.plugin.name,

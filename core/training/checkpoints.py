@@ -12,6 +12,9 @@ from ..runs.reading import read_object
 
 STATE = "trainer_state.json"
 
+_SPLIT = ("pytorch_model_fsdp_0", "optimizer_0")
+"""Folders of weights and of the optimiser's states that FSDP has split."""
+
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """Return the state of the trainer that a checkpoint holds.
@@ -22,6 +25,8 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     state = read_object(checkpoint / STATE, CHECKPOINT)
     for file in (*_optimizer_files(checkpoint), checkpoint / "training_args.bin"):
         _require_archive(file)
+    for folder in (checkpoint / name for name in _SPLIT if (checkpoint / name).is_dir()):
+        _require_parts(folder)
     for file in sorted(checkpoint.glob("rng_state*.pth")):
         _require_archive(file)
     weights = sorted(checkpoint.glob("*.safetensors"))
@@ -37,9 +42,21 @@ def _optimizer_files(checkpoint: Path) -> list[Path]:
     latest = checkpoint / "latest"  # DeepSpeed writes its scheduler into the same files
     if latest.is_file():
         return sorted((checkpoint / latest.read_text(encoding="utf-8").strip()).glob("*.pt"))
-    whole = checkpoint / "optimizer.bin"  # FSDP
-    state = whole if whole.is_file() else checkpoint / "optimizer.pt"
-    return [state, checkpoint / "scheduler.pt"]
+    whole = [checkpoint / "optimizer.bin", checkpoint / "optimizer.pt"]  # of FSDP, and without
+    states = [file for file in whole if file.is_file()]
+    if not states and not (checkpoint / _SPLIT[1]).is_dir():
+        states = whole[1:]
+    return [*states, checkpoint / "scheduler.pt"]
+
+
+def _require_parts(folder: Path) -> None:
+    """Check a folder of torch's distributed checkpoints, each process of which wrote a file."""
+    parts = list(folder.glob("*.distcp"))
+    if not (folder / ".metadata").is_file() or not parts:
+        raise _damaged(folder, "it lacks .metadata or all parts")
+    for part in parts:
+        if not part.stat().st_size:
+            raise _damaged(part, "it is empty")
 
 
 def _require_archive(file: Path) -> None:

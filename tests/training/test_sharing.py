@@ -178,10 +178,11 @@ def test_rows_that_do_not_fill_the_batches_are_read_once(
 
 
 def killed_after_a_checkpoint(
-    place: Workplace, run: Path, way: str, *, one_rank: bool
+    place: Workplace, run: Path, way: str, *, one_rank: bool, **settings: object
 ) -> subprocess.CompletedProcess[str]:
     """Kill a training of two processes, or one of them, once it has a checkpoint."""
     chosen = {**CAUSAL, **STEPS, **PLAIN, "accumulation": 1, "parallel": way, "checkpoint_steps": 2}
+    chosen |= settings
     order = (*place.order(run, data=None, **chosen), "--processes", "2")
     command = subprocess.Popen(
         [EXTRACT, *order], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -231,3 +232,21 @@ def test_a_training_that_was_killed_ends_as_an_unbroken_one(
         assert answer.code == 0, answer.errors
         assert "accumulation 2 in place of 1 a step reads the same rows" in answer.errors
         assert_equal_training(other, alone)
+
+
+@pytest.mark.slow
+def test_all_weights_in_parts_are_resumed_by_any_number_of_processes(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    full = {"tuning": "full", "quantize": "none", "learning_rate": 5e-4}
+    whole = trained(workplace, tmp_path / "whole", "fsdp", checkpoint_steps=2, **full)
+    run = tmp_path / "run"
+    killed_after_a_checkpoint(workplace, run, "fsdp", one_rank=False, **full)
+    (checkpoint,) = run.glob("checkpoints/checkpoint-*")
+    assert len(list((checkpoint / "optimizer_0").glob("*.distcp"))) == 2
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    for folder, processes in ((run, "2"), (other, "1")):
+        answer = extract("train", "--resume", folder, "--processes", processes, timeout=900)
+        assert answer.code == 0, answer.errors
+        assert_equal_training(folder, whole)
