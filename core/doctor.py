@@ -182,7 +182,7 @@ def _gpus_row() -> Diagnosis:
     )
     if count == 1:
         return Diagnosis("ok", "GPUs", f"{names}; one process trains on it")
-    advice = f"--gpus {count} trains on all, one process each, through accelerate"
+    advice = f"--gpus {count} trains on all, one process each"
     return Diagnosis("ok", "GPUs", f"{names}; one process trains on the first", advice)
 
 

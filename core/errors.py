@@ -11,6 +11,7 @@ FieldsmithError
 ├── HubError          the hub of models refuses something, or is not reached
 ├── GrammarError      a grammar does not compile, or fails in use
 ├── SettingsError     a setting, a preset or a model does not fit
+├── ProcessError      a process of a training on several has failed
 ├── RunError          a folder is not a complete run, or does not fit the request
 │   └── OutOfMemoryError     a training ran out of memory
 └── LeakError         documents are in more than one split
@@ -66,6 +67,10 @@ class GrammarError(FieldsmithError):
 
 class SettingsError(FieldsmithError):
     """A setting, preset or model is unknown or does not fit the others."""
+
+
+class ProcessError(FieldsmithError):
+    """A process of a training on several has failed; names the process and its error."""
 
 
 class RunError(FieldsmithError):

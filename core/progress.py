@@ -31,7 +31,14 @@ class _StderrHandler(logging.Handler):
     """Prints messages as plain lines on ``sys.stderr``, which a progress bar replaces meanwhile."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not _is_first_process():
+            return
         print(self.format(record), file=sys.stderr, flush=True)
+
+
+def _is_first_process() -> bool:
+    # Asked each time: a command may find out itself which process it is.
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -40,9 +47,6 @@ def log_to_stderr() -> Iterator[None]:
 
     Where several processes train together, only the first one shows them.
     """
-    if os.environ.get("RANK", "0") != "0":
-        yield
-        return
     handler, level, propagate = _StderrHandler(), LOGGER.level, LOGGER.propagate
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
@@ -53,6 +57,17 @@ def log_to_stderr() -> Iterator[None]:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(level)
         LOGGER.propagate = propagate
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Log no messages for as long as the context lasts: another process logs the same."""
+    level = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(level)
 
 
 class Meter:
@@ -123,7 +138,8 @@ def meter(label: str, total: int, unit: str) -> Iterator[Meter]:
         total: units of work in all.
         unit: what a unit is, in the plural.
     """
-    if not (LOGGER.isEnabledFor(logging.INFO) and sys.stderr.isatty()):
+    shows = LOGGER.isEnabledFor(logging.INFO) and _is_first_process()
+    if not (shows and sys.stderr.isatty()):
         yield _LogMeter(label, total, unit)
         return
     from rich import progress as bar

@@ -17,6 +17,7 @@ from paths import why_missing
 
 if TYPE_CHECKING:
     from command import Command
+    from running_command import RunningCommand
     from tiny_model import Trained, Workplace
 
     from fieldsmith.plugins import Plugin
@@ -109,3 +110,16 @@ def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.Monke
         return Answer(code if isinstance(code, int) else 0, output.decode(), errors.decode())
 
     return run_here
+
+
+@pytest.fixture
+def commands() -> Iterator[list[RunningCommand]]:
+    """Commands that a test has started, to be ended with their processes if it fails."""
+    started: list[RunningCommand] = []
+    yield started
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+        for process in command.started:
+            if process.is_running():
+                process.kill()

@@ -19,7 +19,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import NoReturn
 
@@ -27,6 +27,7 @@ import click
 
 from .. import __version__
 from ..errors import FieldsmithError, did_you_mean
+from ..parallel.environment import is_launched
 from ..plugin_code.calls import plugins_on_a_terminal
 from ..progress import log_to_stderr
 from .terminal import printable
@@ -61,9 +62,10 @@ INTERRUPTED = 130
 
 @dataclass
 class _Flags:
-    """What the options before the command's own were set to."""
+    """What the options before the command's own were set to, and the whole command line."""
 
     debug: bool = False
+    arguments: Sequence[str] = field(default_factory=list)
 
 
 def _debug(context: click.Context, _option: click.Parameter, given: bool) -> None:
@@ -129,23 +131,36 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     The exit code is 0, or 1 for an expected error, 2 for wrong usage and 130 after Ctrl-C. An
     unexpected error is a bug and keeps its traceback; ``--debug`` prints that of an expected one.
     """
-    sys.exit(_run(arguments))
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    except Exception as error:
+        line = printable(traceback.format_exception_only(error)[-1].strip())
+        _report(error, line, 1, expected=False)
+        if not is_launched():
+            raise
+        code = 1
+    if code and is_launched():
+        # The others may wait for this process, and it for them as it closes its connections.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    flags = _Flags()
+def _run(arguments: Sequence[str]) -> int:
+    flags = _Flags(arguments=arguments)
     try:
         with log_to_stderr(), plugins_on_a_terminal():
             code = cli.main(arguments, prog_name="extract", standalone_mode=False, obj=flags)
         sys.stdout.flush()
     except FieldsmithError as error:
-        if flags.debug:
+        if flags.debug and not is_launched():
             traceback.print_exception(error)
-        click.echo(f"extract: error: {printable(error)}", err=True)
-        return 1
+        return _fail(error, printable(error))
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if not is_launched():
+            error.show()
+            return error.exit_code
+        return _fail(error, printable(error.format_message()), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("extract: interrupted", err=True)
         return INTERRUPTED
@@ -159,10 +174,23 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         # What is not told by the code that writes a file: standard output, or a temporary file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"extract: error: cannot be written ({error.strerror})", err=True)
-        return 1
+        return _fail(error, f"cannot be written ({error.strerror})")
     # click returns the code of ctx.exit(), or else the command's own return value.
     return code if isinstance(code, int) else 0
+
+
+def _fail(error: Exception, line: str, code: int = 1) -> int:
+    """Print an expected error, unless what started this process does; return the exit code."""
+    if printed := _report(error, line, code, expected=True):
+        click.echo(f"extract: error: {printed}", err=True)
+    return code
+
+
+def _report(error: Exception, line: str, code: int, *, expected: bool) -> str:
+    from ..parallel.failures import Failure, report
+
+    trace = "".join(traceback.format_exception(error))
+    return report(Failure(line, trace, expected, code))
 
 
 cli.params.append(_debug_option())

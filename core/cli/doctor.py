@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -14,7 +15,13 @@ from .terminal import printable, state
 
 @click.command()
 @json_option
-def command(as_json: bool) -> int:
+@click.option(
+    "--parallel",
+    is_flag=True,
+    help="Train two steps by several processes, too, in each way that --parallel of train has.",
+)
+@click.option("--trial", nargs=4, hidden=True)
+def command(as_json: bool, parallel: bool, trial: tuple[str, str, str, str] | None) -> int:
     """Show what works on this machine: versions, devices, a step of 4-bit training, plugins.
 
     Exits with 1 if training cannot run.
@@ -23,8 +30,16 @@ def command(as_json: bool) -> int:
     Example:
       extract doctor
       extract doctor --json
+      extract doctor --parallel
     """
+    if trial is not None:
+        _take_part(*trial)
+        return 0
     checks = doctor.examine()
+    if parallel:
+        from ..parallel_doctor import check_parallel
+
+        checks += check_parallel()
     can_train = doctor.can_train(checks)
     if as_json:
         rows = [asdict(check) for check in checks]
@@ -36,3 +51,14 @@ def command(as_json: bool) -> int:
             click.echo(f"{state(check.state)}  {check.what:<16}  {detail}")
         click.echo("training can run" if can_train else "training cannot run: see the failed rows")
     return 0 if can_train else 1
+
+
+def _take_part(parallel: str, quantize: str, offload: str, result: str) -> None:
+    """Be one of the processes of a trial, which ``check_parallel`` has started."""
+    from ..parallel.environment import adopt_launcher
+    from ..parallel.processes import leave
+    from ..training.trial import run_trial
+
+    adopt_launcher()
+    run_trial(parallel, quantize, offload, Path(result))
+    leave()

@@ -15,6 +15,7 @@ from .options import (
     json_option,
     map_option,
     min_confidence_option,
+    processes_option,
     require_data_for,
     trust_option,
     unconstrained_option,
@@ -57,6 +58,7 @@ _OF_PREDICTIONS = (
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
 @min_confidence_option
+@processes_option
 @engine_options()
 @trust_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
@@ -76,6 +78,7 @@ def command(
     base: bool,
     unconstrained: bool,
     min_confidence: float | None,
+    processes: int,
     engine: EngineOptions,
     trusted: bool,
     allow_leaks: bool,
@@ -97,6 +100,7 @@ def command(
     Example:
       extract evaluate runs/first
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate runs/first --processes 4
       extract evaluate runs/first --engine http://localhost:8000
       extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
@@ -109,6 +113,8 @@ def command(
     of_a_run = bool(run or base or allow_leaks)
     if engine and (run is None or base or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --base and --unconstrained")
+    if processes > 1 and (run is None or engine):
+        raise click.UsageError("--processes wants a run, and excludes --engine")
     how: dict[str, Any] = {"constrained": not unconstrained, "min_confidence": min_confidence}
     if predictions is not None:
         changed = unconstrained or min_confidence is not None
@@ -136,7 +142,7 @@ def command(
     else:
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
-        how["mapping"] = parse_names(mapping) or None
+        how |= {"mapping": parse_names(mapping) or None, "processes": processes}
         summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))

@@ -57,6 +57,15 @@ trust_option = click.option(
 )
 
 
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Let N processes of this machine answer, each with a GPU of its own or, without GPUs, "
+    "with its share of the CPU's cores; the output is the same. Default: 1.",
+)
+
 unconstrained_option = click.option(
     "--unconstrained",
     is_flag=True,

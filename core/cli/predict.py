@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ from .options import (
     PATH,
     map_option,
     min_confidence_option,
+    processes_option,
     trust_option,
     unconstrained_option,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..decoding.llguidance_adapter import Vocabulary
     from ..engines.engine import Engine
     from ..extraction.extractor import Extractor
+    from ..extraction.groups import GroupPredictor
     from ..extraction.zero_shot import ZeroShot
     from ..plugins import Plugin
     from ..runs.folder import Run
@@ -68,6 +70,7 @@ class _Answering:
 @map_option
 @min_confidence_option
 @unconstrained_option
+@processes_option
 @engine_options(ray=True)
 @ray_options
 @trust_option
@@ -81,6 +84,7 @@ def command(
     mapping: tuple[str, ...],
     min_confidence: float | None,
     unconstrained: bool,
+    processes: int,
     engine: EngineOptions,
     ray: RayOptions,
     trusted: bool,
@@ -102,20 +106,24 @@ def command(
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
+      extract predict runs/first folder/ --output records.jsonl --processes 4
       extract predict runs/first folder/ --engine http://localhost:8000
       extract predict runs/first folder/ --engine vllm --engine-python ~/vllm/bin/python
       extract predict runs/first rows.jsonl --engine ray --actors 8 --output records.jsonl
       extract predict --plugin NAME --model MODEL --shots 2 notes.txt
     """
+    from ..data import Document
     from ..dataset.inputs import open_inputs
+    from ..extraction.groups import group_size
     from ..extraction.partition_folder import open_partitions
-    from ..extraction.prediction_file import LineCounts, group_size
+    from ..extraction.prediction_file import LineCounts
     from ..extraction.resumable_file import (
         is_partitioned,
         open_predictions,
         own_files,
         refuse_outputs,
     )
+    from ..extraction.worker_processes import open_predictor
     from ..extraction.zero_shot import say_fewer_shots
     from ..model.loading import quieten
     from ..progress import meter
@@ -124,6 +132,8 @@ def command(
     run, inputs = _run_and_inputs(names, zero_shot)
     if engine and (run is None or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --unconstrained")
+    if processes > 1 and (run is None or engine):
+        raise click.UsageError("--processes wants a run, and excludes --engine")
     ray.require_ray(engine.names)
     quieten()
     asked: Run | ZeroShot = (
@@ -145,9 +155,18 @@ def command(
             answering = _by_ray(asked, rows, ray, engine, min_confidence, mapping)
         elif isinstance(asked, Run) and engine:
             connect = stack.enter_context(engine.connected(asked))
-            answering = _here(_by_engine(asked, connect, min_confidence), rows)
+            answering = _by_predictor(_by_engine(asked, connect, min_confidence), rows)
         else:
-            answering = _here(_extractor(asked, rows, unconstrained, min_confidence), rows)
+            how: dict[str, Any] = {
+                "constrained": not unconstrained,
+                "min_confidence": min_confidence,
+            }
+            if isinstance(asked, Run):
+                predictor = stack.enter_context(open_predictor(asked, processes, **how))
+            else:
+                documents = (row for row in rows if isinstance(row, Document))
+                predictor = asked.load(asked.examples(documents), **how)
+            answering = _by_predictor(predictor, rows)
         key = _key(asked, rows, answering, unconstrained) if file else ""
         skip = file.groups_done(key, group_size(answering.task.settings), rows) if file else 0
         with meter("predicting", rows.count, "documents") as progress:
@@ -211,26 +230,6 @@ def _plugin(asked: Run | ZeroShot, mapping: tuple[str, ...]) -> Plugin:
     return plugin.mapped(parse_names(mapping)) if mapping else plugin
 
 
-def _extractor(
-    asked: Run | ZeroShot, rows: Inputs, unconstrained: bool, min_confidence: float | None
-) -> Extractor:
-    from ..data import Document
-    from ..extraction.extractor import Extractor
-    from ..extraction.zero_shot import ZeroShot
-
-    constrained = not unconstrained
-    if isinstance(asked, ZeroShot):
-        documents = (row for row in rows if isinstance(row, Document))
-        examples = asked.examples(documents)
-        return asked.load(examples, constrained=constrained, min_confidence=min_confidence)
-    return Extractor.load(
-        asked.folder,
-        constrained=constrained,
-        min_confidence=min_confidence,
-        trusted=asked.trusted,
-    )
-
-
 def _by_engine(
     run: Run, connect: Callable[[Vocabulary], Engine], min_confidence: float | None
 ) -> Extractor:
@@ -239,13 +238,14 @@ def _by_engine(
     return Extractor.by_engine(run, connect, min_confidence)
 
 
-def _here(extractor: Extractor, rows: Inputs) -> _Answering:
+def _by_predictor(predictor: GroupPredictor, rows: Inputs) -> _Answering:
+    from ..extraction.extractor import Extractor
     from ..extraction.prediction_file import predict_lines
 
-    lines = partial(predict_lines, extractor, rows)
-    return _Answering(
-        extractor.task, extractor.min_confidence, extractor.engine.name, lines, extractor
-    )
+    extractor = predictor if isinstance(predictor, Extractor) else None
+    engine = extractor.engine.name if extractor else _OURS
+    lines = partial(predict_lines, predictor, rows)
+    return _Answering(predictor.task, predictor.min_confidence, engine, lines, extractor)
 
 
 def _by_ray(

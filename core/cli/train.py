@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from ..data import FLAGS
-from .options import PATH, TrainingOptions, training_options, trust_option
+from ..progress import unlogged
+from .options import (
+    PATH,
+    ParallelOptions,
+    TrainingOptions,
+    parallel_options,
+    training_options,
+    trust_option,
+)
+from .process_options import ProcessOptions, process_options
+
+if TYPE_CHECKING:
+    from ..parallel.group import ProcessGroup
+    from ..runs.folder import Run
+    from ..runs.job import TrainingJob
 
 
 @click.command("train")
@@ -21,14 +37,16 @@ from .options import PATH, TrainingOptions, training_options, trust_option
     "--auto-batch", is_flag=True, help="If memory is exhausted, halve the batch and continue."
 )
 @trust_option
-@click.option("--gpus", type=click.IntRange(1), default=1, metavar="N", help="Train on N GPUs.")
+@parallel_options
+@process_options
 def command(
     options: TrainingOptions,
     output: Path | None,
     resume: Path | None,
     auto_batch: bool,
     trusted: bool,
-    gpus: int,
+    shared: ParallelOptions,
+    processes: ProcessOptions,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
 
@@ -40,6 +58,8 @@ def command(
       extract train --plugin NAME
       extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
       extract train --plugin NAME --data rows.csv --map body=text --map headline=title
+      extract train --plugin NAME --gpus 4
+      extract train --plugin NAME --preset llama-3.1-8b --parallel fsdp --processes 4
       extract train --resume runs/corpus
     """
     if (options.plugin is None) == (resume is None):
@@ -48,36 +68,146 @@ def command(
         _require_resume_alone(click.get_current_context())
     if trusted and resume is None:
         raise click.UsageError("--trust-remote-code is for --resume; else --set says so")
-    if gpus > 1 and auto_batch:
-        raise click.UsageError("--auto-batch works with one GPU only")
-    relaunches = gpus > 1 and "LOCAL_RANK" not in os.environ
-    if relaunches and resume is None and output is None:
-        raise click.UsageError("--gpus needs --output, which all processes write to")
+    options = shared.applied(options)
+    group = processes.group()
+    from ..parallel import is_sharded
+    from ..parallel.environment import adopt_launcher, is_launched
+    from ..parallel.group import ProcessGroup
     from ..parallel.processes import is_main_process
+
+    launcher = adopt_launcher()
+    if auto_batch and (group.is_several or (launcher and launcher.processes > 1)):
+        raise click.UsageError("--auto-batch works with one process only")
+    if launcher:
+        if not is_launched():
+            processes.require_agreement(launcher)
+        run = _take_part(options, output, resume, trusted=trusted)
+        scores_run = is_main_process() and not is_launched()
+    else:
+        group.require_devices(gpus=processes.gpus is not None)
+        with unlogged() if group.node_rank else nullcontext():
+            job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
+        if group == ProcessGroup(1) and not processes.processes and not processes.gpus:
+            group = ProcessGroup(_devices(job, resumed=resume is not None))
+        if group.is_several or is_sharded(job.settings.values):
+            run = _launch(group, job, output, resume)
+        elif resume is not None:
+            run = _resume(resume, auto_batch=auto_batch, trusted=trusted)
+        else:
+            run = _start(job, output)
+        scores_run = group.node_rank == 0
+    if scores_run:
+        _print_scores(run, 1 if launcher else group.processes)
+
+
+def _job(
+    options: TrainingOptions, resume: Path | None, *, auto_batch: bool, trusted: bool
+) -> TrainingJob:
+    """Return what is trained; what is wrong with it is found before anything is started."""
+    from ..runs.folder import Run
+    from ..runs.job import TrainingJob
+
+    if resume is not None:
+        return TrainingJob.from_run(Run.open(resume, trusted=trusted))
+    return options.job(auto_batch=auto_batch)
+
+
+def _devices(job: TrainingJob, *, resumed: bool) -> int:
+    """Return how many devices of this machine train a job where nobody has said how many.
+
+    A resumed training has those that it was begun with. A new one has one, unless what several
+    would split is chosen, or ``auto`` is and one is not enough.
+    """
+    import torch
+
+    gpus, parallel = torch.cuda.device_count(), job.settings.values.parallel
+    if resumed:
+        return min(job.processes, gpus or job.processes)
+    if gpus < 2 or job.settings.origins["parallel"] == "default":
+        return 1
+    if parallel != "auto":
+        return gpus
+    from ..planning.plan import make_plan
+
+    return make_plan(job).processes
+
+
+def _start(job: TrainingJob, output: Path | None) -> Run:
+    from ..parallel.processes import agreed
     from ..planning.planner import MemoryPlanner
     from ..runs.folder import default_folder
     from ..training import launch
+
+    return launch.start(job, output or agreed(default_folder(job.plugin.name)), MemoryPlanner())
+
+
+def _resume(folder: Path, *, auto_batch: bool, trusted: bool) -> Run:
+    from ..planning.planner import MemoryPlanner
+    from ..training import launch
+
+    return launch.resume(folder, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
+
+
+def _take_part(
+    options: TrainingOptions, output: Path | None, resume: Path | None, *, trusted: bool
+) -> Run:
+    """Train as one of several processes."""
+    from ..parallel.environment import is_launched
+    from ..parallel.processes import leave
+
+    if resume is not None:
+        run = _resume(resume, auto_batch=False, trusted=trusted)
+    else:
+        # The process that started this one has said which recipe it takes.
+        with unlogged() if is_launched() else nullcontext():
+            job = options.job()
+        run = _start(job, output)
+    leave()
+    return run
+
+
+def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: Path | None) -> Run:
+    """Train in processes that are started for it."""
+    from ..parallel.launcher import BugError
+    from ..runs.folder import Run, default_folder
+    from ..training import launch
+
+    arguments: Sequence[str] = click.get_current_context().find_root().obj.arguments
+    if resume is None and group.nodes > 1 and output is None:
+        raise click.UsageError("--nodes needs --output: a folder that all nodes see")
+    run = Run(resume or output or default_folder(job.plugin.name), trusted=True)
+    if resume is None and group.node_rank == 0:
+        Run.require_new(run.folder)
+    if resume is None and output is None:
+        at = arguments.index("train") + 1
+        arguments = [*arguments[:at], "--output", str(run.folder), *arguments[at:]]
+    try:
+        launch.run_processes(group, arguments, run)
+    except BugError as bug:
+        click.echo(f"extract: {bug}\n{bug.trace}", err=True)
+        click.get_current_context().exit(1)
+    return run
+
+
+def _print_scores(run: Run, processes: int) -> None:
+    from ..model.devices import pick_device
+    from ..training.launch import score_run
     from .score_tables import print_scores
 
-    if relaunches:
-        launch.relaunch_on_gpus(gpus, sys.argv[1:])
-    if resume is not None:
-        run = launch.resume(resume, MemoryPlanner(), auto_batch=auto_batch, trusted=trusted)
-    else:
-        job = options.job(auto_batch=auto_batch)
-        run = launch.start(job, output or default_folder(job.plugin.name), MemoryPlanner())
-    if is_main_process():
-        for scores in launch.score_run(run):
-            print_scores(scores)
-        click.echo(str(run.folder))
+    gpus = processes if pick_device().type == "cuda" else 1  # CPUs answer no sooner by several
+    for scores in score_run(run, gpus):
+        print_scores(scores)
+    click.echo(str(run.folder))
 
 
 def _require_resume_alone(context: click.Context) -> None:
     """Raise UsageError for an option that the run's own settings would silently override."""
+    accepted = {"resume", "auto_batch", "debug", "trusted"}
+    accepted |= {field.name for field in fields(ProcessOptions)}
     refused = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in ("resume", "gpus", "auto_batch", "debug", "trusted")
+        if option.name not in accepted
         and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if refused:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import resource
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,12 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
-from ..data import SPLITS, Counts, Example, Prediction, Reject
+from ..data import SPLITS, Counts, Document, Example, Prediction, Reject
 from ..dataset.loading import read_examples, read_splits
 from ..dataset.splits import fingerprint, ids_trained_on
 from ..errors import InputError, LeakError, RunError
 from ..extraction.extractor import Extractor
-from ..extraction.prediction_file import group_size, prediction_line
+from ..extraction.groups import GroupPredictor, group_size, groups_of, with_predictions
+from ..extraction.prediction_file import prediction_line
+from ..extraction.worker_processes import open_predictor
 from ..files import write_jsonl
 from ..plugins import Plugin
 from ..progress import meter
@@ -167,14 +167,6 @@ def refuse_trained(
     return count, ids
 
 
-def peak_memory_mb() -> float:
-    """Return the peak memory in megabytes: of the GPU where one is used, else of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
 def evaluate_run(
     run: Run,
     *,
@@ -187,6 +179,7 @@ def evaluate_run(
     mapping: Mapping[str, str] | None = None,
     most: int = 0,
     connect: Callable[[Vocabulary], Engine] | None = None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -204,11 +197,15 @@ def evaluate_run(
         most: documents of the run's own split that are scored, as ``sampled`` chooses them; 0: all.
         connect: returns the engine that answers in place of our decoder, under whose name the
             scores are stored, too; it excludes ``base``, and answers are constrained.
+        processes: how many answer; several are started for it, each with a GPU of its own or its
+            share of the cores. Not for an engine.
 
     Raises:
+        EngineError: one of several processes has ended.
         InputError: the data cannot be read, or holds no document to score.
         LeakError: the run was trained on some of the documents.
         RunError: the run is not complete or does not fit what is installed.
+        SettingsError: there are fewer GPUs than processes.
     """
     run.require_complete()
     run.metrics()  # to which the scores are added
@@ -218,29 +215,31 @@ def evaluate_run(
     if not constrained:
         name += ":unconstrained"
     load = partial(
-        Extractor.load,
-        run.folder,
-        constrained=constrained,
-        min_confidence=min_confidence,
-        trusted=run.trusted,
+        open_predictor, run, processes, constrained=constrained, min_confidence=min_confidence
     )
+    opened: AbstractContextManager[GroupPredictor]
+    engine = None
     if connect is None:
-        extractor = load()
+        opened = load()
     else:
         extractor = Extractor.by_engine(run, connect, min_confidence)
-        name += f":{extractor.engine.name}"
+        engine = extractor.engine.name
+        name += f":{engine}"
+        opened = nullcontext(extractor)
     predictions = run.folder / "predictions"
-    summary, ours = answer_and_score(extractor, examples, chosen.count, name, predictions)
+    with opened as predictor:
+        summary, ours = answer_and_score(predictor, examples, chosen.count, name, predictions)
     summary["set_aside"] = chosen.set_aside
-    if connect is not None:
-        summary["engine"] = extractor.engine.name
+    if engine is not None:
+        summary["engine"] = engine
     if chosen.of:
         summary["of"] = chosen.of
     if chosen.leaks:
         summary["trained_on"] = chosen.leaks
     if base:
-        names = score_names(extractor.task.settings, ours)
-        summary["baselines"]["base"] = _base_scores(load(adapter=False), examples, ours, names)
+        names = score_names(predictor.task.settings, ours)
+        with load(adapter=False) as untuned:
+            summary["baselines"]["base"] = _base_scores(untuned, examples, ours, names)
     run.write_metrics(name, summary)
     return summary
 
@@ -298,7 +297,7 @@ def select(
 
 
 def _base_scores(
-    untuned: Extractor,
+    untuned: GroupPredictor,
     examples: Iterable[Example],
     ours: Sequence[dict[str, Counts]],
     names: Sequence[str],
@@ -379,12 +378,16 @@ def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
 
 
 def answer_and_score(
-    extractor: Extractor, examples: Iterable[Example], count: int, name: str, folder: Path | None
+    predictor: GroupPredictor,
+    examples: Iterable[Example],
+    count: int,
+    name: str,
+    folder: Path | None,
 ) -> tuple[dict[str, Any], list[dict[str, Counts]]]:
     """Predict and score one group of documents after another; return the scores, and the counts.
 
     Args:
-        extractor: makes the predictions.
+        predictor: makes the predictions.
         examples: documents with their gold records.
         count: how many examples there are.
         name: the name of the scores.
@@ -393,32 +396,36 @@ def answer_and_score(
     Raises:
         InputError: there are not as many any more.
     """
-    plugin, scored, seconds = extractor.task.plugin, ScoredDocuments(), 0.0
-    source, size = iter(examples), group_size(extractor.task.settings)
+    task, scored, seconds = predictor.task, ScoredDocuments(), 0.0
+    plugin = task.plugin
 
     def lines() -> Iterator[dict[str, Any]]:
         nonlocal seconds
-        while group := list(itertools.islice(source, size)):
-            began = time.perf_counter()
-            documents = [example.document for example in group]
-            predictions = extractor.predict(documents, progress.advance)
+        groups = groups_of(examples, group_size(task.settings))
+        began = time.perf_counter()
+        for group, answers in with_predictions(groups, predictor, _documents, progress.advance):
             seconds += time.perf_counter() - began
-            for example, prediction in zip(group, predictions, strict=True):
+            for example, prediction in zip(group, answers, strict=True):
                 scored.add(plugin, example, prediction)
                 yield {**prediction_line(prediction, plugin.name), "gold": example.record}
+            began = time.perf_counter()
         if len(scored.counts) != count:
             raise InputError("the data changed while it was read; start again")
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # it is not where other processes answer
         torch.cuda.reset_peak_memory_stats()
     with meter("answering", count, "documents") as progress:
         if folder is None:
             deque(lines(), maxlen=0)
         else:
             write_jsonl(folder / f"{name.replace(':', '-')}.jsonl", lines())
-    summary = summarise(plugin, extractor.task.settings, scored, name) | {
-        "min_confidence": extractor.min_confidence,
+    summary = summarise(plugin, task.settings, scored, name) | {
+        "min_confidence": predictor.min_confidence,
         "seconds_per_document": round(seconds / count, 4),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "peak_memory_mb": round(predictor.peak_memory_mb(), 1),
     }
     return summary, scored.counts
+
+
+def _documents(group: Iterable[Example]) -> list[Document]:
+    return [example.document for example in group]

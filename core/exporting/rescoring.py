@@ -15,7 +15,7 @@ from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError
 from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
 from ..extraction.extractor import Extractor, constraints
-from ..extraction.prediction_file import group_size
+from ..extraction.groups import group_size
 from ..model.loading import load_for_inference, load_tokenizer, read_config
 from ..model.out_of_memory import save_memory
 from ..model.prompts import PromptFormat

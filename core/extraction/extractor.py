@@ -20,6 +20,7 @@ from ..engines.engine import Engine
 from ..engines.transformers_engine import TransformersEngine
 from ..errors import RunError
 from ..model.attention import prompt_attention
+from ..model.devices import peak_memory_mb
 from ..model.loading import identity, is_same, load_for_inference, load_tokenizer
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat
@@ -185,6 +186,19 @@ class Extractor:
             self._prediction(document, own)
             for document, own in zip(documents, answers, strict=True)
         ]
+
+    def predict_groups(
+        self,
+        groups: Iterable[Sequence[Document]],
+        progress: Callable[[int], object] = lambda _count: None,
+    ) -> Iterator[list[Prediction]]:
+        """Yield the predictions of one group after another; see ``GroupPredictor``."""
+        for documents in groups:
+            yield self.predict(documents, progress)
+
+    def peak_memory_mb(self) -> float:
+        """Return the peak memory of this process in megabytes."""
+        return peak_memory_mb()
 
     def predict_answered(
         self, documents: Sequence[Document], answers: Sequence[Sequence[WindowAnswer]]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data import Document, Prediction, Record, Reject
 from ..errors import InputError
@@ -16,22 +15,7 @@ from ..files import read_jsonl
 from ..runs.folder import Run
 from ..runs.paths import without_home
 from ..schema.records import canonical
-from ..settings import Settings
-
-if TYPE_CHECKING:
-    from .extractor import Extractor
-
-_LEAST, _BATCHES = 32, 4
-"""A group has at least so many documents, and enough for so many batches of prompts."""
-
-
-def group_size(settings: Settings) -> int:
-    """Return how many documents are answered and written at once.
-
-    It depends on the settings alone, so that a resumed run forms the same batches. Within a group
-    an answer that is complete makes room for the next one; at its end, the longest are waited for.
-    """
-    return max(_LEAST, _BATCHES * settings.eval_batch_size)
+from .groups import GroupPredictor, group_size, groups_of, with_predictions
 
 
 @dataclass
@@ -43,7 +27,7 @@ class LineCounts:
 
 
 def predict_lines(
-    extractor: Extractor,
+    predictor: GroupPredictor,
     rows: Iterable[Document | Reject],
     *,
     skip: int = 0,
@@ -52,27 +36,28 @@ def predict_lines(
 ) -> Generator[list[bytes]]:
     """Yield the lines of one group of documents after another, in input order.
 
-    No more documents than those of one group are in memory at once.
+    No more documents are in memory at once than those of the groups that the predictor answers at
+    the same time.
 
     Args:
-        extractor: makes the predictions.
+        predictor: makes the predictions.
         rows: documents, and rejects in place of those that could not be read.
         skip: number of groups that are written already.
         progress: called with the number of documents done since the last call.
         counts: is updated with the lines of this call.
     """
     counts = counts or LineCounts()
-    plugin = extractor.task.plugin.name
-    source = iter(rows)
-    for number in itertools.count():
-        group = list(itertools.islice(source, group_size(extractor.task.settings)))
-        if not group:
-            return
-        if number < skip:
-            progress(len(group))
-            continue
-        documents = [row for row in group if isinstance(row, Document)]
-        predictions = iter(extractor.predict(documents))
+    plugin = predictor.task.plugin.name
+
+    def left() -> Iterator[list[Document | Reject]]:
+        for number, group in enumerate(groups_of(rows, group_size(predictor.task.settings))):
+            if number >= skip:
+                yield group
+            else:
+                progress(len(group))
+
+    for group, answers in with_predictions(left(), predictor, _documents):
+        predictions = iter(answers)
         lines = []
         for row in group:
             if isinstance(row, Document):
@@ -84,6 +69,10 @@ def predict_lines(
             counts.unread += line["read"] < 1
         progress(len(group))
         yield lines
+
+
+def _documents(group: Iterable[Document | Reject]) -> list[Document]:
+    return [row for row in group if isinstance(row, Document)]
 
 
 def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:

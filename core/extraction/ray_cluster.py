@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import EngineError, SettingsError
+from ..model.devices import usable_cores
 from ..progress import say
 
 if TYPE_CHECKING:
@@ -176,13 +177,12 @@ def _imported() -> ModuleType:
 
 def _local_options(stack: ExitStack, actors: int | None) -> dict[str, object]:
     """Return the options that start a cluster of the CPUs that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     above = tempfile.gettempdir()
     folder = tempfile.TemporaryDirectory(
         prefix="ray-", dir=above if len(above) <= _LONGEST else "/tmp", ignore_cleanup_errors=True
     )
     return {
-        "num_cpus": max(usable, actors or 1),
+        "num_cpus": max(usable_cores(), actors or 1),
         "include_dashboard": False,
         "object_store_memory": _STORE,
         "_temp_dir": stack.enter_context(folder),

@@ -23,7 +23,8 @@ from ..errors import FieldsmithError
 from ..progress import say
 from ..runs.folder import Run
 from ..settings import Settings
-from .prediction_file import LineCounts, group_size
+from .groups import group_size
+from .prediction_file import LineCounts
 from .ray_cluster import Actors, actors_for, cluster, say_if_busy
 
 _BUFFER = 1 << 28

@@ -45,12 +45,16 @@ def quieten() -> None:
     from datasets.utils.logging import disable_progress_bar, set_verbosity_error
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not torch.cuda.is_available():
+        # Where it is installed accelerate imports DeepSpeed, which says what it guessed otherwise.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     set_verbosity_error()
     disable_progress_bar()
     # peft uses a deprecated name of transformers; the user can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
     # A tied layer in modules_to_save is trained and merged as a layer of its own.
     warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings", module="peft")
     warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")
@@ -200,13 +204,18 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
     return tokenizer
 
 
-def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> PreTrainedModel:
+def load_base(
+    settings: Settings, *, quantized: bool, device: torch.device, split: bool = False
+) -> PreTrainedModel:
     """Load the base model for training.
 
     Args:
         settings: name the model and the precision.
         quantized: whether to quantise the weights (NF4, double quantisation).
         device: to load it on, if that is a GPU.
+        split: whether the weights will be split among processes. They are loaded into main memory
+            then, if they are not quantised, and 4-bit weights are stored as numbers of the
+            precision: those that are stored as bytes cannot be split.
 
     Raises:
         SettingsError: there is no such model, it has no safetensors, or it does not load.
@@ -217,9 +226,9 @@ def load_base(settings: Settings, *, quantized: bool, device: torch.device) -> P
     dtype = torch.float32 if precision == torch.float16 or device.type == "cpu" else precision
     options: dict[str, Any] = {}
     if quantized:
-        options["quantization_config"] = quantization(precision)
+        options["quantization_config"] = quantization(precision, as_numbers=split)
     place = location(settings)
-    if device.type == "cuda":
+    if device.type == "cuda" and (quantized or not split):
         options["device_map"] = {"": device.index or 0}
     try:
         if Path(place).is_dir() and getattr(config, "quantization_config", None) is None:
@@ -256,8 +265,13 @@ def _keep_as_quantized(model: PreTrainedModel) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Return the quantisation of QLoRA (Dettmers et al. 2023): NF4 with double quantisation."""
+def quantization(compute: torch.dtype, *, as_numbers: bool = False) -> BitsAndBytesConfig:
+    """Return the quantisation of QLoRA (Dettmers et al. 2023): NF4 with double quantisation.
+
+    Args:
+        compute: the type of the numbers that products are computed in.
+        as_numbers: store the same bits as numbers of that type, and not as bytes.
+    """
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -265,6 +279,7 @@ def quantization(compute: torch.dtype) -> BitsAndBytesConfig:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
+        bnb_4bit_quant_storage=compute if as_numbers else torch.uint8,
     )
 
 

@@ -29,7 +29,8 @@ def as_attention_mask(visible: torch.Tensor, model: PreTrainedModel) -> torch.Te
     if attention_implementation(model) == "sdpa":
         return visible
     embedding: Any = model.get_input_embeddings()
-    zero = embedding.weight.new_zeros(())  # the type of hidden states, not of quantised weights
+    # The type of hidden states, not of quantised weights; a weight itself may be split.
+    zero = torch.zeros((), dtype=embedding.weight.dtype, device=visible.device)
     return torch.where(visible, zero, zero + torch.finfo(zero.dtype).min)
 
 

@@ -1,4 +1,4 @@
-"""The processes of a training, one a GPU: rank and number, and what they tell each other."""
+"""The processes of a training, one a GPU: rank and number, and what they send each other."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def gathered(values: Sequence[T]) -> list[T]:
 
     _join()
     return list(gather_object(list(values)))
+
+
+def leave() -> None:
+    """Disconnect the processes when they have trained: from here on each works by itself.
+
+    torch warns of what ends connected, and transformers would split what it loads after ZeRO-3.
+    """
+    import torch
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _join() -> None:

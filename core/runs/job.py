@@ -31,6 +31,7 @@ class TrainingJob:
         ratio: percent of the documents for train, validation and test, where the data has no
             official splits.
         auto_batch: whether to continue with a smaller batch where memory is exhausted.
+        processes: how many processes it was begun with, which decides the rows of a step.
         paths: how run.json names source and model, which are absolute in a job that runs.
     """
 
@@ -41,6 +42,7 @@ class TrainingJob:
     accepted: frozenset[str] = frozenset()
     auto_batch: bool = False
     ratio: Ratio = DEFAULT_RATIO
+    processes: int = 1
     paths: GivenPaths = field(default_factory=GivenPaths)
 
     @property
@@ -113,6 +115,7 @@ class TrainingJob:
             frozenset(info.get("accepted", ())) | ({"leaks"} if data["allow_leaks"] else set()),
             bool(info.get("auto_batch", False)),
             ratio_of(data),
+            int(info.get("processes", info.get("device", {}).get("processes", 1))),
             GivenPaths(names, info.get("paths", {})),
         )
 
@@ -137,6 +140,7 @@ class TrainingJob:
             },
             "accepted": sorted(self.accepted),
             "auto_batch": self.auto_batch,
+            "processes": self.processes,
             "paths": dict(self.paths.from_run),
         }
 

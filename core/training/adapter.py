@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files import write_json
 from ..model.loading import location
+from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.integrity import file_hashes
 from ..runs.paths import without_home
@@ -36,14 +37,23 @@ def base_name(settings: Settings, given: str) -> str:
 
 
 def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
-    """Write the best adapter, or the last where none was scored, into the run's folder."""
+    """Write the best adapter, or the last where none was scored, into the run's folder.
+
+    All processes have to call it; the first one writes.
+
+    Raises:
+        RunError: the adapter is not as it was trained; see ``check_saved``.
+    """
     best = trainer.best
+    state = trainer.whole_state() if best.score is None else None
+    if not is_main_process():
+        return
     partial = run.folder / ".adapter"
     shutil.rmtree(partial, ignore_errors=True)
     if best.score is not None:
         shutil.copytree(best.folder(run.checkpoints), partial)
     else:
-        trainer.save_trained(partial)
+        trainer.save_trained(partial, state)
     task.prompts.tokenizer.save_pretrained(str(partial))
     info = run.info()
     write_card(partial, task, info, float(best.chosen.get("min_confidence", 0.0)))

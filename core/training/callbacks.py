@@ -11,7 +11,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 
 from ..model.out_of_memory import trim_heap
-from ..progress import Meter
+from ..parallel.whole_weights import held_bytes
+from ..progress import Meter, say
+from ..runs.folder import Run
 from .checkpoints import read_state
 
 BEST = "best"
@@ -137,6 +139,37 @@ class FreeMemory(TrainerCallback):
         """Return freed memory at every ``_FREED``-th step."""
         if state.global_step % _FREED == 0:
             trim_heap()
+
+
+class HeldWeights(TrainerCallback):
+    """Says and stores, after the first step, how much of the weights this process holds.
+
+    What splits weights leaves some whole without a word, such as 4-bit weights stored as bytes.
+    """
+
+    def __init__(self, run: Run, parallel: str) -> None:
+        self.run, self.parallel = run, parallel
+        self.measured = False
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **_: Any,
+    ) -> None:
+        """Measure once."""
+        if self.measured:
+            return
+        self.measured = True
+        held, whole = held_bytes(model)
+        say(
+            f"{self.parallel}: each of {args.world_size} processes holds {held / 2**20:,.1f} MiB "
+            f"of the {whole / 2**20:,.1f} MiB of weights between two steps"
+        )
+        if state.is_world_process_zero:
+            self.run.update(weights={"bytes": whole, "held": held})
 
 
 class LogFile(TrainerCallback):

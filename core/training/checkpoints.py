@@ -20,8 +20,8 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         RunError: a file of the checkpoint is missing or damaged; names it.
     """
     state = read_object(checkpoint / STATE, CHECKPOINT)
-    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
-        _require_archive(checkpoint / name)
+    for file in (*_optimizer_files(checkpoint), checkpoint / "training_args.bin"):
+        _require_archive(file)
     for file in sorted(checkpoint.glob("rng_state*.pth")):
         _require_archive(file)
     weights = sorted(checkpoint.glob("*.safetensors"))
@@ -30,6 +30,16 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     for file in weights:
         _require_tensors(file)
     return state
+
+
+def _optimizer_files(checkpoint: Path) -> list[Path]:
+    """Return the files of the optimiser's state, whatever has split it among processes."""
+    latest = checkpoint / "latest"  # DeepSpeed writes its scheduler into the same files
+    if latest.is_file():
+        return sorted((checkpoint / latest.read_text(encoding="utf-8").strip()).glob("*.pt"))
+    whole = checkpoint / "optimizer.bin"  # FSDP
+    state = whole if whole.is_file() else checkpoint / "optimizer.pt"
+    return [state, checkpoint / "scheduler.pt"]
 
 
 def _require_archive(file: Path) -> None:

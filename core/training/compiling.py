@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import SettingsError
+from ..parallel import is_sharded
 from ..progress import say
 from ..settings import Settings
 
@@ -39,9 +40,9 @@ def compile_layers(model: Any, settings: Settings, steps: int, device: torch.dev
     Raises:
         SettingsError: ``compile`` is "yes", and torch cannot compile here or knows no layers.
     """
-    if settings.compile == "no" or (
-        settings.compile == "auto" and not _is_worthwhile(model, steps, device)
-    ):
+    if settings.compile == "no" or is_sharded(settings):
+        return
+    if settings.compile == "auto" and not _is_worthwhile(model, steps, device):
         return
     layers = _layers(model)
     if settings.activation_checkpointing:  # transformers recomputes inside of what is compiled

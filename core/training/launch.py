@@ -1,16 +1,15 @@
-"""Launch a training: a new one, one to resume, or one on several GPUs; score the finished run."""
+"""Launch a training: a new one, one to resume, or one in several processes; score the run."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ..errors import FieldsmithError, OutOfMemoryError, SettingsError, StorageError
+from ..errors import FieldsmithError, OutOfMemoryError, ProcessError, StorageError
+from ..parallel.group import ProcessGroup
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
@@ -23,7 +22,7 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
 
     Args:
         job: what to train on what.
-        folder: the new run folder; all processes of a training on several GPUs are given the same.
+        folder: the new run folder; all processes of a training are given the same.
         planner: see ``train``.
 
     Raises:
@@ -65,42 +64,39 @@ def resume(folder: Path, planner: Planner, *, auto_batch: bool, trusted: bool = 
     return run
 
 
-def relaunch_on_gpus(gpus: int, arguments: Sequence[str]) -> NoReturn:
-    """Replace this process by one process per GPU, each running ``extract`` with ``arguments``.
+def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> None:
+    """Train a run in several processes, each of which runs ``extract`` with the same arguments.
+
+    Args:
+        group: the processes.
+        arguments: of the command line; they name the run.
+        run: the run that they train.
 
     Raises:
-        SettingsError: the machine has fewer GPUs.
+        BugError: a process met an unexpected error.
+        ProcessError: a process failed, or the nodes did not meet.
     """
-    import torch
+    from ..parallel.launcher import KilledError, launch
 
-    found = torch.cuda.device_count()
-    if found < gpus:
-        raise SettingsError(f"--gpus {gpus}: this machine has {found}; see extract doctor")
-    os.execv(sys.executable, launcher_command(gpus, arguments))
-
-
-def launcher_command(processes: int, arguments: Sequence[str]) -> list[str]:
-    """Return the command that runs ``extract`` in several processes, which train together.
-
-    What the launcher would guess, or ask a configuration file for, is said; the port is a free one,
-    so that two trainings on a machine do not meet.
-    """
-    said = {
-        "num_processes": processes,
-        "num_machines": 1,
-        "mixed_precision": "no",  # which the training decides
-        "dynamo_backend": "no",
-        "main_process_port": 0,
-    }
-    options = [part for name, value in said.items() for part in (f"--{name}", str(value))]
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    return [*launcher, *options, "--module", "fieldsmith.cli", *arguments]
+    try:
+        launch(group, arguments)
+    except KilledError as error:
+        if not run.info_file.is_file():
+            raise
+        raise ProcessError(
+            f"{error}; resume with extract train --resume {run.folder} "
+            f"--processes {group.processes}"
+        ) from error
 
 
-def score_run(run: Run) -> Iterator[dict[str, Any]]:
+def score_run(run: Run, gpus: int = 1) -> Iterator[dict[str, Any]]:
     """Score a finished run on validation and test where it has them; stored scores are reused.
 
     The setting ``score_documents`` says how many documents of each.
+
+    Args:
+        run: the run.
+        gpus: how many GPUs answer documents, each with all weights.
 
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
@@ -114,7 +110,9 @@ def score_run(run: Run) -> Iterator[dict[str, Any]]:
             continue
         release_memory()  # the model that was trained, or the one that scored the other split
         try:
-            yield run.metrics().get(split) or evaluate_run(run, split=split, most=most)
+            yield run.metrics().get(split) or evaluate_run(
+                run, split=split, most=most, processes=gpus
+            )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data import IGNORED
 from ..errors import SettingsError, did_you_mean
 from ..model.architecture import language_linears
 from ..model.prompts import PromptFormat
+from ..parallel import splits_weights
+from ..parallel.fsdp import fsdp_options, shard_on_cpu
+from ..parallel.processes import process_count
+from ..parallel.zero import train_on_cpu, zero_options
 from ..progress import say
 from ..settings import Settings
 from ..windows.rows import Row
@@ -79,7 +84,15 @@ def build_trainer(
             f"packing: {len(rows)} rows in {len(sequences)} sequences of at most "
             f"{settings.max_length} tokens"
         )
-    lengths = [len(sequence.input_ids) for sequence in sequences]
+    sampler = LengthGroupedSampler(
+        [len(sequence.input_ids) for sequence in sequences],
+        group or settings.batch_size,
+        settings.seed,
+        group=settings.group_lengths,
+        multiple=settings.batch_size * process_count() if process_count() > 1 else 1,
+    )
+    if sampler.fillers:
+        sequences = [*sequences, _filler(sequences)]
     kind: type[ExtractionTrainer] = ExtractionTrainer
     options: dict[str, Any] = {}
     if tags:
@@ -89,21 +102,26 @@ def build_trainer(
     trainer = kind(
         settings=settings,
         model=model,
-        args=training_arguments(folder, settings),
+        args=training_arguments(folder, settings, model),
         train_dataset=Dataset.from_list([_columns(row) for row in sequences]),
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings, model) if settings.tuning == "adapter" else None,
-        sampler=LengthGroupedSampler(
-            lengths, group or settings.batch_size, settings.seed, group=settings.group_lengths
-        ),
+        sampler=sampler,
         scorer=scorer,
         best=best,
         **options,
     )
-    _prepare(trainer, folder, count_steps(len(sequences), settings)[1])
+    _prepare(trainer, folder, count_steps(len(sampler), settings)[1])
     trainer.base_name = base_name
     return trainer
+
+
+def _filler(rows: Sequence[Row]) -> Row:
+    """Return a short row without a loss, for a process that has no row where another has one."""
+    shortest = min(rows, key=lambda row: len(row.input_ids))
+    nothing = [IGNORED] * len(shortest.labels)
+    return replace(shortest, labels=nothing, tags=nothing if shortest.tags else [])
 
 
 def _load_trained(settings: Settings) -> PreTrainedModel:
@@ -111,7 +129,12 @@ def _load_trained(settings: Settings) -> PreTrainedModel:
     from ..model.devices import pick_device
     from ..model.loading import load_base
 
-    model = load_base(settings, quantized=settings.quantize == "nf4", device=pick_device())
+    model = load_base(
+        settings,
+        quantized=settings.quantize == "nf4",
+        device=pick_device(),
+        split=splits_weights(settings),
+    )
     if settings.tuning == "full":
         train_language_model(model)
     else:
@@ -131,12 +154,15 @@ def _prepare(trainer: ExtractionTrainer, folder: Path, steps: int) -> None:
 
     from .compiling import compile_layers
     from .pissa import INITIAL, start_from_singular_vectors
+    from .saved_adapter import adapter_start
 
     settings = trainer.settings
     trainer.remove_callback(PrinterCallback)
     _prepare_adapted(trainer, settings)
     if settings.lora_init == "pissa":
         trainer.initial = start_from_singular_vectors(trainer.model, folder / INITIAL)
+    if settings.tuning == "adapter":
+        trainer.start = adapter_start(trainer.model)
     if settings.packing:
         _prepare_packing(trainer, settings)
     compile_layers(trainer.model, settings, steps, trainer.args.device)
@@ -153,12 +179,11 @@ def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
     for config in getattr(adapted, "peft_config", {}).values():
         # A set is written in another order by each process.
         config.target_modules = sorted(config.target_modules)
-    if not trainer.is_fsdp_enabled:
-        # In bf16 small updates are lost to rounding. SFTTrainer casts adapters over 4-bit weights
-        # to it, while resuming loads them as float32.
-        for parameter in adapted.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
+    # In bf16 small updates are lost to rounding. SFTTrainer casts adapters over 4-bit weights to
+    # it, while resuming loads them as float32.
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def train_language_model(model: PreTrainedModel) -> None:
@@ -220,15 +245,22 @@ def _adapted(model: PreTrainedModel, settings: Settings) -> str | list[str]:
     return [n for n in language if targets == "all-linear" or f".{n}".endswith(chosen)]
 
 
-def training_arguments(folder: Path, settings: Settings) -> SFTConfig:
+def training_arguments(
+    folder: Path, settings: Settings, model: PreTrainedModel | None = None
+) -> SFTConfig:
     """Return SFTTrainer's arguments for our settings.
+
+    Args:
+        folder: where checkpoints go.
+        settings: of the training.
+        model: what is trained; needed where it is split among processes.
 
     Raises:
         SettingsError: a tracker that is not installed, or a value that transformers refuses.
     """
     _check_trackers(settings, folder)
     try:
-        return _training_arguments(folder, settings)
+        return _training_arguments(folder, settings, model)
     except ValueError as error:
         raise SettingsError(f"settings: {' '.join(str(error).split())}") from error
 
@@ -247,13 +279,21 @@ def _check_trackers(settings: Settings, folder: Path) -> None:
             raise SettingsError(f"report_to: {name} is not installed; pip install {name}")
 
 
-def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
+def _training_arguments(
+    folder: Path, settings: Settings, model: PreTrainedModel | None
+) -> SFTConfig:
     from trl import SFTConfig
 
     from ..model.devices import pick_device, pick_precision
 
     device = pick_device()
     precision = pick_precision(settings, device)
+    sharding: dict[str, Any] = {}
+    if settings.parallel == "fsdp":
+        assert model is not None
+        sharding = fsdp_options(settings, model, device)
+    elif settings.parallel in ("zero2", "zero3"):
+        sharding = zero_options(settings, precision, device)
     arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
@@ -286,7 +326,12 @@ def _training_arguments(folder: Path, settings: Settings) -> SFTConfig:
         report_to=settings.report_to or "none",
         disable_tqdm=True,
         prediction_loss_only=True,  # scores come from generation, not from the logits
+        **sharding,
     )
+    if device.type == "cpu" and settings.parallel == "fsdp":
+        shard_on_cpu(arguments)
+    elif device.type == "cpu" and sharding:
+        train_on_cpu()
     if arguments.n_gpu > 1:  # SFTTrainer refuses what Trainer would do with all that are visible
         arguments._n_gpu = 1
     return arguments

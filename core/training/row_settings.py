@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from ..errors import RunError
 from ..parallel.processes import agreed, process_count
 from ..progress import say
 from ..settings import Resolved, Settings
@@ -59,9 +60,9 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     Args:
         resolved: the settings as they were asked for.
         rows: what is trained on, with copies.
-        planner: chooses the batch.
+        planner: chooses what several processes split, and the batch.
     """
-    resolved = agreed(_with_batch(resolved, rows, planner))
+    resolved = agreed(_with_batch(_with_way(resolved, rows, planner), rows, planner))
     settings = resolved.values
     if settings.warmup < 1:
         return resolved
@@ -74,6 +75,39 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     return _changed(resolved, warmup=steps // 10)
 
 
+def same_rows_a_step(settings: Settings, begun: int, now: int) -> Settings:
+    """Return settings by which an optimiser step reads the rows that it read before.
+
+    Args:
+        settings: of the run.
+        begun: how many processes the run was begun with.
+        now: how many there are.
+
+    Raises:
+        RunError: no accumulation does so, or what splits the training is for as many processes.
+    """
+    if now == begun:
+        return settings
+    if settings.parallel in ("zero2", "zero3"):
+        raise RunError(
+            f"the run was begun with {begun} processes, and DeepSpeed's checkpoints are for as "
+            f"many as wrote them; resume it with --processes {begun}"
+        )
+    batches = settings.accumulation * begun
+    if batches % now:
+        possible = [str(count) for count in range(1, batches + 1) if batches % count == 0]
+        raise RunError(
+            f"the run was begun with {begun} processes, and a step of {batches} batches cannot be "
+            f"shared by {now}; resume it with --processes {', '.join(possible[:-1])} or "
+            f"{possible[-1]}"
+        )
+    say(
+        f"processes: {now} in place of {begun}; with accumulation {batches // now} in place of "
+        f"{settings.accumulation} a step reads the same rows"
+    )
+    return replace(settings, accumulation=batches // now)
+
+
 def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
     """Return what batches are made of: the rows, or with ``packing`` sequences of them."""
     if not settings.packing:
@@ -81,6 +115,14 @@ def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
     from .packing import pack  # which imports trl
 
     return pack(rows, settings)
+
+
+def _with_way(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
+    if resolved.values.parallel != "auto" or process_count() == 1:
+        return resolved
+    way = planner.way(resolved.values, rows, process_count())
+    say(f"parallel: {way}")
+    return _changed(resolved, parallel=way)
 
 
 def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
@@ -97,6 +139,6 @@ def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
     return _changed(resolved, **chosen)
 
 
-def _changed(resolved: Resolved, **values: float) -> Resolved:
+def _changed(resolved: Resolved, **values: float | str) -> Resolved:
     origins = {**resolved.origins, **dict.fromkeys(values, _ORIGIN)}
     return Resolved(replace(resolved.values, **values), origins)  # type: ignore[arg-type]

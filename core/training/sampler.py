@@ -17,17 +17,36 @@ class LengthGroupedSampler(Sampler[int]):
     The order depends on seed and epoch alone. transformers' own sampler draws from the global
     random state, which a resumed run does not have at that point.
 
-    epoch: set before an epoch begins.
+    Where several processes take turns at the batches, an epoch ends with fillers, so that each
+    process has as many rows. accelerate would repeat the first rows of the epoch instead.
+
+    Args:
+        lengths: tokens of each row.
+        batch: rows of similar length beside each other.
+        seed: of the order.
+        group: whether rows of similar length are beside each other at all.
+        multiple: the number of indices in an epoch is a multiple of it. A filler's index is the
+            number of rows.
+
+    Attributes:
+        epoch: set before an epoch begins.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int, *, group: bool) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch: int, seed: int, *, group: bool, multiple: int = 1
+    ) -> None:
         self.lengths, self.batch, self.seed, self.group = lengths, batch, seed, group
+        self.fillers = -len(lengths) % multiple
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + self.fillers
 
     def __iter__(self) -> Iterator[int]:
+        yield from self._rows()
+        yield from [len(self.lengths)] * self.fillers
+
+    def _rows(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.lengths), generator=generator).tolist()
         if not self.group:

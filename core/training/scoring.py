@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from ..data import Example
 from ..evaluation.threshold import Threshold, best_shares, best_threshold
 from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer
+from ..parallel.in_step import in_step
 from ..parallel.processes import gathered, process_count, rank
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
@@ -51,11 +53,15 @@ class Scorer:
     gazetteer: Gazetteer | None = None
     longest: Mapping[str, int] = field(default_factory=dict)
 
-    def score(self, model: PreTrainedModel) -> EpochScore:
+    def score(self, model: PreTrainedModel, *, is_split: bool = False) -> EpochScore:
         """Score a model; processes that train together share out the documents.
 
         Epochs are compared with the same weights of the signals; which weights prediction uses is
         chosen after that, so that it does not decide which epoch is kept.
+
+        Args:
+            model: answers; the one that is trained, or a copy.
+            is_split: whether its weights are split among the processes.
         """
         extractor = Extractor.around(
             model, self.task, self.answered, self.gazetteer, longest=self.longest
@@ -63,7 +69,9 @@ class Scorer:
         documents = [example.document for example in self.held_out]
         answers: list[list[WindowAnswer]] = [[] for _ in documents]
         own = range(rank(), len(documents), process_count())
-        answered = extractor.answer_windows([documents[number] for number in own])
+        # A copy is whole in each process; the model that is trained may be split.
+        with in_step(model) if is_split else nullcontext():
+            answered = list(extractor.answer_windows([documents[number] for number in own]))
         for number, answer in gathered([(own[at], answer) for at, answer in answered]):
             answers[number].append(answer)
         predictions = extractor.predict_answered(documents, answers)

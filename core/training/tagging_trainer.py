@@ -9,6 +9,7 @@ import torch
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ..data import IGNORED
+from ..parallel.whole_weights import gathered_weight
 from ..tagging.labels import tagging_loss
 from .trainer import ExtractionTrainer
 
@@ -69,9 +70,9 @@ class TaggingTrainer(ExtractionTrainer):
         if tags is None:
             return loss
         assert self.hidden is not None
-        head = self.base.get_output_embeddings().weight
         chosen = tags != IGNORED
-        of_tags = tagging_loss(self.hidden[chosen], tags[chosen], self.tags, head)
+        with gathered_weight(self.base.get_output_embeddings().weight) as head:
+            of_tags = tagging_loss(self.hidden[chosen], tags[chosen], self.tags, head)
         self.hidden = None
         metrics: Any = self._metrics
         metrics["train"]["tagging_loss"].append(float(of_tags.detach()) / max(1, _count(tags)))

@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
+from ..parallel import is_sharded
 from ..parallel.processes import agreed, is_main_process, process_count
 from ..progress import meter, say
 from ..runs.folder import Run
@@ -35,7 +36,7 @@ from .adapter import base_name, install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
 from .manifest import describe_rows, describe_splits, write_manifest
 from .qlora import build_trainer
-from .row_settings import NO_PLANNER, Planner, fit_to_rows
+from .row_settings import NO_PLANNER, Planner, fit_to_rows, same_rows_a_step
 from .schedule import count_steps
 from .storage import storage_faults
 
@@ -80,7 +81,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         InputError: the source cannot be read, is unsound, or leaves nothing to train on.
         LeakError: official splits share documents.
         OutOfMemoryError: memory was exhausted; the run can be resumed.
-        RunError: the data is not what the run began with.
+        RunError: the data is not what the run began with, or as many processes cannot resume it.
         SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: the model does not load or does not fit the settings.
         StorageError: the run cannot be written any more; it can be resumed.
@@ -92,6 +93,8 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         run.drop_checkpoints()  # a kill may have come between the two
         return
     begun = agreed(run.data_hash() is not None)
+    if not begun:
+        job = replace(job, processes=process_count())
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
@@ -122,8 +125,9 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         write_manifest(run, job, task, splits, rows, data_hash, issues)
         if gazetteer:
             gazetteer.write(run.gazetteer_file)
+    settings = same_rows_a_step(task.settings, job.processes, process_count())
     with storage_faults(run):
-        _fit(_inputs(run, task, splits, rows, gazetteer), job, planner)
+        _fit(_inputs(run, replace(task, settings=settings), splits, rows, gazetteer), job, planner)
 
 
 def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
@@ -264,8 +268,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
             base_name=base_name(settings, inputs.run.info()["base_model"]["name"]),
         )
         _run_steps(inputs, trainer, step)
-        if is_main_process():
-            install_adapter(inputs.run, trainer, task)
+        install_adapter(inputs.run, trainer, task)
     except (MemoryError, RuntimeError, FieldsmithError) as error:
         if not is_out_of_memory(error):
             raise
@@ -276,7 +279,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
 
 def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
     """Run the optimiser steps after ``step``, from the newest checkpoint."""
-    from .callbacks import LogFile, SaveSchedule
+    from .callbacks import HeldWeights, LogFile, SaveSchedule
 
     run, settings = inputs.run, trainer.settings
     checkpoint = run.last_checkpoint()
@@ -296,6 +299,8 @@ def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
             )
         )
         trainer.add_callback(LogFile(run.log_file, progress))
+        if is_sharded(settings):
+            trainer.add_callback(HeldWeights(run, settings.parallel))
         if not trainer.best.exhausted() and step < total:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         elif checkpoint:  # killed after the last step: its weights are all that is needed

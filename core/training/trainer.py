@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from ..errors import RunError
 from ..model.loading import load_for_inference
-from ..model.weights import CONFIG
+from ..model.weights import CONFIG, WEIGHTS
+from ..parallel import is_sharded, splits_weights
 from ..parallel.processes import agreed, process_count
+from ..parallel.whole_weights import whole_parameters
+from ..parallel.zero import loading_whole
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
 from .completion_loss import LoggedLoss, answer_tokens
 from .pissa import as_difference
 from .sampler import LengthGroupedSampler
+from .saved_adapter import check_saved
 
 if TYPE_CHECKING:
     from .scoring import Scorer
@@ -52,6 +57,8 @@ class ExtractionTrainer(SFTTrainer):
         base_name: what saved adapters call their base model; None for where it was loaded from.
         initial: what the adapter began as and was subtracted from the base weights (PiSSA), by
             name; {} for others.
+        start: fingerprints of the tensors that an adapter began as, by name.
+        copied: whether a merged copy of the model answers held-out documents.
     """
 
     def __init__(
@@ -71,7 +78,11 @@ class ExtractionTrainer(SFTTrainer):
         self.logged_loss = LoggedLoss()
         self.base_name: str | None = None
         self.initial: dict[str, torch.Tensor] = {}
+        self.start: dict[str, str] = {}
         super().__init__(*arguments, **options)
+        # transformers saves a whole model, to be loaded again, in the first process alone.
+        can_copy = settings.tuning == "adapter" or process_count() == 1
+        self.copied = can_copy and is_copied(_stored_numbers(self.model), settings)
         self.add_callback(best)  # so that checkpoints hold its state
         self.add_callback(FreeMemory())
 
@@ -99,7 +110,8 @@ class ExtractionTrainer(SFTTrainer):
                 metrics |= super().evaluate(*arguments, **options)
             if self.scorer is not None:
                 self.scoring = True
-                result = self.scorer.score(self.generation_model())
+                is_split = splits_weights(self.settings) and not self.copied
+                result = self.scorer.score(self.generation_model(), is_split=is_split)
                 self.scoring = False
                 scores = agreed(result.scores)  # so that all processes stop at the same step
                 self.log({n if n == "score" else f"score/{n}": v for n, v in scores.items()})
@@ -138,8 +150,17 @@ class ExtractionTrainer(SFTTrainer):
         super().log(logs, start_time)
 
     def load_weights(self, checkpoint: Path) -> None:
-        """Load the adapter of a checkpoint and nothing else of it."""
-        self._load_from_checkpoint(str(checkpoint))
+        """Load the trained weights of a checkpoint into a model that is not split yet."""
+        from peft import set_peft_model_state_dict
+
+        if self.settings.tuning == "adapter":
+            set_peft_model_state_dict(self.model, load_file(checkpoint / WEIGHTS))
+            return
+        state: dict[str, torch.Tensor] = {}
+        for file in sorted(checkpoint.glob("*.safetensors")):
+            state |= load_file(file)
+        model: Any = self.model
+        self._issue_warnings_after_load(model.load_state_dict(state, strict=False))
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Refuse a checkpoint of all weights whose names are not those of the model."""
@@ -151,21 +172,52 @@ class ExtractionTrainer(SFTTrainer):
 
     def _keep(self) -> None:
         """Save the adapter as the best one; older ones stay until a checkpoint says so too."""
+        state = self.whole_state()
         if not self.args.should_save:
             return
         target = self.best.folder(self.folder)
         partial = target.with_name(f".{target.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
-        self.save_trained(partial)
+        self.save_trained(partial, state)
         os.replace(partial, target)
 
-    def save_trained(self, folder: Path) -> None:
-        """Save what inference loads: the adapter of the original weights, or the whole model."""
-        self.accelerator.unwrap_model(self.model).save_pretrained(str(folder))
+    def whole_state(self) -> dict[str, torch.Tensor] | None:
+        """Return the trained weights if they are split; all processes have to call it.
+
+        Returns:
+            Those of the adapter, or of the whole model; None where each process has them all.
+        """
+        if not is_sharded(self.settings):
+            return None
+        model = self.accelerator.unwrap_model(self.model)
+        return whole_parameters(model, trained=self.settings.tuning == "adapter")
+
+    def save_trained(self, folder: Path, state: dict[str, torch.Tensor] | None) -> None:
+        """Save what inference loads: the adapter of the original weights, or the whole model.
+
+        Args:
+            folder: where to.
+            state: what ``whole_state`` returned.
+
+        Raises:
+            RunError: the adapter was not saved whole; see ``check_saved``.
+        """
+        model = self.accelerator.unwrap_model(self.model)
+        model.save_pretrained(str(folder), **({} if state is None else {"state_dict": state}))
         if self.initial:
             as_difference(folder, self.initial)
         self._name_base(folder)
+        if self.settings.tuning == "adapter":
+            check_saved(folder, self.start, trained=self.state.global_step > 1)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the weights of a checkpoint; of a model that is split, the trained ones alone."""
+        state = self.whole_state()
+        if state is None:
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            self._save(output_dir, state_dict=state)
 
     def _name_base(self, folder: Path) -> None:
         """Write the name of the base model into a saved adapter.
@@ -203,12 +255,11 @@ class ExtractionTrainer(SFTTrainer):
         The adapter is saved and loaded as ``load_for_inference`` does; a model whose merged
         weights would not fit generates as it is, over its quantised weights.
         """
-        model = self.accelerator.unwrap_model(self.model)
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        if not is_copied(parameters, self.settings):
-            return model
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_trained(Path(folder))
+        if not self.copied:
+            return self.accelerator.unwrap_model(self.model)
+        state = self.whole_state()
+        with tempfile.TemporaryDirectory() as folder, loading_whole():
+            self.save_trained(Path(folder), state)
             return load_for_inference(self.settings, Path(folder))
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -247,3 +298,11 @@ def _sync(folder: Path) -> None:
         if file.is_file():
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
+
+
+def _stored_numbers(model: Any) -> int:
+    """Return how many numbers the weights are stored as: two 4-bit weights are one."""
+    return sum(
+        p.numel() * (p.element_size() if type(p).__name__ == "Params4bit" else 1)
+        for p in model.parameters()
+    )

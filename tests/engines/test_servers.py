@@ -33,7 +33,7 @@ from fieldsmith.exporting.engine_check import TIE, check_engine
 from fieldsmith.exporting.gguf_file import write_gguf
 from fieldsmith.exporting.merged import MergedModel, merge
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.extraction.prediction_file import group_size
+from fieldsmith.extraction.groups import group_size
 from fieldsmith.runs.folder import Run
 
 pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")

@@ -19,8 +19,9 @@ from fieldsmith import Document, Example, InputError, Schema
 from fieldsmith.dataset.inputs import open_inputs
 from fieldsmith.extraction import extractor as predict_module
 from fieldsmith.extraction.extractor import Extractor
+from fieldsmith.extraction.groups import group_size
 from fieldsmith.extraction.postprocess import valid_together
-from fieldsmith.extraction.prediction_file import LineCounts, group_size, key_of, predict_lines
+from fieldsmith.extraction.prediction_file import LineCounts, key_of, predict_lines
 from fieldsmith.schema.records import first_problem
 from fieldsmith.settings import Settings
 from fieldsmith.windows.merging import Merged

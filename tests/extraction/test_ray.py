@@ -8,14 +8,14 @@ import random
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 from command import EXTRACT, Command, extract
-from ray_commands import ACTOR, GCS, RAYLET, READER, RayCommand, kill, start
+from many_texts import lines_in, write_texts
+from running_command import RunningCommand, kill, start
 from tiny_model import Trained, Workplace
 
 from fieldsmith.errors import SettingsError
@@ -27,27 +27,13 @@ GROUP = 32  # documents; the tiny model answers eight prompts at once
 
 DOCUMENTS = 3 * GROUP + 5
 
+ACTOR, READER, RAYLET, GCS = "ray::MapWorker", "ray::ReadGroupSource", "raylet", "gcs_server"
+"""How the command lines of Ray's processes begin, or what their programs are called."""
+
 END = 150  # seconds after which the last process of a killed command has noticed it
 
 
-def write_texts(path: Path, count: int) -> Path:
-    texts = random.Random(0)
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(count):
-            drug = texts.choice(["aspirin", "morphine", "cocaine"])
-            row = {"id": f"d{number}", "text": f"{drug} caused rash in {number} patients."}
-            file.write(json.dumps(row if number != 3 else {"id": "d3", "text": 5}) + "\n")
-    return path
-
-
-def lines_in(output: Path) -> int:
-    for path in (output.with_name(f"{output.name}.partial"), output):
-        if path.exists():
-            return path.read_bytes().count(b"\n")
-    return 0
-
-
-def answers_after(command: RayCommand, output: Path, count: float) -> bool:
+def answers_after(command: RunningCommand, output: Path, count: float) -> bool:
     """Say whether there is an actor, and so many lines."""
     return lines_in(output) >= count and bool(command.named(ACTOR))
 
@@ -69,19 +55,6 @@ def order(trained: Trained, plain: Path, tmp_path: Path) -> tuple[object, ...]:
     return (
         "predict", trained.run, plain / "in.jsonl", "--output", output, "--engine", "ray",
     )  # fmt: skip
-
-
-@pytest.fixture
-def commands() -> Iterator[list[RayCommand]]:
-    """Commands to be ended if a test fails."""
-    started: list[RayCommand] = []
-    yield started
-    for command in started:
-        if command.process.poll() is None:
-            command.process.kill()
-        for process in command.started:
-            if process.is_running():
-                process.kill()
 
 
 # What needs no cluster
@@ -177,7 +150,7 @@ def test_a_cluster_that_is_not_there_is_one_line(
 
 
 def test_an_actor_that_dies_is_replaced(
-    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
+    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RunningCommand]
 ) -> None:
     command = start(tmp_path, *order)
     commands.append(command)
@@ -195,7 +168,7 @@ def test_an_actor_that_dies_is_replaced(
 
 @pytest.mark.slow
 def test_killed_and_repeated_it_goes_on(
-    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
+    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RunningCommand]
 ) -> None:
     output = tmp_path / "out.jsonl"
     first = start(tmp_path, *order)
@@ -217,7 +190,7 @@ def test_killed_and_repeated_it_goes_on(
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [10_000])
 def test_many_documents_survive_many_kills(
-    trained: Trained, tmp_path: Path, commands: list[RayCommand], count: int
+    trained: Trained, tmp_path: Path, commands: list[RunningCommand], count: int
 ) -> None:
     """Ten kills at random moments, each of an actor or of the command, which is then repeated."""
     moments = random.Random(count)
@@ -246,7 +219,11 @@ def test_many_documents_survive_many_kills(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [READER, RAYLET, GCS])
 def test_any_process_may_be_killed(
-    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand], name: str
+    order: tuple[object, ...],
+    plain: Path,
+    tmp_path: Path,
+    commands: list[RunningCommand],
+    name: str,
 ) -> None:
     output = tmp_path / "out.jsonl"
     command = start(tmp_path, *order)
@@ -268,7 +245,7 @@ def test_any_process_may_be_killed(
 
 @pytest.mark.slow
 def test_ctrl_c_ends_it_at_once(
-    order: tuple[object, ...], tmp_path: Path, commands: list[RayCommand]
+    order: tuple[object, ...], tmp_path: Path, commands: list[RunningCommand]
 ) -> None:
     command = start(tmp_path, *order)
     commands.append(command)
@@ -282,7 +259,7 @@ def test_ctrl_c_ends_it_at_once(
 
 @pytest.mark.slow
 def test_a_cluster_that_runs_is_used_and_left_running(
-    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RayCommand]
+    order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RunningCommand]
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -321,7 +298,11 @@ def test_a_cluster_that_runs_is_used_and_left_running(
 
 @pytest.mark.slow
 def test_parquet_has_the_same_lines_and_any_input_is_read(
-    trained: Trained, workplace: Workplace, plain: Path, tmp_path: Path, commands: list[RayCommand]
+    trained: Trained,
+    workplace: Workplace,
+    plain: Path,
+    tmp_path: Path,
+    commands: list[RunningCommand],
 ) -> None:
     from pyarrow import parquet
 

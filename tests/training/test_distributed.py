@@ -1,17 +1,13 @@
-"""Several processes train one adapter: what ``--gpus N`` starts, here on the CPU."""
+"""Several processes train one adapter: what ``--processes N`` starts, here on the CPU."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from command import extract
 from tiny_model import Workplace, lines
-
-from fieldsmith.training.launch import launcher_command
 
 # Runs in each process before anything else. The second one gets scores of its own, by which it
 # would never stop; each notes how many documents it answers at the end of an epoch.
@@ -72,21 +68,16 @@ if "RANK" in os.environ:
 
 @pytest.mark.slow
 def test_two_processes_share_rows_and_documents_and_write_one_run(
-    workplace: Workplace, tmp_path: Path
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, site = tmp_path / "run", tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(_OTHER_SCORES, encoding="utf-8")
     order = workplace.order(run, epochs=6, batch_size=4, patience=1)
-    answer = subprocess.run(
-        launcher_command(2, [str(argument) for argument in order]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        env={**os.environ, "PYTHONPATH": str(site), "NOTES": str(tmp_path)},
-    )
-    assert answer.returncode == 0, answer.stderr
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("NOTES", str(tmp_path))
+    answer = extract(*order, "--processes", "2", timeout=600)
+    assert answer.code == 0, answer.errors
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert info["device"]["processes"] == 2
     steps_an_epoch = -(-info["counts"]["windows"]["trained"] // (2 * 4))
@@ -101,15 +92,8 @@ def test_two_processes_share_rows_and_documents_and_write_one_run(
         answered = (tmp_path / f"rank-{rank}").read_text(encoding="utf-8").split()
         assert answered == ["5"] * len(scored), "half of the ten validation documents"
     assert (run / "adapter" / "adapter_model.safetensors").is_file()
-    assert answer.stdout.rstrip().endswith(str(run))
-    assert answer.stderr.count("documents:") == 1  # one process speaks
-    assert "were not passed to `accelerate launch`" not in answer.stderr
-
-
-def test_two_trainings_on_a_machine_do_not_meet() -> None:
-    command = launcher_command(4, ["train", "--gpus", "4"])
-    assert command[command.index("--main_process_port") + 1] == "0", "a free port is chosen"
-    assert command[-4:] == ["fieldsmith.cli", "train", "--gpus", "4"]
+    assert answer.output.rstrip().endswith(str(run))
+    assert answer.errors.count("documents:") == 1  # one process speaks
 
 
 def test_more_gpus_than_there_are_is_one_line(workplace: Workplace, tmp_path: Path) -> None:

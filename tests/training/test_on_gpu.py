@@ -70,3 +70,27 @@ def test_two_gpus_train_together(workplace: Workplace, tmp_path: Path) -> None:
     assert answer.code == 0, answer.errors
     assert info(run)["device"]["processes"] == 2
     assert [line for line in lines(run / "log.jsonl") if "score" in line]
+
+
+@pytest.mark.parametrize(
+    ("way", "offload"),
+    [
+        ("fsdp", "none"),
+        ("fsdp", "params"),
+        ("zero2", "optimizer"),
+        ("zero3", "none"),
+        ("zero3", "params"),
+    ],
+)
+@pytest.mark.parametrize("quantize", ["nf4", "none"])
+def test_one_gpu_trains_by_what_splits_as_without(
+    workplace: Workplace, tmp_path: Path, way: str, offload: str, quantize: str
+) -> None:
+    steps = {"max_steps": 4, "batch_size": 4, "lora_dropout": 0, "quantize": quantize, **CAUSAL}
+    losses = []
+    for name, more in (("plain", {}), ("split", {"parallel": way, "offload": offload})):
+        run = tmp_path / name
+        answer = extract(*workplace.order(run, data=None, **{**steps, **more}), timeout=900)
+        assert answer.code == 0, answer.errors
+        losses.append([line["loss"] for line in lines(run / "log.jsonl") if "loss" in line])
+    assert losses[1] == pytest.approx(losses[0], abs=0.02), "bf16 rounds in another order"

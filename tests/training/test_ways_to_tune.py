@@ -90,13 +90,15 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     logits: list[torch.Tensor] = []
     save = ExtractionTrainer.save_trained
 
-    def and_read(trainer: ExtractionTrainer, folder: Path) -> None:
+    def and_read(
+        trainer: ExtractionTrainer, folder: Path, state: dict[str, torch.Tensor] | None
+    ) -> None:
         model: Any = trainer.model
         was_training = model.training
         with torch.no_grad():
             logits.append(model.eval()(input_ids=IDS).logits)
         model.train(was_training)
-        save(trainer, folder)
+        save(trainer, folder, state)
 
     monkeypatch.setattr(ExtractionTrainer, "save_trained", and_read)
     return logits

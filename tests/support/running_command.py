@@ -1,4 +1,4 @@
-"""The installed command with a Ray cluster, and how to kill a process of it as it works."""
+"""The installed command as it runs, with the processes that it starts, and how to kill one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from command import EXTRACT, Answer
 LIMIT = 600
 """Seconds after which a command hangs."""
 
-ACTOR, READER, RAYLET, GCS = "ray::MapWorker", "ray::ReadGroupSource", "raylet", "gcs_server"
-"""How the command lines of Ray's processes begin, or what their programs are called."""
-
 
 @dataclass
-class RayCommand:
+class RunningCommand:
     """A command that runs, and all processes that it has started so far."""
 
     process: subprocess.Popen[bytes]
@@ -31,13 +28,21 @@ class RayCommand:
     started: set[psutil.Process] = field(default_factory=set)
 
     def named(self, name: str) -> list[psutil.Process]:
-        """Return the processes of a kind that run now."""
+        """Return the processes that run now and whose program has a name, or begins with it."""
+        return [process for process in self._children() if _is(process, name)]
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the worker processes that run now, in the order in which they were started."""
+        found = [process for process in self._children() if _is_worker(process)]
+        return sorted(found, key=lambda process: process.pid)
+
+    def _children(self) -> list[psutil.Process]:
         try:
             now = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
         self.started.update(now)
-        return [process for process in now if _is(process, name)]
+        return now
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         """Wait until something is the case; fail if the command ends before."""
@@ -45,7 +50,7 @@ class RayCommand:
         while not condition():
             assert self.process.poll() is None, self.errors.read_text()
             assert time.monotonic() < deadline, self.errors.read_text()
-            self.named("")
+            self._children()
             time.sleep(0.1)
 
     def ended(self) -> Answer:
@@ -53,7 +58,7 @@ class RayCommand:
         deadline = time.monotonic() + LIMIT
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"hangs: {self.errors.read_text()}"
-            self.named("")
+            self._children()
             time.sleep(0.1)
         return Answer(self.process.returncode, self.output.read_text(), self.errors.read_text())
 
@@ -63,7 +68,7 @@ class RayCommand:
         return [process.name() for process in alive]
 
 
-def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> RayCommand:
+def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> RunningCommand:
     """Start the installed command in a process group of its own."""
     folder = Path(tempfile.mkdtemp(dir=folder))
     errors, output = folder / "errors", folder / "output"
@@ -77,7 +82,7 @@ def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> 
             preexec_fn=_take_ctrl_c,
             env={**os.environ, **dict(each.split("=", 1) for each in environment)},
         )
-    return RayCommand(process, errors, output)
+    return RunningCommand(process, errors, output)
 
 
 def _take_ctrl_c() -> None:
@@ -96,3 +101,10 @@ def _is(process: psutil.Process, name: str) -> bool:
     except psutil.Error:
         return False
     return bool(line) and (line[0].startswith(name) or Path(line[0]).name == name)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return any("fieldsmith.extraction.worker" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
