@@ -39,9 +39,11 @@ def print_plan(plan: Plan) -> None:
     if plan.ways:
         console().print(_ways(plan))
         click.echo(
-            "working: with what is whole while it computes, and buffers of gradients; total: with "
-            "the runtime, or that of generation where it is more"
+            "working: with what is whole while it computes, and buffers of gradients\n"
+            "total: with the runtime; of generation, where that takes more"
         )
+        if settings.offload != "none":
+            click.echo(_offloaded(plan))
         click.echo(_choice(plan))
     if plan.savings:
         console().print(_alternatives(plan))
@@ -97,31 +99,41 @@ def _verdict(plan: Plan) -> str:
 
 def _ways(plan: Plan) -> Table:
     """Return a table with the memory of a device under each way to share the training."""
-    moves = any(way.share.offloaded for way in plan.ways)
-    columns = ["", "weights", "adapter", "gradients", "optimiser", "activations", "working"]
-    columns += ["total", *(["main memory"] if moves else []), "verdict"]
-    made = table(f"MiB of each device, {plan.processes} processes", *columns, text=("verdict",))
+    columns = ("weights", "adapter", "gradients", "optimiser", "activations", "working", "total")
+    title = f"MiB of each device, {plan.processes} processes (one: a device alone)"
+    made = table(title, "", *columns, "verdict", text=("verdict",))
     for way in plan.ways:
-        share, memory = way.share, way.share.memory
+        memory = way.share.memory
         weights = memory.quantized + memory.constants + memory.plain
-        sizes = [weights, memory.adapter, memory.gradients, memory.optimizer, memory.activations]
-        sizes += [memory.working, memory.total, *([share.offloaded] if moves else [])]
-        name = "one device" if share.way == "one" else str(share.way)
-        offload = "" if share.offload == "none" else f", offload {share.offload}"
-        made.add_row(f"{name}{offload}", *map(_mib, sizes), way.verdict)
+        sizes = (weights, memory.adapter, memory.gradients, memory.optimizer, memory.activations)
+        made.add_row(way.share.way, *map(_mib, (*sizes, memory.working, memory.total)), way.verdict)
     return made
+
+
+def _offloaded(plan: Plan) -> str:
+    """Say what each process keeps in main memory, under the ways that can."""
+    moved = [
+        f"{way.share.way} {_mib(way.share.offloaded)} MiB"
+        for way in plan.ways
+        if way.share.offloaded
+    ]
+    if not moved:
+        return f"offload {plan.settings.offload}: nothing, on a CPU"
+    return f"offload {plan.settings.offload}, in main memory for each process: {', '.join(moved)}"
 
 
 def _choice(plan: Plan) -> str:
     """Say what ``parallel: auto`` takes, by which figure, and what is set if anything is."""
     choice = plan.choice
-    needed = f"takes up to {_mib(choice.needed)} MiB on each device"
     if choice.free is None:
-        decides = f"a whole copy {needed}; what is free there is unknown (--memory GIB)"
+        compared = "; what each has free is unknown (--memory GIB)"
     else:
-        compared = "more than" if choice.needed > choice.free else "of"
-        decides = f"a whole copy {needed}, {compared} the {_mib(choice.free)} MiB that are free"
-    line = f"auto takes {choice.way} in {choice.processes} processes: {decides}"
+        more = "more than" if choice.needed > choice.free else "of"
+        compared = f", {more} the {_mib(choice.free)} MiB that each has free"
+    line = (
+        f"auto takes {choice.way} in {choice.processes} processes: a whole copy takes up to "
+        f"{_mib(choice.needed)} MiB{compared}"
+    )
     set_to = plan.settings.parallel
     return line if set_to == "auto" else f"parallel is set to {set_to}; {line}"
 
