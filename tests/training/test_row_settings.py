@@ -12,9 +12,15 @@ import pytest
 from command import Command
 from tiny_model import Workplace, info, lines
 
+from fieldsmith.errors import RunError
 from fieldsmith.recipes import read_preset
 from fieldsmith.settings import EMBEDDED, Resolved, Settings, resolve
-from fieldsmith.training.row_settings import NO_PLANNER, NoPlanner, fit_to_rows
+from fieldsmith.training.row_settings import (
+    NO_PLANNER,
+    NoPlanner,
+    fit_to_rows,
+    same_rows_a_step,
+)
 from fieldsmith.windows.rows import Row
 
 
@@ -132,3 +138,27 @@ def test_the_plan_shows_the_batch_that_fits(
     assert found["accumulation"] * found["batch"]["rows"] == 16
     if not fewer:
         assert found["verdict"] == "fits"
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "accumulation"), [(2, 1, 8), (2, 4, 2), (1, 2, 2), (4, 4, 4)]
+)
+def test_another_number_of_processes_accumulates_more_or_less(
+    begun: int, now: int, accumulation: int
+) -> None:
+    settings = Settings(accumulation=4)
+    assert same_rows_a_step(settings, begun, now).accumulation == accumulation
+
+
+@pytest.mark.parametrize(
+    ("parallel", "begun", "now", "said"),
+    [
+        ("ddp", 2, 3, "resume it with --processes 1, 2, 4 or 8"),
+        ("zero3", 2, 1, "resume it with --processes 2"),
+    ],
+)
+def test_processes_that_cannot_resume_a_run_are_refused(
+    parallel: Any, begun: int, now: int, said: str
+) -> None:
+    with pytest.raises(RunError, match=said):
+        same_rows_a_step(Settings(accumulation=4, parallel=parallel), begun, now)

@@ -162,6 +162,7 @@ def test_smollm2_is_split_as_one_process_trains_it(
     assert_split(runs[1], way)
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_fill_the_batches_are_read_once(
     workplace: Workplace, tmp_path: Path
 ) -> None:

@@ -291,6 +291,33 @@ def test_the_order_of_rows_depends_on_seed_and_epoch_alone(group: bool) -> None:
     assert (sum(spread) / len(spread) < 3) == group
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+def test_a_step_reads_the_same_rows_whatever_the_processes(processes: int) -> None:
+    """Accelerate deals the batches out in turn; 12 of them are a step, 4 rows each a batch."""
+    from accelerate.data_loader import BatchSamplerShard
+    from torch.utils.data import BatchSampler
+
+    lengths = [(7 * number) % 53 for number in range(101)]
+
+    def dealt(count: int) -> list[set[int]]:
+        multiple = 4 * count if count > 1 else 1
+        sampler = LengthGroupedSampler(lengths, 4, 1, group=True, multiple=multiple)
+        parts = [
+            list(BatchSamplerShard(BatchSampler(sampler, 4, drop_last=False), count, rank))
+            for rank in range(count)
+        ]
+        assert len({len(part) for part in parts}) == 1, "a process would wait for another one"
+        own = 12 // count
+        rows = [row for part in parts for batch in part for row in batch if row < len(lengths)]
+        assert sorted(rows) == list(range(len(lengths))), "each row is read once"
+        return [
+            {row for part in parts for batch in part[at : at + own] for row in batch} - {101}
+            for at in range(0, len(parts[0]), own)
+        ]
+
+    assert dealt(processes) == dealt(1)
+
+
 def test_a_run_with_leaks_that_were_allowed_is_scored(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
