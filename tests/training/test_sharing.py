@@ -239,7 +239,7 @@ def test_a_training_that_was_killed_ends_as_an_unbroken_one(
 def test_all_weights_in_parts_are_resumed_by_any_number_of_processes(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    full = {"tuning": "full", "quantize": "none", "learning_rate": 5e-4}
+    full: dict[str, Any] = {"tuning": "full", "quantize": "none", "learning_rate": 5e-4}
     whole = trained(workplace, tmp_path / "whole", "fsdp", checkpoint_steps=2, **full)
     run = tmp_path / "run"
     killed_after_a_checkpoint(workplace, run, "fsdp", one_rank=False, **full)
