@@ -76,15 +76,13 @@ class MemoryEstimator:
         from .sharding import share_of_device
 
         # What has no part in the measurement.
-        kept = replace(settings, warmup=0.0, parallel="auto", offload="none")
+        kept = replace(settings, warmup=0.0, parallel="auto", offload="none", deepspeed_config=None)
         key = (repr(kept), batch, prompts)
         if key not in self._measured:
             self._measured[key] = measure_parts(
                 self.config, settings, batch, prompts, self.device, self.precision
             )
-        return share_of_device(
-            self._measured[key], self.way, self.processes, settings.offload, self.device
-        )
+        return share_of_device(self._measured[key], self.way, self.processes, settings, self.device)
 
     def _answered(self, memory: Memory, prompts: PromptBatch) -> int:
         """Return how many prompts are answered at once, as ``rows_in_memory`` decides it then."""
@@ -110,6 +108,7 @@ def upper_bound(memory: Memory, device: Device) -> int:
     return max(
         memory.step + memory.transient * (_RETAINED - 1),
         memory.scoring + memory.answering * (_RETAINED_ANSWERING - 1),
+        memory.loading,
     )
 
 

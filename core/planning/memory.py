@@ -69,6 +69,8 @@ class Memory:
         loss: working space of the fused loss alone; a part of ``working`` where that is the peak.
         logits: what whole logits in float32 would take; the fused loss never holds them.
         answered: how many held-out documents are answered at once.
+        loading: the peak while the weights are loaded, where these are divided afterwards; 0 where
+            it is no more than that of a step.
     """
 
     parameters: int
@@ -88,6 +90,7 @@ class Memory:
     loss: int
     logits: int
     answered: int
+    loading: int = 0
 
     @property
     def persistent(self) -> int:
@@ -112,7 +115,7 @@ class Memory:
     @property
     def total(self) -> int:
         """The peak of the training."""
-        return max(self.step, self.scoring)
+        return max(self.step, self.scoring, self.loading)
 
     def as_json(self) -> dict[str, int]:
         """Return all terms and the peaks."""
@@ -128,12 +131,16 @@ class Measured:
         passes: most that forward and backward pass take besides weights and complete gradients.
         parts: the model as it is divided among devices.
         accumulates: whether a step of the optimiser sums up the gradients of several batches.
+        precision: "bf16", "fp16" or "fp32".
+        width: numbers of a hidden state.
     """
 
     memory: Memory
     passes: int
     parts: ModelParts
     accumulates: bool
+    precision: str
+    width: int
 
 
 def measure(
@@ -195,7 +202,7 @@ class _Measurement:
         precision: str,
     ) -> None:
         self.settings, self.batch, self.prompts, self.device = settings, batch, prompts, device
-        self.compute = DTYPES[precision]
+        self.precision, self.compute = precision, DTYPES[precision]
         self.model, self.parameters = build_trained(config, settings, device, precision)
         self.copy: Any = None
         if is_copied(stored_numbers(self.model), settings):
@@ -236,7 +243,14 @@ class _Measurement:
             answered=self.prompts.rows,
         )
         passes = max(0, passes - weights.total)
-        return Measured(memory, passes, model_parts(self.model), accumulates)
+        return Measured(
+            memory=memory,
+            passes=passes,
+            parts=model_parts(self.model, self.compute),
+            accumulates=accumulates,
+            precision=self.precision,
+            width=self._head.weight.shape[1],
+        )
 
     def _mapped(self, quantized: int) -> int:
         """Return the bytes of the file that were read to be quantised.
