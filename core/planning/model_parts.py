@@ -27,12 +27,14 @@ class Shape:
         rows: the first dimension, which is divided.
         row: how many numbers each of them has.
         itemsize: bytes of a number.
+        gathered: the same while it is gathered: no more than in the precision of the training.
     """
 
     kind: Kind
     rows: int
     row: int
     itemsize: int
+    gathered: int
 
     @property
     def numbers(self) -> int:
@@ -42,6 +44,10 @@ class Shape:
     def shard(self, count: int) -> int:
         """Return the bytes of the largest of so many shards."""
         return -(-self.rows // count) * self.row * self.itemsize
+
+    def whole(self, count: int) -> int:
+        """Return the bytes of the parameter, gathered from so many shards with their padding."""
+        return -(-self.rows // count) * count * self.row * self.gathered
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,21 @@ class Unit:
             if shape.kind in kinds
         )
 
-    def whole(self, count: int) -> int:
-        """Return the bytes of all parameters, gathered from so many devices with the padding."""
-        return count * self.shard(count, "quantized", "plain", "adapter")
+    def whole(self, count: int, *kinds: Kind) -> int:
+        """Return the bytes of the parameters of some kinds, or all, gathered from so many devices.
+
+        With them the padding is gathered.
+        """
+        return sum(
+            number * shape.whole(count)
+            for shape, number in self.shapes.items()
+            if not kinds or shape.kind in kinds
+        )
 
     def small(self, most: int) -> int:
         """Return the bytes of the parameters that have no more than so many numbers."""
         return sum(
-            number * shape.shard(1)
+            number * shape.whole(1)
             for shape, number in self.shapes.items()
             if shape.numbers <= most
         )
@@ -132,7 +145,8 @@ def _layers(model: Any) -> Iterator[torch.nn.Module]:
 
 def _shape(parameter: torch.nn.Parameter, stored: int) -> Shape:
     if parameter.dtype == torch.uint8:
-        return Shape("quantized", -(-parameter.nbytes // stored), 1, stored)
+        return Shape("quantized", -(-parameter.nbytes // stored), 1, stored, stored)
     kind: Kind = "adapter" if parameter.requires_grad else "plain"
     rows = max(1, parameter.shape[0] if parameter.dim() else 1)
-    return Shape(kind, rows, parameter.numel() // rows, parameter.itemsize)
+    itemsize = parameter.itemsize
+    return Shape(kind, rows, parameter.numel() // rows, itemsize, min(itemsize, stored))

@@ -87,13 +87,14 @@ def _ddp(share: DeviceShare) -> DeviceShare:
 def _fsdp(share: DeviceShare, measured: Measured) -> DeviceShare:
     """Divide everything; gradients that accumulate are whole until the last batch of a step."""
     memory, processes, everything = share.memory, share.processes, measured.parts.everything
+    whole_gradients = memory.trainable * _ITEMSIZES[measured.precision]
     adapter = everything.shard(processes, "adapter")
     held = replace(
         memory,
         quantized=everything.shard(processes, "quantized"),
         plain=_whole_anyway(measured) + everything.shard(processes, "plain"),
         adapter=adapter,
-        gradients=memory.gradients if measured.accumulates else adapter,
+        gradients=max(whole_gradients, adapter) if measured.accumulates else adapter,
         optimizer=-(-memory.optimizer * adapter // memory.adapter),
         mapped=0,
     )
@@ -113,9 +114,7 @@ def _gathered_by_fsdp(measured: Measured, processes: int) -> tuple[int, int]:
     """
     parts = measured.parts
     layer, head = parts.layer.whole(processes), parts.head.whole(processes)
-    trained, trained_head = (
-        processes * unit.shard(processes, "adapter") for unit in (parts.layer, parts.head)
-    )
+    trained, trained_head = (unit.whole(processes, "adapter") for unit in (parts.layer, parts.head))
     rest = parts.rest.whole(processes)
     if parts.tied:
         most = head + max(3 * layer, 2 * layer + 2 * trained + trained_head)

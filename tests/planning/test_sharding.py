@@ -213,15 +213,14 @@ def test_complete_gradients_are_no_part_of_what_the_passes_take() -> None:
 
 
 def test_weights_in_4_bit_are_whole_on_a_gpu_while_they_are_loaded() -> None:
-    alone = measured(device="cuda", precision="bf16").memory
+    training = measured(device="cuda", precision="bf16")
+    alone = training.memory
     for way in ("fsdp", "zero3"):
-        memory = share(way, 64, device="cuda").memory
-        whole = weights(measured().memory) + measured().memory.mapped
-        assert memory.loading == whole + memory.runtime
-        assert share(way, 64, quantize="none").memory.loading == 0, "from main memory"
-    assert (alone.loading, share("ddp", 64).memory.loading) == (0, 0)
-    small = replace(share("fsdp", 64).memory, runtime=0)
-    assert small.total == max(small.step, small.scoring, small.loading)
+        memory = shared(training, way, 64).memory
+        assert memory.loading == weights(alone) + alone.runtime
+        assert memory.total == max(memory.step, memory.scoring, memory.loading)
+        assert share(way, 64, quantize="none").memory.loading == 0, "they come from main memory"
+    assert alone.loading == shared(training, "ddp", 64).memory.loading == 0
 
 
 # What DeepSpeed is configured to hold
@@ -256,6 +255,18 @@ def test_buffers_are_those_of_a_trainings_configuration(tmp_path: Path) -> None:
     file.write_text(json.dumps({"zero_optimization": {"stage": 2}}), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"zero_optimization.stage is 2"):
         share_of_device(training, "zero3", 2, chosen, "cuda")
+
+
+def test_weights_that_are_gathered_in_the_precision_are_not_copied_to_it(
+    settings: Settings,
+) -> None:
+    chosen = replace(settings, tuning="full", quantize="none", activation_checkpointing=False)
+    alone = MemoryPlanner("cuda").estimator(chosen, ROWS)
+    whole = alone.memory(chosen)
+    split = replace(alone, way="fsdp", processes=4).memory(chosen)
+    # Two bytes for each weight of a linear layer; hidden states are in the precision, too.
+    assert whole.activations - split.activations > whole.trainable
+    assert replace(alone, way="ddp", processes=4).memory(chosen).activations == whole.activations
 
 
 # What is kept in main memory
