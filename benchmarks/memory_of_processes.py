@@ -11,7 +11,8 @@ the bytes of its tensors:
 - trained: the adapter, or all weights
 - gradients: of these; for fsdp also where the gradients of several batches are summed up
 - optimiser: the two moments of AdamW, and with ZeRO the copy of the weights that it updates
-- buckets: in which DDP exchanges gradients
+- buckets: in which DDP and DeepSpeed exchange gradients
+- kept: small weights that ZeRO-3 keeps whole on each device, beside their parts
 - peak: the most that a forward and a backward pass hold with all this but the optimiser's states,
   by the tracker of torch.distributed; a batch has eight tokens, so that it is one of weights
 """
@@ -34,13 +35,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from fieldsmith.planning.memory import Measured
     from fieldsmith.settings import Settings
 
 PROCESSES = 2
-TERMS = ("weights", "trained", "gradients", "accumulated", "optimiser", "buckets", "peak")
+TERMS = (
+    "weights", "trained", "gradients", "accumulated", "optimiser", "buckets", "kept", "peak",
+)  # fmt: skip
 TOKENS = 8
 """Tokens of the only row of a batch."""
+
+_ZERO = {
+    "reduce_bucket_size": 10_000,
+    "stage3_param_persistence_threshold": 1_000,
+    "stage3_prefetch_bucket_size": 0,
+    "stage3_max_live_parameters": 0,
+    "stage3_max_reuse_distance": 0,
+}
+"""What is configured of DeepSpeed: sizes in numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +70,18 @@ class Case:
     tuning: str = "adapter"
     tied: bool = False
 
-    @property
-    def settings(self) -> Settings:
-        """The settings of the training."""
+    def settings(self, folder: Path) -> Settings:
+        """Return the settings of the training.
+
+        Args:
+            folder: has what ``prepare`` wrote.
+        """
         from fieldsmith.settings import Settings
 
         chosen: dict[str, Any] = {"quantize": self.quantize, "tuning": self.tuning}
+        chosen["parallel"] = self.way
+        if self.way in ("zero2", "zero3"):
+            chosen["deepspeed_config"] = str(folder / "zero.json")
         return Settings(
             **chosen,
             lora_rank=5,  # odd, so that shards are padded
@@ -94,45 +111,50 @@ def main() -> None:
     print(f"| way | weights | head | {' | '.join(TERMS)} |")
     print(f"|---|---|---|{'---|' * len(TERMS)}")
     with tempfile.TemporaryDirectory() as folder:
-        for case, processes in zip(cases, measure(cases, Path(folder)), strict=True):
+        place = Path(folder)
+        prepare(place)
+        for case, processes in zip(cases, measure(cases, place), strict=True):
             weights = "all trained" if case.tuning == "full" else case.quantize
             cells = [case.way, weights, "tied" if case.tied else "its own"]
-            counts = planned(case)
+            counts = planned(case, place)
             for term in TERMS:
                 found = [counted[term] for counted in processes if term in counted]
                 cells.append(f"{counts[term]:,} / {max(found):,}" if found else "")
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def planned(case: Case) -> dict[str, int]:
-    """Return what the plan counts for a process."""
+def planned(case: Case, folder: Path) -> dict[str, int]:
+    """Return what the plan counts for a process.
+
+    Args:
+        case: the training.
+        folder: has what ``prepare`` wrote.
+    """
+    from fieldsmith.planning.batches import PromptBatch, TrainingBatch
+    from fieldsmith.planning.memory import measure_parts
     from fieldsmith.planning.sharding import share_of_device
     from fieldsmith.planning.ways import WAYS
 
+    settings = case.settings(folder)
+    batch, prompts = TrainingBatch(1, TOKENS, TOKENS), PromptBatch(1, TOKENS, TOKENS)
+    config = model_config(tied=case.tied)
+    alone = measure_parts(config, settings, batch, prompts, "cpu", "fp32")
     (way,) = (way for way in WAYS if way == case.way)
-    measured = measured_alone(case)
-    share = share_of_device(measured, way, PROCESSES, "none", "cpu")
-    several = share_of_device(replace(measured, accumulates=True), way, PROCESSES, "none", "cpu")
+    share, of_several = (
+        share_of_device(each, way, PROCESSES, settings, "cpu")
+        for each in (alone, replace(alone, accumulates=True))
+    )
     memory = share.memory
     return {
         "weights": memory.quantized + memory.constants + memory.plain,
         "trained": memory.adapter,
         "gradients": memory.gradients,
-        "accumulated": several.memory.gradients,
+        "accumulated": of_several.memory.gradients,
         "optimiser": memory.optimizer,
-        "buckets": share.gathered,
+        "buckets": share.buckets,
+        "kept": alone.parts.everything.small(_ZERO["stage3_param_persistence_threshold"]),
         "peak": memory.step - memory.optimizer - memory.mapped - memory.runtime,
     }
-
-
-def measured_alone(case: Case) -> Measured:
-    """Return what the plan knows of the training on one device."""
-    from fieldsmith.planning.batches import PromptBatch, TrainingBatch
-    from fieldsmith.planning.memory import measure_parts
-
-    batch, prompts = TrainingBatch(1, TOKENS, TOKENS), PromptBatch(1, TOKENS, TOKENS)
-    config = model_config(tied=case.tied)
-    return measure_parts(config, case.settings, batch, prompts, "cpu", "fp32")
 
 
 def model_config(*, tied: bool) -> Any:
@@ -150,20 +172,26 @@ def model_config(*, tied: bool) -> Any:
     )
 
 
+def prepare(folder: Path) -> None:
+    """Write the models, and a configuration of DeepSpeed."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    torch.manual_seed(0)
+    for tied in (False, True):
+        LlamaForCausalLM(model_config(tied=tied)).save_pretrained(_model(folder, tied=tied))
+    config = json.dumps({"zero_optimization": _ZERO})
+    (folder / "zero.json").write_text(config, encoding="utf-8")
+
+
 def measure(cases: Iterable[Case], folder: Path) -> Iterator[list[dict[str, int]]]:
     """Yield for each case what each process counted.
 
     Args:
         cases: all of them are measured by the same two processes.
-        folder: takes the models, and the file by which the processes meet.
+        folder: has what ``prepare`` wrote; takes the file by which the processes meet.
     """
-    import torch
-    from transformers import LlamaForCausalLM
-
     cases = list(cases)
-    torch.manual_seed(0)
-    for tied in (False, True):
-        LlamaForCausalLM(model_config(tied=tied)).save_pretrained(_model(folder, tied=tied))
     ordered = [[case.way, case.quantize, case.tuning, case.tied] for case in cases]
     arguments = [sys.executable, "-m", "benchmarks.memory_of_processes", str(folder)]
     started = [
@@ -212,7 +240,7 @@ def measure_here(folder: Path, rank: int, cases: Iterable[Case]) -> None:
     for case in cases:
         model = build(case, folder)
         count = {"ddp": _ddp, "fsdp": _fsdp, "zero2": _zero, "zero3": _zero}[case.way]
-        counted.append(count(model, case))
+        counted.append(count(model, case, folder))
         gc.collect()
     (folder / f"{rank}.json").write_text(json.dumps(counted), encoding="utf-8")
     dist.barrier()
@@ -230,17 +258,16 @@ def build(case: Case, folder: Path) -> Any:
 
     options: dict[str, Any] = {}
     if case.quantize == "nf4":
-        options["quantization_config"] = quantization(torch.float32)
-        options["quantization_config"].bnb_4bit_quant_storage = torch.float32
+        options["quantization_config"] = quantization(torch.float32, as_numbers=True)
     model = LlamaForCausalLM.from_pretrained(
         _model(folder, tied=case.tied), dtype=torch.float32, **options
     )
     if case.tuning == "full":
         return model
-    return get_peft_model(model, lora_config(case.settings, model))
+    return get_peft_model(model, lora_config(case.settings(folder), model))
 
 
-def _ddp(model: Any, case: Case) -> dict[str, int]:
+def _ddp(model: Any, _case: Case, _folder: Path) -> dict[str, int]:
     from torch.nn.parallel import DistributedDataParallel
 
     _train_twice(wrapped := DistributedDataParallel(model), optimizer := _adamw(model))
@@ -249,7 +276,7 @@ def _ddp(model: Any, case: Case) -> dict[str, int]:
     return counts | {"buckets": sum(bucket.buffer().nbytes for bucket in buckets)}
 
 
-def _fsdp(model: Any, case: Case) -> dict[str, int]:
+def _fsdp(model: Any, case: Case, _folder: Path) -> dict[str, int]:
     """Divide a model as accelerate does, which is what trains."""
     from torch.distributed._tools.fsdp2_mem_tracker import FSDPMemTracker
     from torch.distributed.fsdp import fully_shard
@@ -299,44 +326,43 @@ def _groups(model: Any) -> Iterator[Any]:
         yield from state._fsdp_param_groups
 
 
-def _zero(model: Any, case: Case) -> dict[str, int]:
+def _zero(model: Any, case: Case, folder: Path) -> dict[str, int]:
+    from fieldsmith.parallel.zero import with_user_config, zero_config
+
     deepspeed: Any = import_module("deepspeed")
-    stage = int(case.way[-1])
     deepspeed.init_distributed("gloo")
-    zero = {
-        "stage": stage,
-        "reduce_bucket_size": 10_000,
-        "stage3_param_persistence_threshold": 0,
-        "stage3_prefetch_bucket_size": 0,
-        "stage3_max_live_parameters": 0,
-        "stage3_max_reuse_distance": 0,
-    }
+    config = with_user_config(zero_config(case.settings(folder), "fp32"), folder / "zero.json")
     engine, optimizer, _, _ = deepspeed.initialize(
-        model=model,
-        optimizer=_adamw(model),
-        config={"train_micro_batch_size_per_gpu": 1, "zero_optimization": zero},
+        model=model, optimizer=_adamw(model), config=config
     )
-    for turn in range(2):
-        engine.backward(_loss(engine))
-        if turn:
-            averaged = [g for group in optimizer.averaged_gradients.values() for g in group]
-            gradients = _bytes(averaged)
-        engine.step()
-    # What a parameter holds is its part of the model in stage 3.
-    held = [p.ds_tensor if stage == 3 else p for p in model.parameters()]
+    engine.backward(_loss(engine))
+    engine.step()
+    buckets: list[int] = []
+    first = next(parameter for parameter in model.parameters() if parameter.requires_grad)
+    # In ZeRO-2 they are there during the backward pass alone; this runs late in it.
+    first.register_hook(lambda _gradient: buckets.append(_bucket_bytes(optimizer)))
+    engine.backward(_loss(engine))
+    averaged = [g for group in optimizer.averaged_gradients.values() for g in group]
+    counts = {"gradients": _bytes(averaged), "buckets": buckets[0]}
+    engine.step()
+    if case.way == "zero2":
+        held, copies = list(model.parameters()), optimizer.single_partition_of_fp32_groups
+    else:
+        held = [parameter.ds_tensor for parameter in model.parameters()]
+        copies = optimizer.fp32_partitioned_groups_flat
+        counts["kept"] = _bytes(model.parameters())
     pairs = zip(model.parameters(), held, strict=True)
     sizes = [(parameter.requires_grad, _bytes([tensor])) for parameter, tensor in pairs]
-    copies = (
-        optimizer.fp32_partitioned_groups_flat
-        if stage == 3
-        else optimizer.single_partition_of_fp32_groups
-    )
-    return {
+    return counts | {
         "weights": sum(size for trained, size in sizes if not trained) + _beside(model),
         "trained": sum(size for trained, size in sizes if trained),
-        "gradients": gradients,
         "optimiser": _state(optimizer.optimizer) + _bytes(copies),
     }
+
+
+def _bucket_bytes(optimizer: Any) -> int:
+    buffers = [bucket.buffer for bucket in optimizer.ipg_buckets.values()]
+    return sum(_bytes(b) if isinstance(b, list) else _bytes([b]) for b in buffers)
 
 
 def _adamw(model: Any) -> Any:

@@ -40,7 +40,7 @@ def print_plan(plan: Plan) -> None:
         console().print(_ways(plan))
         click.echo(
             "working: with what is whole while it computes, and buffers of gradients\n"
-            "total: with the runtime; of generation, where that takes more"
+            "total: with the runtime; of generation or loading, where that takes more"
         )
         if settings.offload != "none":
             click.echo(_offloaded(plan))
@@ -67,7 +67,7 @@ def _components(plan: Plan) -> Table:
         ("weights in 4 bit", memory.quantized, "half a byte each"),
         ("quantisation constants", memory.constants, "about an eighth of a bit per weight"),
         ("unquantised weights", memory.plain, "embeddings, norms, head"),
-        (trained, memory.adapter, "float32"),
+        (trained, memory.adapter, plan.precision if "zero" in plan.way else "float32"),
         ("gradients", memory.gradients, f"of the {trained}"),
         ("optimiser", memory.optimizer, f"of the {trained}"),
         ("activations", memory.activations, "kept for the backward pass"),
@@ -78,7 +78,10 @@ def _components(plan: Plan) -> Table:
         ("merged copy", memory.copy, "for generation, if the model is small"),
         ("generation", memory.answering, "key-value cache, and prompts that are read"),
         ("total of generation", memory.scoring, "without gradients, activations, workspace"),
+        ("loading", memory.loading, "all weights, before they are divided"),
     ):
+        if label == "loading" and not size:
+            continue
         made.add_row(label, _mib(size), what)
     return made
 

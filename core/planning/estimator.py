@@ -72,19 +72,41 @@ class MemoryEstimator:
 
     def _share(self, settings: Settings, batch: TrainingBatch, prompts: PromptBatch) -> DeviceShare:
         """Return what a device holds; a training is measured once for all ways to share it."""
-        from .memory import measure_parts
+        from .memory import as_divided
         from .sharding import share_of_device
 
+        measured = self._measure(settings, batch, prompts)
+        # Of an adapter, as little is trained, the copies are small.
+        if self.way not in ("one", "ddp") and settings.tuning == "full":
+            gathered = self._measure(settings, batch, prompts, in_precision=True)
+            measured = as_divided(measured, gathered)
+        return share_of_device(measured, self.way, self.processes, settings, self.device)
+
+    def _measure(
+        self,
+        settings: Settings,
+        batch: TrainingBatch,
+        prompts: PromptBatch,
+        *,
+        in_precision: bool = False,
+    ) -> Measured:
+        from .memory import measure_parts
+
         # What has no part in the measurement.
-        kept = replace(settings, warmup=0.0, parallel="auto", offload="none")
-        key = (repr(kept), batch, prompts)
+        kept = replace(settings, warmup=0.0, parallel="auto", offload="none", deepspeed_config=None)
+        in_precision = in_precision and self.precision != "fp32"
+        key = (repr(kept), batch, prompts, in_precision)
         if key not in self._measured:
             self._measured[key] = measure_parts(
-                self.config, settings, batch, prompts, self.device, self.precision
+                self.config,
+                settings,
+                batch,
+                prompts,
+                self.device,
+                self.precision,
+                in_precision=in_precision,
             )
-        return share_of_device(
-            self._measured[key], self.way, self.processes, settings.offload, self.device
-        )
+        return self._measured[key]
 
     def _answered(self, memory: Memory, prompts: PromptBatch) -> int:
         """Return how many prompts are answered at once, as ``rows_in_memory`` decides it then."""
@@ -110,6 +132,7 @@ def upper_bound(memory: Memory, device: Device) -> int:
     return max(
         memory.step + memory.transient * (_RETAINED - 1),
         memory.scoring + memory.answering * (_RETAINED_ANSWERING - 1),
+        memory.loading,
     )
 
 

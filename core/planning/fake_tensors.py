@@ -97,10 +97,14 @@ class WeightBytes:
         return self.quantized + self.constants + self.plain + self.adapter
 
 
-def materialise(model: torch.nn.Module) -> WeightBytes:
+def materialise(model: torch.nn.Module, trained: torch.dtype = torch.float32) -> WeightBytes:
     """Replace the parameters and buffers of a model by fake tensors of the types that it trains in.
 
     To be called under ``FakeTensorMode``; parameters that are shared remain shared.
+
+    Args:
+        model: on the meta device.
+        trained: numbers of what is trained.
     """
     from bitsandbytes.nn import Linear4bit
 
@@ -110,7 +114,7 @@ def materialise(model: torch.nn.Module) -> WeightBytes:
         for name, old in [*module.named_parameters(recurse=False, remove_duplicate=False)]:
             if id(old) not in made:
                 four_bits = isinstance(module, Linear4bit) and name == "weight"
-                made[id(old)] = _four_bit(old, sizes) if four_bits else _plain(old, sizes)
+                made[id(old)] = _four_bit(old, sizes) if four_bits else _plain(old, sizes, trained)
             setattr(module, name, made[id(old)])
         for name, buffer in [*module.named_buffers(recurse=False, remove_duplicate=False)]:
             setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
@@ -118,12 +122,12 @@ def materialise(model: torch.nn.Module) -> WeightBytes:
     return sizes
 
 
-def _plain(old: torch.nn.Parameter, sizes: WeightBytes) -> torch.nn.Parameter:
+def _plain(old: torch.nn.Parameter, sizes: WeightBytes, trained: torch.dtype) -> torch.nn.Parameter:
     if not old.requires_grad:
         sizes.plain += old.nbytes
         return torch.nn.Parameter(torch.empty(old.shape, dtype=old.dtype), requires_grad=False)
-    # What is trained is trained in float32, whatever the base weights are.
-    new = torch.nn.Parameter(torch.empty(old.shape, dtype=torch.float32))
+    # Whatever the base weights are.
+    new = torch.nn.Parameter(torch.empty(old.shape, dtype=trained))
     sizes.adapter += new.nbytes
     return new
 

@@ -8,7 +8,7 @@ and every tensor is counted for as long as it lives. So no formula of one archit
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,6 +69,8 @@ class Memory:
         loss: working space of the fused loss alone; a part of ``working`` where that is the peak.
         logits: what whole logits in float32 would take; the fused loss never holds them.
         answered: how many held-out documents are answered at once.
+        loading: the peak while the weights are loaded, where these are divided afterwards; 0 where
+            it is no more than that of a step.
     """
 
     parameters: int
@@ -88,6 +90,7 @@ class Memory:
     loss: int
     logits: int
     answered: int
+    loading: int = 0
 
     @property
     def persistent(self) -> int:
@@ -112,7 +115,7 @@ class Memory:
     @property
     def total(self) -> int:
         """The peak of the training."""
-        return max(self.step, self.scoring)
+        return max(self.step, self.scoring, self.loading)
 
     def as_json(self) -> dict[str, int]:
         """Return all terms and the peaks."""
@@ -128,12 +131,16 @@ class Measured:
         passes: most that forward and backward pass take besides weights and complete gradients.
         parts: the model as it is divided among devices.
         accumulates: whether a step of the optimiser sums up the gradients of several batches.
+        precision: "bf16", "fp16" or "fp32".
+        width: numbers of a hidden state.
     """
 
     memory: Memory
     passes: int
     parts: ModelParts
     accumulates: bool
+    precision: str
+    width: int
 
 
 def measure(
@@ -155,6 +162,8 @@ def measure_parts(
     prompts: PromptBatch,
     device: Device,
     precision: str,
+    *,
+    in_precision: bool = False,
 ) -> Measured:
     """Estimate the memory of a training, and what of it can be divided among devices.
 
@@ -165,13 +174,15 @@ def measure_parts(
         prompts: the largest batch of held-out documents.
         device: what the training runs on; it need not be there.
         precision: "bf16", "fp16" or "fp32".
+        in_precision: whether what is trained is in the precision, too; see ``as_divided``.
 
     Raises:
         SettingsError: settings name modules that the model does not have, or the model's code
             reads the values of its tensors, which fake ones do not have.
     """
+    trained = DTYPES[precision] if in_precision else torch.float32
     try:
-        return _Measurement(config, settings, batch, prompts, device, precision).run()
+        return _Measurement(config, settings, batch, prompts, device, precision, trained).run()
     except SettingsError:
         raise
     except Exception as error:  # a model's code may do whatever it likes
@@ -180,6 +191,18 @@ def measure_parts(
             f"model {settings.model}: its memory cannot be planned, because its code does not run "
             f"without data: {type(error).__name__}: {reason}"
         ) from error
+
+
+def as_divided(whole: Measured, gathered: Measured) -> Measured:
+    """Return what is measured of a training whose weights are divided and gathered.
+
+    Args:
+        whole: with what is trained in float32. Autocast copies that to the precision of the
+            training, and keeps the copies through the forward pass.
+        gathered: the same, in the precision, in which weights are gathered.
+    """
+    memory = replace(whole.memory, activations=gathered.memory.activations)
+    return replace(whole, memory=memory, passes=gathered.passes)
 
 
 class _Measurement:
@@ -193,9 +216,10 @@ class _Measurement:
         prompts: PromptBatch,
         device: Device,
         precision: str,
+        trained: torch.dtype,
     ) -> None:
         self.settings, self.batch, self.prompts, self.device = settings, batch, prompts, device
-        self.compute = DTYPES[precision]
+        self.precision, self.compute, self.trained = precision, DTYPES[precision], trained
         self.model, self.parameters = build_trained(config, settings, device, precision)
         self.copy: Any = None
         if is_copied(stored_numbers(self.model), settings):
@@ -209,7 +233,7 @@ class _Measurement:
 
     def run(self) -> Measured:
         with FakeTensorMode(allow_non_fake_inputs=True), self.tracker:
-            weights = materialise(self.model)
+            weights = materialise(self.model, self.trained)
             loss = self._loss_alone()
             activations, peak, passes = self._step()
             copy, answering = self._answer()
@@ -236,7 +260,14 @@ class _Measurement:
             answered=self.prompts.rows,
         )
         passes = max(0, passes - weights.total)
-        return Measured(memory, passes, model_parts(self.model), accumulates)
+        return Measured(
+            memory=memory,
+            passes=passes,
+            parts=model_parts(self.model, self.compute),
+            accumulates=accumulates,
+            precision=self.precision,
+            width=self._head.weight.shape[1],
+        )
 
     def _mapped(self, quantized: int) -> int:
         """Return the bytes of the file that were read to be quantised.

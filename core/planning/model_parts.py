@@ -17,9 +17,6 @@ import torch
 Kind = Literal["quantized", "plain", "adapter"]
 """As ``Memory`` has them: weights in 4 bit, others that are not trained, and what is trained."""
 
-_STORED = 4
-"""Bytes of a number that 4-bit weights are stored as where they are divided: a float32."""
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -28,16 +25,29 @@ class Shape:
     Attributes:
         kind: what it is.
         rows: the first dimension, which is divided.
-        row_bytes: bytes of each.
+        row: how many numbers each of them has.
+        itemsize: bytes of a number.
+        gathered: the same while it is gathered: no more than in the precision of the training.
     """
 
     kind: Kind
     rows: int
-    row_bytes: int
+    row: int
+    itemsize: int
+    gathered: int
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has."""
+        return self.rows * self.row
 
     def shard(self, count: int) -> int:
         """Return the bytes of the largest of so many shards."""
-        return -(-self.rows // count) * self.row_bytes
+        return -(-self.rows // count) * self.row * self.itemsize
+
+    def whole(self, count: int) -> int:
+        """Return the bytes of the parameter, gathered from so many shards with their padding."""
+        return -(-self.rows // count) * count * self.row * self.gathered
 
 
 @dataclass(frozen=True)
@@ -58,9 +68,24 @@ class Unit:
             if shape.kind in kinds
         )
 
-    def whole(self, count: int) -> int:
-        """Return the bytes of all parameters, gathered from so many devices with the padding."""
-        return count * self.shard(count, "quantized", "plain", "adapter")
+    def whole(self, count: int, *kinds: Kind) -> int:
+        """Return the bytes of the parameters of some kinds, or all, gathered from so many devices.
+
+        With them the padding is gathered.
+        """
+        return sum(
+            number * shape.whole(count)
+            for shape, number in self.shapes.items()
+            if not kinds or shape.kind in kinds
+        )
+
+    def small(self, most: int) -> int:
+        """Return the bytes of the parameters that have no more than so many numbers."""
+        return sum(
+            number * shape.whole(1)
+            for shape, number in self.shapes.items()
+            if shape.numbers <= most
+        )
 
 
 @dataclass(frozen=True)
@@ -82,19 +107,21 @@ class ModelParts:
     tied: bool
 
 
-def model_parts(model: Any) -> ModelParts:
+def model_parts(model: Any, precision: torch.dtype) -> ModelParts:
     """Divide a model, with its adapter if it has one, into units.
 
     Args:
         model: parameters of 4 bit are packed in bytes, as fake tensors of them are.
+        precision: numbers in which these are packed instead, so that they can be divided.
     """
+    stored = precision.itemsize
     taken: set[int] = set()
 
     def unit(modules: Iterable[torch.nn.Module]) -> Unit:
         parameters = {id(p): p for module in modules for p in module.parameters()}
         left = parameters.keys() - taken
         taken.update(left)
-        return Unit(Counter(_shape(parameters[key]) for key in left))
+        return Unit(Counter(_shape(parameters[key], stored) for key in left))
 
     layers = [unit([layer]) for layer in _layers(model)]
     embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
@@ -102,7 +129,7 @@ def model_parts(model: Any) -> ModelParts:
     head_unit = unit([embeddings, head] if tied else [head])
     unit([embeddings])
     return ModelParts(
-        everything=Unit(Counter(_shape(parameter) for parameter in model.parameters())),
+        everything=Unit(Counter(_shape(each, stored) for each in model.parameters())),
         layer=max(layers, key=lambda layer: layer.whole(1), default=Unit({})),
         head=head_unit,
         rest=unit([model]),
@@ -116,9 +143,10 @@ def _layers(model: Any) -> Iterator[torch.nn.Module]:
     return (module for module in model.modules() if type(module).__name__ in names)
 
 
-def _shape(parameter: torch.nn.Parameter) -> Shape:
+def _shape(parameter: torch.nn.Parameter, stored: int) -> Shape:
     if parameter.dtype == torch.uint8:
-        return Shape("quantized", -(-parameter.nbytes // _STORED), _STORED)
+        return Shape("quantized", -(-parameter.nbytes // stored), 1, stored, stored)
     kind: Kind = "adapter" if parameter.requires_grad else "plain"
-    rows = parameter.shape[0] if parameter.dim() else 1
-    return Shape(kind, rows, parameter.nbytes // max(1, rows))
+    rows = max(1, parameter.shape[0] if parameter.dim() else 1)
+    itemsize = parameter.itemsize
+    return Shape(kind, rows, parameter.numel() // rows, itemsize, min(itemsize, stored))

@@ -64,6 +64,8 @@ class WayEstimate:
             "activations": memory.activations,
             "working": memory.working,
             "gathered": share.gathered,
+            "buckets": share.buckets,
+            "loading": memory.loading,
             "offloaded": share.offloaded,
             "step": memory.step,
             "total": memory.total,

@@ -23,6 +23,7 @@ from fieldsmith.planning.memory import Measured, Memory, measure, measure_parts
 from fieldsmith.planning.planner import MemoryPlanner
 from fieldsmith.planning.sharding import DeviceShare, share_of_device
 from fieldsmith.planning.ways import WAYS, choose_way
+from fieldsmith.planning.zero_memory import ZeroSizes, zero_sizes
 from fieldsmith.settings import Settings
 from fieldsmith.training.row_settings import NO_PLANNER
 from fieldsmith.windows.rows import Row
@@ -52,15 +53,33 @@ def llama(*, tied: bool = False, architecture: str = "llama") -> Any:
 
 
 @cache
-def measured(*, tied: bool = False, quantize: Any = "nf4", tuning: Any = "adapter") -> Measured:
+def measured(
+    *,
+    tied: bool = False,
+    quantize: Any = "nf4",
+    tuning: Any = "adapter",
+    device: Any = "cpu",
+    precision: str = "fp32",
+) -> Measured:
     settings = replace(SETTINGS, quantize=quantize, tuning=tuning, accumulation=1)
-    return measure_parts(llama(tied=tied), settings, BATCH, PROMPTS, "cpu", "fp32")
+    return measure_parts(llama(tied=tied), settings, BATCH, PROMPTS, device, precision)
+
+
+def shared(
+    training: Measured,
+    way: Any,
+    processes: int = 2,
+    offload: Any = "none",
+    device: Any = "cuda",
+) -> DeviceShare:
+    settings = replace(SETTINGS, offload=offload)
+    return share_of_device(training, way, processes, settings, device)
 
 
 def share(
     way: Any, processes: int = 2, offload: str = "none", device: Any = "cuda", **chosen: Any
 ) -> DeviceShare:
-    return share_of_device(measured(**chosen), way, processes, offload, device)
+    return shared(measured(**chosen), way, processes, offload, device)
 
 
 def weights(memory: Memory) -> int:
@@ -78,6 +97,17 @@ def test_one_device_alone_holds_what_was_estimated_for_it() -> None:
 def test_with_ddp_everything_is_whole_and_gradients_are_there_twice() -> None:
     alone, ddp = share("one", 1).memory, share("ddp", 8).memory
     assert ddp == replace(alone, working=alone.working + alone.gradients)
+
+
+def test_zero_trains_in_the_precision_over_a_copy_in_float32() -> None:
+    """Two bytes a weight and twelve a weight by processes, and gradients in float32 here."""
+    chosen: dict[str, Any] = {"quantize": "none", "tuning": "full", "device": "cuda"}
+    alone = measured(**chosen, precision="bf16").memory
+    memory = share("zero2", 4, **chosen, precision="bf16").memory
+    assert (alone.adapter, memory.adapter) == (4 * alone.trainable, 2 * alone.trainable)
+    assert memory.gradients == alone.trainable
+    assert memory.optimizer == 3 * alone.trainable
+    assert share("fsdp", 4, **chosen, precision="bf16").memory.adapter > alone.trainable
 
 
 @pytest.mark.parametrize("quantize", ["nf4", "none"])
@@ -142,7 +172,7 @@ def test_shards_are_as_large_as_those_of_fully_shard(count: int) -> None:
 
 def test_gradients_that_accumulate_are_whole_until_the_last_batch_of_a_step() -> None:
     several = replace(measured(), accumulates=True)
-    memory = share_of_device(several, "fsdp", 4, "none", "cuda").memory
+    memory = shared(several, "fsdp", 4).memory
     assert memory.gradients == measured().memory.gradients
     assert share("fsdp", 4).memory.gradients < memory.gradients / 3
 
@@ -158,7 +188,7 @@ def test_what_is_gathered_is_counted_by_layers_and_head() -> None:
     gathered = share("fsdp", 1, quantize="none").gathered
     assert gathered == 4 * 96 + 3 * layer
     wide = replace(measured(quantize="none"), parts=replace(parts, head=parts.everything))
-    gathered = share_of_device(wide, "fsdp", 1, "none", "cuda").gathered
+    gathered = shared(wide, "fsdp", 1).gathered
     assert gathered == 4 * 96 + layer + 2 * parts.everything.whole(1)
     tied = share("fsdp", 1, quantize="none", tied=True)
     assert tied.gathered == 4 * 96 + head + 3 * layer
@@ -180,6 +210,63 @@ def test_complete_gradients_are_no_part_of_what_the_passes_take() -> None:
     whole = measure_parts(llama(), settings, few, prompts, "cpu", "fp32")
     assert whole.memory.transient > whole.memory.gradients
     assert whole.passes < whole.memory.gradients
+
+
+def test_weights_in_4_bit_are_whole_on_a_gpu_while_they_are_loaded() -> None:
+    training = measured(device="cuda", precision="bf16")
+    alone = training.memory
+    for way in ("fsdp", "zero3"):
+        memory = shared(training, way, 64).memory
+        assert memory.loading == weights(alone) + alone.runtime
+        assert memory.total == max(memory.step, memory.scoring, memory.loading)
+        assert share(way, 64, quantize="none").memory.loading == 0, "they come from main memory"
+    assert alone.loading == shared(training, "ddp", 64).memory.loading == 0
+
+
+# What DeepSpeed is configured to hold
+
+
+def test_buffers_are_those_of_a_trainings_configuration(tmp_path: Path) -> None:
+    defaults = zero_sizes(SETTINGS, "zero2", "bf16", 100)
+    assert defaults.buckets in (5 * 10**8, 10**9), "one is sent while another is filled"
+    file = tmp_path / "zero.json"
+    zero = {
+        "reduce_bucket_size": "auto",
+        "stage3_max_live_parameters": 3000,
+        "stage3_max_reuse_distance": 2000,
+        "stage3_prefetch_bucket_size": "auto",
+        "stage3_param_persistence_threshold": 70,
+    }
+    file.write_text(json.dumps({"zero_optimization": zero}), encoding="utf-8")
+    chosen = replace(SETTINGS, parallel="zero3", deepspeed_config=str(file))
+    sizes = zero_sizes(chosen, "zero3", "bf16", 100)
+    assert sizes == ZeroSizes(buckets=100 * 100, live=3000, small=70)
+    assert zero_sizes(chosen, "zero2", "bf16", 100) == defaults, "the file is for the other way"
+
+    training = measured(quantize="none")
+    share = share_of_device(training, "zero3", 2, chosen, "cuda")
+    parts = training.parts
+    assert share.buckets == 4 * 96 * 96
+    assert share.gathered == 2 * parts.layer.whole(1), "what computes is more than what may live"
+    norms_kept = replace(chosen, deepspeed_config=None)
+    kept = share_of_device(training, "zero3", 2, norms_kept, "cuda").gathered
+    assert kept > parts.everything.whole(1), "all may live, and what is small is kept anyway"
+
+    file.write_text(json.dumps({"zero_optimization": {"stage": 2}}), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"zero_optimization.stage is 2"):
+        share_of_device(training, "zero3", 2, chosen, "cuda")
+
+
+def test_weights_that_are_gathered_in_the_precision_are_not_copied_to_it(
+    settings: Settings,
+) -> None:
+    chosen = replace(settings, tuning="full", quantize="none", activation_checkpointing=False)
+    alone = MemoryPlanner("cuda").estimator(chosen, ROWS)
+    whole = alone.memory(chosen)
+    split = replace(alone, way="fsdp", processes=4).memory(chosen)
+    # Two bytes for each weight of a linear layer; hidden states are in the precision, too.
+    assert whole.activations - split.activations > whole.trainable
+    assert replace(alone, way="ddp", processes=4).memory(chosen).activations == whole.activations
 
 
 # What is kept in main memory
@@ -278,8 +365,8 @@ def test_processes_on_a_cpu_share_its_memory(settings: Settings) -> None:
 def test_an_automatic_batch_is_the_largest_under_the_way_that_is_taken(settings: Settings) -> None:
     asked = replace(settings, batch_size=0, parallel="fsdp")
     alone = MemoryPlanner("cpu").estimator(settings, ROWS)
-    shared = replace(alone, way="fsdp", processes=2)
-    fits = upper_bound(shared.memory(replace(asked, batch_size=4)), "cpu")
+    split = replace(alone, way="fsdp", processes=2)
+    fits = upper_bound(split.memory(replace(asked, batch_size=4)), "cpu")
     assert MemoryPlanner("cpu", 2 * fits, 2).largest_batch(asked, ROWS, 16) == 4
     assert MemoryPlanner("cpu", 2 * fits - 2, 2).largest_batch(asked, ROWS, 16) == 2
 
@@ -295,8 +382,8 @@ def test_a_training_is_measured_once_for_all_ways(
 
     monkeypatch.setattr("fieldsmith.planning.memory.measure_parts", refuse)
     for way in WAYS:
-        shared = replace(alone, way=way, processes=4)
-        assert shared.memory(replace(settings, parallel="zero3", offload="params")).total
+        split = replace(alone, way=way, processes=4)
+        assert split.memory(replace(settings, parallel="zero3", offload="params")).total
 
 
 # The command
@@ -406,10 +493,11 @@ def test_what_cannot_be_planned_is_one_line(
 @pytest.mark.slow
 def test_two_processes_hold_what_was_planned(tmp_path: Path) -> None:
     """Bytes of weights, adapter, gradients and optimiser, counted in each of two processes."""
-    from benchmarks.memory_of_processes import CASES, measure, planned
+    from benchmarks.memory_of_processes import CASES, measure, planned, prepare
 
+    prepare(tmp_path)
     for case, processes in zip(CASES, measure(CASES, tmp_path), strict=True):
-        expected = planned(case)
+        expected = planned(case, tmp_path)
         for term in processes[0]:
             found = max(process[term] for process in processes)
             if term == "peak":
