@@ -13,7 +13,8 @@ FieldsmithError
 ├── SettingsError     a setting, a preset or a model does not fit
 ├── ProcessError      a process of a training on several has failed
 ├── RunError          a folder is not a complete run, or does not fit the request
-│   └── OutOfMemoryError     a training ran out of memory
+│   ├── OutOfMemoryError     a training ran out of memory
+│   └── DivergedError        what was trained was not saved as it has to be
 └── LeakError         documents are in more than one split
 
 Any other exception is a bug and keeps its traceback.
@@ -79,6 +80,10 @@ class RunError(FieldsmithError):
 
 class OutOfMemoryError(RunError):
     """A training ran out of memory; it can be resumed."""
+
+
+class DivergedError(RunError):
+    """What was trained has numbers that are not finite, or never changed; its folder stays."""
 
 
 class LeakError(FieldsmithError):

@@ -42,7 +42,7 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
     All processes have to call it; the first one writes.
 
     Raises:
-        RunError: the adapter is not as it was trained; see ``check_saved``.
+        DivergedError: the adapter is of no use; see ``check_saved``.
     """
     best = trainer.best
     state = trainer.whole_state() if best.score is None else None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FieldsmithError, OutOfMemoryError, ProcessError, StorageError
+from ..errors import DivergedError, FieldsmithError, OutOfMemoryError, ProcessError, StorageError
 from ..parallel.group import ProcessGroup
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
@@ -28,6 +28,7 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
     Raises:
         OutOfMemoryError: memory was exhausted; the folder stays, and the run can be resumed.
         StorageError: the folder cannot be written any more; as above.
+        DivergedError: what was trained is of no use; the folder stays.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
     job = job.pinned().located(folder)
@@ -40,7 +41,7 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
         run = Run.create(folder, job.as_json())
         try:
             train(run, job, planner)
-        except (OutOfMemoryError, StorageError):
+        except (OutOfMemoryError, StorageError, DivergedError):
             raise
         except FieldsmithError:
             run.discard()

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..errors import RunError
+from ..errors import DivergedError
 from ..model.weights import WEIGHTS
 
 
@@ -48,7 +48,7 @@ def check_saved(folder: Path, start: Mapping[str, str], *, trained: bool) -> Non
             learning rate of 0.
 
     Raises:
-        RunError: a tensor is missing or has numbers that are not finite, or all are what they
+        DivergedError: a tensor is missing or has numbers that are not finite, or all are what they
             began as.
     """
     from safetensors import SafetensorError, safe_open
@@ -73,8 +73,8 @@ def check_saved(folder: Path, start: Mapping[str, str], *, trained: bool) -> Non
         raise _faulty(file, f"none of its {len(start)} tensors differs from what it began as")
 
 
-def _faulty(file: Path, reason: str) -> RunError:
-    return RunError(
-        f"{file}: the adapter was not saved as it was trained: {reason}; the checkpoints are kept. "
-        f"Lower the learning rate if it diverged, or train with --parallel ddp"
+def _faulty(file: Path, reason: str) -> DivergedError:
+    return DivergedError(
+        f"{file}: the adapter is of no use: {reason}. The run's checkpoints are kept; train anew, "
+        f"with a lower learning rate if the loss in log.jsonl rose, else with parallel=ddp"
     )

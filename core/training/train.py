@@ -78,6 +78,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
             memory is exhausted.
 
     Raises:
+        DivergedError: the adapter has numbers that are not finite, or never changed.
         InputError: the source cannot be read, is unsound, or leaves nothing to train on.
         LeakError: official splits share documents.
         OutOfMemoryError: memory was exhausted; the run can be resumed.

@@ -201,7 +201,7 @@ class ExtractionTrainer(SFTTrainer):
             state: what ``whole_state`` returned.
 
         Raises:
-            RunError: the adapter was not saved whole; see ``check_saved``.
+            DivergedError: the adapter is of no use; see ``check_saved``.
         """
         model = self.accelerator.unwrap_model(self.model)
         model.save_pretrained(str(folder), **({} if state is None else {"state_dict": state}))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fieldsmith.errors import RunError
+from fieldsmith.errors import DivergedError
 from fieldsmith.training.saved_adapter import check_saved, fingerprints
 
 NAMES = ("layers.0.lora_A.weight", "layers.0.lora_B.weight")
@@ -24,7 +24,7 @@ def saved(folder: Path, contents: dict[str, torch.Tensor]) -> Path:
 
 
 def refusal(folder: Path, *, trained: bool = True) -> str:
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(DivergedError) as refused:
         check_saved(folder, fingerprints(tensors(0)), trained=trained)
     message = str(refused.value)
     assert message.startswith(f"{folder / 'adapter_model.safetensors'}: ")
@@ -68,4 +68,4 @@ def test_before_the_second_step_it_may_be_what_it_began_as(tmp_path: Path) -> No
 def test_a_file_that_was_cut_is_refused(tmp_path: Path) -> None:
     file = saved(tmp_path, tensors(1)) / "adapter_model.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    assert "not saved as it was trained" in refusal(tmp_path)
+    assert "is of no use" in refusal(tmp_path)
