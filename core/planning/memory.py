@@ -201,7 +201,8 @@ def as_divided(whole: Measured, gathered: Measured) -> Measured:
             training, and keeps the copies through the forward pass.
         gathered: the same, in the precision, in which weights are gathered.
     """
-    memory = replace(whole.memory, activations=gathered.memory.activations)
+    other = gathered.memory
+    memory = replace(whole.memory, activations=other.activations, answering=other.answering)
     return replace(whole, memory=memory, passes=gathered.passes)
 
 
