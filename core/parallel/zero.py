@@ -86,6 +86,8 @@ def zero_config(settings: Settings, precision: str) -> dict[str, Any]:
         zero["offload_param"] = {"device": "cpu", "pin_memory": True}
     if stage == 3:
         zero["stage3_param_persistence_threshold"] = "auto"  # smaller weights stay whole
+        # To keep weights for the backward pass it would look through all layers after each one.
+        zero["stage3_max_reuse_distance"] = 0
         # Adapters are gathered and saved by themselves, so the whole model is never put together.
         zero["stage3_gather_16bit_weights_on_model_save"] = settings.tuning == "full"
     return {
