@@ -146,8 +146,8 @@ def test_whatever_is_trained_a_split_training_is_that_of_one_process(
 def test_smollm2_is_split_as_one_process_trains_it(
     workplace: Workplace, tmp_path: Path, way: str
 ) -> None:
-    own = {"max_steps": 2, "batch_size": 1, "eval_documents": 0, "score_documents": 1}
-    own["learning_rate"] = 2e-4
+    own = {"max_steps": 2, "batch_size": 1, "learning_rate": 2e-4}
+    own |= {"eval_documents": 0, "score_documents": 1}
     runs = []
     for processes in (1, 2):
         settings = {**CAUSAL, **STEPS, **PLAIN, **own, "parallel": way if processes > 1 else "auto"}
