@@ -165,9 +165,10 @@ def _zero3(share: DeviceShare, measured: Measured, settings: Settings) -> Device
         mapped=0,
     )
     sizes = zero_sizes(settings, "zero3", measured.precision, measured.width)
-    computing = 2 * max(parts.layer.whole(1), parts.head.whole(1))
+    # What computes is received in a buffer; more may be kept, or fetched ahead.
+    unit = max(parts.layer.whole(1), parts.head.whole(1))
     live = min(parts.everything.whole(1), sizes.live * itemsize)
-    gathered = max(computing, live) + parts.everything.small(sizes.small)
+    gathered = unit + max(unit, live) + parts.everything.small(sizes.small)
     buckets = sizes.buckets * itemsize
     transient = measured.passes + gathered + buckets
     memory = _with_working(held, transient, gathered)

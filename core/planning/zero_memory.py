@@ -24,7 +24,7 @@ class ZeroSizes:
 
     Attributes:
         buckets: of the buffers in which gradients are collected before they are sent.
-        live: that may be whole at once under ZeRO-3, though they do not compute.
+        live: that may be whole under ZeRO-3 though they do not compute: kept, or fetched ahead.
         small: weights up to this size are whole on each device under ZeRO-3.
     """
 
