@@ -314,7 +314,7 @@ def test_every_broken_assignment_is_reported() -> None:
         (["parallel=fsdp", "compile=yes"], "compile is not for what fsdp splits"),
         (
             ["parallel=zero3", "dora=true", "quantize=nf4"],
-            "dora does not read 4-bit weights that zero3 splits",
+            "dora cannot read 4-bit weights that zero3 splits",
         ),
         (
             ["parallel=fsdp", "tuning=full", "quantize=none", "tagging_weight=1"],
