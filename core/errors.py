@@ -55,7 +55,7 @@ class SchemaError(PluginError):
 
 
 class EngineError(FieldsmithError):
-    """A server that answers prompts is not reached any more; the command can be repeated."""
+    """What answers prompts, a server or a process, is not reached; the command can be repeated."""
 
 
 class HubError(FieldsmithError):

@@ -79,6 +79,9 @@ def zero_config(settings: Settings, precision: str) -> dict[str, Any]:
         "contiguous_gradients": True,
         "overlap_comm": True,
         "round_robin_gradients": True,
+        # By the width of the model. DeepSpeed's default is 500 million numbers, twice with
+        # overlap_comm: more memory than an adapter's gradients and states of the optimiser.
+        "reduce_bucket_size": "auto",
     }
     if settings.offload != "none":
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from ..parallel.zero import with_user_config, zero_config
 from ..settings import Settings
 
-_BUCKET, _PREFETCHED, _LIVE, _SMALL = 500_000_000, 50_000_000, 1_000_000_000, 100_000
-"""DeepSpeed's defaults (deepspeed/runtime/zero/config.py), in numbers."""
+_PREFETCHED, _LIVE, _SMALL = 50_000_000, 1_000_000_000, 100_000
+"""DeepSpeed's defaults (deepspeed/runtime/zero/config.py), in numbers, for what is not set."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ def zero_sizes(
         value = zero.get(name, default)
         return chosen if value == "auto" else int(value)
 
-    bucket = size("reduce_bucket_size", _BUCKET, width * width)
+    square = width * width
+    bucket = size("reduce_bucket_size", square, square)
     twice = way == "zero2" and zero.get("overlap_comm")  # one is filled while another is sent
     live = size("stage3_max_live_parameters", _LIVE, _LIVE)
     reused = size("stage3_max_reuse_distance", _LIVE, _LIVE)
-    prefetched = size("stage3_prefetch_bucket_size", _PREFETCHED, int(0.9 * width * width))
+    prefetched = size("stage3_prefetch_bucket_size", _PREFETCHED, int(0.9 * square))
     return ZeroSizes(
         buckets=bucket * (2 if twice else 1) if zero.get("contiguous_gradients", True) else 0,
         live=max(reused, min(live, prefetched)),

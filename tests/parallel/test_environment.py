@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 import pytest
+from launcher_environments import TORCHRUN
 
 from fieldsmith.errors import SettingsError
 from fieldsmith.parallel.environment import Launcher, adopt_launcher, first_host, srun_variables
@@ -32,15 +33,6 @@ SBATCH = {
     "SLURM_NTASKS": "7",
     "SLURM_TASKS_PER_NODE": "4,3",
     "SLURM_JOB_NODELIST": "node[07-08]",
-}
-
-TORCHRUN = {
-    "RANK": "1",
-    "WORLD_SIZE": "2",
-    "LOCAL_RANK": "1",
-    "MASTER_ADDR": "localhost",
-    "MASTER_PORT": "29500",
-    "TORCHELASTIC_RUN_ID": "none",
 }
 
 

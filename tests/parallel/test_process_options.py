@@ -8,20 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from command import Command
+from launcher_environments import TORCHRUN
 
 from fieldsmith.model import devices
 
 NODES = ["--nodes", "2", "--node-rank", "1", "--main-address", "localhost:1234"]
-
-TORCHRUN = {
-    "RANK": "1",
-    "WORLD_SIZE": "2",
-    "LOCAL_RANK": "1",
-    "MASTER_ADDR": "localhost",
-    "MASTER_PORT": "29500",
-    "TORCHELASTIC_RUN_ID": "none",
-    "TORCHELASTIC_ERROR_FILE": "",
-}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +95,7 @@ def test_a_gpu_of_apple_is_not_shared(command: Command, monkeypatch: pytest.Monk
 def test_a_launcher_has_the_last_word(
     command: Command, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
-    for name, value in {**TORCHRUN, "RANK": "0"}.items():
+    for name, value in {**TORCHRUN, "TORCHELASTIC_ERROR_FILE": "", "RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     answer = command("train", "--plugin", "medical_ner", *asked)
     assert answer.code == 1
@@ -121,7 +112,7 @@ def test_a_launcher_has_the_last_word(
 def test_half_of_a_launcher_is_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str], said: str
 ) -> None:
-    for name, value in {**TORCHRUN, "RANK": "0", **changes}.items():
+    for name, value in {**TORCHRUN, "TORCHELASTIC_ERROR_FILE": "", "RANK": "0", **changes}.items():
         monkeypatch.setenv(name, value)
     answer = command("train", "--plugin", "medical_ner")
     assert answer.code == 1
