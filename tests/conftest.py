@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import shutil
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Equal results bit for bit want equal counts of threads, in the test and in the command.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Before any test looks for pip: setuptools then leaves distutils to Python 3.11, and cannot be
-# imported any more itself once that was. torch.compile needs setuptools.
-importlib.import_module("setuptools")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ..errors import SettingsError
@@ -23,7 +23,9 @@ def download_package(requirement: str, folder: Path, otherwise: str) -> None:
         SettingsError: there is no pip and no uv, or the download fails; says what ``otherwise`` is.
     """
     options = ("install", "--no-deps", "--only-binary", ":all:", "--target", str(folder))
-    if find_spec("pip"):
+    # importlib.util.find_spec would ask setuptools, too, which then gives up its own distutils in
+    # this process (Python 3.11) and cannot be imported any more: torch.compile needs it.
+    if PathFinder.find_spec("pip"):
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *options]
     elif uv := shutil.which("uv"):
         command = [uv, "pip", *options, "--python", sys.executable]

@@ -249,11 +249,11 @@ def load_base(
         raise _cannot_load(settings, error) from error
     require_all_weights(model, loaded, settings.model)
     if quantized:
-        _keep_as_quantized(model)
+        keep_as_quantized(model)
     return model
 
 
-def _keep_as_quantized(model: PreTrainedModel) -> None:
+def keep_as_quantized(model: torch.nn.Module) -> None:
     """Keep bitsandbytes from repacking the weights at their first use in evaluation mode.
 
     On CPUs with bf16 instructions it would, rounding the quantisation constants: after its first

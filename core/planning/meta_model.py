@@ -9,7 +9,7 @@ import torch
 
 from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
-from ..model.loading import DTYPES, pick_attention, quantization
+from ..model.loading import DTYPES, keep_as_quantized, pick_attention, quantization
 from ..settings import Settings
 from ..training.qlora import check_modules, lora_config, train_language_model
 
@@ -39,6 +39,7 @@ def build_trained(
         if settings.quantize == "nf4":
             quantizer = AutoHfQuantizer.from_config(quantization(DTYPES[precision]))
             quantizer.preprocess_model(model, device_map=None)
+            keep_as_quantized(model)
             model.is_loaded_in_4bit = True
         if settings.tuning == "full":
             train_language_model(model)
