@@ -100,7 +100,10 @@ def extract_settings(preset: str) -> dict[str, object]:
     if preset == "embedded":
         return {**windows, "attention": "sdpa", "batch_size": 4, "epochs": 3, **score}
     if preset in fieldsmith.SMALL_PRESETS:
-        return {**windows, "batch_size": 2, "accumulation": 4, "epochs": 2, **score}
+        # Their tokens are shorter: the answers of a window may take four times its text.
+        answers = {"max_length": 4096, "max_new_tokens": 2048}
+        rows = {"batch_size": 1, "accumulation": 8, "epochs": 2}
+        return {**windows, **answers, **rows, **score}
     if preset == "llama-3.2-3b-30k":  # whole papers: keep the max_length of the preset
         return {"window": "document", "max_new_tokens": 3072, **score}
     return {"window": "document", "max_length": 8192, "max_new_tokens": 3072, **score}
