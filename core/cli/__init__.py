@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",
+    "review": "Accept, correct or reject labelled documents in a browser.",
     "merge": "Make a plain model folder of a run.",
     "push": "Upload a run's model to the Hugging Face hub.",
     "serve": "Answer documents by HTTP, with a page for people.",

@@ -104,7 +104,7 @@ def command(
     """
     if engine and len(runs) > 1:
         raise click.UsageError("--engine wants one RUN")
-    _require_installed()
+    require_installed()
     from ..model.loading import quieten
     from ..runs.folder import Run
     from ..serving.guard import Limits
@@ -124,7 +124,8 @@ def command(
         serve(extractors, address, limits, keys)
 
 
-def _require_installed() -> None:
+def require_installed() -> None:
+    """Raise SettingsError where what a server needs is not installed."""
     from importlib.util import find_spec
 
     from ..errors import SettingsError

@@ -31,10 +31,11 @@ from .uploads import UploadedFile, documents_of
 _PAGE = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript"}
 _LINES = "application/x-ndjson"
 
-_POLICY = (
+PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""Content-Security-Policy of a page that loads from its own server alone."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _add_page(app: FastAPI) -> None:
     def add(path: str, kind: str) -> None:
         name = path.removeprefix("/") or "page.html"
         content = (Path(__file__).parent / name).read_bytes()
-        headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
 
         async def page() -> Response:
             return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)

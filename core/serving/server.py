@@ -24,6 +24,9 @@ from .guard import Limits
 _BATCHES_OF_SERVERS = 4
 """Batches at the same time where other servers answer: they form batches of their own."""
 
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""Names that a server on a loopback address may be addressed by."""
+
 _CONNECTIONS = 512
 _HEAD_SECONDS = 15.0
 _END_SECONDS = 10.0
@@ -92,7 +95,7 @@ def serve(
         )
     )
     _say_address(opened, services.values(), access)
-    with _signals_end_the_server_alone():
+    with signals_end_the_server_alone():
         server.run(sockets=[opened])
     for queue in queues:
         queue.close(_END_SECONDS)
@@ -109,7 +112,7 @@ def _access(opened: socket.socket, keys: Sequence[str]) -> Access:
     """Return who may ask: whoever has a key, or whoever is on this machine."""
     if keys or not ip_address(opened.getsockname()[0]).is_loopback:
         return Access(frozenset(key.encode() for key in keys))
-    return Access(hosts=frozenset({"localhost", "127.0.0.1", "[::1]"}))
+    return Access(hosts=LOOPBACK_NAMES)
 
 
 def _say_address(opened: socket.socket, services: Iterable[Service], access: Access) -> None:
@@ -123,7 +126,7 @@ def _say_address(opened: socket.socket, services: Iterable[Service], access: Acc
 
 
 @contextmanager
-def _signals_end_the_server_alone() -> Iterator[None]:
+def signals_end_the_server_alone() -> Iterator[None]:
     """Keep uvicorn from ending the process by the signal that ended the server."""
     handled = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(each, lambda *_: None) for each in handled]

@@ -1,4 +1,4 @@
-"""The command ``extract serve`` in a process of its own, and requests to it."""
+"""A command that serves, in a process of its own, and requests to it."""
 
 from __future__ import annotations
 
@@ -88,10 +88,17 @@ class Serving:
 @contextmanager
 def serving(*runs: Path, key: str = "", options: tuple[str, ...] = ()) -> Iterator[Serving]:
     """Serve runs at a free port for as long as the context lasts."""
-    environment = {**os.environ, "FIELDSMITH_SERVER_KEY": key}
+    with started("serve", *runs, *options, FIELDSMITH_SERVER_KEY=key) as server:
+        yield server
+
+
+@contextmanager
+def started(*arguments: object, **environment: str) -> Iterator[Serving]:
+    """Run a command that serves, at a free port, for as long as the context lasts."""
     process = subprocess.Popen(
-        [EXTRACT, "serve", *runs, "--port", "0", *options],
-        env=environment,
+        [str(part) for part in (EXTRACT, *arguments, "--port", "0")],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -102,7 +109,7 @@ def serving(*runs: Path, key: str = "", options: tuple[str, ...] = ()) -> Iterat
     def listen() -> None:
         for line in stderr:
             said.append(line)
-            if found := re.match(r"serving at http://127\.0\.0\.1:(\d+)", line):
+            if found := re.match(r"(?:serv|review)ing at http://127\.0\.0\.1:(\d+)", line):
                 port[0] = int(found[1])
                 ended.set()
         ended.set()

@@ -1,0 +1,155 @@
+"""``extract review``: decide on labelled documents in a browser, and compare two reviewers."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..source_names import parse_names
+from .options import PATH, json_option, map_option
+from .terminal import console, printable, table
+
+if TYPE_CHECKING:
+    from ..plugins import Plugin
+    from ..review.agreement import Agreement
+
+_NAME = re.compile(r"[\w.@-]{1,64}")
+
+
+def _reviewer(_context: click.Context, _option: click.Parameter, given: str | None) -> str:
+    name = given or getpass.getuser()
+    if not _NAME.fullmatch(name):
+        raise click.BadParameter(f"{name!r}: letters, digits, and . _ - @, 64 at most")
+    return name
+
+
+@click.command("review")
+@click.argument("source", type=PATH, metavar="FILE")
+@click.option("--plugin", required=True, metavar="NAME", help="Whose records they are.")
+@click.option(
+    "--output",
+    type=PATH,
+    metavar="FILE",
+    help="What is decided, a row for each document. Default: beside FILE, named with the reviewer. "
+    "With --compare: the documents that both decided differently.",
+)
+@click.option(
+    "--reviewer", callback=_reviewer, metavar="NAME", help="Who decides. Default: your user name."
+)
+@click.option(
+    "--port",
+    default=8001,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 for any that is free.",
+)
+@click.option(
+    "--compare",
+    type=PATH,
+    metavar="FILE",
+    help="Do not review: compare FILE, a reviewer's output, with that of another one.",
+)
+@map_option
+@json_option
+def command(
+    source: Path,
+    plugin: str,
+    output: Path | None,
+    reviewer: str,
+    port: int,
+    compare: Path | None,
+    mapping: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show each document beside its record in a browser: accept it, correct it, or reject it.
+
+    FILE has rows of a text and a record, such as `extract label` writes. The page is for this
+    machine alone and works by keyboard: A accepts, R rejects, J and K go on and back, M sets the
+    value under the focus to the text that is marked, E edits it, Delete removes it. Each decision
+    is saved at once: stopped at any moment, the same command goes on. What is accepted is checked
+    by the schema and against the document. It wants the extra 'serve'.
+
+    The output has a row for each document that is decided, which `extract train --data` reads, and
+    says who decided what, and when. --compare prints Cohen's kappa of two reviewers by field.
+
+    \b
+    Example:
+      extract review labels.jsonl --plugin NAME
+      extract review labels.jsonl --plugin NAME --reviewer ann --port 0
+      extract review labels.ann.jsonl --plugin NAME --compare labels.bob.jsonl
+    """
+    if as_json and compare is None:
+        raise click.UsageError("--json wants --compare")
+    from ..plugins import load
+
+    chosen = load(plugin, names=parse_names(mapping))
+    if compare is not None:
+        _compare(chosen, source, compare, output, as_json=as_json)
+    else:
+        _review(chosen, source, output or _beside(source, reviewer), reviewer, port)
+
+
+def _beside(source: Path, reviewer: str) -> Path:
+    stem = source.name.removesuffix(source.suffix) if source.is_file() else source.name
+    return source.with_name(f"{stem}.{reviewer}.jsonl")
+
+
+def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int) -> None:
+    from ..files import refuse_input, require_output
+    from ..files.locks import locked
+    from ..progress import say
+    from .serve import require_installed
+
+    require_installed()
+    from ..review.app import serve_review
+    from ..review.decisions import Reviews
+
+    refuse_input(output, source)
+    require_output(output)
+    with locked(output, "another process reviews into it; wait for it, or choose another --output"):
+        reviews = Reviews(plugin, source, output, reviewer)
+        if reviews.rejects:
+            first = reviews.rejects[0]
+            count = len(reviews.rejects)
+            say(f"{count} rows cannot be reviewed; the first: {first.place}: {first.reason}")
+
+        def say_address(address: str) -> None:
+            decided = sum(item.review is not None for item in reviews.items)
+            say(f"{decided} of {len(reviews.items)} documents are decided")
+            say(f"reviewing at {address}; Ctrl-C ends it")
+
+        serve_review(reviews, port, say_address)
+    click.echo(printable(str(output)))
+
+
+def _compare(plugin: Plugin, one: Path, other: Path, output: Path | None, *, as_json: bool) -> None:
+    from ..files import refuse_input, write_jsonl
+    from ..review.agreement import agreement
+
+    found = agreement(one, other, plugin.schema)
+    if output is not None:
+        for each in (one, other):
+            refuse_input(output, each)
+        write_jsonl(output, found.conflicts)
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
+    else:
+        _print_agreement(found)
+
+
+def _print_agreement(found: Agreement) -> None:
+    click.echo(
+        f"{found.documents} documents decided by both, {found.alone} by one alone; "
+        f"{len(found.conflicts)} decided differently"
+    )
+    rows = table("", "field", "values", "agreed", "kappa", "F1")
+    for name, field in found.fields.items():
+        kappa, f1 = ("–" if each is None else f"{each:.3f}" for each in (field.kappa, field.f1))
+        rows.add_row(printable(name), str(field.values), str(field.agreed), kappa, f1)
+    console().print(rows)

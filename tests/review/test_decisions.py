@@ -1,0 +1,137 @@
+"""Decisions are kept in a file that training reads, and two reviewers are compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Command
+
+from fieldsmith.data import Example
+from fieldsmith.dataset.loading import read_examples
+from fieldsmith.errors import InputError
+from fieldsmith.plugins import Plugin
+from fieldsmith.review.agreement import agreement, cohens_kappa
+from fieldsmith.review.decisions import Reviews
+
+TEXT = "Aspirin caused rash. Morphine and nausea came later."
+ROWS: list[dict[str, Any]] = [
+    {
+        "id": f"d{number}",
+        "text": f"{TEXT} Case {number}.",
+        "record": {"chemicals": ["Aspirin", "Morphine"], "diseases": ["rash"], "relations": []},
+        "mentions": {"/chemicals/0": [[0, 7]]},
+        "teacher": {"model": "large", "licence": "apache-2.0"},
+    }
+    for number in range(4)
+]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return file
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def test_each_decision_is_written_and_found_again(medical: Plugin, source: Path) -> None:
+    output = source.with_name("out.jsonl")
+    reviews = Reviews(medical, source, output, "ann")
+    record = ROWS[0]["record"]
+    assert reviews.decide(2, record).decision == "accepted"
+    corrected = {**record, "chemicals": ["Aspirin"]}
+    assert reviews.decide(0, corrected).decision == "corrected"
+    assert reviews.decide(1, None).decision == "rejected"
+    again = Reviews(medical, source, output, "bob")
+    assert [item.review for item in again.items] == [item.review for item in reviews.items]
+    assert again.current(0) == corrected
+    assert again.current(1) == record, "what was rejected can be decided anew"
+    written = rows(output)
+    assert [row["id"] for row in written] == ["d0", "d1", "d2"]
+    assert [row["review"]["reviewer"] for row in written] == ["ann"] * 3
+    assert written[0]["review"]["proposed"] == record
+    assert all(row["teacher"] == ROWS[0]["teacher"] for row in written)
+    assert [("mentions" in row) for row in written] == [False, False, True]
+    read = list(read_examples(medical, output))
+    assert all(isinstance(row, Example) for row in read)
+    assert [row.record for row in read if isinstance(row, Example)] == [corrected, None, record]
+    again.undo(0)
+    assert [row["id"] for row in rows(output)] == ["d1", "d2"]
+
+
+def test_what_is_not_right_is_not_accepted(medical: Plugin, source: Path) -> None:
+    reviews = Reviews(medical, source, source.with_name("out.jsonl"), "ann")
+    for record, said in (
+        ({"chemicals": ["aspirin"]}, "/chemicals/0: does not stand in the document"),
+        ({"colour": "red"}, "the record: Additional properties are not allowed"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            reviews.decide(0, record)
+    assert not reviews.output.exists()
+
+
+def test_decisions_on_other_documents_are_refused(medical: Plugin, source: Path) -> None:
+    output = source.with_name("out.jsonl")
+    Reviews(medical, source, output, "ann").decide(0, None)
+    source.write_text(json.dumps(ROWS[0] | {"text": "Another text."}) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="has decisions on 'd0', which is not in"):
+        Reviews(medical, source, output, "ann")
+    source.write_text(json.dumps(ROWS[0]) + "\n" + json.dumps(ROWS[0]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"labels.jsonl:2: the id 'd0' came before, at .*:1"):
+        Reviews(medical, source, output, "ann")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "kappa"),
+    [
+        # Cohen 1960: observed 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4.
+        ([(True, True)] * 4 + [(True, False)] + [(False, True)] * 2 + [(False, False)] * 3, 0.4),
+        ([(True, True), (False, False)], 1.0),
+        ([(True, False), (False, True)], -1.0),
+        ([(True, True)] * 3, None),
+        ([], None),
+    ],
+)
+def test_kappa(pairs: list[tuple[bool, bool]], kappa: float | None) -> None:
+    assert cohens_kappa(pairs) == kappa
+
+
+def test_two_reviewers_are_compared_by_field(
+    medical: Plugin, source: Path, tmp_path: Path, command: Command
+) -> None:
+    ann, bob = (source.with_name(f"labels.{name}.jsonl") for name in ("ann", "bob"))
+    record = ROWS[0]["record"]
+    one, other = Reviews(medical, source, ann, "ann"), Reviews(medical, source, bob, "bob")
+    for number in range(3):
+        one.decide(number, record)
+    other.decide(0, record)
+    other.decide(1, {**record, "chemicals": ["Aspirin"], "diseases": ["rash", "nausea"]})
+    other.decide(2, None)
+    found = agreement(ann, bob, medical.schema)
+    assert (found.documents, found.alone) == (3, 0)
+    assert found.fields["chemicals"].values == 6
+    assert found.fields["chemicals"].agreed == 3
+    assert found.fields["chemicals"].kappa == 0.0, "the one kept all, so chance explains it"
+    # Of 3 values of the one and 3 of the other in diseases, 2 are equal; rejected has none.
+    assert found.fields["diseases"].f1 == pytest.approx(2 * 2 / (3 + 3), abs=1e-4)
+    assert [row["id"] for row in found.conflicts] == ["d1", "d2"]
+    conflicts = tmp_path / "conflicts.jsonl"
+    order = ("review", ann, "--plugin", "medical_ner", "--compare", bob)
+    answer = command(*order, "--output", conflicts, "--json")
+    assert answer.code == 0, answer.errors
+    assert json.loads(answer.output)["fields"]["chemicals"]["agreed"] == 3
+    assert (
+        "3 documents decided by both, 0 by one alone; 2 decided differently"
+        in command(*order).output
+    )
+    judged = Reviews(medical, conflicts, tmp_path / "final.jsonl", "carol")
+    assert judged.current(1) == record
+    refused = command("review", source, "--plugin", "medical_ner", "--compare", bob)
+    assert refused.code == 1
+    assert "labels.jsonl:1: no row of a review" in refused.errors
