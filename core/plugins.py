@@ -177,13 +177,19 @@ class Plugin:
         where, passed = f"for the documents of {name}", (FieldsmithError,)
         with self._call("extract_fetch", where, passed):
             items = iter(source.items(request, page))
-        while True:
+        try:
+            while True:
+                with self._call("extract_fetch", where, passed):
+                    item = next(items, None)
+                    if item is None:
+                        return
+                    checked = checked_item(item)
+                yield checked
+        finally:
+            # A generator that is left before its end runs code of the plugin.
             with self._call("extract_fetch", where, passed):
-                item = next(items, None)
-                if item is None:
-                    return
-                checked = checked_item(item)
-            yield checked
+                if isinstance(items, Generator):
+                    items.close()
 
     def _content(self, name: str, source: FetchSource, response: FetchResponse) -> bytes:
         where = f"for {response.address} of {name}"

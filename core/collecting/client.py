@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from protego import Protego
@@ -42,7 +43,8 @@ class Client:
         delay: seconds between two requests to one host.
         keeps_robots: whether robots.txt decides what is fetched.
         largest: the size limit of an answer in bytes.
-        trusted: hosts and ports that may be in a private network.
+        named: hosts and ports that the user has named, with a delay of their own; they may be in a
+            private network.
         timeout: seconds within which each part of an answer has to come.
         pause: seconds before a request is repeated, at least; doubled with each attempt.
     """
@@ -53,12 +55,12 @@ class Client:
         *,
         keeps_robots: bool,
         largest: int,
-        trusted: frozenset[tuple[str, int]] = frozenset(),
+        named: Mapping[tuple[str, int], float] = MappingProxyType({}),
         timeout: float = 30.0,
-        pause: float = 0.1,
+        pause: float = 0.05,
     ) -> None:
         self.delay, self.keeps_robots, self.largest = delay, keeps_robots, largest
-        self.trusted, self.timeout, self.pause = trusted, timeout, pause
+        self.named, self.timeout, self.pause = named, timeout, pause
         self._pacer = Pacer()
         self._rules: dict[str, Protego] = {}
         self._failures: Counter[str] = Counter()
@@ -82,7 +84,7 @@ class Client:
             )
         problem: Exception | None = None
         for attempt in range(_ATTEMPTS):
-            pause = max(self.delay, self.pause) * 2**attempt
+            pause = max(self._delay_of(address), self.pause) * 2**attempt
             try:
                 result = read(self._followed(address, keeps_robots=self.keeps_robots))
             except TransientError as error:
@@ -116,7 +118,7 @@ class Client:
         try:
             answer = ask(
                 address,
-                is_trusted=(address.host, address.port) in self.trusted,
+                is_trusted=(address.host, address.port) in self.named,
                 largest=self.largest,
                 timeout=self.timeout,
             )
@@ -132,7 +134,8 @@ class Client:
 
     def _delay_of(self, address: Address) -> float:
         rules = self._rules.get(address.origin)
-        return max(self.delay, (rules.crawl_delay(PRODUCT) or 0.0) if rules else 0.0)
+        delay = self.named.get((address.host, address.port), self.delay)
+        return max(delay, (rules.crawl_delay(PRODUCT) or 0.0) if rules else 0.0)
 
     def _require_allowed(self, address: Address) -> None:
         """Refuse what the host's robots.txt forbids (RFC 9309).

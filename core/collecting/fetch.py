@@ -99,26 +99,45 @@ def _client(found: FoundSource, request: FetchRequest, delay: float | None) -> C
     for name, value in given.items():
         if value is not None and name not in found.source.options:
             raise SettingsError(f"{found.name} does not take --{name}; it takes {taken}")
-    least = found.source.delay
-    if delay is not None and delay < least and not request.service:
-        raise SettingsError(
-            f"--delay {delay:g}: {found.name} wants {least:g} seconds between two requests; only "
-            f"another --service may be asked more often"
-        )
+    delay = _checked_delay(found, request, delay)
     try:
         from .client import Client
     except ImportError as error:
         message = "fetching needs the extra `fetch`: pip install 'fieldsmith[fetch]'"
         raise SettingsError(message) from error
-    is_address = request.origin is not None and "://" in request.origin
-    named = [request.service, request.origin if is_address else None]
-    hosts = [parse_address(text) for text in named if text]
+    usual = max(delay, found.source.delay)
+    named = {request.origin: usual} if request.origin and "://" in request.origin else {}
+    named |= {request.service: delay} if request.service else {}
+    hosts = {parse_address(text): wait for text, wait in named.items()}
     return Client(
-        least if delay is None else delay,
+        usual,
         keeps_robots=found.source.keeps_robots,
         largest=found.source.largest,
-        trusted=frozenset((host.host, host.port) for host in hosts),
+        named={(address.host, address.port): wait for address, wait in hosts.items()},
     )
+
+
+def _checked_delay(found: FoundSource, request: FetchRequest, delay: float | None) -> float:
+    """Return the delay of what the user names by ``--service``, or else of every host.
+
+    Raises:
+        SettingsError: it is shorter than the source's, whose own hosts would be asked so often.
+    """
+    least = found.source.delay
+    if delay is None or delay >= least:
+        return least if delay is None else delay
+    sites = [_site(text) for text in (request.service, found.source.service) if text]
+    if not request.service or sites[1:] == sites[:1]:
+        raise SettingsError(
+            f"--delay {delay:g}: {found.name} wants {least:g} seconds between two requests; only "
+            f"another --service may be asked more often"
+        )
+    return delay
+
+
+def _site(address: str) -> str:
+    """Return the last two parts of a host's name, which its other hosts share."""
+    return ".".join(parse_address(address).host.split(".")[-2:])
 
 
 def _distinct(items: Iterable[FetchItem]) -> Iterator[FetchItem]:

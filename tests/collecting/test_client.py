@@ -26,10 +26,8 @@ def site() -> Iterator[WebSite]:
 
 def client_of(site: WebSite, timeout: float = 5.0, largest: int = 1000) -> Client:
     host, _, port = site.host.partition(":")
-    trusted = frozenset([(host, int(port))])
-    return Client(
-        0, keeps_robots=False, largest=largest, trusted=trusted, timeout=timeout, pause=0.01
-    )
+    named = {(host, int(port)): 0.0}
+    return Client(60, keeps_robots=False, largest=largest, named=named, timeout=timeout, pause=0.01)
 
 
 def test_an_answer_that_stalls_is_asked_for_again(site: WebSite) -> None:

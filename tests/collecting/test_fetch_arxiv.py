@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from command import Answer, Command
 from doc_commands import SHORT
 from forked_command import run_forked
 from kills import kills_of, read_trace, run_to_kill, spread
+from running_command import RunningCommand, start
 from stand_in_arxiv import PAPERS, Paper, arxiv, feed
 from web_site import Reply, WebSite, html, serving
 
@@ -248,6 +250,10 @@ def test_a_listing_that_breaks_off_goes_on_with_what_it_began_with(
         ([], "say which papers, by --query, --since, or both"),
         (["--query", "ti:x", "--from", "ids.txt"], "arxiv does not take --from"),
         (["--query", "ti:x", "--delay", "1"], "arxiv wants 3 seconds between two requests"),
+        (
+            ["--query", "ti:x", "--delay", "1", "--service", "https://arxiv.org/"],
+            "only another --service may be asked more often",
+        ),
         (["--query", "ti:x", "--service", "ftp://x.example"], "begins with http:// or https://"),
         (["--query", "ti:x", "--plugin", "medical_ner"], "no plugin has a source 'arxiv'"),
     ],
@@ -259,6 +265,21 @@ def test_what_cannot_be_asked_is_one_line(
     assert done.code == 1
     assert done.errors.count("\n") == 1
     assert told in done.errors
+
+
+def test_ctrl_c_leaves_what_is_there_with_its_labels(
+    site: WebSite, tmp_path: Path, fetch: Any, commands: list[RunningCommand]
+) -> None:
+    pdf: Any = site.answers["/pdf/hep-th/9990003v1"]
+    site.answers["/pdf/hep-th/9990003v1"] = [replace(pdf, pause=60), pdf]
+    papers = tmp_path / "papers"
+    running = start(tmp_path, *arguments(site, output=papers))
+    commands.append(running)
+    running.wait_for(lambda: site.count("/pdf/hep-th"))
+    running.process.send_signal(signal.SIGINT)
+    assert running.ended().code == 130
+    assert [row["id"] for row in rows(papers / "labels.jsonl")] == NAMES[:2]
+    assert fetch().output.endswith(": 3 fetched, 2 already there, 0 failed\n")
 
 
 def test_a_folder_of_something_else_stays_as_it_is(
