@@ -93,6 +93,9 @@ class Client:
             except IncompleteError as error:
                 problem = error
                 self._pacer.postpone(address.host, pause)
+            except FetchError:
+                self._failures[address.host] = 0  # it did answer
+                raise
             else:
                 self._failures[address.host] = 0
                 return result
@@ -133,9 +136,8 @@ class Client:
         return answer
 
     def _delay_of(self, address: Address) -> float:
-        rules = self._rules.get(address.origin)
-        delay = self.named.get((address.host, address.port), self.delay)
-        return max(delay, (rules.crawl_delay(PRODUCT) or 0.0) if rules else 0.0)
+        own = self.named.get((address.host, address.port), self.delay)
+        return max(own, _crawl_delay(self._rules.get(address.origin)))
 
     def _require_allowed(self, address: Address) -> None:
         """Refuse what the host's robots.txt forbids (RFC 9309).
@@ -149,10 +151,10 @@ class Client:
         rules = self._rules[address.origin]
         if not rules.can_fetch(str(address), PRODUCT):
             raise FetchError(f"{address}: the robots.txt of {address.host} forbids it")
-        if self._delay_of(address) > _LONGEST_DELAY:
+        if _crawl_delay(rules) > _LONGEST_DELAY:
             raise FetchError(
-                f"{address}: the robots.txt of {address.host} asks for "
-                f"{self._delay_of(address):.0f} seconds between requests, which is too long"
+                f"{address}: the robots.txt of {address.host} asks for {_crawl_delay(rules):.0f} "
+                f"seconds between requests, which is too long"
             )
 
     def _read_rules(self, origin: str) -> Protego:
@@ -161,3 +163,7 @@ class Client:
         except _StatusError:  # there is none: everything is allowed
             return Protego.parse("")
         return Protego.parse(response.body[:_LARGEST_RULES].decode("utf-8", "replace"))
+
+
+def _crawl_delay(rules: Protego | None) -> float:
+    return (rules.crawl_delay(PRODUCT) if rules else None) or 0.0

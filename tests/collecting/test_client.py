@@ -59,6 +59,19 @@ def test_a_host_that_keeps_failing_is_given_up(site: WebSite) -> None:
     assert site.count("/down") == 15
 
 
+def test_a_host_that_answers_in_between_is_not_given_up(site: WebSite) -> None:
+    site.answers |= {"/down": Reply(503), "/there": html("there")}
+    client = client_of(site)
+    for _ in range(2):
+        with pytest.raises(FetchError, match="HTTP 503"):
+            client.get(f"{site.address}/down", body_of)
+        with pytest.raises(FetchError, match="HTTP 503"):
+            client.get(f"{site.address}/down", body_of)
+        with pytest.raises(FetchError, match="HTTP 404"):
+            client.get(f"{site.address}/nowhere", body_of)
+    assert client.get(f"{site.address}/there", body_of) == b"there"
+
+
 @pytest.mark.parametrize("header", ["7", " 7 ", "Thu, 01 Jan 1970 00:00:07 GMT", "soon", "-3", ""])
 def test_how_long_a_server_asks_to_wait(header: str) -> None:
     assert seconds_to_wait(header) == (7.0 if header.strip() == "7" else 0.0)
