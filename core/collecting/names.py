@@ -19,12 +19,12 @@ def file_stem(document_id: str) -> str:
     a hash of the whole, so that two ids never share a name.
 
     >>> file_stem("0704.0001"), file_stem("../etc/passwd")
-    ('0704.0001', 'etc-passwd-7fef78f5')
+    ('0704.0001', 'etc-passwd-7fef78f53440')
     """
     kept = _UNSAFE.sub("-", document_id).strip("-.")[:_LONGEST].rstrip("-.")
     if _ABOUT_THE_DATA.match(kept):
         kept = f"x-{kept}"
     if kept == document_id:
         return kept
-    digest = hashlib.sha256(document_id.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(document_id.encode()).hexdigest()[:12]
     return f"{kept}-{digest}" if kept else digest
