@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .data import Counts, Document, Example, Mentions, Message, Prediction, Record, Reject, Schema
-from .errors import InputError, UnknownFormatError
+from .errors import FetchError, IncompleteError, InputError, UnknownFormatError
+from .fetch_source import FetchItem, FetchPage, FetchRequest, FetchResponse, FetchSource
 from .files import files_in, parse_json, read_text, split_of
 from .hookspecs import hookimpl
 from .recipes import SMALL_PRESETS
@@ -43,7 +44,14 @@ __all__ = [
     "Counts",
     "Document",
     "Example",
+    "FetchError",
+    "FetchItem",
+    "FetchPage",
+    "FetchRequest",
+    "FetchResponse",
+    "FetchSource",
     "Format",
+    "IncompleteError",
     "InputError",
     "Mentions",
     "Message",

@@ -9,6 +9,8 @@ FieldsmithError
 │   └── SchemaError   decoding cannot enforce a schema
 ├── EngineError       a server that answers is not reached any more
 ├── HubError          the hub of models refuses something, or is not reached
+├── FetchError        a document or a listing cannot be fetched
+│   └── IncompleteError      what came is not whole; it is asked for again
 ├── GrammarError      a grammar does not compile, or fails in use
 ├── SettingsError     a setting, a preset or a model does not fit
 ├── ProcessError      a process of a training on several has failed
@@ -60,6 +62,14 @@ class EngineError(FieldsmithError):
 
 class HubError(FieldsmithError):
     """The hub of models refuses something, or is not reached; says what to do."""
+
+
+class FetchError(FieldsmithError):
+    """Something cannot be fetched; names its address and the reason."""
+
+
+class IncompleteError(FetchError):
+    """What a server sent is not whole, or not yet what was asked for: it is asked for again."""
 
 
 class GrammarError(FieldsmithError):

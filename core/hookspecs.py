@@ -13,6 +13,7 @@ from pathlib import Path
 import pluggy
 
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
+from .fetch_source import FetchSource
 
 PROJECT = "extract"
 """Name of the pluggy project; the prefix of every hook."""
@@ -132,4 +133,14 @@ def extract_export(records: Mapping[str, Record], format: str) -> str:
 
     Raises:
         fieldsmith.UnknownFormatError: the domain has no such format; names those that it has.
+    """
+
+
+@hookspec(firstresult=True)
+def extract_fetch() -> Mapping[str, FetchSource]:
+    """Return the sources that documents can be fetched from, by name. Optional.
+
+    Called by ``extract fetch NAME``. A source lists documents with the addresses of their files;
+    the core waits between requests, asks again where there is no answer, keeps robots.txt, and
+    writes the files, so that ``extract_load`` can read their folder.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +21,10 @@ from . import hookspecs
 from .contract import Implementation, check_complete, checked_hooks, checked_schema, is_wrapper
 from .data import Counts, Document, Example, Message, Prediction, Record, Reject, Schema
 from .errors import FieldsmithError, InputError, PluginError, UnknownFormatError
+from .fetch_source import FetchItem, FetchPage, FetchRequest, FetchResponse, FetchSource
 from .hookspecs import ENTRY_POINT_GROUP, PROJECT
 from .plugin_code.calls import PluginCall, WrongValueError, current_limits
+from .plugin_code.fetch_values import checked_content, checked_item, checked_sources
 from .plugin_code.installed import OK as OK
 from .plugin_code.installed import Installed as Installed
 from .plugin_code.installed import chosen
@@ -151,6 +154,47 @@ class Plugin:
             if text is None:
                 raise UnknownFormatError(f"plugin {self.name!r} has no format of its own")
             return checked_text(text)
+
+    def sources(self) -> dict[str, FetchSource]:
+        """Return the sources that documents can be fetched from, by name.
+
+        Their functions are called as hooks are: what they give is checked.
+        """
+        with self._call("extract_fetch", "", (FieldsmithError,)):
+            sources = checked_sources(self._hooks.extract_fetch())
+        return {
+            name: replace(
+                source,
+                items=partial(self._listed, name, source),
+                content=partial(self._content, name, source),
+            )
+            for name, source in sources.items()
+        }
+
+    def _listed(
+        self, name: str, source: FetchSource, request: FetchRequest, page: FetchPage
+    ) -> Iterator[FetchItem]:
+        where, passed = f"for the documents of {name}", (FieldsmithError,)
+        with self._call("extract_fetch", where, passed):
+            items = iter(source.items(request, page))
+        try:
+            while True:
+                with self._call("extract_fetch", where, passed):
+                    item = next(items, None)
+                    if item is None:
+                        return
+                    checked = checked_item(item)
+                yield checked
+        finally:
+            # A generator that is left before its end runs code of the plugin.
+            with self._call("extract_fetch", where, passed):
+                if isinstance(items, Generator):
+                    items.close()
+
+    def _content(self, name: str, source: FetchSource, response: FetchResponse) -> bytes:
+        where = f"for {response.address} of {name}"
+        with self._call("extract_fetch", where, (FieldsmithError,)):
+            return checked_content(source.content(response))
 
     def _rows(self, source: Path | None) -> Generator[tuple[object]]:
         """Return what the loader yields, each row in a tuple, so that None is a row, too."""

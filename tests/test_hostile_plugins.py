@@ -90,6 +90,7 @@ PLACES = {
 OPTIONAL_HOOKS = {
     "extract_settings": "extract_settings(preset)",
     "extract_export": "extract_export(records, format)",
+    "extract_fetch": "extract_fetch()",
     "extract_brief_prompt": "extract_brief_prompt(document, schema)",
 }
 # place -> what the message says beside the plugin
@@ -104,6 +105,7 @@ NAMED = {
     "extract_metric": "extract_metric failed for document 'one'",
     "extract_settings": "extract_settings failed for preset embedded",
     "extract_export": "extract_export failed for format 'x'",
+    "extract_fetch": "extract_fetch failed",
 }
 
 
@@ -115,6 +117,7 @@ def use_every_hook() -> None:
     plugin.brief_prompt(DOCUMENT)
     plugin.metric(Example(DOCUMENT, {}), Prediction(DOCUMENT))
     list(plugin.load(None))
+    plugin.sources()
     plugin.export({}, "x")
 
 
@@ -123,7 +126,8 @@ def use_every_hook() -> None:
 def test_an_exception_of_any_kind_becomes_one_line(here: Site, place: str, error: str) -> None:
     here.install("toy", with_fault(place, error))
     ends = place == "iterator" and error.startswith("StopIteration")
-    passes = "InputError" in error and NAMED[place].startswith(("extract_load", "extract_export"))
+    data_hooks = ("extract_load", "extract_export", "extract_fetch")
+    passes = "InputError" in error and NAMED[place].startswith(data_hooks)
     with plugins_on_a_terminal(), pytest.raises(FieldsmithError) as caught:
         use_every_hook()
     if ends:  # as an iterator should end; the next thing that it lacks is a format

@@ -71,6 +71,12 @@ def check_settings_are_known(tested: PluginUnderTest) -> str:
     return f"under the preset {EMBEDDED}: {values or 'none of its own'}"
 
 
+@check
+def check_sources_are_usable(tested: PluginUnderTest) -> str:
+    """extract_fetch returns sources with the values that they need; nothing is fetched."""
+    return ", ".join(tested.plugin.sources()) or "none"
+
+
 def _imports(file: Path) -> Iterator[tuple[str, int]]:
     """Yield the modules that a file imports by absolute name, with their lines."""
     for node in ast.walk(ast.parse(file.read_bytes())):

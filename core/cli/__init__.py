@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "List the installed plugins, or show one.",
     "new": "Create the project of a new plugin.",
     "check": "Check that a plugin keeps its contract.",
+    "fetch": "Fetch documents from a source that a plugin names.",
     "audit": "Check a data set before training.",
     "plan": "Estimate memory and steps of a training.",
     "base": "Make the folder of a pretrained model without a hub.",

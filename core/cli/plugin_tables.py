@@ -47,6 +47,8 @@ def print_plugin(details: dict[str, Any]) -> None:
         "Schema of a record": _pretty(details["schema"]),
         f"Settings under the preset {EMBEDDED}": _pretty(details["settings"]),
     }
+    for name, source in details["sources"].items():
+        sections[f"Source: extract fetch {name}"] = ", ".join([source["about"], *source["options"]])
     if details["sample"] is None:
         sections["Sample"] = "none: this plugin bundles no example"
     else:

@@ -10,6 +10,7 @@ import click
 
 from .. import plugins
 from ..data import Example
+from ..fetch_source import FetchSource
 from ..plugin_code.calls import Limits, limited_calls
 from ..plugins import Installed, Plugin
 from ..settings import EMBEDDED
@@ -69,4 +70,10 @@ def _details(plugin: Plugin) -> dict[str, Any]:
         "prompt": [asdict(message) for message in prompt],
         "brief_prompt": [asdict(message) for message in brief_prompt],
         "settings": plugin.settings(EMBEDDED),
+        "sources": {name: _source(source) for name, source in plugin.sources().items()},
     }
+
+
+def _source(source: FetchSource) -> dict[str, Any]:
+    options = [f"--{option}" for option in source.options]
+    return {"about": source.about, "service": source.service, "options": options}

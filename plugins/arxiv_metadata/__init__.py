@@ -23,9 +23,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import fieldsmith
-from fieldsmith import Counts, Document, Example, Message, Prediction, Reject, Schema, hookimpl
+from fieldsmith import (
+    Counts,
+    Document,
+    Example,
+    FetchSource,
+    Message,
+    Prediction,
+    Reject,
+    Schema,
+    hookimpl,
+)
 
-from . import formats, metric
+from . import fetching, formats, metric
 
 _HERE = Path(__file__).parent
 
@@ -105,3 +115,9 @@ def extract_settings(preset: str) -> dict[str, object]:
         # Five epochs, as the recipe says, would take a CPU over an hour for 400 pages.
         settings |= {"epochs": 3, "batch_size": 2, "accumulation": 4}
     return settings
+
+
+@hookimpl
+def extract_fetch() -> Mapping[str, FetchSource]:
+    """Return arXiv: papers as PDF, and their metadata as labels."""
+    return {"arxiv": fetching.SOURCE}

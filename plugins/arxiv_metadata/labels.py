@@ -46,7 +46,7 @@ def xml_labels(file: SourceFile) -> Iterator[Label]:
     root = parse(file.path)
     for element in root.iter():
         if element.tag == "entry":
-            yield _named(_atom(element))
+            yield _named(atom_row(element))
         elif element.tag == "record" and (metadata := element.find("metadata")) is not None:
             for inside in metadata:
                 yield _named(_oai(inside, text_of(element.find("header/identifier"))))
@@ -58,7 +58,8 @@ def _named(row: dict[str, Any]) -> Label:
     return [identifiers.normal_id(identifier)] if identifier else [], known
 
 
-def _atom(entry: Element) -> dict[str, Any]:
+def atom_row(entry: Element) -> dict[str, Any]:
+    """Return what an entry of an Atom feed says about a paper."""
     return {
         "id": identifiers.printed_id(text_of(entry.find("id"))),
         "title": text_of(entry.find("title")),

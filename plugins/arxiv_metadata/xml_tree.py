@@ -14,13 +14,30 @@ _DEEPEST = 200
 
 
 def parse(path: Path) -> Element:
-    """Return the root element of a file; elements and attributes have their local names.
+    """Return the root element of a file, see ``parse_bytes``.
+
+    Raises:
+        InputError: the file cannot be read, or ``parse_bytes`` refuses it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_bytes(data, str(path))
+
+
+def parse_bytes(data: bytes, source: str) -> Element:
+    """Return the root element; elements and attributes have their local names.
 
     Entities are refused: they can expand to fill the memory, and no DTD is fetched.
 
+    Args:
+        data: the XML.
+        source: what messages call it.
+
     Raises:
-        InputError: the file cannot be read, is not well-formed, declares entities, or is nested
-            too deeply; names the line.
+        InputError: it is not well-formed, declares entities, or is nested too deeply; names the
+            line.
     """
     parser, builder = expat.ParserCreate(), TreeBuilder()
     depth = 0
@@ -38,7 +55,7 @@ def parse(path: Path) -> Element:
         builder.end(_local(name))
 
     def place() -> str:
-        return f"{path}:{parser.CurrentLineNumber}"
+        return f"{source}:{parser.CurrentLineNumber}"
 
     def refuse(name: str, *_: object) -> None:
         raise InputError(f"{place()}: the entity {name[:40]!r} is not read; write its text instead")
@@ -50,14 +67,14 @@ def parse(path: Path) -> Element:
     parser.EntityDeclHandler = refuse
     parser.SkippedEntityHandler = refuse
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(data, True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
-        raise InputError(f"{path}:{error.lineno}: broken XML ({what}); is it complete?") from error
+        raise InputError(
+            f"{source}:{error.lineno}: broken XML ({what}); is it complete?"
+        ) from error
     except (ValueError, LookupError) as error:  # an encoding that is none
-        raise InputError(f"{path}: broken XML ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{source}: broken XML ({error}); save it as UTF-8") from error
     return builder.close()
 
 

@@ -25,6 +25,7 @@ from fieldsmith import (
     Counts,
     Document,
     Example,
+    FetchSource,
     Message,
     Prediction,
     Record,
@@ -33,7 +34,7 @@ from fieldsmith import (
     hookimpl,
 )
 
-from . import export, formats, metric
+from . import export, fetching, formats, metric
 
 _HERE = Path(__file__).parent
 
@@ -117,3 +118,9 @@ def extract_export(records: Mapping[str, Record], format: str) -> str:
         UnknownFormatError: ``format`` is not "original".
     """
     return export.exported(records, format)
+
+
+@hookimpl
+def extract_fetch() -> Mapping[str, FetchSource]:
+    """Return the web: pages of a list of addresses, or of a feed."""
+    return {"news": fetching.SOURCE}

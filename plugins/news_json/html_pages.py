@@ -17,6 +17,7 @@ from __future__ import annotations
 import codecs
 import copy
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -32,10 +33,13 @@ _LARGEST = 1 << 26
 
 _HEAD_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _SEARCHED = 1_000_000
 """Labels are looked for in so many characters at the beginning of a text."""
+
+_SAVED = re.compile(rb"<!--\s*saved from url=\(\d{1,5}\)(https?://[!-;=?-~]{1,4000})\s*-->")
+_MARKED = 1 << 13
+"""The mark of a saved page is in so many bytes at its beginning."""
 
 _EXTRACTED = 20_000
 """Most elements of a page that trafilatura is asked about, which takes long for larger ones."""
@@ -55,7 +59,7 @@ def unpacked_head(file: SourceFile) -> bytes:
     """
     is_packed = file.head.startswith(_GZIP)
     head = _read(file, _HEAD_BYTES) if is_packed else file.head
-    if head[:2] in _UTF_16:
+    if head[:2] in html_tree.UTF_16:
         head = head.decode("utf-16", "ignore").encode()
     return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
@@ -95,7 +99,7 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
     except html_tree.UnreadableError as error:
         yield Reject(str(path), "", str(error), name)
         return
-    known = metadata.read_metadata(tree)
+    known = metadata.read_metadata(tree, saved_address(data))
     text = html_tree.visible_text(tree)
     if not text:
         reason = "the page shows no text (is it filled in by a script?)"
@@ -106,6 +110,12 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
         name, addressed(text, known.url), {"path": name} | ({"url": known.url} if known.url else {})
     )
     yield Example(document, record, {}, file.split_of_folder, str(path))
+
+
+def saved_address(data: bytes) -> str | None:
+    """Return the address in the mark that browsers and `extract fetch` put into a saved page."""
+    found = _SAVED.search(data, 0, _MARKED)
+    return found[1].decode().replace("%2D%2D", "--") if found else None
 
 
 def _paragraphs(tree: Any) -> list[str]:

@@ -39,17 +39,18 @@ class Metadata:
     url: str | None
 
 
-def read_metadata(tree: Any) -> Metadata:
+def read_metadata(tree: Any, address: str | None = None) -> Metadata:
     """Return the metadata of a page.
 
     Args:
         tree: the root element (lxml).
+        address: where the page is from, if that is known; one that the page gives is preferred.
     """
     meta = _meta(tree)
     objects = json_ld.objects(tree)
     articles = [one for one in objects if _is_article(one)]
     publishers = [one for article in articles for one in _listed(article.get("publisher"))]
-    url = _url(tree, meta, articles)
+    url = _url(tree, meta, articles) or address
     own_names = meta.get("og:site_name", []), publishers, meta.get("application-name", [])
     sites = [
         name

@@ -37,6 +37,10 @@ YIELD = "        yield Example(document, record,"
 DOCUMENT = 'Document(f"{name}-{number}", row["note"])'
 REJECT = '            yield Reject(place, "note", "a text is wanted")\n            continue\n'
 EXPORT = "\n@fieldsmith.hookimpl\ndef extract_export(records, format):\n    return '<rdf/>'\n"
+FETCH = (
+    "\n@fieldsmith.hookimpl\ndef extract_fetch():\n"
+    "    return {'notes': fieldsmith.FetchSource('Notes.', list, options=['page'])}\n"
+)
 FAULTS = [
     # At load
     Fault("import of what is not there", "import json\n", "import jsn\n", "loads",
@@ -68,6 +72,8 @@ FAULTS = [
     Fault("setting under one preset", "return {\"window\": \"document\",",
           "return {\"window\": \"pages\" if \"8b\" in preset else \"document\",",
           "settings_are_known", "window"),
+    Fault("option that no source can take", "", FETCH, "sources_are_usable",
+          "options that are not among query, since, from"),
     # The schema
     Fault("keyword that no grammar knows", '"array"', '"array", "contains": {}',
           "schema_is_enforceable", "leave it out"),
