@@ -95,7 +95,7 @@ def assert_split(run: Path, way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", [*(pytest.param(w, marks=pytest.mark.slow) for w in ("ddp", "zero2")), "fsdp", "zero3"]
+    "way", ["fsdp", *(pytest.param(w, marks=pytest.mark.slow) for w in ("ddp", "zero2", "zero3"))]
 )
 def test_in_4_bit_a_split_training_is_that_of_one_process(
     workplace: Workplace, tmp_path: Path, alone: Path, way: str
