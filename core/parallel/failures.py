@@ -120,8 +120,8 @@ def _doubt(ended: Ended) -> tuple[int, float]:
 
 def fail_alike(ended: Sequence[Ended], processes: int) -> bool:
     """Say whether all of some processes failed with the same expected error."""
-    lines = {each.failure.line for each in ended if each.failure and each.failure.expected}
-    return len(lines) == 1 and [bool(each.failure) for each in ended] == [True] * processes
+    lines = [each.failure.line for each in ended if each.failure and each.failure.expected]
+    return len(lines) == processes and len(set(lines)) == 1
 
 
 def last_line(printed: Path) -> str:

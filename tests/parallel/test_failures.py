@@ -60,6 +60,7 @@ def test_processes_fail_alike_where_all_have_the_same_expected_error() -> None:
     assert not fail_alike(both, 3)
     assert not fail_alike([both[0], Ended(1, TERMINATED, 0)], 2)
     assert not fail_alike([Ended(0, 1, 0, BUG), Ended(1, 1, 0, BUG)], 2)
+    assert not fail_alike([both[0], Ended(1, 1, 0, MISSES_A_PEER)], 2)
 
 
 def test_the_last_line_of_what_was_printed(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from command import EXTRACT, KILLED, Answer, extract
 from installed_plugins import GOOD, Site
+from paths import ROOT
 from tiny_model import Workplace, info, lines
 
 SHORT: dict[str, Any] = {"max_steps": 2, "eval_documents": 2, "score_documents": 2}
@@ -130,6 +131,35 @@ def test_a_training_whose_process_is_killed_is_resumed(
     assert answer.output.count("2 of 10 documents, ") == 2
     assert answer.errors.count("documents: 24 train, ") == 1
     assert info(run)["device"]["processes"] == 2
+
+
+@pytest.mark.slow
+def test_a_process_that_is_out_of_memory_is_named_with_the_plan(
+    workplace: Workplace, site: Site, tmp_path: Path
+) -> None:
+    """The second process is on a device that holds four rows from its sixth batch on."""
+    (site.path / "sitecustomize.py").write_text(
+        f"""
+import os, sys
+if os.environ.get("RANK") == "1":
+    sys.path.insert(0, {str(ROOT / "tests" / "support")!r})
+    import torch
+    from small_device import small_device
+    torch.nn.functional.embedding = small_device(4, 6)
+""",
+        encoding="utf-8",
+    )
+    run = tmp_path / "run"
+    order = workplace.order(run, **SHORT | {"max_steps": 8, "batch_size": 8})
+    environment = {"PYTHONPATH": str(site.path)}
+    with started(tmp_path, *order, "--processes", "2", environment=environment) as training:
+        answer = training.answer()
+    assert answer.code == 1
+    line = answer.errors.splitlines()[-1]
+    assert line.startswith(f"extract: error: process 1 of 2: {run}: out of memory while training")
+    assert "extract plan counts 0." in line
+    assert f"extract train --resume {run}" in line
+    assert "gloo" not in answer.errors, "what follows from it is not said"
 
 
 @contextmanager
