@@ -55,6 +55,12 @@ def _reviewer(_context: click.Context, _option: click.Parameter, given: str | No
     metavar="FILE",
     help="Do not review: compare FILE, a reviewer's output, with that of another one.",
 )
+@click.option(
+    "--export",
+    "tool",
+    type=click.Choice(["prodigy", "label-studio"]),
+    help="Do not review: write the documents to --output for that tool, values marked as spans.",
+)
 @map_option
 @json_option
 def command(
@@ -64,6 +70,7 @@ def command(
     reviewer: str,
     port: int,
     compare: Path | None,
+    tool: str | None,
     mapping: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -83,13 +90,18 @@ def command(
       extract review labels.jsonl --plugin NAME
       extract review labels.jsonl --plugin NAME --reviewer ann --port 0
       extract review labels.ann.jsonl --plugin NAME --compare labels.bob.jsonl
+      extract review labels.jsonl --plugin NAME --export label-studio --output tasks.json
     """
     if as_json and compare is None:
         raise click.UsageError("--json wants --compare")
+    if tool and (compare is not None or output is None):
+        raise click.UsageError("--export wants --output and excludes --compare")
     from ..plugins import load
 
     chosen = load(plugin, names=parse_names(mapping))
-    if compare is not None:
+    if tool and output is not None:
+        _export(chosen, source, tool, output)
+    elif compare is not None:
         _compare(chosen, source, compare, output, as_json=as_json)
     else:
         _review(chosen, source, output or _beside(source, reviewer), reviewer, port)
@@ -126,6 +138,26 @@ def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int
 
         serve_review(reviews, port, say_address)
     click.echo(printable(str(output)))
+
+
+def _export(plugin: Plugin, source: Path, tool: str, output: Path) -> None:
+    from ..data import Example
+    from ..dataset.loading import read_examples
+    from ..files import refuse_input, write_json, write_jsonl
+    from ..progress import say
+    from ..review.exchange import exchange_rows
+
+    refuse_input(output, source)
+    examples = (row for row in read_examples(plugin, source) if isinstance(row, Example))
+    made = list(exchange_rows(examples, tool))
+    rows = [row for row, _left_out in made]
+    if tool == "label-studio":
+        write_json(output, rows)
+    else:
+        write_jsonl(output, rows)
+    if left_out := sum(count for _row, count in made):
+        say(f"{left_out} values are inside objects or do not stand in the text, and are left out")
+    say(f"{output}: {len(rows)} documents")
 
 
 def _compare(plugin: Plugin, one: Path, other: Path, output: Path | None, *, as_json: bool) -> None:

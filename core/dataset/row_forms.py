@@ -198,7 +198,8 @@ def _is_task(row: Mapping[str, Any]) -> bool:
 
 def _of_task(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
     """Return a task of Label Studio; without an annotation that counts it has no record."""
-    known = {"id": row["id"]} if "id" in row else {}
+    # The id of the document that it was made of, else the number that Label Studio gave it.
+    known = {key: value for key, value in {**row, **row["data"]}.items() if key == "id"}
     spans, text = _task_spans(row), row["data"]["text"]
     if spans is None:
         return known | {"text": text}

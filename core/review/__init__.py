@@ -4,4 +4,5 @@
 - ``editing``: changes of a record, by the schema
 - ``app``: the page and its routes
 - ``agreement``: how far two reviewers agree
+- ``exchange``: the same documents for other annotation tools
 """

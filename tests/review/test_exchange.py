@@ -1,0 +1,76 @@
+"""Documents go to other annotation tools with their spans, and come back as they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Command
+
+from fieldsmith.data import Example
+from fieldsmith.dataset.loading import read_examples
+from fieldsmith.plugins import Plugin
+
+TEXT = "Aspirin caused rash. Aspirin and morphine did not."
+RECORD: dict[str, Any] = {
+    "chemicals": ["Aspirin", "morphine"],
+    "diseases": ["rash"],
+    "relations": [{"chemical": "Aspirin", "disease": "rash"}],
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    file = tmp_path / "labels.jsonl"
+    rows = [
+        {"id": "a/1", "text": TEXT, "record": RECORD},
+        {"id": "b", "text": TEXT, "record": RECORD, "mentions": {"/chemicals/0": [[0, 7]]}},
+        {"id": "c", "text": "Nothing.", "record": {"chemicals": [], "diseases": []}},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def as_annotated(tool: str, written: Any) -> Any:
+    """Return what a tool exports where a person accepts everything."""
+    if tool == "prodigy":
+        return [row | {"answer": "accept"} for row in written]
+    return [
+        {"id": number, "data": task["data"], "annotations": [{"result": each["result"]}]}
+        for number, task in enumerate(written)
+        for each in task["predictions"]
+    ]
+
+
+@pytest.mark.parametrize("tool", ["prodigy", "label-studio"])
+def test_spans_go_there_and_back(
+    medical: Plugin, source: Path, command: Command, tmp_path: Path, tool: str
+) -> None:
+    tasks = tmp_path / "tasks.json"
+    answer = command(
+        *("review", source, "--plugin", "medical_ner", "--export", tool, "--output", tasks)
+    )
+    assert answer.code == 0, answer.errors
+    assert "4 values are inside objects or do not stand in the text" in answer.errors
+    lines = tasks.read_text("utf-8")
+    is_list = tool == "label-studio"
+    written = json.loads(lines) if is_list else [json.loads(line) for line in lines.splitlines()]
+    back = tmp_path / ("back.json" if is_list else "back.jsonl")
+    rows = as_annotated(tool, written)
+    text = json.dumps(rows) if is_list else "".join(json.dumps(row) + "\n" for row in rows)
+    back.write_text(text, encoding="utf-8")
+    examples = [row for row in read_examples(medical, back) if isinstance(row, Example)]
+    assert [row.document.id for row in examples] == ["a/1", "b", "c"]
+    expected = {key: value for key, value in RECORD.items() if key != "relations"}
+    assert [row.record for row in examples[:2]] == [expected, expected]
+    assert examples[2].record == {"chemicals": [], "diseases": []}
+    spans = [[list(span) for span in row.mentions["/chemicals/0"]] for row in examples[:2]]
+    assert spans == [[[0, 7], [21, 28]], [[0, 7]]]
+
+
+def test_it_wants_an_output(source: Path, command: Command) -> None:
+    answer = command("review", source, "--plugin", "medical_ner", "--export", "prodigy")
+    assert answer.code == 2
+    assert "--export wants --output" in answer.errors
