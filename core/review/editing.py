@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Record, Schema, Span
+from ..data import Grounding, Record, Schema, Span
 from ..schema.navigation import empty_record, field_schema, is_verbatim, resolve, types_of
 from ..schema.pointers import parse_pointer, pointer_of, value_at
 from ..schema.records import first_problem
@@ -43,14 +43,14 @@ def checked(record: Record, text: str, schema: Schema) -> CheckedRecord:
     grounding = ground(record, text)
     spans = {pointer: each.spans for pointer, each in grounding.items() if each.spans}
     absent = tuple(_absent(record, schema, schema, ()))
-    return CheckedRecord(record, spans, absent, _problem(record, text, schema))
+    return CheckedRecord(record, spans, absent, _problem(record, grounding, schema))
 
 
-def _problem(record: Record, text: str, schema: Schema) -> str:
+def _problem(record: Record, grounding: Mapping[str, Grounding], schema: Schema) -> str:
     if found := first_problem(record, schema):
         pointer, message = found
         return f"{pointer or 'the record'}: {message}"
-    for pointer, each in ground(record, text).items():
+    for pointer, each in grounding.items():
         is_elsewhere = each.status not in ("verbatim", "absent") and is_verbatim(pointer, schema)
         if is_elsewhere and isinstance(value_at(pointer, record), str):
             return f"{pointer}: does not stand in the document as it is; mark it in the text"

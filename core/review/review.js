@@ -198,9 +198,8 @@ function closeEditor() {
 }
 
 async function decide(decided) {
-  await ask(`documents/${number}/decide`, { record: decided });
-  const listed = await ask("documents");
-  documents = listed.documents;
+  const review = await ask(`documents/${number}/decide`, { record: decided });
+  documents[number].decision = review.decision;
   const next = undecided(number);
   state.textContent = `${documents[number].id}: ${documents[number].decision}${next < 0 ? "; all are decided" : ""}`;
   await show(next < 0 ? number : next);
