@@ -68,6 +68,19 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """A model that labelled a document.
+
+    Attributes:
+        model: its name.
+        licence: id of its licence (docs/label.md).
+    """
+
+    model: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class Example:
     """A document with its gold record, as a loader yields it.
 
@@ -80,6 +93,7 @@ class Example:
         place: file and row in the source, for messages ("rows.jsonl:12").
         passed_over: a kind of annotation for each that the source has and the record cannot hold
             ("mention of Species"); the core counts them over the source and says so.
+        teacher: the model that made the record; None if no model did.
     """
 
     document: Document
@@ -88,6 +102,7 @@ class Example:
     split: str | None = None
     place: str = ""
     passed_over: Sequence[str] = ()
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ FieldsmithError
 ├── PluginError       a plugin cannot be found, loaded or used
 │   └── SchemaError   decoding cannot enforce a schema
 ├── EngineError       a server that answers is not reached any more
+├── BudgetError       what may be spent is spent
 ├── HubError          the hub of models refuses something, or is not reached
 ├── FetchError        a document or a listing cannot be fetched
 │   └── IncompleteError      what came is not whole; it is asked for again
@@ -58,6 +59,10 @@ class SchemaError(PluginError):
 
 class EngineError(FieldsmithError):
     """What answers prompts, a server or a process, is not reached; the command can be repeated."""
+
+
+class BudgetError(FieldsmithError):
+    """The budget of a labelling is spent; the command can be repeated with a larger one."""
 
 
 class HubError(FieldsmithError):

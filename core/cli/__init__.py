@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "new": "Create the project of a new plugin.",
     "check": "Check that a plugin keeps its contract.",
     "fetch": "Fetch documents from a source that a plugin names.",
+    "label": "Let a large model label documents.",
     "audit": "Check a data set before training.",
     "plan": "Estimate memory and steps of a training.",
     "base": "Make the folder of a pretrained model without a hub.",

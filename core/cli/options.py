@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..data import DEFAULT_RATIO, FLAGS
+from ..dataset.teachers import ACCEPTS, accepted_licence
 from ..errors import SettingsError
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ unconstrained_option = click.option(
     "--unconstrained",
     is_flag=True,
     help="Let the model generate any text; for comparison only, the results are marked.",
+)
+
+_ACCEPT_LICENCE = click.option(
+    ACCEPTS,
+    "accepted_licences",
+    multiple=True,
+    metavar="ID",
+    help="Train although the licence of a model that labelled the data refuses it, or leaves it to "
+    "your judgement: you have read it (docs/label.md). Recorded in run.json.",
 )
 
 _ACCEPTANCE_HELP = {
@@ -257,16 +267,18 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
         map_option,
         with_option,
         *(click.option(FLAGS[name], is_flag=True, help=_ACCEPTANCE_HELP[name]) for name in issues),
+        _ACCEPT_LICENCE,
     ]
     keys = {name: FLAGS[name].removeprefix("--").replace("-", "_") for name in issues}
 
     def add(command: Command) -> Command:
         @functools.wraps(command)
         def with_collected(**given: Any) -> Any:
-            accepted = frozenset(name for name, key in keys.items() if given.pop(key))
+            accepted = {name for name, key in keys.items() if given.pop(key)}
+            accepted |= {accepted_licence(each) for each in given.pop("accepted_licences")}
             fields = set(TrainingOptions.__dataclass_fields__) & given.keys()
             collected = {name: given.pop(name) for name in fields}
-            return command(TrainingOptions(**collected, accepted=accepted), **given)
+            return command(TrainingOptions(**collected, accepted=frozenset(accepted)), **given)
 
         decorated: Command = with_collected
         for option in reversed(options):

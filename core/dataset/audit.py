@@ -246,7 +246,9 @@ def audit(
         result.add(document)
         visit(document)
     windows = result.windows()["trained"] if split == "train" else None
-    result.issues = all_issues(splits, lost, result.duplicates, accepted, windows)
+    result.issues = all_issues(
+        splits, lost, result.duplicates, task.settings.model, accepted, windows
+    )
     return result
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
-from ..data import FLAGS
+from ..data import FLAGS, Example
 from ..errors import InputError, LeakError
 from .duplicates import Duplicate, find_duplicates
 from .lost_gold import LostGold
 from .splits import Splits, describe_leaks, shown_ids
+from .teacher_licences import licence_named
+from .teachers import ACCEPTS, accepted_licence, teachers_of
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,18 @@ class Issue:
         return f"unsound ({self.name}): {self.message}{accept}"
 
 
-def training_issues(splits: Splits, lost: LostGold, accepted: Collection[str] = ()) -> list[Issue]:
+def training_issues(
+    splits: Splits, lost: LostGold, base: str, accepted: Collection[str] = ()
+) -> list[Issue]:
     """Return the issues of a training's data, after its windows are made.
 
     Args:
         splits: the data.
         lost: the gold of the documents that are trained on, and what is not learned of it.
+        base: the base model: its name, or its path.
         accepted: names of the issues that the user accepts.
     """
-    return all_issues(splits, lost, find_duplicates(splits), accepted)
+    return all_issues(splits, lost, find_duplicates(splits), base, accepted)
 
 
 def refuse_unsound(source: str, issues: Iterable[Issue]) -> None:
@@ -79,9 +86,15 @@ def refuse_unsound(source: str, issues: Iterable[Issue]) -> None:
         raise (LeakError if is_leak else InputError)(f"{source}: {lines}; see extract audit")
 
 
-def split_issues(splits: Splits, accepted: Collection[str] = ()) -> list[Issue]:
-    """Return the issues of the splits alone, which are known before any window is made."""
-    found = []
+def split_issues(splits: Splits, base: str, accepted: Collection[str] = ()) -> list[Issue]:
+    """Return the issues of the splits alone, which are known before any window is made.
+
+    Args:
+        splits: the data.
+        base: the base model: its name, or its path.
+        accepted: names of the issues that the user accepts.
+    """
+    found = licence_issues([*splits.train, *splits.validation], base, accepted)
     if not splits.train:
         found.append(Issue("nothing", "there is no document to train on"))
     if splits.leaks:
@@ -109,6 +122,7 @@ def all_issues(
     splits: Splits,
     lost: LostGold,
     duplicates: Sequence[Duplicate],
+    base: str,
     accepted: Collection[str] = (),
     windows: int | None = None,
 ) -> list[Issue]:
@@ -118,10 +132,11 @@ def all_issues(
         splits: the data.
         lost: the gold, and what is not learned of it.
         duplicates: what ``find_duplicates`` found.
+        base: the base model: its name, or its path.
         accepted: names of the issues that the user accepts.
         windows: number of windows to train on, if known.
     """
-    found = split_issues(splits, accepted)
+    found = split_issues(splits, base, accepted)
     if splits.train and windows == 0:
         found.append(Issue("nothing", "there is no window to train on: every one is set aside"))
     if message := lost.problem():
@@ -146,6 +161,37 @@ def all_issues(
         )
         found.append(Issue("near-leaks", message, is_unsound=False))
     return sorted(found, key=lambda issue: not issue.is_unsound)
+
+
+def licence_issues(
+    examples: Iterable[Example], base: str, accepted: Collection[str] = ()
+) -> list[Issue]:
+    """Return an issue for each licence of a teacher that says something about the training.
+
+    Args:
+        examples: the documents that are trained on, or choose what is kept of the training.
+        base: the base model: its name, or its path.
+        accepted: names of the issues that the user accepts.
+    """
+    name = Path(base).name if Path(base).is_absolute() else base
+    found = []
+    by_licence = sorted(teachers_of(examples), key=lambda each: each.teacher.licence)
+    for licence_id, teachers in groupby(by_licence, key=lambda each: each.teacher.licence):
+        licence = licence_named(licence_id)
+        if licence.effect == "free":
+            continue
+        models = {each.teacher.model: each.documents for each in teachers}
+        count = sum(models.values())
+        who = f"{count} {'document was' if count == 1 else 'documents were'} labelled by "
+        message = f"{who}{', '.join(models)} (licence {licence_id}): {licence.line}"
+        if licence.allows(name):
+            found.append(Issue("licence", message, is_unsound=False))
+            continue
+        base_is = f"; the base model {name} is no such model" if licence.families else ""
+        message += f"{base_is}; yours to check: {licence.check}"
+        is_accepted = accepted_licence(licence_id) in accepted
+        found.append(Issue("licence", message, f"{ACCEPTS} {licence_id}", accepted=is_accepted))
+    return found
 
 
 def _acceptable(name: str, message: str, accepted: Collection[str]) -> Issue:

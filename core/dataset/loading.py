@@ -10,7 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import DEFAULT_RATIO, SPLITS, Document, Example, Mentions, Ratio, Reject, Schema
+from ..data import (
+    DEFAULT_RATIO,
+    SPLITS,
+    Document,
+    Example,
+    Mentions,
+    Ratio,
+    Reject,
+    Schema,
+    Teacher,
+)
 from ..errors import InputError, UnknownFormatError
 from ..files import check_json, files_in, readable, split_of
 from ..plugins import Plugin
@@ -32,6 +42,7 @@ from .row_names import identity_of, renamed_record, renamed_row
 from .splits import Splits, split_documents
 
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
+_WANTED_TEACHER = '"teacher" names the "model" and the "licence" of what made the record, two texts'
 _WANTED_MENTIONS = '"mentions" maps JSON Pointers to lists of spans, [[start, end], …]'
 
 
@@ -184,7 +195,7 @@ def read_core_rows(
 
 
 def example_of_row(row: dict[str, Any], place: str, split: str | None = None) -> Example | Reject:
-    """Make an example of a row of the core's JSONL: ``id, text, record, mentions, split, …``.
+    """Make an example of a row of the core's JSONL: ``id, text, record, mentions, teacher, …``.
 
     A row that breaks its form becomes a reject, with the document where id and text are sound.
 
@@ -210,6 +221,12 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
         return _rejected(example, "", reason)
     if mentions is None:
         return _rejected(example, "mentions", _WANTED_MENTIONS)
+    teacher = row.get("teacher")
+    if isinstance(teacher, dict):  # other data may have something else by this name
+        model, licence = teacher.get("model"), teacher.get("licence")
+        if not isinstance(model, str) or not isinstance(licence, str):
+            return _rejected(example, "teacher", _WANTED_TEACHER)
+        example = replace(example, teacher=Teacher(model, licence))
     return as_encodable(replace(example, record=record, mentions=mentions, split=split))
 
 

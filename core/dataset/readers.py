@@ -13,7 +13,7 @@ from ..files import files_in, readable
 from ..plugins import Plugin
 from ..progress import say
 from .row_files import is_row_file, rows_of
-from .row_forms import has_form, is_core_row
+from .row_forms import has_form, is_core_row, is_own_triple
 from .row_names import renamed_row
 
 _NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
@@ -100,14 +100,16 @@ def is_core_file(file: Path, plugin: Plugin) -> bool:
     """Say whether a file's first row is one of the core's own, and none of a plugin's.
 
     It has a text and either a record or no key that the core does not know. So is a row that the
-    core can read once the plugin's names are given to its keys.
+    core can read once the plugin's names are given to its keys, and a triple that ``extract label``
+    has written.
 
     Raises:
         InputError: the file is named as one of rows and is empty, or none of them can be read.
     """
     given = first_row(file)
     row = renamed_row(given, plugin.names)
-    return is_core_row(row) or (row.keys() != given.keys() and has_form(row))
+    is_mapped = row.keys() != given.keys()
+    return is_core_row(row) or is_own_triple(row) or (is_mapped and has_form(row))
 
 
 def has_rows(file: Path, plugin: Plugin) -> bool:

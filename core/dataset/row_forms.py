@@ -1,4 +1,4 @@
-"""Forms of rows that are not the core's own: tables, conversations, Prodigy, Label Studio.
+"""Forms of rows that are not the core's own: tables, conversations, triples, Prodigy, Label Studio.
 
 Each is turned into a row of ``id, text, record, mentions, split``. What a row does not annotate is
 absent from its record.
@@ -28,7 +28,7 @@ _NULLS = {"", "null", "none", "na", "n/a"}
 
 def has_form(row: Mapping[str, Any]) -> bool:
     """Say whether a row is in one of the forms that the core reads."""
-    return "text" in row or _is_conversation(row) or _is_task(row)
+    return "text" in row or _is_conversation(row) or _is_triple(row) or _is_task(row)
 
 
 def is_core_row(row: Mapping[str, Any]) -> bool:
@@ -63,6 +63,8 @@ def as_core_row(
 def _in_core_form(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
     if _is_conversation(row):
         return _of_conversation(row, plugin)
+    if _is_triple(row):
+        return _of_triple(row, plugin)
     if _is_task(row):
         return _of_task(row, plugin, labelled)
     if has_spans(row):
@@ -137,11 +139,35 @@ def _of_conversation(row: dict[str, Any], plugin: Plugin) -> dict[str, Any]:
     answers = [each["content"] for each in row["messages"] if each.get("role") == "assistant"]
     if not asked or len(answers) > 1:
         raise ValueError("messages: a user's turn and one answer are wanted")
-    known = {key: row[key] for key in ("id", "split", "url", "path") if key in row}
+    known = _known(row)
     if "window" in row and "id" in known:  # several windows of a document, as they are exported
         known["id"] = f"{known['id']}-{row['window']}"
     found = known | {"text": _document_in(asked[-1], plugin)}
     return found | ({"record": _from_json(answers[0], "the answer")} if answers else {})
+
+
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what rows of conversations, triples and spans have as the core's own rows do."""
+    return {key: row[key] for key in ("id", "split", "url", "path", "teacher") if key in row}
+
+
+# Triples: the instruction, the document or the prompt with it, and the answer
+
+
+def is_own_triple(row: Mapping[str, Any]) -> bool:
+    """Say whether a row is a triple that ``extract label`` has written: plugins read others."""
+    return _is_triple(row) and "teacher" in row
+
+
+def _is_triple(row: Mapping[str, Any]) -> bool:
+    parts = [row.get("instruction"), row.get("output"), row.get("input", "")]
+    return "text" not in row and all(isinstance(part, str) for part in parts)
+
+
+def _of_triple(row: dict[str, Any], plugin: Plugin) -> dict[str, Any]:
+    asked = row.get("input") or row["instruction"]
+    answer = _from_json(row["output"], "output") if row["output"].strip() else None
+    return _known(row) | {"text": _document_in(asked, plugin), "record": answer}
 
 
 def _document_in(content: str, plugin: Plugin) -> str:
@@ -232,7 +258,7 @@ def _of_spans(
     labelled: Collection[str],
 ) -> dict[str, Any]:
     """Return a row of spans with labels, as Prodigy writes them, if it was accepted."""
-    known = {key: row[key] for key in ("id", "split", "url", "path") if key in row} | {"text": text}
+    known = _known(row) | {"text": text}
     if row.get("answer", "accept") != "accept" or not isinstance(text, str):
         return known
     places: dict[str, dict[str, list[list[int]]]] = {name: {} for name in sorted(labelled)}

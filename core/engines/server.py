@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -26,6 +29,12 @@ from .threads import in_threads
 _TRIES = 6
 _PAUSE = 0.5
 """Seconds before a request is sent again; doubled each time."""
+
+_LONGEST_PAUSE = 120.0
+"""Seconds that a server may ask to wait by ``Retry-After``; longer ones are not waited for."""
+
+_TIMEOUTS = 2
+"""How often a request is sent that takes longer than the timeout."""
 
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 """HTTP states after which a request is sent again."""
@@ -49,15 +58,19 @@ class Server:
         """Return the answer to a request; without one, a page is fetched.
 
         Raises:
-            OSError: the server is not reached, or refuses.
+            OSError: the server is not reached, breaks off, or refuses.
             ValueError: its answer is not JSON.
         """
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         body = None if request is None else json.dumps(request).encode()
-        with urlopen(Request(self.address + path, body, headers), timeout=self.timeout) as answer:
-            return json.load(answer)
+        sent = Request(self.address + path, body, headers)
+        try:
+            with urlopen(sent, timeout=self.timeout) as answer:
+                return json.load(answer)
+        except HTTPException as error:  # which is no OSError where an answer is cut off
+            raise ConnectionError(f"it breaks off: {error}") from error
 
 
 class Dialect(Protocol):
@@ -118,6 +131,67 @@ class _InFlight:
             self.counts[number] -= 1
 
 
+class ServerPool:
+    """Servers with the same model, to which requests are spread.
+
+    Attributes:
+        servers: the servers.
+        tries: how often a request is sent that fails for what may pass.
+    """
+
+    def __init__(self, servers: Sequence[Server], tries: int = _TRIES) -> None:
+        """Take servers, none of which has a request yet."""
+        self.servers, self.tries = servers, tries
+        self._in_flight = _InFlight([0] * len(servers))
+
+    def send(self, path: str, body: Any) -> Any:
+        """Send a request to a server, and to another one where it fails for what may pass.
+
+        Raises:
+            EngineError: none is reached.
+            HTTPError: it is refused.
+            ValueError: the answer is not JSON.
+        """
+        tried = 0
+        while True:
+            tried += 1
+            number, pause = self._in_flight.take(), _PAUSE * 2 ** (tried - 1)
+            try:
+                return self.servers[number].ask(path, body)
+            except HTTPError as error:
+                pause = max(pause, _asked_pause(error))
+                if tried == self.tries or error.code not in _BUSY or pause > _LONGEST_PAUSE:
+                    raise
+            except OSError as error:
+                if tried == (_TIMEOUTS if is_timeout(error) else self.tries):
+                    raise EngineError(
+                        f"{self.servers[number].address}: is not reached any more "
+                        f"({reason(error)}); start it again and repeat the command, which goes on "
+                        f"where it was with --output"
+                    ) from error
+            finally:
+                self._in_flight.give_back(number)
+            time.sleep(pause)
+
+
+def is_timeout(error: BaseException | None) -> bool:
+    """Say whether a request has failed because its answer took too long."""
+    return isinstance(error, TimeoutError) or isinstance(
+        getattr(error, "reason", None), TimeoutError
+    )
+
+
+def _asked_pause(error: HTTPError) -> float:
+    """Return the seconds that a server asks to wait (``Retry-After``); 0 if it does not say."""
+    asked = (error.headers.get("Retry-After") or "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    with suppress(ValueError):
+        until = parsedate_to_datetime(asked)
+        return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return 0.0
+
+
 @dataclass(frozen=True)
 class ServerEngine:
     """Servers of one kind with one model.
@@ -147,11 +221,11 @@ class ServerEngine:
         progress: Callable[[int], object],
     ) -> list[Generated | str]:
         """See ``Engine``."""
-        in_flight = _InFlight([0] * len(self.servers))
+        pool = ServerPool(self.servers)
 
         def one(prompt: Prompt) -> Generated | str:
             try:
-                return self._answer(prompt, settings.max_new_tokens, vocabulary, in_flight)
+                return self._answer(prompt, settings.max_new_tokens, vocabulary, pool)
             except AnswerError as error:
                 return f"{self.dialect.name}: {error}"
             except (HTTPError, LookupError, TypeError, ValueError) as error:
@@ -164,7 +238,7 @@ class ServerEngine:
         return [answers[number] for number in range(len(prompts))]
 
     def _answer(
-        self, prompt: Prompt, limit: int, vocabulary: Vocabulary, in_flight: _InFlight
+        self, prompt: Prompt, limit: int, vocabulary: Vocabulary, pool: ServerPool
     ) -> Generated:
         """Return the answer to a prompt, as our decoder would.
 
@@ -177,7 +251,7 @@ class ServerEngine:
 
         def ask(ids: Sequence[int], grammar: str | None, limit: int) -> Written:
             request = self.dialect.request(ids, grammar, limit)
-            return self.dialect.read(self._send(*request, in_flight))
+            return self.dialect.read(pool.send(*request))
 
         if prompt.grammar is None:
             written = ask(prompt.ids, None, limit)
@@ -190,38 +264,10 @@ class ServerEngine:
             finished, shortened = answer.finished, answer.shortened
         scoring = self.dialect.scoring_request([*prompt.ids, *tokens])
         if scoring is not None and tokens:
-            logprobs = self.dialect.read_scores(self._send(*scoring, in_flight), len(tokens))
+            logprobs = self.dialect.read_scores(pool.send(*scoring), len(tokens))
         known = (0.0 if sure else given for given, sure in zip(logprobs, certain, strict=True))
         text, ends = decoded(tokens, vocabulary)
         return Generated(tuple(tokens), text, tuple(ends), tuple(known), finished, shortened)
-
-    def _send(self, path: str, body: Any, in_flight: _InFlight) -> Any:
-        """Send a request to a server, and to another one where it fails for what may pass.
-
-        Raises:
-            EngineError: none is reached.
-            HTTPError: it is refused.
-            ValueError: the answer is not JSON.
-        """
-        tried = 0
-        while True:
-            tried += 1
-            number = in_flight.take()
-            try:
-                return self.servers[number].ask(path, body)
-            except HTTPError as error:
-                if tried == _TRIES or error.code not in _BUSY:
-                    raise
-            except OSError as error:
-                if tried == _TRIES:
-                    raise EngineError(
-                        f"{self.servers[number].address}: is not reached any more "
-                        f"({reason(error)}); start it again and repeat the command, which goes on "
-                        f"where it was with --output"
-                    ) from error
-            finally:
-                in_flight.give_back(number)
-            time.sleep(_PAUSE * 2 ** (tried - 1))
 
 
 def reason(error: Exception) -> str:

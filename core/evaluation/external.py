@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def evaluate_predictions(
     *,
     split: str | None = None,
     answered_only: bool = False,
+    ids: Container[str] | None = None,
 ) -> dict[str, Any]:
     """Score the predictions of a system, as ``extract evaluate --json`` prints it.
 
@@ -43,11 +44,13 @@ def evaluate_predictions(
         data: the gold.
         split: only documents with this official label or none.
         answered_only: leave out the documents without a valid record.
+        ids: of the documents that the system was given, if those of the gold may be more; None for
+            all.
 
     Raises:
         InputError: a file cannot be read, or no gold document has a valid record.
     """
-    gold = _gold(plugin, data, split)
+    gold = _gold(plugin, data, split, ids)
     found = _records(plugin, predictions)
     answers = found.answers
     answered = [id_ for id_ in gold if isinstance(answers.get(id_), dict)]
@@ -72,16 +75,20 @@ def evaluate_predictions(
     }
 
 
-def _gold(plugin: Plugin, data: Path, split: str | None) -> dict[str, Example]:
+def _gold(
+    plugin: Plugin, data: Path, split: str | None, ids: Container[str] | None
+) -> dict[str, Example]:
     """Return the examples with a record by id; of several with the same id the first."""
     gold: dict[str, Example] = {}
     for row in read_examples(plugin, data):
         if isinstance(row, Reject) or row.record is None:
             continue
-        if split is None or row.split in (None, split):
+        is_given = ids is None or row.document.id in ids
+        if is_given and (split is None or row.split in (None, split)):
             gold.setdefault(row.document.id, row)
     if not gold:
-        raise InputError(f"{data}{f': the {split} split' if split else ''} holds no record")
+        given = "" if ids is None else " of a document that was given"
+        raise InputError(f"{data}{f': the {split} split' if split else ''} holds no record{given}")
     return gold
 
 

@@ -75,6 +75,7 @@ def texts_for_hub(
         leaks=len(info["data"].get("leaks", ())),
         counts=info["counts"]["documents"],
         data_hash=info["data"]["sha256"],
+        teachers=info["data"].get("teachers", ()),
         is_sample=info["data"]["source"] is None,
         plugin=info["plugin"]["name"],
         licence=_shown(licence),

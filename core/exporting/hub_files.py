@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..data import SPLITS
+from ..dataset.teachers import required_beginning
 from ..errors import RunError
 from ..extraction.extractor import checked_task
 from ..files import read_text
@@ -100,6 +101,7 @@ def collect(run: Run, exported: Path | None, name: str | None, token: str | None
         found = _exported_files(folder, gguf, record)
     weights = gguf or _weights_of(found, folder)
     name = name or _default_name(run, task, weights)
+    _require_beginning(name, run)
     found |= {file.name: file for file in licence_files(base_folder(task.settings))}
     scores = _scores(record, gguf)
     files: dict[str, Content] = {each: _content(file, run) for each, file in found.items()}
@@ -178,7 +180,23 @@ def _default_name(run: Run, task: Task, weights: Path) -> str:
     time = datetime.fromtimestamp(weights.stat().st_mtime, UTC)
     base = Path(run.info()["base_model"]["name"]).name
     parts = _allowed_name(base, 40), _allowed_name(task.plugin.name, 30), f"{time:%Y%m%d_%H%M%S}"
-    return "-".join(parts)
+    name, (begins, _line) = "-".join(parts), required_beginning(_teachers(run))
+    return name if name.startswith(begins) else f"{begins}-{name}"
+
+
+def _require_beginning(name: str, run: Run) -> None:
+    """Refuse a name that the licence of a model that labelled the training data does not allow."""
+    begins, line = required_beginning(_teachers(run))
+    if not name.startswith(begins):
+        raise RunError(
+            f"--repo {name}: has to begin with {begins!r}, by the licence of a model that labelled "
+            f"the training data: {line}"
+        )
+
+
+def _teachers(run: Run) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run.info()["data"].get("teachers", [])
+    return found
 
 
 def _allowed_name(name: str, longest: int) -> str:
@@ -226,7 +244,11 @@ def _manifest(run: Run, kind: str, hashes: Mapping[str, str]) -> dict[str, Any]:
         "plugin": info["plugin"]["name"],
         "kind": kind,
         "base_model": {**base, "name": without_folders(base["name"])},
-        "data": {"sha256": info["data"]["sha256"], "documents": info["counts"]["documents"]},
+        "data": {
+            "sha256": info["data"]["sha256"],
+            "documents": info["counts"]["documents"],
+            "teachers": _teachers(run),
+        },
         "files": dict(hashes),
     }
 

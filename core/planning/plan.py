@@ -258,7 +258,7 @@ def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]
         rows = build_rows(splits.train, task, progress.advance, lost.add)
     if not rows.rows:
         raise InputError(f"{job.source_name}: no window to train on; see extract audit")
-    return rows.trained, training_issues(splits, lost, job.accepted)
+    return rows.trained, training_issues(splits, lost, job.settings.values.model, job.accepted)
 
 
 def _probe(task: Task, rows: Sequence[Row], *, is_here: bool) -> tuple[Probe | None, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from ..data import SPLITS, Counts, Document, Example, Message, Reject, Span
+from ..data import SPLITS, Counts, Document, Example, Message, Reject, Span, Teacher
 from ..errors import did_you_mean
 from ..files import readable
 from .calls import WrongValueError
@@ -69,7 +69,8 @@ def checked_row(row: object) -> Example | Reject:
     except ValueError as error:
         id_ = readable(document.id)
         return Reject(place or id_, "", str(error), id_, sound)
-    return Example(document, record, mentions, _split(row.split), place, passed_over)
+    split, teacher = _split(row.split), _teacher(row.teacher)
+    return Example(document, record, mentions, split, place, passed_over, teacher)
 
 
 def _reject(row: Reject) -> Reject:
@@ -85,6 +86,15 @@ def _reject(row: Reject) -> Reject:
         except ValueError:
             document = None
     return Reject(place, field, reason, id_, document)
+
+
+def _teacher(given: object) -> Teacher | None:
+    if given is None:
+        return None
+    if not isinstance(given, Teacher):
+        raise _wrong("an Example whose teacher", given, "a Teacher, or None")
+    what = "an Example whose teacher"
+    return Teacher(_text(given.model, f"{what}.model"), _text(given.licence, f"{what}.licence"))
 
 
 def _check_encodable(document: Document) -> None:

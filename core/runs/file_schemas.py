@@ -38,6 +38,9 @@ _PLUGIN = _object(
     distribution=_TEXT,
     version=_TEXT,
 )
+_TEACHER = _object({"model": _TEXT, "licence": _TEXT, "documents": _COUNT})
+"""A model that labelled documents of the training data."""
+
 _DATA = _object(
     {"source": {"type": ["string", "null"]}, "allow_leaks": _FLAG},
     names=_map(_TEXT),
@@ -51,6 +54,7 @@ _DATA = _object(
     official_splits=_FLAG,
     missing_splits=_TEXTS,
     leaks={"type": "array"},
+    teachers={"type": "array", "items": _TEACHER},
 )
 _RECEIPT = _object(dict.fromkeys(("schema", "chat_template", "tokenizer", "probe"), _HASH))
 _DOCUMENTS = _object(dict.fromkeys(("read", "train", "validation", "test", "set_aside"), _COUNT))

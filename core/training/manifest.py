@@ -11,6 +11,7 @@ from typing import Any
 from ..data import IGNORED, SPLITS
 from ..dataset.issues import Issue
 from ..dataset.splits import Splits, fingerprint
+from ..dataset.teachers import teachers_of
 from ..parallel.processes import process_count
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
@@ -47,6 +48,7 @@ def write_manifest(
         "official_splits": splits.official,
         "missing_splits": list(splits.missing),
         "leaks": [asdict(leak) for leak in splits.leaks],
+        "teachers": [each.as_json() for each in teachers_of([*splits.train, *splits.validation])],
     }
     run.update(
         **known,

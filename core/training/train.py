@@ -93,14 +93,14 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     if run.is_complete():
         run.drop_checkpoints()  # a kill may have come between the two
         return
-    begun = agreed(run.data_hash() is not None)
+    begun, base = agreed(run.data_hash() is not None), job.settings.values.model
     if not begun:
         job = replace(job, processes=process_count())
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
     if not begun:
-        refuse_unsound(job.source_name, split_issues(splits, job.accepted))
+        refuse_unsound(job.source_name, split_issues(splits, base, job.accepted))
     _check_score(job, splits.train)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     # So that the template that is saved beside the adapter asks as in training, on any day.
@@ -116,7 +116,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     if not begun:
         job = replace(job, settings=fit_to_rows(job.settings, rows.trained, planner))
         task = replace(task, settings=job.settings.values)
-    issues = training_issues(splits, lost, job.accepted)
+    issues = training_issues(splits, lost, base, job.accepted)
     if not begun:
         refuse_unsound(job.source_name, issues)
     for issue in issues:

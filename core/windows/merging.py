@@ -170,7 +170,7 @@ class _Merger:
             for number in range(len(part.value)):
                 item = part.inside(number)
                 start = min(item.starts(self.schema), default=start)
-                groups.setdefault(_identity(item.value, item_schema), []).append((start, item))
+                groups.setdefault(item_identity(item.value, item_schema), []).append((start, item))
         by_start = [sorted(group, key=_start) for group in groups.values()]
         by_start.sort(key=lambda group: _start(group[0]))
         return [
@@ -188,7 +188,7 @@ def _start(item: tuple[int, _Part]) -> int:
     return item[0]
 
 
-def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
+def item_identity(item: Any, schema: Mapping[str, Any]) -> Any:
     """Return a value that is equal for two list items that mean the same thing."""
     if isinstance(item, str):
         return normalise(item, [*schema.get("x-normalise", ()), "spaces", "casefold"])
@@ -196,14 +196,14 @@ def _identity(item: Any, schema: Mapping[str, Any]) -> Any:
         keys = schema.get("x-key", ())
         if any(item.get(key) is not None for key in keys):
             return tuple((key, _key_identity(item.get(key))) for key in keys)
-        return tuple((key, _identity(item[key], {})) for key in sorted(item))
+        return tuple((key, item_identity(item[key], {})) for key in sorted(item))
     if isinstance(item, list):
-        return tuple(_identity(part, {}) for part in item)
+        return tuple(item_identity(part, {}) for part in item)
     return value_key(item, {}, {})
 
 
 def _key_identity(key: Any) -> Any:
     """Return the letters and digits of a key, which all of its spellings share."""
     if not isinstance(key, str):
-        return _identity(key, {})
-    return normalise(key, ["nfkc", "casefold", "punctuation"]) or _identity(key, {})
+        return item_identity(key, {})
+    return normalise(key, ["nfkc", "casefold", "punctuation"]) or item_identity(key, {})

@@ -119,7 +119,7 @@ def test_training_reports_what_the_audit_finds() -> None:
     plugin = plugin_of(NAMES)
     lost = LostGold(NAMES)
     build_rows(splits.train, Task(plugin, Settings(), shipped_prompts()), visit=lost.add)
-    told = training_issues(splits, lost, {"leaks"})
+    told = training_issues(splits, lost, "embedded", {"leaks"})
     assert [(issue.name, issue.accepted) for issue in told] == [
         ("leaks", True), ("duplicate-ids", False), ("unlearnable", False),
     ]  # fmt: skip
