@@ -207,7 +207,6 @@ def command(
     from ..labelling.answer_file import open_answers
     from ..labelling.budget import Budget, Prices
     from ..labelling.label import LabelFiles, label, summary
-    from ..model.loading import quieten
     from ..plugins import load
     from ..progress import meter
     from ..source_names import parse_names
@@ -218,7 +217,6 @@ def command(
         raise click.UsageError("--budget-cost needs --price-in and --price-out")
     known_licence(asked.licence)
     files.require(inputs)
-    quieten()
     loaded = load(plugin, wrappers, parse_names(mapping))
     prices = Prices(price_in or 0.0, price_out or 0.0)
     with ExitStack() as stack:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from kills import Kill, kills_of, read_trace, run_to_kill, spread
 from played_teacher import MODEL, Played, Teacher, record, teaching, text_of
 from running_command import RunningCommand, start
 from tiny_model import contents, lines
+
+from fieldsmith.labelling.connect import server_task
+from fieldsmith.plugins import load
 
 NOTES = 6
 
@@ -62,6 +66,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("kills")
     notes, whole = write_notes(folder, NOTES), folder / "whole"
     whole.mkdir()
+    # What is loaded here is not loaded in each command; the other two are patched in it.
+    server_task(load("medical_ner"), {})
+    for name in ("safetensors.torch", "transformers.tokenization_utils_tokenizers"):
+        import_module(name)
     with teaching(answer) as teacher:
         arguments = order(teacher, notes, whole)
         ended = run_to_kill(arguments, folder, below=whole, trace=folder / "acts")
