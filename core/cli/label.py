@@ -13,6 +13,7 @@ import click
 from .options import PATH, map_option, with_option
 
 if TYPE_CHECKING:
+    from ..dataset.inputs import Inputs
     from ..labelling.budget import Budget
     from ..labelling.documents import Labelling
     from ..plugins import Plugin
@@ -201,7 +202,6 @@ def command(
     from ..dataset.inputs import open_inputs
     from ..dataset.teacher_licences import known_licence
     from ..errors import BudgetError, InputError
-    from ..extraction.prediction_file import id_of
     from ..extraction.resumable_file import BUSY
     from ..files.locks import locked
     from ..labelling.answer_file import open_answers
@@ -222,6 +222,7 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(locked(files.answers, BUSY))
         rows = stack.enter_context(open_inputs(loaded, inputs, files.all()))
+        ids = _ids_of_gold(loaded, rows, agreement)
         answers = stack.enter_context(open_answers(files.answers))
         spending = Budget(answers.spent, tokens=budget, cost=budget_cost, prices=prices)
         labelling = asked.labelling(loaded, spending)
@@ -229,7 +230,6 @@ def command(
         counts = label(labelling, rows, answers, files, progress.advance)
         for line in summary(counts, files, answers, prices.cost(answers.spent)):
             click.echo(line, err=True)
-        ids = {id_of(row) for row in rows} if agreement else set()
     if agreement and counts.labelled:
         _print_agreement(loaded, output, agreement, ids)
     if spending.is_exhausted:
@@ -243,6 +243,22 @@ def command(
 
 def _by_field(options: dict[str, Any]) -> dict[str, Any]:
     return {"model": options.pop("teacher_model"), **options}
+
+
+def _ids_of_gold(plugin: Plugin, rows: Inputs, gold: Path | None) -> set[str]:
+    """Return the ids of the documents that gold is wanted for, before any answer is paid for.
+
+    Raises:
+        InputError: there is no gold for any.
+    """
+    from ..extraction.prediction_file import id_of
+
+    if gold is None:
+        return set()
+    from ..evaluation.external import gold_of
+
+    ids = {id_of(row) for row in rows}
+    return set(gold_of(plugin, gold, None, ids))
 
 
 def _print_agreement(plugin: Plugin, output: Path, gold: Path, ids: set[str]) -> None:

@@ -50,7 +50,7 @@ def evaluate_predictions(
     Raises:
         InputError: a file cannot be read, or no gold document has a valid record.
     """
-    gold = _gold(plugin, data, split, ids)
+    gold = gold_of(plugin, data, split, ids)
     found = _records(plugin, predictions)
     answers = found.answers
     answered = [id_ for id_ in gold if isinstance(answers.get(id_), dict)]
@@ -75,10 +75,16 @@ def evaluate_predictions(
     }
 
 
-def _gold(
+def gold_of(
     plugin: Plugin, data: Path, split: str | None, ids: Container[str] | None
 ) -> dict[str, Example]:
-    """Return the examples with a record by id; of several with the same id the first."""
+    """Return the examples with a record by id; of several with the same id the first.
+
+    Arguments are those of ``evaluate_predictions``.
+
+    Raises:
+        InputError: the gold cannot be read, or there is none.
+    """
     gold: dict[str, Example] = {}
     for row in read_examples(plugin, data):
         if isinstance(row, Reject) or row.record is None:

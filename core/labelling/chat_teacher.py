@@ -16,9 +16,11 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from ..data import Schema
+from ..decoding.partial_json import schema_requiring
 from ..engines.server import Server, ServerPool, is_timeout, reason
 from ..engines.threads import in_threads
 from ..errors import EngineError, SettingsError
+from ..runs.paths import without_folders
 from ..schema.navigation import iter_subschemas
 from .budget import Budget
 from .teacher import Keep, Question, Reply, Usage
@@ -84,28 +86,28 @@ class ChatTeacher:
         Raises:
             SettingsError: the address is none.
         """
-        self.model, self.at_once = model, concurrency
+        self.model, self.at_once = without_folders(model), concurrency
         self.endpoint: Mapping[str, str] = {"kind": "openai-compatible", "host": _host(address)}
         self.parameters: Mapping[str, Any] = {
             "model": model,
             "temperature": temperature,
             "max_tokens": most_tokens,
-            "schema": plain_schema(schema),
+            "schema": plain_schema(schema_requiring(schema.get("properties", ()), schema)),
         }
         self._budget = budget
         self._pool = ServerPool([Server(_base(address), key, _TIMEOUT)], _TRIES)
         self._limit = "max_tokens"
         self._form = ""  # none has been answered in yet
+        self._ended: EngineError | None = None
         self._finding_out = threading.Lock()
 
     def ask(self, questions: Sequence[Question], keep: Keep) -> dict[str, str]:
         """See ``Teacher``."""
-        ended: list[EngineError] = []
 
         def one(question: Question) -> str:
             """Ask a question; return why it failed, or "" where it did not."""
             most = self._most(question)
-            if ended or not self._budget.reserve(most):
+            if self._ended or not self._budget.reserve(most):
                 return ""
             cost = None
             try:
@@ -115,14 +117,14 @@ class ChatTeacher:
                 cost = answer.usage
                 keep(question, answer)
             except EngineError as error:  # those under way are waited for: they may be paid for
-                ended.append(error)
+                self._ended = error
             finally:
                 self._budget.settle(most, cost)
             return ""
 
         found = list(in_threads(one, questions, self.at_once))
-        if ended:
-            raise ended[0]
+        if self._ended:
+            raise self._ended
         return {questions[number].key: failed for number, failed in found if failed}
 
     def _most(self, question: Question) -> Usage:
@@ -151,6 +153,8 @@ class ChatTeacher:
     def _send(self, question: Question) -> tuple[Any, str]:
         """Send a question, the first one by itself, in the strictest form that is taken."""
         with self._finding_out:
+            if self._ended:  # met by another question that was waited for
+                raise self._ended
             if not self._form:
                 return self._find_form(question)
         return self._send_in(self._form, question), self._form
@@ -187,7 +191,7 @@ class ChatTeacher:
 
     def _body(self, question: Question, form: str) -> dict[str, Any]:
         body = {
-            "model": self.model,
+            "model": self.parameters["model"],
             "messages": [asdict(message) for message in question.messages],
             "temperature": self.parameters["temperature"],
             self._limit: self.parameters["max_tokens"],
@@ -217,7 +221,7 @@ class ChatTeacher:
             ending != "length",
             self._usage(question, answer.get("usage"), text),
             f"{datetime.now(UTC):%Y-%m-%d}",
-            str(answer.get("model") or ""),
+            without_folders(str(answer.get("model") or "")),
             str(answer.get("system_fingerprint") or ""),
             form,
         )

@@ -18,7 +18,6 @@ from ..errors import OutputError
 from ..extraction.groups import groups_of
 from ..extraction.prediction_file import id_of
 from ..files import is_same_file, open_atomically, require_output, write_lines, writing
-from ..files.special import is_special
 from ..runs.paths import without_home
 from .answer_file import AnswerFile
 from .documents import Labelled, Labelling, described, labelled, pair
@@ -26,6 +25,9 @@ from .teacher import Question
 
 _LEAST, _ROUNDS = 32, 4
 """A group has at least so many documents, and enough for so many rounds of requests."""
+
+_ENDINGS = {".jsonl", ".ndjson"}
+"""By these the rows are known as such when they are read."""
 
 _BEGINNINGS = 100
 """Characters of a reason by which reasons are counted."""
@@ -69,8 +71,8 @@ class LabelFiles:
             raise OutputError(f"{self.pairs}: is written as something else too; name another file")
         for path in own:
             require_output(path)
-            if is_special(path):
-                raise OutputError(f"{path}: is no plain file; the answers are kept beside it")
+            if path.suffix.lower() not in _ENDINGS:
+                raise OutputError(f"{path}: rows are JSONL; name a file that ends in .jsonl")
             for name in inputs:
                 if "\0" not in name and is_same_file(path, Path(name)):
                     raise OutputError(f"{name}: is an input too; write to another file")

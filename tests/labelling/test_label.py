@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -127,6 +128,7 @@ def test_the_schema_is_sent_without_what_is_the_cores_own(label: Label, notes: P
     assert sent["strict"] is True
     assert set(sent["schema"]["properties"]) == {"chemicals", "diseases", "relations"}
     assert "x-" not in json.dumps(sent["schema"])
+    assert sent["schema"]["required"] == ["chemicals", "diseases", "relations"]
     assert (body["model"], body["temperature"]) == (MODEL, 0.0)
     assert body["max_tokens"] > 0
 
@@ -230,6 +232,16 @@ def test_the_strictest_form_that_a_server_takes_is_used(
     assert len(teacher.asked) == 4 + refused  # found out once
 
 
+def test_a_model_that_is_called_by_its_path_is_named_without_it(
+    label: Label, notes: Path, output: Path
+) -> None:
+    with teaching(lambda _body: RASH) as teacher:
+        done = label(teacher, notes, "--teacher-model", "/home/me/models/big-9b")
+    assert done.code == 0, done.errors
+    assert {body["model"] for body in teacher.asked} == {"/home/me/models/big-9b"}
+    assert {row["teacher"]["model"] for row in lines(output)} == {"big-9b"}
+
+
 def test_the_limit_may_have_its_newer_name(label: Label, notes: Path, output: Path) -> None:
     def play(body: dict[str, Any]) -> Played:
         wanted = "'max_tokens' is not supported; use 'max_completion_tokens' instead."
@@ -259,6 +271,7 @@ def test_a_server_that_answers_nothing_ends_the_command_in_one_line(
     assert done.code == 1
     assert said in done.errors.splitlines()[-1]
     assert not output.exists()
+    assert set(Counter(teacher.texts()).values()) == {len(teacher.asked)}  # of one question alone
 
 
 def test_answers_under_way_are_kept_when_the_server_goes(
@@ -458,10 +471,6 @@ def test_agreement_counts_gold_documents_that_were_given(
     assert found["chemicals"] == ["1.000", "0.750", "0.857"]
     assert found["diseases"] == ["1.000", "0.500", "0.667"]
     assert "4 documents" in done.output
-    with teaching(by_number(right)) as teacher:
-        done = label(teacher, notes, "--agreement", write_notes(tmp_path / "none.jsonl", 2))
-    assert done.code == 1
-    assert "holds no record of a document that was given" in done.errors
 
 
 @pytest.mark.parametrize(
@@ -472,7 +481,9 @@ def test_agreement_counts_gold_documents_that_were_given(
         (["--budget-cost", "1"], "--price-in"),
         (["--pairs", "{output}"], "is written as something else too"),
         (["--output", "{notes}"], "is an input too"),
-        (["--output", "/dev/null"], "is no plain file"),
+        (["--output", "/dev/null"], "name a file that ends in .jsonl"),
+        (["--agreement", "{notes}"], "holds no record of a document that was given"),
+        (["--agreement", "nowhere.jsonl"], "no such file"),
         (["--set", "window=page"], "window"),
     ],
 )
