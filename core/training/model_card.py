@@ -62,6 +62,7 @@ def write_card(
             usage=usage,
             gguf=gguf,
             info=info,
+            teachers=info.get("data", {}).get("teachers", []),
             settings=task.settings,
             is_causal=task.is_causal,
             fields=field_list(task.schema),
