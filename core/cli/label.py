@@ -44,10 +44,10 @@ class _Asked:
                 raise click.UsageError("--teacher-model is missing: name the model of the server")
             if self.samples > 1 and self.temperature == 0:
                 raise click.UsageError("--samples at --temperature 0 would all be the same")
-        elif self.model or self.samples > 1 or self.temperature is not None:
+        elif self.samples > 1 or self.temperature is not None:
             raise click.UsageError(
-                "--teacher-model, --samples and --temperature are for a server; a model of this "
-                "machine gives its most probable answer, with a confidence for each value"
+                "--samples and --temperature are for a server; a model of this machine gives its "
+                "most probable answer, with a confidence for each value"
             )
 
     def labelling(self, plugin: Plugin, budget: Budget) -> Labelling:
@@ -66,7 +66,9 @@ class _Asked:
         chosen = parse_assignments(self.assignments)
         if not is_address(self.teacher):
             extractor = local_extractor(plugin, self.teacher, chosen)
-            return Labelling(LocalTeacher(extractor, budget), extractor.task, self.licence)
+            return Labelling(
+                LocalTeacher(extractor, budget, self.model), extractor.task, self.licence
+            )
         task = server_task(plugin, chosen)
         default = 0.7 if self.samples > 1 else 0.0
         teacher = ChatTeacher(
@@ -93,7 +95,9 @@ class _Asked:
     "http://host:8000/v1, or a model of the Hugging Face hub, a folder or a file.",
 )
 @click.option(
-    "--teacher-model", metavar="NAME", help="The model, as the server calls it; for a server."
+    "--teacher-model",
+    metavar="NAME",
+    help="The model, as the server calls it; of a model of this machine, what rows call it.",
 )
 @click.option(
     "--licence",

@@ -20,16 +20,17 @@ from .teacher import Keep, Question, Reply, Usage
 class LocalTeacher:
     """A model of this machine, by our decoder, held to the grammar of schema and text."""
 
-    def __init__(self, extractor: Extractor, budget: Budget) -> None:
+    def __init__(self, extractor: Extractor, budget: Budget, name: str | None = None) -> None:
         """Take a model that is loaded.
 
         Args:
             extractor: asks it.
             budget: what may be spent.
+            name: what rows call it; None for its own name.
         """
         settings = extractor.task.settings
         known = identity(settings)
-        self.model = without_folders(settings.model)
+        self.model = name or without_folders(settings.model)
         self.endpoint: Mapping[str, str] = {"kind": "local"}
         self.parameters: Mapping[str, Any] = {
             "model": {**known, "name": Path(known["name"]).name},
