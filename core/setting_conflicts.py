@@ -46,7 +46,8 @@ def _sequence_conflicts(settings: Settings) -> list[str]:
         faults.append("sequence_parallel wants parallel zero2 or zero3")
     if settings.attention not in ("auto", "sdpa"):
         faults.append("sequence_parallel wants attention sdpa")
-    names = ("packing", "prefix_lm", "tagging_weight")
-    if taken := [name for name in names if getattr(settings, name)]:
-        faults.append(f"sequence_parallel divides plain causal rows: leave out {', '.join(taken)}")
+    off = {"packing": "false", "prefix_lm": "false", "tagging_weight": "0"}
+    taken = [f"{name}={value}" for name, value in off.items() if getattr(settings, name)]
+    if taken:
+        faults.append(f"sequence_parallel divides plain causal rows: set {', '.join(taken)}")
     return faults

@@ -49,8 +49,8 @@ def _of_processes(parts: int, processes: int) -> str:
     if processes % parts == 0:
         return ""
     return (
-        f"{processes} processes cannot share rows by {parts}; start the training with --processes "
-        f"{parts}, or a multiple of it"
+        f"the number of processes is {processes}; start the training with --processes {parts}, or "
+        f"a multiple of it"
     )
 
 
@@ -114,11 +114,16 @@ def divide_attention(model: PreTrainedModel, processes: int) -> None:
     Args:
         model: the model that is trained; its attention has the name "ulysses" from here on.
         processes: how many share each row: neighbours, counted from process 0.
+
+    Raises:
+        SettingsError: the code of the model does not let its attention be replaced.
     """
     from deepspeed import comm
     from deepspeed.sequence.layer import DistributedAttention
     from transformers import AttentionInterface
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    from ..model.masks import attention_implementation
 
     firsts = range(0, process_count(), processes)
     groups = [comm.new_group(list(range(first, first + processes))) for first in firsts]
@@ -131,9 +136,8 @@ def divide_attention(model: PreTrainedModel, processes: int) -> None:
         options: dict[str, Any],
     ) -> torch.Tensor:
         """Attend with a part of the heads; tensors are rows × tokens × heads × numbers."""
-        heads_first = (tensor.transpose(1, 2) for tensor in (query, key, value))
-        attended: torch.Tensor = sdpa_attention_forward(module, *heads_first, None, **options)[0]
-        return attended
+        query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
+        return sdpa_attention_forward(module, query, key, value, None, **options)[0]
 
     exchanging = DistributedAttention(
         attend, groups[rank() // processes], scatter_idx=2, gather_idx=1
@@ -148,10 +152,13 @@ def divide_attention(model: PreTrainedModel, processes: int) -> None:
         **options: Any,
     ) -> tuple[torch.Tensor, None]:
         if not module.training:
-            whole = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-            return whole[0], None
+            return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         tokens_first = (tensor.transpose(1, 2) for tensor in (query, key, value))
         return exchanging(*tokens_first, 0, None, module, options), None
 
     AttentionInterface.register(_NAME, divided)
     model.set_attn_implementation(_NAME)
+    if attention_implementation(model) != _NAME:  # transformers says so in a warning alone
+        raise SettingsError(
+            f"sequence_parallel {processes}: its code takes no other attention; leave it out"
+        )

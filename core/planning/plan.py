@@ -189,11 +189,11 @@ def make_plan(
     from ..model.loading import read_config
 
     config = read_config(job.settings.values)  # which is wrong more often than the data
+    planner = MemoryPlanner(device, free, processes)
+    require_divisible(job.settings.values, config, planner.processes)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     rows, issues = _training_rows(job, task)
-    planner = MemoryPlanner(device, free, processes)
     planner = replace(planner, given=planner.free)  # which others change meanwhile
-    require_divisible(job.settings.values, config, planner.processes)
     alone = planner.estimator(job.settings.values, rows)
     choice = None
     if processes is None and planner.devices > 1 and job.settings.values.parallel == "auto":

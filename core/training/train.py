@@ -98,7 +98,8 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     if not begun:
         job = replace(job, processes=process_count())
     values = job.settings.values
-    require_divisible(values, read_config(values), process_count())
+    if values.sequence_parallel > 1:
+        require_divisible(values, read_config(values), process_count())
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")

@@ -86,7 +86,8 @@ def learn_a_part(rank: int, folder: Path) -> None:
 
 def test_losses_and_gradients_of_two_parts_are_those_of_the_whole(tmp_path: Path) -> None:
     # Forked, so that they need not import all libraries anew.
-    torch.multiprocessing.start_processes(learn_a_part, (tmp_path,), 2, start_method="fork")
+    multiprocessing: Any = torch.multiprocessing
+    multiprocessing.start_processes(learn_a_part, (tmp_path,), 2, start_method="fork")
     whole = learn(adapted(), batch()) | {"tokens": torch.tensor(answer_tokens(batch()))}
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     assert all(part["loss"] > 1 for part in parts), "both have a part of the answers"
@@ -141,7 +142,7 @@ def config(kind: str = "llama", **values: Any) -> PretrainedConfig:
 
 def refusals() -> Iterator[Any]:
     """Yield processes that share a row, all processes, a config, and what the refusal says."""
-    yield pytest.param(2, 1, config(), "1 processes cannot share rows by 2", id="one process")
+    yield pytest.param(2, 1, config(), "the number of processes is 1; start", id="one process")
     yield pytest.param(2, 3, config(), "with --processes 2, or a multiple", id="three processes")
     nine = config(num_attention_heads=9, num_key_value_heads=3)
     yield pytest.param(
