@@ -320,7 +320,7 @@ def test_every_broken_assignment_is_reported() -> None:
         ),
         (
             ["parallel=zero2", "sequence_parallel=2", "packing=true", "tagging_weight=1"],
-            "sequence_parallel divides plain causal rows: set packing=false, tagging_weight=0",
+            "sequence_parallel divides plain causal rows: set packing=false, prefix_lm=false",
         ),
         (["sequence_parallel=0"], "sequence_parallel must be at least 1"),
         (
