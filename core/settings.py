@@ -17,6 +17,7 @@ import yaml
 
 from .errors import SettingsError, did_you_mean, shortened
 from .recipes import Preset, read_preset
+from .setting_conflicts import parallel_conflicts
 from .setting_ranges import RANGES, out_of_range, unusable_optimizer
 
 EMBEDDED = "embedded"
@@ -116,6 +117,7 @@ class ParallelSettings:
     parallel: Literal["auto", "ddp", "fsdp", "zero2", "zero3"] = "auto"  # what is split among them
     offload: Literal["none", "optimizer", "params"] = "none"  # kept in main memory between its uses
     deepspeed_config: str | None = None  # a JSON file of DeepSpeed, under zero2 and zero3
+    sequence_parallel: int = 1  # experimental: processes that share the tokens of each row
 
 
 @dataclass(frozen=True)
@@ -376,7 +378,7 @@ def _problems(settings: Settings) -> list[str]:
         faults.append("lora_init pissa starts plain LoRA: set dora=false")
     if settings.lora_init == "pissa" and settings.quantize != "none":
         faults.append("lora_init pissa splits the weights before training: set quantize=none")
-    faults += _parallel_problems(settings)
+    faults += parallel_conflicts(settings)
     if settings.window != "document" and settings.window_overlap >= settings.window_size:
         faults.append("window_overlap must be smaller than window_size")
     parts = ["max_new_tokens", *(["window_size"] if settings.window == "tokens" else [])]
@@ -385,34 +387,4 @@ def _problems(settings: Settings) -> list[str]:
         for part in parts
         if getattr(settings, part) >= settings.max_length
     ]
-    return faults
-
-
-_SPLITTABLE = ("adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop")
-"""Optimisers of torch itself, which keep a state of a part of a weight."""
-
-
-def _parallel_problems(settings: Settings) -> list[str]:
-    """Say what the way of sharing a training cannot do."""
-    wanted = {
-        "none": ("auto", "ddp", "fsdp", "zero2", "zero3"),
-        "optimizer": ("zero2", "zero3"),
-        "params": ("fsdp", "zero3"),
-    }[settings.offload]
-    faults = []
-    splits_weights = settings.parallel in ("fsdp", "zero3")
-    if splits_weights and settings.tagging_weight and settings.tuning == "full":
-        faults.append("tagging_weight wants the head whole: set tuning=adapter, or parallel=ddp")
-    if settings.parallel == "zero3" and settings.dora and settings.quantize == "nf4":
-        faults.append(
-            "dora cannot read 4-bit weights that zero3 splits: use fsdp, or quantize=none"
-        )
-    if settings.parallel in ("fsdp", "zero2", "zero3") and settings.compile == "yes":
-        faults.append(f"compile is not for what {settings.parallel} splits: set compile=no")
-    if settings.parallel == "fsdp" and settings.optimizer not in _SPLITTABLE:
-        faults.append(f"optimizer: fsdp can split the states of {', '.join(_SPLITTABLE)}")
-    if settings.parallel not in wanted:
-        faults.append(f"offload {settings.offload} wants parallel {' or '.join(wanted)}")
-    if settings.deepspeed_config and settings.parallel not in ("zero2", "zero3"):
-        faults.append("deepspeed_config wants parallel zero2 or zero3")
     return faults

@@ -312,6 +312,17 @@ def test_every_broken_assignment_is_reported() -> None:
         (["parallel=fsdp", "deepspeed_config=a.json"], "deepspeed_config wants parallel zero2 or"),
         (["parallel=fsdp", "optimizer=adafactor"], "optimizer: fsdp can split the states of adam"),
         (["parallel=fsdp", "compile=yes"], "compile is not for what fsdp splits"),
+        (["parallel=ddp", "sequence_parallel=2"], "sequence_parallel wants parallel zero2 or"),
+        (["sequence_parallel=2"], "sequence_parallel wants parallel zero2 or zero3"),
+        (
+            ["parallel=zero3", "sequence_parallel=2", "attention=eager"],
+            "sequence_parallel wants attention sdpa",
+        ),
+        (
+            ["parallel=zero2", "sequence_parallel=2", "packing=true", "tagging_weight=1"],
+            "sequence_parallel divides plain causal rows: set packing=false, prefix_lm=false",
+        ),
+        (["sequence_parallel=0"], "sequence_parallel must be at least 1"),
         (
             ["parallel=zero3", "dora=true", "quantize=nf4"],
             "dora cannot read 4-bit weights that zero3 splits",

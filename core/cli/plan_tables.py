@@ -24,9 +24,12 @@ def print_plan(plan: Plan) -> None:
     )
     console().print(_components(plan))
     now, other = ("on", "off") if settings.activation_checkpointing else ("off", "on")
+    whole = ""
+    if settings.sequence_parallel > 1:
+        whole = f" each, as {settings.sequence_parallel} processes share a row"
     click.echo(
-        f"longest batch: {batch.rows} rows of {batch.length} tokens; activation checkpointing "
-        f"{now} (with it {other}: {_mib(plan.toggled.step)} MiB)"
+        f"longest batch: {batch.rows} rows of {batch.length} tokens{whole}; activation "
+        f"checkpointing {now} (with it {other}: {_mib(plan.toggled.step)} MiB)"
     )
     click.echo(
         f"the fused loss takes {_mib(memory.loss)} MiB of the workspace "

@@ -7,11 +7,13 @@
 - ``processes``: rank and number of the processes, and what they send each other
 - ``fsdp``, ``zero``: what makes a training split its weights
 - ``whole_weights``: put split weights together again
+- ``sequence``: divides the tokens of each row
 """
 
 from __future__ import annotations
 
 from ..settings import Settings
+from .processes import process_count
 
 
 def splits_weights(settings: Settings) -> bool:
@@ -22,3 +24,16 @@ def splits_weights(settings: Settings) -> bool:
 def is_sharded(settings: Settings) -> bool:
     """Say whether the processes of a training have parts of anything that is trained."""
     return settings.parallel in ("fsdp", "zero2", "zero3")
+
+
+def reading_processes(settings: Settings, processes: int | None = None) -> int:
+    """Return among how many readers the rows of a training are shared out.
+
+    A reader is one process, or several that share the tokens of each row (``sequence_parallel``).
+
+    Args:
+        settings: of the training.
+        processes: how many processes there are; None for those that run.
+    """
+    running = process_count() if processes is None else processes
+    return max(1, running // settings.sequence_parallel)

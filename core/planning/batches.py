@@ -74,16 +74,16 @@ class Work:
     steps: int
 
     @staticmethod
-    def count(rows: Sequence[Row], settings: Settings, device: str, processes: int = 1) -> Work:
-        """Count rows, tokens and steps, of so many processes that are not running."""
+    def count(rows: Sequence[Row], settings: Settings, device: str, readers: int = 1) -> Work:
+        """Count rows, tokens and steps, where so many that are not running share out the rows."""
         sequences = sequences_of(rows, settings)
-        of_all = replace(settings, batch_size=settings.batch_size * processes)
+        of_all = replace(settings, batch_size=settings.batch_size * readers)
         return Work(
             rows=len(rows),
             tokens=sum(len(row.input_ids) for row in rows),
             answer_tokens=sum(map(_answer_length, rows)),
             longest=max(len(row.input_ids) for row in rows),
-            lengths=len({_padded(len(row.input_ids), device) for row in sequences}),
+            lengths=len({_padded(len(row.input_ids), device, settings) for row in sequences}),
             steps=count_steps(len(sequences), of_all)[1],
         )
 
@@ -92,17 +92,20 @@ def longest_batch(rows: Sequence[Row], settings: Settings, device: str) -> Train
     """Return an upper bound of all batches: it may take more memory than any real one.
 
     It has the length of the longest rows, the answers of those with the longest answers, and the
-    tags of those with the most tags.
+    tags of those with the most tags. Where processes share the tokens of each row, it has the part
+    of one of them, with all of the answers.
     """
     rows = sequences_of(rows, settings)
     count = min(settings.batch_size, len(rows))
+    longest = _padded(max(len(row.labels) for row in rows), device, settings)
+    length = longest // settings.sequence_parallel
     answers = sorted(map(_answer_length, rows), reverse=True)
     tagged = sorted((len(row.tags) - row.tags.count(IGNORED) for row in rows), reverse=True)
     return TrainingBatch(
         rows=count,
-        length=_padded(max(len(row.labels) for row in rows), device),
-        answer=sum(answers[:count]),
-        lengths=len({_padded(len(row.labels), device) for row in rows}),
+        length=length,
+        answer=min(sum(answers[:count]), count * length),
+        lengths=len({_padded(len(row.labels), device, settings) for row in rows}),
         tagged=sum(tagged[:count]),
         tags=len({tag for row in rows for tag in row.tags} - {IGNORED}),
     )
@@ -122,6 +125,6 @@ def _answer_length(row: Row) -> int:
     return len(row.labels) - row.labels.count(IGNORED)
 
 
-def _padded(length: int, device: str) -> int:
-    multiple = pad_multiple(device)
+def _padded(length: int, device: str, settings: Settings) -> int:
+    multiple = pad_multiple(device, settings)
     return -(-length // multiple) * multiple

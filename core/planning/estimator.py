@@ -63,6 +63,8 @@ class MemoryEstimator:
         Raises:
             SettingsError: see ``measure``.
         """
+        if self.way not in ("zero2", "zero3"):
+            settings = replace(settings, sequence_parallel=1)
         rows = [row for row in self.rows if len(row.labels) <= settings.max_length]
         batch = longest_batch(rows, settings, self.device)
         prompts = longest_prompts(rows, settings)

@@ -12,7 +12,8 @@ from ..dataset.lost_gold import LostGold
 from ..errors import InputError
 from ..model.loading import has_local_weights
 from ..model.prompts import PromptFormat
-from ..parallel.processes import process_count
+from ..parallel import reading_processes
+from ..parallel.sequence import require_divisible
 from ..progress import meter
 from ..runs.job import TrainingJob
 from ..settings import Resolved, Settings
@@ -187,10 +188,11 @@ def make_plan(
     quieten()  # before the libraries are imported, which log as they are
     from ..model.loading import read_config
 
-    read_config(job.settings.values)  # which is wrong more often than the data
+    config = read_config(job.settings.values)  # which is wrong more often than the data
+    planner = MemoryPlanner(device, free, processes)
+    require_divisible(job.settings.values, config, planner.processes)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
     rows, issues = _training_rows(job, task)
-    planner = MemoryPlanner(device, free, processes)
     planner = replace(planner, given=planner.free)  # which others change meanwhile
     alone = planner.estimator(job.settings.values, rows)
     choice = None
@@ -214,7 +216,7 @@ def make_plan(
         device=device,
         precision=estimator.precision,
         settings=settings,
-        work=Work.count(rows, settings, device, planner.processes),
+        work=Work.count(rows, settings, device, reading_processes(settings, planner.processes)),
         batch=longest_batch(rows, settings, device),
         prompts=replace(longest_prompts(rows, settings), rows=memory.answered),
         memory=memory,
@@ -244,7 +246,8 @@ def _fit_to_processes(resolved: Resolved, rows: Sequence[Row], planner: MemoryPl
     A step of the optimiser reads as many rows from all processes together as from one.
     """
     found = fit_to_rows(resolved, rows, planner)
-    values, count = found.values, planner.processes // process_count()
+    values = found.values
+    count = reading_processes(values, planner.processes) // reading_processes(values)
     if found.origins["accumulation"] == resolved.origins["accumulation"]:
         return found
     fewer = replace(values, accumulation=max(1, values.accumulation // count))

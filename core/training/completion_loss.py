@@ -8,6 +8,7 @@ is a small part of its row, and of a small model's step that projection is the l
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def project_answers_alone(model: PreTrainedModel) -> None:
         chosen.clear()
         if not given.get("fused_lm_head") or given.get("labels") is None:
             return None
-        following = pad(given["labels"][:, 1:], (0, 1), value=IGNORED).flatten()
+        following = following_labels(given).flatten()
         positions = (following != IGNORED).nonzero().flatten()
         missing = filled(len(positions), len(following)) - len(positions)
         labels = pad(following[positions], (0, missing), value=IGNORED)
@@ -86,6 +87,19 @@ class LoggedLoss:
         return {"loss": mean, "loss_tokens": int(tokens)}
 
 
-def answer_tokens(labels: torch.Tensor) -> int:
+def answer_tokens(batch: Mapping[str, torch.Tensor]) -> int:
     """Return how many tokens of a batch carry loss; none precedes the first one of a row."""
-    return int((labels[..., 1:] != IGNORED).sum())
+    return int((following_labels(batch) != IGNORED).sum())
+
+
+def following_labels(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the label that each token of a batch has to predict.
+
+    Where a batch has parts of rows, the label that follows a part is in another one: they come with
+    ``shift_labels``.
+    """
+    from torch.nn.functional import pad
+
+    if "shift_labels" in batch:
+        return batch["shift_labels"]
+    return pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,9 +13,10 @@ from ..data import IGNORED
 from ..errors import SettingsError, did_you_mean
 from ..model.architecture import language_linears
 from ..model.prompts import PromptFormat
-from ..parallel import splits_weights
+from ..parallel import reading_processes, splits_weights
 from ..parallel.fsdp import fsdp_options, shard_on_cpu
 from ..parallel.processes import process_count
+from ..parallel.sequence import divide_attention
 from ..parallel.zero import train_on_cpu, zero_options
 from ..progress import say
 from ..settings import Settings
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
     from .trainer import ExtractionTrainer
 
 
-def pad_multiple(device: str) -> int:
+def pad_multiple(device: str, settings: Settings) -> int:
     """Return the multiple of tokens that rows are padded to on a type of device.
 
     Each length of a batch costs memory on a CPU, see docs/plan.md. On CUDA padding costs time.
+    Processes that share the tokens of a row (``sequence_parallel``) have equally many.
     """
-    return 1 if device == "cuda" else 32
+    return math.lcm(1 if device == "cuda" else 32, settings.sequence_parallel)
 
 
 def build_trainer(
@@ -89,7 +92,7 @@ def build_trainer(
         group or settings.batch_size,
         settings.seed,
         group=settings.group_lengths,
-        multiple=settings.batch_size * process_count() if process_count() > 1 else 1,
+        multiple=settings.batch_size * reading_processes(settings) if process_count() > 1 else 1,
     )
     if sampler.fillers:
         sequences = [*sequences, _filler(sequences)]
@@ -175,6 +178,8 @@ def _prepare_adapted(trainer: ExtractionTrainer, settings: Settings) -> None:
 
     adapted: Any = trainer.model
     prompt_attention(settings).prepare_training(adapted)
+    if settings.sequence_parallel > 1:
+        divide_attention(adapted, settings.sequence_parallel)
     project_answers_alone(adapted)  # after it, because it finds the prompt by the labels
     for config in getattr(adapted, "peft_config", {}).values():
         # A set is written in another order by each process.
@@ -315,7 +320,7 @@ def _training_arguments(
         gradient_checkpointing=False,  # the older name of the same, on by default
         max_length=None,  # rows are checked already; what is too long was set aside, not cut
         packing=False,
-        pad_to_multiple_of=pad_multiple(device.type),
+        pad_to_multiple_of=pad_multiple(device.type, settings),
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=device.type == "cuda",
         ddp_find_unused_parameters=False,  # every adapter is used in every step

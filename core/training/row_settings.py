@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from ..errors import RunError
+from ..parallel import reading_processes
 from ..parallel.processes import agreed, process_count
 from ..progress import say
 from ..settings import Resolved, Settings
@@ -131,7 +132,8 @@ def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
         return resolved
     is_set = resolved.origins["accumulation"] == "user"
     batches = settings.accumulation if is_set else 1
-    most = max(1, ROWS_A_STEP // (batches * process_count()))
+    readers = reading_processes(settings, process_count())
+    most = max(1, ROWS_A_STEP // (batches * readers))
     chosen = {"batch_size": planner.largest_batch(settings, rows, most)}
     if not is_set:
         chosen["accumulation"] = max(1, most // chosen["batch_size"])

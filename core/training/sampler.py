@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -66,3 +67,26 @@ class LengthGroupedSampler(Sampler[int]):
             yield from whole[number]
         for rows in short:
             yield from rows
+
+
+class RepeatedBatches(Sampler[int]):
+    """The batches of another sampler, each several times in a row.
+
+    Processes take turns at the batches, so that neighbours read the same rows.
+
+    Args:
+        sampler: gives whole batches.
+        batch: rows of one.
+        times: how often each is given.
+    """
+
+    def __init__(self, sampler: LengthGroupedSampler, batch: int, times: int) -> None:
+        self.sampler, self.batch, self.times = sampler, batch, times
+
+    def __len__(self) -> int:
+        return len(self.sampler) * self.times
+
+    def __iter__(self) -> Iterator[int]:
+        rows = iter(self.sampler)
+        while batch := list(itertools.islice(rows, self.batch)):
+            yield from batch * self.times

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from ..parallel.processes import process_count
+from ..parallel import reading_processes
 from ..settings import Settings
 
 
 def count_steps(rows: int, settings: Settings) -> tuple[int, int]:
     """Return the optimiser steps of an epoch, and of the whole training."""
-    batches = -(-rows // (settings.batch_size * process_count()))
+    batches = -(-rows // (settings.batch_size * reading_processes(settings)))
     an_epoch = -(-batches // settings.accumulation)
     return an_epoch, settings.max_steps or math.ceil(an_epoch * settings.epochs)

@@ -23,6 +23,7 @@ from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
 from ..parallel import is_sharded
 from ..parallel.processes import agreed, is_main_process, process_count
+from ..parallel.sequence import require_divisible
 from ..progress import meter, say
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
@@ -87,7 +88,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         SettingsError: the model does not load or does not fit the settings.
         StorageError: the run cannot be written any more; it can be resumed.
     """
-    from ..model.loading import load_tokenizer, quieten
+    from ..model.loading import load_tokenizer, quieten, read_config
 
     quieten()
     if run.is_complete():
@@ -96,6 +97,9 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     begun, base = agreed(run.data_hash() is not None), job.settings.values.model
     if not begun:
         job = replace(job, processes=process_count())
+    values = job.settings.values
+    if values.sequence_parallel > 1:
+        require_divisible(values, read_config(values), process_count())
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     if not splits.train:
         raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")

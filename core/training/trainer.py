@@ -18,13 +18,14 @@ from ..model.loading import load_for_inference
 from ..model.weights import CONFIG, WEIGHTS
 from ..parallel import is_sharded, splits_weights
 from ..parallel.processes import agreed, process_count
+from ..parallel.sequence import own_tokens
 from ..parallel.whole_weights import whole_parameters
 from ..parallel.zero import loading_whole
 from ..settings import Settings
 from .callbacks import BEST, BestAdapter, FreeMemory
 from .completion_loss import LoggedLoss, answer_tokens
 from .pissa import as_difference
-from .sampler import LengthGroupedSampler
+from .sampler import LengthGroupedSampler, RepeatedBatches
 from .saved_adapter import check_saved
 
 if TYPE_CHECKING:
@@ -91,8 +92,24 @@ class ExtractionTrainer(SFTTrainer):
         """The folder of the checkpoints."""
         return Path(self.args.output_dir or ".")
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
-        return self.sampler
+    def _get_train_sampler(
+        self, train_dataset: Any = None
+    ) -> LengthGroupedSampler | RepeatedBatches:
+        if self.settings.sequence_parallel == 1:
+            return self.sampler
+        return RepeatedBatches(
+            self.sampler, self.settings.batch_size, self.settings.sequence_parallel
+        )
+
+    def get_batch_samples(self, epoch_iterator: Any, *arguments: Any, **options: Any) -> Any:
+        """Return the batches of a step, and how many of their tokens carry loss in all processes.
+
+        Of rows that processes share, each has its own tokens.
+        """
+        processes = self.settings.sequence_parallel
+        if processes > 1:
+            epoch_iterator = (own_tokens(batch, processes) for batch in epoch_iterator)
+        return super().get_batch_samples(epoch_iterator, *arguments, **options)
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> Any:
         self.sampler.epoch = options["epoch"]
@@ -131,7 +148,7 @@ class ExtractionTrainer(SFTTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Return the loss of the answers of a batch, and note it for the log."""
-        own = answer_tokens(inputs["labels"])
+        own = answer_tokens(inputs)
         result: Any = super().compute_loss(  # type: ignore[no-untyped-call]
             model, inputs, return_outputs, num_items_in_batch
         )

@@ -221,6 +221,15 @@ def test_the_longest_batch_has_the_longest_rows_and_answers() -> None:
     assert (batch.tagged, batch.tags) == (4, 3)
 
 
+def test_of_rows_that_are_shared_the_longest_batch_has_a_part_with_all_answers() -> None:
+    rows = [Row([0] * 100, [IGNORED] * 80 + [1] * 20)] * 4
+    settings = replace(SETTINGS, batch_size=2, sequence_parallel=4)
+    assert longest_batch(rows, settings, "cuda") == TrainingBatch(rows=2, length=25, answer=40)
+    assert longest_batch(rows, replace(settings, sequence_parallel=8), "cuda").length == 13
+    answers = [Row([0] * 100, [1] * 100)] * 4
+    assert longest_batch(answers, settings, "cuda").answer == 50, "no more than there are tokens"
+
+
 @pytest.mark.parametrize(
     ("rows", "chosen", "steps"),
     [

@@ -470,12 +470,38 @@ def test_an_automatic_batch_keeps_the_rows_of_a_step_of_all_processes(
     assert (found["batch"]["rows"], found["accumulation"]) == (4, 1)
 
 
+LONG_ROWS = ("--parallel", "zero3", "--set", "sequence_parallel=4")
+
+
+def test_of_rows_that_are_shared_each_device_holds_a_part(
+    command: Command, workplace: Workplace
+) -> None:
+    chosen = ("--processes", 4, "--parallel", "zero3", "--set", "batch_size=2")
+    whole = planned(command, workplace, *chosen)
+    parts = planned(command, workplace, *chosen, *LONG_ROWS)
+    assert parts["batch"]["length"] == whole["batch"]["length"] / 4
+    activations = [
+        {way["way"]: way["activations"] for way in found["ways"]} for found in (whole, parts)
+    ]
+    for way in ("zero2", "zero3"):
+        assert activations[1][way] < 0.3 * activations[0][way]
+    for way in ("one", "ddp", "fsdp"):  # which cannot divide them
+        assert activations[1][way] == activations[0][way]
+    # A row has one reader in place of four.
+    assert abs(parts["work"]["steps"] - 4 * whole["work"]["steps"]) < 4
+    source = ("--plugin", "medical_ner", "--data", workplace.corpus, "--model", workplace.model)
+    shown = command("plan", *source, *chosen, *LONG_ROWS)
+    assert "tokens each, as 4 processes share a row;" in shown.output
+
+
 @pytest.mark.parametrize(
     ("order", "words"),
     [
         (("--processes", "2", "--probe"), "--probe measures one process"),
         (("--processes", "2", "--offload", "params"), "offload params wants parallel fsdp or"),
         (("--processes", "0"), "0 is not in the range"),
+        (LONG_ROWS, "the number of processes is 1; start"),
+        ((*LONG_ROWS[:-1], "sequence_parallel=8", "--processes", "8"), "it can be 2, 4"),
     ],
 )
 def test_what_cannot_be_planned_is_one_line(

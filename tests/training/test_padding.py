@@ -14,6 +14,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from fieldsmith.data import IGNORED
 from fieldsmith.model.attention import CAUSAL
+from fieldsmith.settings import Settings
 from fieldsmith.training.qlora import pad_multiple
 
 LENGTHS = (150, 97, 31)
@@ -44,7 +45,7 @@ def adapted(kind: str, attention: str, *, masked: bool) -> Any:
 def batch(lengths: tuple[int, ...] = LENGTHS, device: str = "cpu") -> dict[str, torch.Tensor]:
     rows = [[(7 * i + n) % 300 + 10 for i in range(n)] for n in lengths]
     collator = DataCollatorForLanguageModeling(
-        pad_token_id=0, pad_to_multiple_of=pad_multiple(device)
+        pad_token_id=0, pad_to_multiple_of=pad_multiple(device, Settings())
     )
     made: dict[str, torch.Tensor] = collator(
         [{"input_ids": row, "labels": [IGNORED] * 20 + row[20:]} for row in rows]

@@ -176,6 +176,94 @@ def test_rows_that_do_not_fill_the_batches_are_read_once(
     assert total == info(two)["counts"]["tokens"]["with_loss"]
 
 
+# Rows whose tokens two processes share
+
+
+def shared_rows(
+    place: Workplace, run: Path, way: str, processes: int = 2, **settings: object
+) -> Path:
+    """Train with two processes to a row, and as many rows a step as one process reads."""
+    settings.setdefault("accumulation", 4 // processes)
+    return trained(place, run, way, processes, sequence_parallel=2, **settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("way", "settings"),
+    [
+        pytest.param("zero2", {}, id="zero2, 4 bit"),
+        pytest.param("zero3", {}, id="zero3, 4 bit"),
+        pytest.param("zero3", {"quantize": "none"}, id="plain weights"),
+        pytest.param(
+            "zero3", {"merge": "no", "activation_checkpointing": True}, id="answers while split"
+        ),
+        pytest.param(
+            "zero3", {"tuning": "full", "quantize": "none", "learning_rate": 5e-4}, id="full"
+        ),
+    ],
+)
+def test_two_processes_to_a_row_train_as_one_process_does(
+    workplace: Workplace, tmp_path: Path, way: str, settings: dict[str, Any]
+) -> None:
+    one = trained(workplace, tmp_path / "one", "auto", 1, **settings)
+    two = shared_rows(workplace, tmp_path / "two", way, **settings)
+    assert_equal_training(two, one)
+    scores = [
+        [line["score"] for line in lines(run / "log.jsonl") if "score" in line]
+        for run in (one, two)
+    ]
+    assert scores[0] == scores[1] != []
+
+
+@pytest.mark.slow
+def test_two_pairs_of_processes_read_the_rows_of_two_processes(
+    workplace: Workplace, tmp_path: Path, alone: Path
+) -> None:
+    assert_equal_training(shared_rows(workplace, tmp_path / "run", "zero3", 4), alone)
+
+
+@pytest.mark.slow
+def test_shared_rows_that_do_not_fill_the_batches_are_read_once(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    """96 rows in batches of 20 leave the last one with 16 rows."""
+    odd = {"batch_size": 20, "max_steps": 0, "epochs": 2, "eval_documents": 0, "accumulation": 2}
+    one = trained(workplace, tmp_path / "one", "auto", 1, **odd)
+    two = shared_rows(workplace, tmp_path / "two", "zero3", **odd)
+    assert_equal_training(two, one)
+    total = sum(line.get("loss_tokens", 0) for line in lines(two / "log.jsonl"))
+    assert total == 2 * info(two)["counts"]["tokens"]["with_loss"]
+
+
+@pytest.mark.slow
+def test_a_killed_training_of_shared_rows_ends_as_an_unbroken_one(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    chosen: dict[str, Any] = {"checkpoint_steps": 2, "accumulation": 1}
+    whole = shared_rows(workplace, tmp_path / "whole", "zero3", **chosen)
+    run = tmp_path / "run"
+    killed_after_a_checkpoint(workplace, run, "zero3", one_rank=False, sequence_parallel=2)
+    answer = extract("train", "--resume", run, timeout=900)
+    assert answer.code == 0, answer.errors
+    for name, tensor in _adapter(run).items():
+        assert torch.equal(tensor, _adapter(whole)[name]), "the resumed training is another one"
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_rows_are_one_line(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    chosen = {**CAUSAL, **STEPS, **PLAIN, "parallel": "zero3", "sequence_parallel": 2}
+    answer = extract(*workplace.order(run, data=None, **chosen), "--processes", "3")
+    assert answer.code == 1
+    assert answer.errors.strip().splitlines()[-1] == (
+        "extract: error: sequence_parallel 2: the number of processes is 3; start the training "
+        "with --processes 2, or a multiple of it"
+    )
+    assert not run.exists()
+
+
 # Killed, and resumed
 
 
