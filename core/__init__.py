@@ -20,6 +20,7 @@ from .recipes import SMALL_PRESETS
 if TYPE_CHECKING:
     from .dataset.loading import jsonl_examples
     from .extraction.extractor import Extractor
+    from .reading.html import parse_html, visible_text
     from .schema.navigation import field_list
     from .scoring.counts import exact_counts, set_counts, text_counts
     from .scoring.field_counts import field_counts
@@ -75,6 +76,7 @@ __all__ = [
     "matched",
     "normalise",
     "normalised",
+    "parse_html",
     "parse_json",
     "read_formats",
     "read_schema",
@@ -84,11 +86,13 @@ __all__ = [
     "set_counts",
     "split_of",
     "text_counts",
+    "visible_text",
     "zero_shot",
 ]
 
 _LAZY = {
     "dataset.loading": "jsonl_examples",
+    "reading.html": "parse_html visible_text",
     "schema.navigation": "field_list",
     "scoring.counts": "exact_counts set_counts text_counts",
     "scoring.field_counts": "field_counts",

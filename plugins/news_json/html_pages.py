@@ -22,9 +22,18 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
+from fieldsmith import (
+    Document,
+    Example,
+    InputError,
+    Record,
+    Reject,
+    SourceFile,
+    parse_html,
+    visible_text,
+)
 
-from . import html_tree, metadata, opening
+from . import metadata, opening
 from .instruct import KEYS, addressed
 from .snippets import find_in_text, one_line
 
@@ -91,16 +100,16 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
         yield Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
         return
     try:
-        tree = html_tree.parse(data)
+        tree = parse_html(data)
     except ImportError as error:
         raise InputError(
             f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
         ) from error
-    except html_tree.UnreadableError as error:
+    except InputError as error:
         yield Reject(str(path), "", str(error), name)
         return
     known = metadata.read_metadata(tree, saved_address(data))
-    text = html_tree.visible_text(tree)
+    text = visible_text(tree)
     if not text:
         reason = "the page shows no text (is it filled in by a script?)"
         yield Reject(str(path), "", reason, name)
