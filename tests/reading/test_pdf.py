@@ -6,10 +6,11 @@ import io
 import random
 
 import pytest
-from drawn_pages import HEIGHT, WIDTH, Drawing, Drawn, columns
+from drawn_pages import HEIGHT, WIDTH, Drawing, columns
+from drawn_spans import check_spans, inside
 
 from fieldsmith.data import PageWord
-from fieldsmith.reading.boxes import PageBox, boxes_of
+from fieldsmith.reading.boxes import boxes_of
 from fieldsmith.reading.limits import Limits
 from fieldsmith.reading.page_text import PagedText
 from fieldsmith.reading.pdf import read_pdf
@@ -22,28 +23,6 @@ SPANS = 40
 
 def read(drawing: Drawing) -> PagedText:
     return read_pdf(drawing.content(), Limits())
-
-
-def inside(box: PageBox, drawn: list[Drawn]) -> list[str]:
-    """Return the words whose middle is in a box."""
-    page, x0, y0, x1, y1 = box
-    return [
-        each.text
-        for each in drawn
-        if each.page == page and x0 <= each.x <= x1 and y0 <= each.y <= y1
-    ]
-
-
-def check_spans(found: PagedText, drawn: list[Drawn], chance: random.Random, count: int) -> None:
-    """Check that the boxes of spans hold the words of the spans, and no others."""
-    words = found.words
-    for _ in range(count):
-        first = chance.randrange(len(words))
-        last = min(len(words) - 1, first + chance.choice([0, 0, 1, 2, 5, 12]))
-        span = words[first].start, words[last].end
-        boxes = boxes_of(span, found.text, words)
-        held = [text for box in boxes for text in inside(box, drawn)]
-        assert held == found.text[slice(*span)].split(), (span, boxes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
