@@ -13,7 +13,7 @@ class Limits(NamedTuple):
     Attributes:
         pages: of a PDF.
         characters: of its text.
-        seconds: to read it.
+        seconds: of computing, to read it.
         memory: bytes of the process that reads it.
         file_bytes: of a file that is read as one document.
         unpacked_bytes: of all that an archive holds.

@@ -21,6 +21,9 @@ _LINE_GAP = 0.9
 _OVERLAP = 0.5
 """Characters of a line share so much of their height."""
 
+_SIMILAR = 0.3
+"""Least ratio of the heights of two characters of a line, such as an index, or a large initial."""
+
 _REPEATED = 0.1
 """A character that is drawn again within so much of its height is bold, and no other one."""
 
@@ -168,15 +171,17 @@ def _strip(box: Box) -> int:
 def _line_for(glyph: _Glyph, strips: dict[int, list[_OpenLine]]) -> _OpenLine | None:
     """Return the line that a character goes on: the one beside which it stands."""
     box, best, best_share = glyph.box, None, _OVERLAP
-    first, last = (box.y0 - box.height) // _STRIP, (box.y1 + box.height) // _STRIP
-    for strip in range(int(first), int(last) + 1):
+    first, last = int((box.y0 - box.height) // _STRIP), int((box.y1 + box.height) // _STRIP)
+    # Of a huge character these are more strips than have lines.
+    near = range(first, last + 1) if last - first < len(strips) else sorted(strips)
+    for strip in near:
         for line in strips.get(strip, ()):
             end = line.glyphs[-1].box
-            tall = max(end.height, box.height)
-            if not -tall <= box.x0 - end.x1 <= _LINE_GAP * tall:
+            low, tall = sorted((end.height, box.height))
+            if low < _SIMILAR * tall or not -tall <= box.x0 - end.x1 <= _LINE_GAP * tall:
                 continue
             shared = min(end.y1, box.y1) - max(end.y0, box.y0)
-            share = shared / (min(end.height, box.height) or 1.0)
+            share = shared / (low or 1.0)
             if share > best_share:
                 best, best_share = line, share
     return best

@@ -22,6 +22,24 @@ class PagedText(NamedTuple):
     text: str
     words: Sequence[PageWord] = ()
 
+    def words_in(self, text: str) -> list[PageWord]:
+        """Return the words of a text that has other white space than this one, or less at its end.
+
+        >>> PagedText("A\\n\\nfox", [PageWord(0, 1, 1, 0, 0, 9, 9),
+        ...     PageWord(3, 6, 1, 0, 9, 9, 18)]).words_in("A fox")[1][:2]
+        (2, 5)
+        """
+        found: list[PageWord] = []
+        end = 0
+        for word in self.words:
+            written = self.text[word.start : word.end]
+            start = text.find(written, end)
+            if start < 0 or text[end:start].strip():
+                break
+            end = start + len(written)
+            found.append(word._replace(start=start, end=end))
+        return found
+
 
 def text_of_pages(pages: Iterable[Iterable[Character]]) -> PagedText:
     """Return the text of pages in reading order, a form feed between two of them.

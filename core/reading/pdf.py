@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -24,29 +26,61 @@ _LIGATURES = {
 _HYPHEN = {"\u00ad": "-"}
 """A hyphen that other formats hide; a PDF draws it."""
 
+_LARGEST = 1e6
+"""Points from the corner of a page; what is said to be further away is a fault of the file."""
+
 _LETTERS = str.maketrans(_LIGATURES | _HYPHEN)
 
 
-def read_pdf(data: bytes, limits: Limits) -> PagedText:
+def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
+    """Return the text of the first pages of a PDF, and where its words stand, in this process.
+
+    Args:
+        path: the file.
+        pages: how many pages are read at most.
+        enough: number of characters after which no further page is read.
+
+    Raises:
+        InputError: see ``read_pdf``; names the file.
+    """
+    try:
+        return read_pdf(path.read_bytes(), Limits(), pages=pages, enough=enough)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_pdf(
+    data: bytes, limits: Limits, *, pages: int | None = None, enough: int | None = None
+) -> PagedText:
     """Return the text of a PDF.
+
+    Args:
+        data: the file.
+        limits: what it may take.
+        pages: see ``read_first_pages``; None for all.
+        enough: see ``read_first_pages``; None for all.
 
     Raises:
         InputError: it is encrypted, broken, too large or without text, or the extra ``pdf`` is not
             installed; says so without the name of the file.
     """
-    pages = []
+    drawn: list[list[Character]] = []
     count = 0
-    for number, characters in enumerate(_pages(data), start=1):
-        if number > limits.pages:
+    for characters in itertools.islice(_pages(data), pages):
+        if len(drawn) == limits.pages:
             raise InputError(f"has more than {limits.pages:,} pages; split it")
+        drawn.append(characters)
         count += len(characters)
         require_short(count, limits)
-        pages.append(characters)
-    found = text_of_pages(pages)
+        if enough is not None and count >= enough:
+            break
+    found = text_of_pages(drawn)
     if not found.words:
         raise InputError(
-            "no page holds text (a scan?); add a text layer with OCR, such as ocrmypdf, and try "
-            "again"
+            "its pages hold no text (a scan?); add a text layer with OCR, such as ocrmypdf, and "
+            "try again"
         )
     return found
 
@@ -80,7 +114,7 @@ def _pages(data: bytes) -> Iterator[list[Character]]:
         for page in PDFPage.get_pages(io.BytesIO(data)):
             interpreter.process_page(page)
             layout = device.get_result()
-            yield [*_visible(_characters(layout), layout.height, _shown(page))]
+            yield [*_visible(_characters(layout), _shown(page))]
     except PDFPasswordIncorrect as error:
         raise InputError(
             "is encrypted; remove its password (qpdf --decrypt) and try again"
@@ -123,17 +157,21 @@ def _shown(page: PDFPage) -> Box:
     return turned.get(page.rotate, Box(x0, y0, x1, y1))
 
 
-def _visible(characters: Iterable[LTChar], height: float, shown: Box) -> Iterator[Character]:
+def _visible(characters: Iterable[LTChar], shown: Box) -> Iterator[Character]:
     """Yield the characters whose middle is in the part of the page that is shown."""
     for each in characters:
         x, y = (each.x0 + each.x1) / 2, (each.y0 + each.y1) / 2
         text = _text(each.get_text())
         if text and shown.x0 <= x <= shown.x1 and shown.y0 <= y <= shown.y1:
             box = Box(
-                each.x0 - shown.x0, shown.y1 - each.y1, each.x1 - shown.x0, shown.y1 - each.y0
+                max(each.x0, shown.x0) - shown.x0,
+                shown.y1 - min(each.y1, shown.y1),
+                min(each.x1, shown.x1) - shown.x0,
+                shown.y1 - max(each.y0, shown.y0),
             )
             a, b, *_rest = each.matrix
-            yield Character(text, box, math.degrees(math.atan2(b, a)))
+            if max(map(abs, box)) <= _LARGEST:
+                yield Character(text, box, math.degrees(math.atan2(b, a)))
 
 
 def _text(drawn: str) -> str:

@@ -30,6 +30,9 @@ from fieldsmith.reading.process import serve
 serve(int(sys.argv[2]), Limits(*json.loads(sys.argv[3])))
 """
 
+_PATIENCE = 10
+"""So many times the seconds of computing are waited for, on a machine that has more to do."""
+
 
 @dataclass
 class _Process:
@@ -125,17 +128,13 @@ class Reader:
         connection = self._process.connection
         try:
             connection.send_bytes(json.dumps(request).encode())
-            if not connection.poll(self.limits.seconds):
-                self._end()
-                raise InputError(f"is not read within {self.limits.seconds:g} seconds; split it")
+            if not connection.poll(_PATIENCE * self.limits.seconds):
+                self._process.process.send_signal(signal.SIGXCPU)
             reply = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
             code = self._process.process.wait()
             self._end()
-            raise InputError(
-                f"ends the process that reads it ({_how(code)}); is it whole? If it takes more "
-                f"than {self.limits.memory >> 20} MiB of memory, split it"
-            ) from error
+            raise InputError(self._fault(code)) from error
         except BaseException:  # such as Ctrl-C: a later reply would be taken for another file's
             self._end()
             raise
@@ -147,11 +146,17 @@ class Reader:
             raise InputError(reply["fault"])
         return reply["value"]
 
+    def _fault(self, code: int) -> str:
+        """Return what is wrong with a file in which the process ended, with its exit code."""
+        if code == -signal.SIGXCPU:
+            return f"is not read within {self.limits.seconds:g} seconds; split it"
+        how = signal.strsignal(-code) or f"signal {-code}" if code < 0 else f"exit code {code}"
+        return (
+            f"ends the process that reads it ({how}); is it whole? If it takes more than "
+            f"{self.limits.memory >> 20} MiB of memory, split it"
+        )
+
     def _end(self) -> None:
         if self._process is not None:
             self._process.end()
             self._process = None
-
-
-def _how(code: int) -> str:
-    return signal.strsignal(-code) or f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -27,8 +27,8 @@ _PROSE_LINES = 3
 _PROSE_WIDTH = 10
 """It is at least so wide, in heights of a line; labels and numbers are not."""
 
-_FILLED = 0.5
-"""Half of its lines are at least so wide, as a share of it."""
+_FILLED = 0.7
+"""Half of its lines are at least so wide, as a share of it; those of a list or a table are not."""
 
 _ALIGNED = 0.15
 """Lines of a row end at the same height, up to so much of their own."""
@@ -38,6 +38,9 @@ _LEADING = 0.4
 
 _OTHER_SIZE = 1.2
 """So does a line that is so many times as high as the one before it, or the reverse."""
+
+_DEEPEST = 16
+"""Columns in columns that are looked for."""
 
 ROW, LINE, PARAGRAPH = "\t", "\n", "\n\n"
 """What is between two lines in the text: they are beside each other, or the first one ends."""
@@ -56,12 +59,12 @@ def in_reading_order(lines: Sequence[Line]) -> list[tuple[str, Line]]:
     ]
 
 
-def _ordered(lines: Sequence[Line]) -> Iterator[Line]:
+def _ordered(lines: Sequence[Line], depth: int = 0) -> Iterator[Line]:
     for group in _groups(lines):
         columns = _columns(group)
-        if len(columns) > 1 and _are_columns(columns):
+        if len(columns) > 1 and depth < _DEEPEST and _are_columns(columns):
             for column in columns:
-                yield from _ordered(column)
+                yield from _ordered(column, depth + 1)
         else:
             yield from _by_rows(group)
 
@@ -74,7 +77,10 @@ def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:
         own = _merged((line.box.x0, line.box.x1) for line in band)
         both = _merged([*taken, *own])
         height = _height([*group, *band])
-        if group and _is_near(group, band, height) and _has_gutter(both, height):
+        # Lines that only stand left and right of each other's end are a heading and a text.
+        are_columns = _has_gutter(taken, height) or _has_gutter(own, height)
+        goes_on = are_columns and _has_gutter(both, height)
+        if group and goes_on and _is_near(group, band, height):
             group, taken = [*group, *band], both
             continue
         if group:
@@ -143,8 +149,9 @@ def _are_columns(columns: Sequence[Sequence[Line]]) -> bool:
     long = [column for column in columns if len(column) >= _PROSE_LINES]
     if long and all(map(_is_prose, long)):
         return True
-    first, others = columns[0], [line for column in columns[1:] for line in column]
-    aligned = sum(any(_is_in_row(line, other) for other in first) for line in others)
+    longest = max(columns, key=len)
+    others = [line for column in columns if column is not longest for line in column]
+    aligned = sum(any(_is_in_row(line, other) for other in longest) for line in others)
     return 2 * aligned < len(others)
 
 

@@ -186,6 +186,29 @@ def test_the_plugin_reads_what_it_knows_in_an_archive(tmp_path: Path) -> None:
     assert row.text == "Foxes\nThey sleep.\nSo"
 
 
+@pytest.mark.parametrize("name", ["arxiv_metadata", "dcat_datasets", "medical_ner", "news_json"])
+def test_every_plugin_that_ships_reads_all_kinds(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("pdfminer", reason="the extra pdf is not installed")
+    pytest.importorskip("trafilatura", reason="the extra html is not installed")
+    body = BODY.format("<w:p><w:r><w:t>Foxes sleep.</w:t></w:r></w:p>").encode()
+    files = {
+        "a.pdf": columns(5, [0]).content(),
+        "b.docx": zip_of({"[Content_Types].xml": b"", "word/document.xml": body}),
+        "c.html": HTML,
+        "d.txt": b"Foxes sleep.",
+        "e.txt.gz": gzip.compress(b"Foxes sleep."),
+    }
+    for path, content in {**files, "f.zip": zip_of(files)}.items():
+        (tmp_path / path).write_bytes(content)
+    found = list(read_inputs(load(name), [str(tmp_path)]))
+    inside = [f"f.zip/{path}" for path in files if path != "e.txt.gz"]
+    assert [row.id for row in found if isinstance(row, Document)] == [*files, *inside]
+    assert [row.id for row in found if isinstance(row, Reject)] == ["f.zip/e.txt.gz"]
+    assert [bool(row.words) for row in found if isinstance(row, Document)] == [
+        row.id.endswith(".pdf") for row in found if isinstance(row, Document)
+    ]
+
+
 REFUSED = {
     "rubbish": (b"PK\x03\x04 rubbish", "the zip file cannot be unpacked (File is not a zip file)"),
     "half of gzip": (gzip.compress(b"text")[:-9], "the gzip file cannot be unpacked"),

@@ -97,6 +97,25 @@ def test_rows_of_a_table_stay_rows() -> None:
     assert read(drawing).text == "\n".join(f"{label}\t{value}" for label, value in rows)
 
 
+def test_a_table_of_wide_cells_and_a_line_beside_none_stay_rows() -> None:
+    drawing = Drawing([0])
+    drawing.next_page()
+    drawing.write(420, 790, ["Manual", "of", "foxes"], "Helvetica", 10)
+    drawing.write(60, 765, ["1.", "The", "options", "of", "the", "command"], "Helvetica-Bold", 14)
+    rows = [
+        ("-b, --benchmark-of-all", "perform a benchmark on decoding"),
+        ("-s", "use strict decoding"),
+        ("-t, --no-time-strict", "use strict decoding but not in the fields of time"),
+        ("-h, --help", "display this help and exit"),
+    ]
+    for number, (option, meaning) in enumerate(rows):
+        drawing.write(80, 720 - 14 * number, option.split(), "Helvetica", 11)
+        drawing.write(250, 720 - 14 * number, meaning.split(), "Helvetica", 11)
+    table = "\n".join(f"{option}\t{meaning}" for option, meaning in rows)
+    start = "Manual of foxes\n\n1. The options of the command\n\n"
+    assert read(drawing).text == start + table
+
+
 def test_blocks_side_by_side_that_are_no_rows_stay_blocks() -> None:
     drawing = Drawing([0])
     drawing.next_page()

@@ -131,6 +131,8 @@ def columns(seed: int, turns: Sequence[int] = ()) -> Drawing:
         top = 760.0
         if number == 1:
             title = [word(chance).title() for _ in range(5)]
+            while pdfmetrics.stringWidth(" ".join(title), bold, 16) > WIDTH - 180:
+                title.pop()
             drawing.write(120, 750, title, bold, 16)
             top = 715.0
         for left in (LEFT, RIGHT):

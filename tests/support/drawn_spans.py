@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable
 
 from drawn_pages import Drawn
@@ -26,10 +27,13 @@ def check_spans(
 ) -> None:
     """Check that the boxes of spans hold the words of the spans, and no others."""
     words = found.words
+    on_page = defaultdict(list)
+    for each in drawn:
+        on_page[each.page].append(each)
     for _ in range(count):
         first = chance.randrange(len(words))
         last = min(len(words) - 1, first + chance.choice([0, 0, 1, 2, 5, 12]))
         span = words[first].start, words[last].end
         boxes = boxes_of(span, found.text, words)
-        held = [text for box in boxes for text in inside(box, drawn)]
+        held = [text for box in boxes for text in inside(box, on_page[box[0]])]
         assert held == found.text[slice(*span)].split(), (span, boxes)
