@@ -11,10 +11,10 @@ from ..errors import InputError
 from .limits import Limits, require_short
 from .page_text import PagedText
 
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHARSET = re.compile(rb"(?i)<meta[^<>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
-WEB_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252",
-             "us-ascii": "cp1252", "x-sjis": "shift_jis", "shift_jis": "cp932"}  # fmt: skip
+_WEB_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252",
+              "us-ascii": "cp1252", "x-sjis": "shift_jis", "shift_jis": "cp932"}  # fmt: skip
 """What browsers read the named encodings as (WHATWG, Encoding)."""
 
 _DEEPEST = 2048
@@ -88,11 +88,11 @@ def parse_html(data: bytes) -> Any:
 
 def _decoded(data: bytes, guess: Callable[[bytes], str]) -> str:
     """Decode a page: by its mark, as UTF-8, as it says itself, or else as it looks like."""
-    if data[:2] in UTF_16:
+    if data[:2] in _UTF_16:
         return data.decode("utf-16", "replace")
     declared = _CHARSET.search(data, 0, _BEFORE)
     name = declared[1].decode().lower() if declared else ""
-    for encoding in ("utf-8-sig", WEB_NAMES.get(name, name)):
+    for encoding in ("utf-8-sig", _WEB_NAMES.get(name, name)):
         try:
             return data.decode(encoding)
         except (LookupError, ValueError):

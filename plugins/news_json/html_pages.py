@@ -33,7 +33,7 @@ from fieldsmith import (
     visible_text,
 )
 
-from . import metadata, opening
+from . import charsets, metadata, opening
 from .instruct import KEYS, addressed
 from .snippets import find_in_text, one_line
 
@@ -68,7 +68,7 @@ def unpacked_head(file: SourceFile) -> bytes:
     """
     is_packed = file.head.startswith(_GZIP)
     head = _read(file, _HEAD_BYTES) if is_packed else file.head
-    if head[:2] in html_tree.UTF_16:
+    if head[:2] in charsets.UTF_16:
         head = head.decode("utf-16", "ignore").encode()
     return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
