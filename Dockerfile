@@ -12,7 +12,7 @@ RUN sed -n '/^torch==/p' constraints.txt > torch.txt \
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY core core
 COPY plugins plugins
-RUN pip install --no-cache-dir --constraint constraints.txt '.[serve]'
+RUN pip install --no-cache-dir --constraint constraints.txt '.[html,pdf,serve]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/fieldsmith /opt/fieldsmith

@@ -10,7 +10,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .data import Counts, Document, Example, Mentions, Message, Prediction, Record, Reject, Schema
+from .data import (
+    Counts,
+    Document,
+    Example,
+    Mentions,
+    Message,
+    PageWord,
+    Prediction,
+    Record,
+    Reject,
+    Schema,
+)
 from .errors import FetchError, IncompleteError, InputError, UnknownFormatError
 from .fetch_source import FetchItem, FetchPage, FetchRequest, FetchResponse, FetchSource
 from .files import files_in, parse_json, read_text, split_of
@@ -20,6 +31,8 @@ from .recipes import SMALL_PRESETS
 if TYPE_CHECKING:
     from .dataset.loading import jsonl_examples
     from .extraction.extractor import Extractor
+    from .reading.html import parse_html, visible_text
+    from .reading.pdf import read_first_pages
     from .schema.navigation import field_list
     from .scoring.counts import exact_counts, set_counts, text_counts
     from .scoring.field_counts import field_counts
@@ -55,6 +68,7 @@ __all__ = [
     "InputError",
     "Mentions",
     "Message",
+    "PageWord",
     "Prediction",
     "Record",
     "Reject",
@@ -75,7 +89,9 @@ __all__ = [
     "matched",
     "normalise",
     "normalised",
+    "parse_html",
     "parse_json",
+    "read_first_pages",
     "read_formats",
     "read_schema",
     "read_text",
@@ -84,11 +100,14 @@ __all__ = [
     "set_counts",
     "split_of",
     "text_counts",
+    "visible_text",
     "zero_shot",
 ]
 
 _LAZY = {
     "dataset.loading": "jsonl_examples",
+    "reading.html": "parse_html visible_text",
+    "reading.pdf": "read_first_pages",
     "schema.navigation": "field_list",
     "scoring.counts": "exact_counts set_counts text_counts",
     "scoring.field_counts": "field_counts",

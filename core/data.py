@@ -58,13 +58,44 @@ DEFAULT_RATIO: Ratio = (80, 10, 10)
 """The ratio where the data has no official splits and the user sets none."""
 
 
+class PageWord(NamedTuple):
+    """Where a word of a document's text stands on a page.
+
+    Attributes:
+        start: its first character in the text, in code points.
+        end: the end of it, exclusive.
+        page: number of the page, from 1.
+        x0: left side in points, from the left side of the page as it is shown (turned, cropped).
+        y0: upper side, from the upper side of the page.
+        x1: right side.
+        y1: lower side.
+    """
+
+    start: int
+    end: int
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
 @dataclass(frozen=True)
 class Document:
-    """A text to read, its id, and its metadata (``url``, ``path``)."""
+    """A text to read.
+
+    Attributes:
+        id: its id.
+        text: the text.
+        meta: its metadata (``url``, ``path``).
+        words: where its words stand on pages, in the order of the text; empty for a text without
+            pages. Documents that differ in it alone are equal.
+    """
 
     id: str
     text: str
     meta: Mapping[str, str] = field(default_factory=dict)
+    words: Sequence[PageWord] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 from installed_plugins import GOOD, SHIPPED, TOY, Site
 from invented_plugins import NAMES, no_counts, no_examples, plugin_of
 
-from fieldsmith import Counts, Document, Example, InputError, Prediction, Reject, plugins
+from fieldsmith import (
+    Counts,
+    Document,
+    Example,
+    InputError,
+    PageWord,
+    Prediction,
+    Reject,
+    plugins,
+)
 from fieldsmith.authoring.checks import CHECKS, CheckResult, name_of, run_check
 from fieldsmith.authoring.plugin_under_test import PluginUnderTest
 from fieldsmith.contract import checked_schema
@@ -193,6 +202,9 @@ SLOTS = {
     "meta": "Document('one', 'text', {})",
     "meta value": "Document('one', 'text', {{'url': {}}})",
     "meta key": "Document('one', 'text', {{{}: 'x'}})",
+    "words": "Document('one', 'text', {{}}, {})",
+    "word": "Document('one', 'text', {{}}, [PageWord(0, 4, 1, 0, 0, 9, {})])",
+    "place of a word": "Document('one', 'text', {{}}, [PageWord(0, {}, 1, 0, 0, 9, 9)])",
     "document": "{}",
 }
 EXAMPLES = {
@@ -225,6 +237,7 @@ class Evil:
 
 def rows_of(expression: str) -> list[Any]:
     names = {"Document": Document, "Example": Example, "Reject": Reject, "DOCUMENT": DOCUMENT}
+    names["PageWord"] = PageWord
     return [Example(DOCUMENT, {}), eval(expression, names)]
 
 

@@ -92,17 +92,19 @@ def command(
 ) -> None:
     """Extract records from documents: one JSON object per line, in the order of the input.
 
-    An INPUT is a text file, JSONL of id and text, a file of a format that the plugin reads, a
-    folder of those, an address such as s3://bucket/folder, or - for standard input. Each line has
-    id, record (or null and error), spans, confidence, status and occurrences by JSON Pointer,
-    windows (read, total), and read, the share of the document that the model read. Documents are
-    streamed, so there may be any number of them.
+    An INPUT is a text file, PDF, DOCX or HTML, JSONL of id and text, a file of a format that the
+    plugin reads, a folder or zip of those, an address such as s3://bucket/folder, or - for standard
+    input. Each line has id, record (or null and error), spans, confidence, status and occurrences
+    by JSON Pointer, for a PDF boxes (page, left, upper, right, lower side), windows (read, total),
+    and read, the share of the document that the model read. Documents are streamed, so there may be
+    any number of them.
 
     Without a run, --plugin and --model ask a model that was not trained.
 
     \b
     Example:
       extract predict runs/first notes.txt
+      extract predict runs/first paper.pdf archive.zip
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -

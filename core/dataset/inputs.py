@@ -1,9 +1,8 @@
-"""Read the documents to predict on: files, folders, JSONL, plain text, standard input."""
+"""Read the documents to predict on: files, folders and archives of any format, standard input."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import shutil
 import sys
@@ -11,22 +10,22 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ..data import Document, Example, Reject
-from ..errors import InputError, UnknownFormatError, shortened
-from ..files import decode, files_in, read_text, readable
+from ..data import Document, Reject
+from ..errors import InputError, shortened
+from ..files import decode, files_in, readable
 from ..plugins import Plugin
+from ..reading.reader import Reader
 from ..schema.records import canonical
-from .loading import as_encodable, read_core_jsonl, read_row_file
-from .passed_over import ANNOTATIONS, is_about_data, say_what_is_passed_over
-from .readers import explained_format, has_rows, is_core_file, rows_of_plugin, say_missing_names
+from .file_documents import document_of, documents_or_reject, file_documents
+from .loading import read_core_jsonl
+from .passed_over import is_about_data, say_what_is_passed_over
+from .readers import say_missing_names
 from .remote_inputs import Copies, copied_here
-from .splits import NO_TEXT
-
-_PLAIN_TEXT = {".txt", ".text", ".md", ".markdown", ""}
+from .row_json import row_as_json
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Inputs:
     """The documents to predict on, read from their paths at each iteration.
 
     Attributes:
-        plugin: its loader reads what is neither JSONL nor plain text.
+        plugin: its loader goes first (``file_documents``).
         names: paths, or "-" for standard input.
         stdin: a copy of standard input that can be read more than once.
         count: number of documents, those that cannot be read included.
@@ -77,7 +76,7 @@ def open_inputs(
     temporary files for as long as the context lasts.
 
     Args:
-        plugin: its loader reads what is neither JSONL nor plain text.
+        plugin: its loader goes first (``file_documents``).
         names: paths, addresses such as ``s3://bucket/folder``, or "-" for standard input.
         outputs: resolved paths of files that are being written: in a folder they are passed over.
 
@@ -161,7 +160,7 @@ def _require_new_id(row: Document | Reject, file: str, taken: dict[bytes, str]) 
 
 
 def _row_bytes(row: Document | Reject) -> bytes:
-    return canonical(asdict(row)).encode("utf-8", "surrogatepass")
+    return canonical(row_as_json(row)).encode("utf-8", "surrogatepass")
 
 
 @contextmanager
@@ -186,9 +185,8 @@ def read_inputs(
     the input as its id, and a longer one if two inputs have a file of that path.
 
     Args:
-        plugin: its loader reads what is neither JSONL nor plain text.
-        inputs: files (core JSONL, what the plugin reads, or plain text), folders of such files,
-            or "-" for standard input.
+        plugin: its loader goes first (``file_documents``).
+        inputs: files (see ``file_documents``), folders of such files, or "-" for standard input.
         stdin: a file to read from its beginning in place of standard input.
         outputs: see ``open_inputs``.
 
@@ -205,25 +203,26 @@ def _rows_by_file(
     """Yield each row with the file that it is from."""
     inputs = list(inputs)
     names = _unique_names([Path(name) for name in inputs if name != "-"], outputs)
-    for name in inputs:
-        source = Path(name)
-        if name == "-":
-            with _copied_stdin() if stdin is None else nullcontext(stdin) as stream:
-                for row in _stdin_documents(stream, plugin):
-                    yield "standard input", row
-            continue
-        is_alone = not source.is_dir()
-        for file in _files_in(source, outputs):
-            if file not in names:
-                raise InputError(f"{source}: changed while it was read; start again")
-            if is_alone:
-                rows = _file_documents(plugin, file, names[file])
-            elif is_about_data(file):
+    with Reader() as reader:
+        for name in inputs:
+            source = Path(name)
+            if name == "-":
+                with _copied_stdin() if stdin is None else nullcontext(stdin) as stream:
+                    for row in _stdin_documents(stream, plugin):
+                        yield "standard input", row
                 continue
-            else:
-                rows = _documents_or_reject(plugin, file, names[file])
-            for row in rows:
-                yield readable(str(file)), row
+            is_alone = not source.is_dir()
+            for file in _files_in(source, outputs):
+                if file not in names:
+                    raise InputError(f"{source}: changed while it was read; start again")
+                if is_alone:
+                    rows = file_documents(plugin, file, names[file], reader)
+                elif is_about_data(file):
+                    continue
+                else:
+                    rows = documents_or_reject(plugin, file, names[file], reader)
+                for row in rows:
+                    yield readable(str(file)), row
 
 
 def _files_in(source: Path, outputs: Collection[Path]) -> Iterator[Path]:
@@ -249,48 +248,6 @@ def _unique_names(sources: Iterable[Path], outputs: Collection[Path]) -> dict[Pa
     return {file: readable(name) for file, name in short.items()}
 
 
-def _documents_or_reject(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
-    try:
-        yield from _file_documents(plugin, file, name)
-    except InputError as error:
-        yield Reject(name, "", str(error), name)
-
-
-def _file_documents(plugin: Plugin, file: Path, name: str) -> Iterator[Document | Reject]:
-    try:
-        is_core = is_core_file(file, plugin)
-        rows = iter(read_row_file(file, plugin) if is_core else rows_of_plugin(plugin, file))
-        first = next(rows, None)
-    except UnknownFormatError as error:
-        if has_rows(file, plugin):
-            rows = read_row_file(file, plugin)
-            first = next(rows, None)
-        elif file.suffix.lower() in _PLAIN_TEXT:
-            # As it is, so that offsets count the characters of the file.
-            first = Example(Document(name, read_text(file, as_is=True), {"path": name}))
-            rows = iter(())
-        else:
-            raise explained_format(error, plugin, file) from error
-    if first is None:
-        raise InputError(f"{name}: no document in it")
-    # A loader that is given a file alone cannot know the folder above it.
-    paths = {readable(file.name): name}
-    if file.with_suffix(ANNOTATIONS).is_file():
-        paths[readable(file.stem)] = name.removesuffix(file.suffix)
-    for each in map(as_encodable, itertools.chain([first], rows)):
-        row = _document_of(each)
-        yield replace(row, id=paths[row.id]) if row.id in paths else row
-
-
-def _document_of(row: Example | Reject) -> Document | Reject:
-    """Return the document of a row, be its annotations sound or not; a reject if it has none."""
-    if isinstance(row, Reject):
-        return row.document or row
-    if row.record and not row.document.text.strip():
-        return Reject(row.place, "text", NO_TEXT, row.document.id)
-    return row.document
-
-
 def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | Reject]:
     name = "standard input"
     stream.seek(0)
@@ -300,6 +257,6 @@ def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | R
         raise InputError(f"{name}: empty")
     stream.seek(0)
     if first.startswith("{"):
-        yield from map(_document_of, read_core_jsonl(stream, name, plugin.names))
+        yield from map(document_of, read_core_jsonl(stream, name, plugin.names))
     else:
         yield Document("-", decode(stream.read(), name, as_is=True))

@@ -33,9 +33,9 @@ _NAME = re.compile(r"part-\d{6,}\.parquet")
 
 _COLUMNS = {
     "id": "string", "record": "json", "error": "string", "normalised": "json", "spans": "json",
-    "confidence": "json", "status": "json", "occurrences": "json", "windows": "numbers",
-    "read": "share", "truncated": "number", "repeats": "number", "unsure": "number",
-    "ungrounded": "number", "constrained": "flag", "plugin": "string",
+    "boxes": "json", "confidence": "json", "status": "json", "occurrences": "json",
+    "windows": "numbers", "read": "share", "truncated": "number", "repeats": "number",
+    "unsure": "number", "ungrounded": "number", "constrained": "flag", "plugin": "string",
 }  # fmt: skip
 """Kind of each column; their names are the keys of a line."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..data import Document, Prediction, Record, Reject
 from ..errors import InputError
 from ..files import read_jsonl
+from ..reading.boxes import boxes_of
 from ..runs.folder import Run
 from ..runs.paths import without_home
 from ..schema.records import canonical
@@ -82,12 +83,18 @@ def prediction_line(prediction: Prediction, plugin: str) -> dict[str, Any]:
         prediction: the prediction.
         plugin: name of the plugin whose schema the record has.
     """
-    line: dict[str, Any] = {"id": prediction.document.id, "record": prediction.record}
+    document = prediction.document
+    line: dict[str, Any] = {"id": document.id, "record": prediction.record}
     if prediction.error is not None:
         line["error"] = prediction.error
     if prediction.normalised:
         line["normalised"] = dict(prediction.normalised)
     line["spans"] = {pointer: list(span) for pointer, span in prediction.spans.items()}
+    if document.words:
+        line["boxes"] = {
+            pointer: [list(box) for box in boxes_of(span, document.text, document.words)]
+            for pointer, span in prediction.spans.items()
+        }
     line["confidence"] = dict(prediction.confidence)
     line["status"] = {pointer: found.status for pointer, found in prediction.grounding.items()}
     line["occurrences"] = {

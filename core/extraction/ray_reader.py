@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from ray.data.block import BlockMetadata
 
 from ..data import Document, Reject
 from ..dataset.inputs import Inputs
+from ..dataset.row_json import row_as_json, row_of_json
 from ..errors import FieldsmithError
 from ..runs.folder import Run
 from ..runs.job import plugin_of
@@ -108,12 +109,12 @@ def group_row(number: int, content: bytes = b"", *, unread: int = 0, fault: str 
 
 def packed(group: Sequence[Document | Reject]) -> bytes:
     """Return documents as JSON in ASCII, which holds half a surrogate pair, too."""
-    return json.dumps([asdict(row) for row in group]).encode("ascii")
+    return json.dumps([row_as_json(row) for row in group]).encode("ascii")
 
 
 def unpacked(content: bytes) -> list[Document | Reject]:
     """Return the documents that ``packed`` was given."""
-    return [Reject(**row) if "place" in row else Document(**row) for row in json.loads(content)]
+    return [row_of_json(row) for row in json.loads(content)]
 
 
 def enter(place: str) -> None:

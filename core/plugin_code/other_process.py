@@ -51,6 +51,11 @@ class ProcessEndedError(PluginError):
     """A process ended, or was ended, before its function returned; says what it was doing."""
 
 
+def is_other_process() -> bool:
+    """Say whether this process was started by ``running``."""
+    return _is_other
+
+
 @contextmanager
 def running(
     function: Callable[..., None],

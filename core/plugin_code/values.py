@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from ..data import SPLITS, Counts, Document, Example, Message, Reject, Span, Teacher
+from ..data import SPLITS, Counts, Document, Example, Message, PageWord, Reject, Span, Teacher
 from ..errors import did_you_mean
 from ..files import readable
 from .calls import WrongValueError
@@ -119,7 +119,20 @@ def _document(document: object, what: str) -> Document:
         _text(key, f"{what}.meta with a key that"): _text(value, f"{what}.meta[{_REPR.repr(key)}]")
         for key, value in meta.items()
     }
-    return Document(id_, text, known)
+    return Document(id_, text, known, _words(document.words, text, what))
+
+
+def _words(words: object, text: str, what: str) -> tuple[PageWord, ...]:
+    if not isinstance(words, Sequence) or not all(isinstance(word, PageWord) for word in words):
+        raise _wrong(f"{what}.words", words, "a list of fieldsmith.PageWord")
+    end = 0
+    for word in words:
+        are_numbers = all(type(each) in (int, float) and math.isfinite(each) for each in word)
+        are_whole = all(type(each) is int for each in word[:3])
+        if not (are_numbers and are_whole and end <= word.start < word.end <= len(text)):
+            raise _wrong(f"{what}.words", word, "words of its text, in their order")
+        end = word.end
+    return tuple(words)
 
 
 def _split(split: object) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -128,8 +128,7 @@ class Answers:
         service: Service,
         rows: Sequence[Document | Reject],
         request: Request,
-        *,
-        with_text: bool = False,
+        added: Sequence[Mapping[str, Any]] = (),
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the line of each document in order, as ``extract predict`` writes it.
 
@@ -140,9 +139,10 @@ class Answers:
             service: answers.
             rows: documents, and rejects in place of those that could not be read.
             request: is given up when its client is gone.
-            with_text: whether a line has the text, too, to which its offsets refer.
+            added: what each line has besides; () for nothing.
         """
         source = iter(rows)
+        more = iter(added)
         ahead = 2 * service.extractor.task.settings.eval_batch_size
         waiting: deque[tuple[Document | Reject, Future[Prediction] | None]] = deque()
 
@@ -159,8 +159,7 @@ class Answers:
                 waiting.popleft()
                 ask(1)
                 self._count(service, is_record=line["record"] is not None)
-                text = {"text": row.text} if with_text and isinstance(row, Document) else {}
-                yield {**line, **text}
+                yield {**line, **next(more, {})}
         finally:
             for _row, future in waiting:
                 if future is not None:

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request, UploadFile
+from fastapi import FastAPI, Form, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -26,13 +26,13 @@ from .answers import Answers, Service
 from .chat import add_chat_routes
 from .guard import Guard
 from .requests import ExtractBody, error_body
-from .uploads import UploadedFile, documents_of
+from .uploads import UploadedFile, UploadedRow, documents_of, drawn_page
 
 _PAGE = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript"}
 _LINES = "application/x-ndjson"
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Content-Security-Policy of a page that loads from its own server alone."""
@@ -66,6 +66,7 @@ def make_app(
     app = FastAPI(title="fieldsmith", version=__version__, docs_url=None, redoc_url=None)
     _add_error_handlers(app)
     _add_page(app)
+    _add_drawing(app, answers)
     _add_state(app, answers, is_ready)
     add_chat_routes(app, services, answers)
     for service in services.values():
@@ -103,6 +104,24 @@ def _add_page(app: FastAPI) -> None:
 
     for path, kind in _PAGE.items():
         add(path, kind)
+
+
+def _add_drawing(app: FastAPI, answers: Answers) -> None:
+    @app.post("/v1/page", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+    async def draw_page(file: UploadFile, page: Annotated[int, Form(ge=1)] = 1) -> Response:
+        """Draw a page of an uploaded PDF as it is shown.
+
+        The header `Page-Size` has its width and height in points, in which boxes are given.
+        """
+        with answers.admitted():
+            try:
+                drawn = await run_in_threadpool(
+                    drawn_page, await file.read(), page, answers.limits.seconds
+                )
+            except InputError as error:
+                raise HTTPException(422, str(error)) from error
+        picture, (width, height) = drawn
+        return Response(picture, headers={"Page-Size": f"{width} {height}"}, media_type="image/png")
 
 
 def _add_state(app: FastAPI, answers: Answers, is_ready: Callable[[], bool]) -> None:
@@ -166,19 +185,21 @@ def _add_service(app: FastAPI, service: Service, answers: Answers) -> None:
     async def read_files(files: list[UploadFile], request: Request) -> Response:
         """Extract the records of uploaded files, of any form that the plugin reads.
 
-        Each line has the document's text, too, to which its offsets refer.
+        Each line has the document's text, too, to which its offsets refer, and the number of its
+        file, from 0.
         """
         sent = [UploadedFile(each.filename or "document", await each.read()) for each in files]
         limits, plugin = answers.limits, service.extractor.task.plugin
         with ExitStack() as admitted:
             admitted.enter_context(answers.admitted())
             try:
-                rows = await run_in_threadpool(
+                read = await run_in_threadpool(
                     documents_of, plugin, sent, limits.documents, limits.seconds
                 )
             except InputError as error:
                 raise HTTPException(422, str(error)) from error
-            return await _many(service, rows, request, answers, admitted, with_text=True)
+            rows, added = [each.row for each in read], list(map(_of_file, read))
+            return await _many(service, rows, request, answers, admitted, added)
 
 
 async def _many(
@@ -187,8 +208,7 @@ async def _many(
     request: Request,
     answers: Answers,
     admitted: ExitStack,
-    *,
-    with_text: bool = False,
+    added: Sequence[Mapping[str, Any]] = (),
 ) -> Response:
     """Answer several documents: by lines as they come, or by one list.
 
@@ -198,14 +218,20 @@ async def _many(
         request: see ``Answers.lines``.
         answers: see ``Answers``.
         admitted: ends the admission of the request; a stream takes it over.
-        with_text: see ``Answers.lines``.
+        added: see ``Answers.lines``.
     """
     await answers.check(service, rows)
-    lines = answers.lines(service, rows, request, with_text=with_text)
+    lines = answers.lines(service, rows, request, added)
     if _LINES not in request.headers.get("accept", ""):
         results = b",".join([encoded(line).rstrip() async for line in lines])
         return _json(b'{"results":[' + results + b"]}")
     return _Lines(lines, admitted.pop_all())
+
+
+def _of_file(read: UploadedRow) -> dict[str, Any]:
+    """Return what the line of an uploaded document has besides."""
+    text = {"text": read.row.text} if isinstance(read.row, Document) else {}
+    return {**text, "file": read.file}
 
 
 class _Lines(StreamingResponse):
@@ -247,6 +273,7 @@ def _openapi(app: FastAPI, services: Mapping[str, Service]) -> dict[str, Any]:
 def _line_schema(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of a line of ``extract predict``."""
     offsets = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+    box = {"type": "array", "items": {"type": "number"}, "minItems": 5, "maxItems": 5}
     return {
         "type": "object",
         "required": ["id", "record", "spans", "confidence", "status", "windows", "read", "plugin"],
@@ -255,7 +282,12 @@ def _line_schema(record: Mapping[str, Any]) -> dict[str, Any]:
             "record": {"anyOf": [record, {"type": "null"}]},
             "error": {"type": "string"},
             "text": {"type": "string"},
+            "file": {"type": "integer"},
             "spans": {"type": "object", "additionalProperties": offsets},
+            "boxes": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": box},
+            },
             "confidence": {"type": "object", "additionalProperties": {"type": "number"}},
             "status": {"type": "object", "additionalProperties": {"type": "string"}},
             "windows": {"type": "array", "items": {"type": "integer"}},

@@ -25,7 +25,7 @@ async function listPlugins() {
 }
 
 /** Show the lines that a request brings, each as soon as it comes. */
-async function extract(path, options, textOf) {
+async function extract(path, options, textOf, files = []) {
   fault.hidden = true;
   results.replaceChildren();
   find("extract").disabled = true;
@@ -38,7 +38,8 @@ async function extract(path, options, textOf) {
     const answer = await ask(`v1/${find("plugin").value}/${path}`, { ...options, headers });
     for await (const line of lines(answer.body)) {
       count += 1;
-      show(JSON.parse(line), textOf);
+      const read = JSON.parse(line);
+      show(read, textOf, files[read.file]);
       state.textContent = `${count} answered…`;
     }
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
@@ -69,7 +70,7 @@ async function* decoded(stream) {
   }
 }
 
-function show(line, textOf) {
+function show(line, textOf, file) {
   const part = find("result").content.cloneNode(true);
   const article = part.querySelector("article");
   article.querySelector("h2").textContent = line.error ? `${line.id}: no record` : line.id;
@@ -80,7 +81,75 @@ function show(line, textOf) {
   textSide.hidden = read === null;
   if (read !== null) textSide.append(...marked(Array.from(read), line));
   if (line.record) recordSide.append(tree(line.record, "", line, textSide));
+  addPages(article.querySelector(".pages"), line, file);
   results.append(part);
+}
+
+/** Offer the pages of a PDF on which values stand; each is drawn when it is asked for. */
+function addPages(side, line, file) {
+  const boxes = Object.values(line.boxes ?? {}).flat();
+  const pages = [...new Set(boxes.map(([page]) => page))].sort((a, b) => a - b);
+  if (!pages.length || !/\.pdf$/i.test(file?.name ?? "")) return;
+  const select = side.querySelector("select");
+  select.replaceChildren(...pages.map((page) => new Option(page, page)));
+  select.addEventListener("change", () => draw(side, line, file));
+  side.addEventListener("toggle", () => {
+    if (side.open && side.dataset.page !== select.value) draw(side, line, file);
+  });
+  side.addEventListener("point", ({ detail: pointer }) => {
+    const [first] = line.boxes[pointer] ?? [];
+    side.dataset.pointer = pointer;
+    for (const box of side.querySelectorAll(".box")) {
+      box.classList.toggle("shown", box.dataset.pointer === pointer);
+    }
+    if (side.open && first && select.value !== String(first[0])) {
+      select.value = first[0];
+      draw(side, line, file);
+    }
+  });
+  side.hidden = false;
+}
+
+async function draw(side, line, file) {
+  const [page, said, image] = [".page", ".state", "img"].map((name) => side.querySelector(name));
+  const number = side.querySelector("select").value;
+  const body = new FormData();
+  body.append("file", file);
+  body.append("page", number);
+  side.dataset.page = number;
+  said.textContent = "Drawing…";
+  try {
+    const answer = await ask("v1/page", { method: "POST", body });
+    const picture = await answer.blob();
+    if (side.dataset.page !== number) return; // another page was chosen meanwhile
+    const size = answer.headers.get("Page-Size").split(" ").map(Number);
+    URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(picture);
+    image.alt = `Page ${number} of ${line.id}`;
+    page.replaceChildren(image, ...boxesOn(Number(number), size, line, side.dataset.pointer));
+    page.hidden = false;
+    said.textContent = "";
+  } catch (error) {
+    delete side.dataset.page;
+    said.textContent = error instanceof TypeError ? "The server is not reached." : error.message;
+  }
+}
+
+/** Return the boxes of values on a page, in percent of its size. */
+function boxesOn(number, [width, height], line, pointed) {
+  return Object.entries(line.boxes).flatMap(([pointer, boxes]) =>
+    boxes.filter(([page]) => page === number).map(([, left, upper, right, lower]) => {
+      const box = document.createElement("div");
+      box.className = `box ${level(line.confidence[pointer])}`;
+      box.classList.toggle("shown", pointer === pointed);
+      box.dataset.pointer = pointer;
+      box.style.left = `${(100 * left) / width}%`;
+      box.style.top = `${(100 * upper) / height}%`;
+      box.style.width = `${(100 * (right - left)) / width}%`;
+      box.style.height = `${(100 * (lower - upper)) / height}%`;
+      return box;
+    }),
+  );
 }
 
 function notes(line) {
@@ -159,6 +228,8 @@ function leaf(value, pointer, line, textSide) {
 
 function point(textSide, pointer) {
   let first = null;
+  const pages = textSide.closest("article").querySelector(".pages");
+  pages.dispatchEvent(new CustomEvent("point", { detail: pointer }));
   for (const mark of textSide.querySelectorAll("mark")) {
     const isOfIt = JSON.parse(mark.dataset.pointers).includes(pointer);
     mark.classList.toggle("shown", isOfIt);
@@ -184,7 +255,7 @@ function extractFiles(files) {
   if (!files.length) return;
   const body = new FormData();
   for (const file of files) body.append("files", file);
-  extract("files", { method: "POST", body }, (line) => line.text ?? null);
+  extract("files", { method: "POST", body }, (line) => line.text ?? null, files);
 }
 
 find("ask").addEventListener("submit", (event) => {

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import Document, Reject
 from ..dataset.inputs import read_inputs
+from ..dataset.row_json import row_as_json, row_of_json
 from ..errors import FieldsmithError, InputError
 from ..plugin_code.other_process import ProcessEndedError, Tell, running
 from ..plugins import Plugin, load
+from ..reading.archives import safe_name
+from ..reading.limits import Limits
+from ..reading.reader import Reader
 
 _MEMORY = 4 << 30
 """Bytes that the reading process may use."""
@@ -27,13 +29,25 @@ class UploadedFile(NamedTuple):
     content: bytes
 
 
+class UploadedRow(NamedTuple):
+    """A document of an uploaded file, or a reject.
+
+    Attributes:
+        row: what was read.
+        file: number of the file, from 0.
+    """
+
+    row: Document | Reject
+    file: int
+
+
 def documents_of(
     plugin: Plugin, files: Sequence[UploadedFile], most: int, seconds: float
-) -> list[Document | Reject]:
+) -> list[UploadedRow]:
     """Return the documents of files, and a reject for each that cannot be read.
 
     Args:
-        plugin: reads what is neither JSONL nor plain text.
+        plugin: its loader goes first.
         files: in the order in which they were sent.
         most: documents, at most.
         seconds: of computing time, at most.
@@ -44,7 +58,7 @@ def documents_of(
     """
     with tempfile.TemporaryDirectory(prefix="fieldsmith-upload-") as folder:
         names = _written(Path(folder), files)
-        rows: list[Document | Reject] = []
+        rows: list[UploadedRow] = []
         arguments = (plugin.name, plugin.wrappers, dict(plugin.names), names, seconds)
         try:
             with running(_read, *arguments) as reports:
@@ -65,29 +79,17 @@ def _written(folder: Path, files: Sequence[UploadedFile]) -> list[str]:
     """Write files into a folder, each into one of its own; return their paths."""
     paths = []
     for number, file in enumerate(files):
-        path = folder / str(number) / _safe_name(file.name)
+        path = folder / str(number) / safe_name(file.name)
         path.parent.mkdir()
         path.write_bytes(file.content)
         paths.append(str(path))
     return paths
 
 
-def _safe_name(name: str) -> str:
-    """Return the last part of a name, in characters that no file system minds.
-
-    >>> _safe_name("../../etc/passwd"), _safe_name("my page.html"), _safe_name("..")
-    ('passwd', 'my_page.html', 'document')
-    """
-    last = PurePosixPath(name.replace("\\", "/")).name
-    return re.sub(r"[^\w.-]", "_", last).lstrip(".-")[-100:] or "document"
-
-
-def _row(report: dict[str, Any]) -> Document | Reject:
+def _row(report: dict[str, Any]) -> UploadedRow:
     if "error" in report:
         raise InputError(report["error"])
-    if "text" in report:
-        return Document(**report)
-    return Reject(**report)
+    return UploadedRow(row_of_json(report["row"]), report["file"])
 
 
 def _read(
@@ -101,10 +103,10 @@ def _read(
     """Tell each document and reject of files; called in the other process."""
     _limit(seconds)
     try:
-        for path in paths:
+        for number, path in enumerate(paths):
             plugin = load(name, tuple(wrappers), given)
             for row in read_inputs(plugin, [path]):
-                tell({**asdict(row), "document": None} if isinstance(row, Reject) else asdict(row))
+                tell({"row": row_as_json(row), "file": number})
     except FieldsmithError as error:
         tell({"error": str(error)})
     except MemoryError:
@@ -118,3 +120,21 @@ def _limit(seconds: float) -> None:
 
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+
+
+def drawn_page(content: bytes, page: int, seconds: float) -> tuple[bytes, tuple[float, float]]:
+    """Return a page of an uploaded PDF as PNG, with its width and height in points.
+
+    Args:
+        content: the PDF.
+        page: number of the page, from 1.
+        seconds: to draw it, at most.
+
+    Raises:
+        InputError: it cannot be drawn.
+    """
+    with tempfile.TemporaryDirectory(prefix="fieldsmith-upload-") as folder:
+        file = Path(folder, "document.pdf")
+        file.write_bytes(content)
+        with Reader(Limits()._replace(seconds=seconds)) as reader:
+            return reader.draw(file, page)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from fieldsmith import InputError, SourceFile, read_text
+from fieldsmith import InputError, PageWord, SourceFile, read_first_pages, read_text
 
 PAGE_CHARACTERS = 3000
 """Largest length of a page in characters: as much as the small embedded model can read.
@@ -16,6 +16,9 @@ than 1,800 characters in all.
 
 _COVER_CHARACTERS = 600
 """A page with fewer characters is a cover: the next one is read too."""
+
+_PDF_PAGES = 3
+"""So many pages of a PDF are read at most."""
 
 _WORD_END = re.compile(r"\s")
 
@@ -62,20 +65,23 @@ def _pages(text: str) -> Iterator[str]:
     return (page for page in text.split("\f") if page.strip())
 
 
-def read_page(file: SourceFile) -> str:
-    """Return the first page of a text file or PDF; of a text file the beginning as it is.
+def read_page(file: SourceFile) -> tuple[str, Sequence[PageWord]]:
+    """Return the first page of a text file or PDF, and of a PDF where its words stand.
+
+    Of a text file it is the beginning as it is.
 
     Raises:
         InputError: the file cannot be read, or contains no text.
     """
     if _is_pdf(file):
-        from . import pdf
-
-        return first_page(pdf.first_pages(file.path, enough=_COVER_CHARACTERS))
+        read = read_first_pages(file.path, pages=_PDF_PAGES, enough=_COVER_CHARACTERS)
+        # A line for each of what is beside each other, and no blank ones, as pages of TEI have it.
+        page = first_page(re.sub(r"\n+|\t", "\n", read.text))
+        return page, read.words_in(page)
     text = read_text(file.path, as_is=True)
     if not text.strip("\ufeff \t\r\n\f"):
         raise InputError(f"{file.path}: the file holds no text")
-    return beginning(text)
+    return beginning(text), ()
 
 
 def is_page(file: SourceFile) -> bool:

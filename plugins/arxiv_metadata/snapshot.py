@@ -118,8 +118,8 @@ def examples(file: SourceFile, labels: Labels) -> Iterator[Example | Reject]:
     Raises:
         InputError: the file cannot be read, or holds no text.
     """
-    text, place = read_page(file), str(file.path)
-    document = Document(file.name, text, {"path": file.name})
+    (text, words), place = read_page(file), str(file.path)
+    document = Document(file.name, text, {"path": file.name}, words)
     row = next((labels[name] for name in _names_of(file.path) if name in labels), None)
     try:
         record = None if row is None else record_of(_fields(row, text), text)

@@ -29,7 +29,7 @@ from fieldsmith import (
     read_text,
 )
 
-from . import html_tree
+from . import charsets
 from .formats import looks_like_html
 
 _FEED = re.compile(r"<(?:rss|feed|rdf:RDF)[\s>]")
@@ -136,11 +136,11 @@ def _content(response: FetchResponse) -> bytes:
 
 def _in_utf_8(body: bytes, content_type: str) -> bytes:
     """Return a page in UTF-8, by its mark or the encoding that the server names, if it is not."""
-    if body[:2] in html_tree.UTF_16:
+    if body[:2] in charsets.UTF_16:
         return body.decode("utf-16", "replace").encode()
     named = _CHARSET.search(content_type)
     name = named[1].lower() if named else ""
-    for encoding in ("utf-8-sig", html_tree.WEB_NAMES.get(name, name)):
+    for encoding in ("utf-8-sig", charsets.WEB_NAMES.get(name, name)):
         try:
             return body.decode(encoding).encode()
         except (LookupError, ValueError):

@@ -22,9 +22,18 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fieldsmith import Document, Example, InputError, Record, Reject, SourceFile
+from fieldsmith import (
+    Document,
+    Example,
+    InputError,
+    Record,
+    Reject,
+    SourceFile,
+    parse_html,
+    visible_text,
+)
 
-from . import html_tree, metadata, opening
+from . import charsets, metadata, opening
 from .instruct import KEYS, addressed
 from .snippets import find_in_text, one_line
 
@@ -59,7 +68,7 @@ def unpacked_head(file: SourceFile) -> bytes:
     """
     is_packed = file.head.startswith(_GZIP)
     head = _read(file, _HEAD_BYTES) if is_packed else file.head
-    if head[:2] in html_tree.UTF_16:
+    if head[:2] in charsets.UTF_16:
         head = head.decode("utf-16", "ignore").encode()
     return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
@@ -91,16 +100,16 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
         yield Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
         return
     try:
-        tree = html_tree.parse(data)
+        tree = parse_html(data)
     except ImportError as error:
         raise InputError(
             f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
         ) from error
-    except html_tree.UnreadableError as error:
+    except InputError as error:
         yield Reject(str(path), "", str(error), name)
         return
     known = metadata.read_metadata(tree, saved_address(data))
-    text = html_tree.visible_text(tree)
+    text = visible_text(tree)
     if not text:
         reason = "the page shows no text (is it filled in by a script?)"
         yield Reject(str(path), "", reason, name)

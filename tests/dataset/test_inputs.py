@@ -70,7 +70,7 @@ def test_every_file_of_a_folder_has_its_line(tmp_path: Path) -> None:
     reasons = [row.reason for row in found if isinstance(row, Reject)]
     for reason, part in zip(
         reasons,
-        ["is NUL", "not JSON", "is empty", "is not UTF-8", "no document", "in no format"],
+        ["is NUL", "not JSON", "is empty", "is not UTF-8", "no document", "PDF cannot be read"],
         strict=True,
     ):
         assert part in reason
@@ -108,9 +108,11 @@ def test_annotations_are_read_with_the_text_beside_them(tmp_path: Path) -> None:
 def test_a_file_that_is_named_and_cannot_be_read_stops(tmp_path: Path) -> None:
     (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "binary.txt").write_bytes(b"names\0")
+    (tmp_path / "sheet.xyz").write_bytes(b"a,b")
     for name, reason in [
         ("gone.txt", "no such file"),
-        ("paper.pdf", "in no format that invented reads"),
+        ("paper.pdf", "the PDF cannot be read"),
+        ("sheet.xyz", "in no format that invented reads"),
         ("binary.txt", "is NUL"),
     ]:
         with pytest.raises(InputError, match=reason):

@@ -462,6 +462,10 @@ def test_a_pdf_is_read_column_by_column(tmp_path: Path) -> None:
     assert lines[0] == "Foxes and anticoagulants of the north"
     assert lines[1:21] == left + right
     assert lines[21] == "arXiv:1913.00001v2 [q-bio.TO]"
+    text, words = example.document.text, example.document.words
+    assert [text[word.start : word.end] for word in words] == text.split()
+    assert words[0][2:4] == (1, 200)
+    assert words[0].y0 == pytest.approx(792 - 750 - 10, abs=3)
 
 
 def test_a_scan_is_an_error(tmp_path: Path) -> None:
@@ -474,7 +478,7 @@ def test_a_scan_is_an_error(tmp_path: Path) -> None:
 def test_without_the_extra_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pdfminer.high_level", None)
+    monkeypatch.setitem(sys.modules, "pdfminer.converter", None)
     path = written(tmp_path, "a.pdf", pdf_of(line(60, 700, "Foxes")))
     with pytest.raises(InputError) as caught:
         rows(path)

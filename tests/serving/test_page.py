@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import PATIENCE, WIDTHS, needs_chromium, started_browser
+from drawn_pages import HEIGHT, WIDTH, Drawing
 from served import Serving, serving
 from tiny_model import Trained
 
@@ -98,6 +99,46 @@ def test_files_are_read_and_faults_are_said(
     page.context.close()
 
 
+def test_a_page_of_a_pdf_is_shown_with_its_values(
+    browser: Browser, server: Serving, tmp_path: Path
+) -> None:
+    pytest.importorskip("pypdfium2", reason="the extra pdf is not installed")
+    drawing = Drawing([0, 90])
+    for _page in range(2):
+        drawing.next_page()
+        drawing.write(100, 500, TEXT.removeprefix("😀 ").split(), "Helvetica", 8)
+    file = tmp_path / "paper.pdf"
+    file.write_bytes(drawing.content())
+    page = opened(browser, server)
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
+    page.set_input_files("#files", [file])
+    page.locator(".result").wait_for()
+    line = json.loads(page.locator("pre").text_content() or "")
+    page.get_by_text("Pages", exact=True).click()
+    page.locator(".page img").wait_for()
+    number = int(page.locator(".pages select").input_value())
+    expected = [box for boxes in line["boxes"].values() for box in boxes if box[0] == number]
+    shown = page.locator(".page .box")
+    playwright.expect(shown).to_have_count(len(expected))
+    picture = page.locator(".page img").bounding_box()
+    first = shown.first.bounding_box()
+    assert picture
+    assert first
+    sizes = {1: WIDTH, 2: HEIGHT}
+    left = (first["x"] - picture["x"]) * sizes[number] / picture["width"]
+    assert left == pytest.approx(expected[0][1], abs=2)
+    leaf = page.locator("button.leaf").first
+    leaf.click()
+    playwright.expect(page.locator(".box.shown").first).to_be_attached()
+    assert said == []
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing").Axe
+    found = axe().run(page).response
+    assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found["violations"]] == []
+    page.context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=list(WIDTHS))
 def test_axe_finds_nothing_to_mend(
@@ -108,7 +149,7 @@ def test_axe_finds_nothing_to_mend(
     page.fill("#text", TEXT)
     page.get_by_role("button", name="Extract").click()
     page.locator(".result").wait_for()
-    page.locator("summary").click()
+    page.get_by_text("JSON", exact=True).click()
     found = axe().run(page).response
     assert found["testEngine"]["name"] == "axe-core"
     assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found["violations"]] == []

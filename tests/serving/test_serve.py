@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from command import Command, extract
 from doc_commands import blocks
+from drawn_pages import HEIGHT, WIDTH, Drawing
 from jsonschema import Draft202012Validator
 from paths import ROOT
 from referencing import Registry
@@ -126,6 +127,62 @@ def test_a_file_that_cannot_be_read_is_named_without_its_place(
     shown = reply.fault if reply.status != 200 else reply.json["results"][0]["error"]
     assert said in shown
     assert "fieldsmith-upload" not in shown
+
+
+def paper() -> bytes:
+    """Return a PDF of one page, which is turned."""
+    drawing = Drawing([90])
+    drawing.next_page()
+    drawing.write(100, 500, TEXTS[0].split(), "Helvetica", 12)
+    return drawing.content()
+
+
+def test_a_pdf_has_boxes_and_its_pages_are_drawn(server: Serving) -> None:
+    pytest.importorskip("pypdfium2", reason="the extra pdf is not installed")
+    form, kind = multipart(("a.txt", TEXTS[1].encode()), ("b.pdf", paper()))
+    text, paged = server.ask("/v1/medical_ner/files", form, content_type=kind).json["results"]
+    assert [text["file"], paged["file"]] == [0, 1]
+    assert "boxes" not in text
+    assert paged["text"] == TEXTS[0]
+    assert paged["boxes"].keys() == paged["spans"].keys() != set()
+    asked = form_of(("page", b"1"), file=paper())
+    picture = server.ask("/v1/page", asked, content_type=kind)
+    assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.body.startswith(b"\x89PNG")
+    width, height = map(float, picture.headers["page-size"].split())
+    assert (width, height) == (HEIGHT, WIDTH)
+    for boxes in paged["boxes"].values():
+        for page, x0, y0, x1, y1 in boxes:
+            assert page == 1
+            assert 0 <= x0 < x1 <= width
+            assert 0 <= y0 < y1 <= height
+
+
+@pytest.mark.parametrize(
+    ("page", "content", "status", "said"),
+    [
+        (b"2", paper(), 422, "has no page 2; it has 1"),
+        (b"0", paper(), 422, "greater than or equal to 1"),
+        (b"1", b"rubbish", 422, "the PDF cannot be drawn"),
+    ],
+)
+def test_a_page_that_cannot_be_drawn_is_one_line(
+    server: Serving, page: bytes, content: bytes, status: int, said: str
+) -> None:
+    pytest.importorskip("pypdfium2", reason="the extra pdf is not installed")
+    form = form_of(("page", page), file=content)
+    reply = server.ask("/v1/page", form, content_type="multipart/form-data; boundary=border")
+    assert (reply.status, said in reply.fault) == (status, True), reply.fault
+
+
+def form_of(field: tuple[str, bytes], file: bytes) -> bytes:
+    """Return a form with a field and a file."""
+    name, value = field
+    head = b"--border\r\nContent-Disposition: form-data; name="
+    return (
+        head + b'"' + name.encode() + b'"\r\n\r\n' + value + b"\r\n"
+        + head + b'"file"; filename="a.pdf"\r\n\r\n' + file + b"\r\n--border--\r\n"
+    )  # fmt: skip
 
 
 def test_openai_s_client_works_unchanged(server: Serving, predicted: list[Any]) -> None:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .snippets import INVISIBLE, one_line
+from ..errors import InputError
+from .limits import Limits, require_short
+from .page_text import PagedText
 
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHARSET = re.compile(rb"(?i)<meta[^<>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
-WEB_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252",
-             "us-ascii": "cp1252", "x-sjis": "shift_jis", "shift_jis": "cp932"}  # fmt: skip
+_WEB_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252",
+              "us-ascii": "cp1252", "x-sjis": "shift_jis", "shift_jis": "cp932"}  # fmt: skip
 """What browsers read the named encodings as (WHATWG, Encoding)."""
 
 _DEEPEST = 2048
@@ -21,6 +23,12 @@ _DEEPEST = 2048
 _DOCUMENT = re.compile(r"(?i)<(?:!doctype\s+html|html)\b")
 _BODY = re.compile(r"(?i)<body\b[^<>]*>")
 _BEFORE = 1 << 16
+
+# Soft hyphens, zero-width characters and marks of the writing direction; not those two that join
+# letters or keep them apart.
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
 
 _UNSEEN = frozenset(
     "area audio canvas datalist embed head iframe link map math meta noscript object picture "
@@ -32,16 +40,32 @@ _INLINE = frozenset(
 )
 
 
-class UnreadableError(ValueError):
-    """A page that cannot be read whole; the message says why."""
+def read_html(data: bytes, limits: Limits) -> PagedText:
+    """Return the title and the visible text of a page.
+
+    Raises:
+        InputError: it shows no text, or cannot be read whole, or the extra ``html`` is not
+            installed; says so without the name of the file.
+    """
+    try:
+        text = visible_text(parse_html(data))
+    except ImportError as error:
+        raise InputError(
+            "reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
+        ) from error
+    if not text:
+        raise InputError("the page shows no text (is it filled in by a script?)")
+    require_short(len(text), limits)
+    return PagedText(text)
 
 
-def parse(data: bytes) -> Any:
-    """Return the root element (lxml) of a page.
+def parse_html(data: bytes) -> Any:
+    """Return the root element (lxml) of a page, whatever its encoding.
 
     Raises:
         ImportError: lxml or trafilatura is not installed.
-        UnreadableError: there is nothing in it, or a part of it would be lost.
+        InputError: there is nothing in it, or a part of it would be lost; says so without the name
+            of the file.
     """
     from lxml import etree, html
     from trafilatura import utils
@@ -53,9 +77,9 @@ def parse(data: bytes) -> Any:
     try:
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError) as error:
-        raise UnreadableError("nothing in it can be read as HTML") from error
+        raise InputError("nothing in it can be read as HTML") from error
     if any(entry.level >= etree.ErrorLevels.FATAL for entry in parser.error_log):
-        raise UnreadableError(
+        raise InputError(
             f"its elements are nested deeper than {_DEEPEST} levels, so that its text cannot be "
             "read whole"
         )
@@ -64,11 +88,11 @@ def parse(data: bytes) -> Any:
 
 def _decoded(data: bytes, guess: Callable[[bytes], str]) -> str:
     """Decode a page: by its mark, as UTF-8, as it says itself, or else as it looks like."""
-    if data[:2] in UTF_16:
+    if data[:2] in _UTF_16:
         return data.decode("utf-16", "replace")
     declared = _CHARSET.search(data, 0, _BEFORE)
     name = declared[1].decode().lower() if declared else ""
-    for encoding in ("utf-8-sig", WEB_NAMES.get(name, name)):
+    for encoding in ("utf-8-sig", _WEB_NAMES.get(name, name)):
         try:
             return data.decode(encoding)
         except (LookupError, ValueError):
@@ -120,11 +144,8 @@ def _flowing(text: str | None) -> str:
 
 
 def _seen(line: str) -> str:
-    """Return a line without invisible characters, except those that join letters or do not."""
-    return one_line(INVISIBLE.sub(lambda found: found[0] if found[0] in _JOINERS else "", line))
-
-
-_JOINERS = "\u200c\u200d"
+    """Return a line without invisible characters, each run of white space as one space."""
+    return " ".join(_INVISIBLE.sub("", line).split())
 
 
 def _is_hidden(element: Any) -> bool:

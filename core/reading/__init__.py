@@ -1,0 +1,13 @@
+"""Read files of any kind as text: PDF, HTML, DOCX, and what gzip and zip compress.
+
+- kinds: which kind of file it is, by its content, and what reads it
+- pdf: the characters of a PDF's pages
+- page_lines: characters of a page as lines
+- reading_order: lines of a page in the order in which they are read
+- page_text: pages as one text, and where its words stand
+- boxes: where a span of a text stands
+- html, docx: the text of such a file
+- archives: unpack gzip and zip
+- reader: read in another process, which a hostile file can only end
+- pictures: pages of a PDF as pictures
+"""

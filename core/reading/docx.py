@@ -1,0 +1,93 @@
+"""Read the text of a DOCX file (ECMA-376): headers, body with tables, notes, footers."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from xml.etree.ElementTree import ParseError, iterparse
+
+from ..errors import InputError
+from .limits import Limits, require_short
+from .page_text import PagedText
+
+_BODY = "word/document.xml"
+_PARTS = (r"word/header\d*\.xml", re.escape(_BODY), r"word/(?:foot|end)notes\.xml",
+          r"word/footer\d*\.xml")  # fmt: skip
+"""Names of the parts that hold text, in the order in which they are read."""
+
+_NO_TEXT = frozenset({"Fallback", "moveFrom", "del", "pPr", "rPr"})
+"""Elements that describe text, or hold what is deleted or also in another element."""
+
+_WRITTEN = {"tab": "\t", "br": "\n", "cr": "\n", "p": "\n", "noBreakHyphen": "-"}
+"""What an element stands for, or a paragraph ends with."""
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, ParseError, NotImplementedError, RuntimeError,
+           EOFError, OSError, ValueError, LookupError)  # fmt: skip
+"""What the readers of zip and XML raise where a file is broken."""
+
+
+def read_docx(data: bytes, limits: Limits) -> PagedText:
+    """Return the text of a DOCX file: a line a paragraph, and cells of a row with tabs between.
+
+    Raises:
+        InputError: it is broken, too large or without text; says so without the name of the file.
+    """
+    parts: list[str] = []
+    left = limits.file_bytes
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            if _BODY not in names:
+                raise InputError("holds no text document (a table, slides?); save it as PDF")
+            for name in _text_parts(names):
+                with archive.open(name) as stream:
+                    content = stream.read(left + 1)
+                left -= len(content)
+                if left < 0:
+                    raise InputError(
+                        f"unpacks to more than {limits.file_bytes >> 20} MiB; split it"
+                    )
+                text = _text(content)
+                if text and text not in parts:  # first and other pages may have the same header
+                    parts.append(text)
+    except _BROKEN as error:
+        raise InputError(f"the DOCX file cannot be read ({error}); is it whole?") from error
+    if not parts:
+        raise InputError("the DOCX file holds no text (pictures alone?)")
+    text = "\n\n".join(parts)
+    require_short(len(text), limits)
+    return PagedText(text)
+
+
+def _text_parts(names: list[str]) -> Iterator[str]:
+    for pattern in _PARTS:
+        yield from sorted(name for name in names if re.fullmatch(pattern, name))
+
+
+def _text(content: bytes) -> str:
+    """Return the text of a part, without recursion: elements may be nested to any depth."""
+    if b"<!DOCTYPE" in content[:1024]:
+        raise InputError("the DOCX file declares a DTD, which no word processor writes")
+    pieces: list[str] = []
+    cells: list[int] = []  # numbers of the first piece of the cells that are open
+    unread = 0
+    for event, element in iterparse(io.BytesIO(content), events=("start", "end")):
+        name = element.tag.rpartition("}")[2]
+        step = 1 if event == "start" else -1
+        unread += step if name in _NO_TEXT else 0
+        if event == "start":
+            if name == "tc":
+                cells.append(len(pieces))
+            continue
+        if name == "tc":
+            cell = "".join(pieces[cells[-1] :]).strip("\n")
+            pieces[cells.pop() :] = [cell, "\t"]
+        elif name == "tr":
+            pieces[-1:] = ["\n"]
+        elif not unread:
+            pieces.append(element.text or "" if name == "t" else _WRITTEN.get(name, ""))
+        element.clear()
+    return "".join(pieces).strip("\n")

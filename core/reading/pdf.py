@@ -1,0 +1,184 @@
+"""Read the text of a PDF, and where its words stand, with pdfminer.six."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .limits import Limits, require_short
+from .page_lines import Box, Character
+from .page_text import PagedText, text_of_pages
+
+if TYPE_CHECKING:
+    from pdfminer.layout import LTChar
+    from pdfminer.pdfpage import PDFPage
+
+_LIGATURES = {
+    "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl",
+    "\ufb05": "st", "\ufb06": "st",
+}  # fmt: skip
+_HYPHEN = {"\u00ad": "-"}
+"""A hyphen that other formats hide; a PDF draws it."""
+
+_LARGEST = 1e6
+"""Points from the corner of a page; what is said to be further away is a fault of the file."""
+
+_LETTERS = str.maketrans(_LIGATURES | _HYPHEN)
+
+
+def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
+    """Return the text of the first pages of a PDF, and where its words stand, in this process.
+
+    Args:
+        path: the file.
+        pages: how many pages are read at most.
+        enough: number of characters after which no further page is read.
+
+    Raises:
+        InputError: see ``read_pdf``; names the file.
+    """
+    try:
+        return read_pdf(path.read_bytes(), Limits(), pages=pages, enough=enough)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_pdf(
+    data: bytes, limits: Limits, *, pages: int | None = None, enough: int | None = None
+) -> PagedText:
+    """Return the text of a PDF.
+
+    Args:
+        data: the file.
+        limits: what it may take.
+        pages: see ``read_first_pages``; None for all.
+        enough: see ``read_first_pages``; None for all.
+
+    Raises:
+        InputError: it is encrypted, broken, too large or without text, or the extra ``pdf`` is not
+            installed; says so without the name of the file.
+    """
+    drawn: list[list[Character]] = []
+    count = 0
+    for characters in itertools.islice(_pages(data), pages):
+        if len(drawn) == limits.pages:
+            raise InputError(f"has more than {limits.pages:,} pages; split it")
+        drawn.append(characters)
+        count += len(characters)
+        require_short(count, limits)
+        if enough is not None and count >= enough:
+            break
+    found = text_of_pages(drawn)
+    if not found.words:
+        raise InputError(
+            "its pages hold no text (a scan?); add a text layer with OCR, such as ocrmypdf, and "
+            "try again"
+        )
+    return found
+
+
+def _pages(data: bytes) -> Iterator[list[Character]]:
+    """Yield the characters of each page."""
+    try:
+        from pdfminer.converter import PDFPageAggregator
+        from pdfminer.pdfdocument import PDFPasswordIncorrect
+        from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+        from pdfminer.pdfpage import PDFPage
+    except ImportError as error:
+        raise InputError(
+            "reading PDF needs the extra `pdf`: pip install 'fieldsmith[pdf]'"
+        ) from error
+    logging.getLogger("pdfminer").setLevel(logging.CRITICAL)  # it warns of faults that it repairs
+
+    class Device(PDFPageAggregator):
+        """Collects the characters of a page, and nothing else that it draws."""
+
+        def paint_path(self, *_path: Any, **_how: Any) -> None:
+            """Pass over a path."""
+
+        def render_image(self, *_image: Any, **_how: Any) -> None:
+            """Pass over a picture."""
+
+    resources = PDFResourceManager()
+    device = Device(resources)
+    interpreter = PDFPageInterpreter(resources, device)
+    try:
+        for page in PDFPage.get_pages(io.BytesIO(data)):
+            interpreter.process_page(page)
+            layout = device.get_result()
+            yield [*_visible(_characters(layout), _shown(page))]
+    except PDFPasswordIncorrect as error:
+        raise InputError(
+            "is encrypted; remove its password (qpdf --decrypt) and try again"
+        ) from error
+    except (MemoryError, InputError):
+        raise
+    # On a broken PDF the parser may raise any exception.
+    except Exception as error:
+        what = type(error).__name__
+        raise InputError(f"the PDF cannot be read ({what}); is it whole?") from error
+
+
+def _characters(items: Iterable[Any]) -> Iterator[LTChar]:
+    """Yield the characters in a page, and in the forms that are drawn on it, without recursion."""
+    from pdfminer.layout import LTChar, LTContainer
+
+    stack = [iter(items)]
+    while stack:
+        item = next(stack[-1], None)
+        if item is None:
+            stack.pop()
+        elif isinstance(item, LTChar):
+            yield item
+        elif isinstance(item, LTContainer):
+            stack.append(iter(item))
+
+
+def _shown(page: PDFPage) -> Box:
+    """Return the part of a page that is shown, in the page as it is turned, y growing upwards."""
+    left, lower, right, upper = page.mediabox
+    x0, y0, x1, y1 = page.cropbox
+    x0, y0, x1, y1 = max(x0, left), max(y0, lower), min(x1, right), min(y1, upper)
+    width, height = right - left, upper - lower
+    x0, y0, x1, y1 = x0 - left, y0 - lower, x1 - left, y1 - lower
+    turned = {
+        90: Box(y0, width - x1, y1, width - x0),
+        180: Box(width - x1, height - y1, width - x0, height - y0),
+        270: Box(height - y1, x0, height - y0, x1),
+    }
+    return turned.get(page.rotate, Box(x0, y0, x1, y1))
+
+
+def _visible(characters: Iterable[LTChar], shown: Box) -> Iterator[Character]:
+    """Yield the characters whose middle is in the part of the page that is shown."""
+    for each in characters:
+        x, y = (each.x0 + each.x1) / 2, (each.y0 + each.y1) / 2
+        text = _text(each.get_text())
+        if text and shown.x0 <= x <= shown.x1 and shown.y0 <= y <= shown.y1:
+            box = Box(
+                max(each.x0, shown.x0) - shown.x0,
+                shown.y1 - min(each.y1, shown.y1),
+                min(each.x1, shown.x1) - shown.x0,
+                shown.y1 - max(each.y0, shown.y0),
+            )
+            a, b, *_rest = each.matrix
+            if max(map(abs, box)) <= _LARGEST:
+                yield Character(text, box, math.degrees(math.atan2(b, a)))
+
+
+def _text(drawn: str) -> str:
+    """Return what a glyph stands for; nothing if it stands for no character."""
+    if drawn.startswith("(cid:"):
+        return ""
+    letters = drawn.translate(_LETTERS)
+    if letters.isspace():
+        return " "
+    return "".join(each for each in letters if each.isprintable())

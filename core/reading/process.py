@@ -1,0 +1,98 @@
+"""The process that reads files: it does what it is asked to until its connection is closed.
+
+A hostile file can take its time and its memory, or end it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .archives import unpack
+from .kinds import read
+from .limits import Limits
+from .pictures import draw_page
+
+
+def serve(handle: int, limits: Limits) -> None:
+    """Answer requests.
+
+    Args:
+        handle: number of the open file that is the connection.
+        limits: of each request.
+    """
+    connection = Connection(handle)
+    _limit_memory(limits)
+    with suppress(EOFError, OSError):  # the process at the other end is gone, or wants no more
+        while True:
+            request = json.loads(connection.recv_bytes())
+            _limit_time(limits)
+            reply = _reply(request, limits)
+            connection.send_bytes(json.dumps(reply).encode("ascii"))
+            if reply.get("is_last"):
+                return
+
+
+def _reply(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    try:
+        return {"value": answer(request, limits)}
+    except InputError as error:
+        return {"fault": str(error)}
+    except MemoryError:
+        fault = f"takes more than {limits.memory >> 20} MiB of memory; split it"
+        # What was taken is not all given back.
+        return {"fault": fault, "is_last": True}
+    except Exception:  # a bug, which the other process raises
+        return {"bug": traceback.format_exc()}
+
+
+def answer(request: Mapping[str, Any], limits: Limits) -> Any:
+    """Do what is asked; what it returns can be written as JSON.
+
+    Args:
+        request: ``task``, the ``file``, and what the task wants besides.
+        limits: of the request.
+
+    Raises:
+        InputError: the file cannot be read; says why without its name.
+    """
+    file = Path(request["file"])
+    if request["task"] == "unpack":
+        return unpack(file, request["kind"], Path(request["folder"]), limits)
+    if file.stat().st_size > limits.file_bytes:
+        raise InputError(f"has more than {limits.file_bytes >> 20} MiB; split it")
+    data = file.read_bytes()
+    if request["task"] == "draw":
+        picture, size = draw_page(data, request["page"])
+        return [base64.b64encode(picture).decode(), *size]
+    return read(data, request["kind"], limits)
+
+
+def _limit_memory(limits: Limits) -> None:
+    """Limit the memory of this process, where the system can."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_time(limits: Limits) -> None:
+    """Let the system end this process if a request takes too long.
+
+    It is the time of computing that counts, so that a busy machine refuses no file.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = sum(os.times()[:2])
+        most = int(used + limits.seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
