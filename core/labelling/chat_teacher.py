@@ -23,7 +23,7 @@ from ..errors import EngineError, SettingsError
 from ..runs.paths import without_folders
 from ..schema.navigation import iter_subschemas
 from .budget import Budget
-from .teacher import Keep, Question, Reply, Usage
+from .teacher import REFUSAL, Keep, Question, Reply, Usage
 
 _TIMEOUT = 300.0
 """Seconds in which an answer has to come."""
@@ -203,7 +203,7 @@ class ChatTeacher:
             body["response_format"] = {"type": form}
         return body
 
-    def _read(self, question: Question, answer: Any, form: str) -> Reply | str:
+    def _read(self, question: Question, answer: Any, form: str) -> Reply:
         """Read an answer.
 
         Raises:
@@ -212,10 +212,9 @@ class ChatTeacher:
         (choice,) = answer["choices"]
         message, ending = choice["message"], choice.get("finish_reason")
         if refusal := message.get("refusal"):
-            return f"the teacher refuses: {' '.join(str(refusal).split())[:300]}"
-        text = message["content"]
-        if not isinstance(text, str):
-            return f"an answer without a text (finish_reason {ending})"
+            text, form = str(refusal), REFUSAL
+        else:
+            text = str(message["content"] or "")
         return Reply(
             text,
             ending != "length",

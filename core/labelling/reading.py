@@ -10,9 +10,12 @@ from ..extraction.filtering import without_repeats
 from ..schema.records import InvalidRecordError, read_record
 from ..windows.cutting import Window
 from ..windows.targets import targets
-from .teacher import Reply
+from .teacher import REFUSAL, Reply
 
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+
+_SHOWN = 300
+"""Characters of a refusal that a reason shows."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ def read_sample(reply: Reply, window: Window, schema: Schema) -> Sample:
         schema: of a record.
 
     Raises:
-        InvalidRecordError: it was cut off, is not JSON, or breaks the schema.
+        InvalidRecordError: it is a refusal, was cut off, is not JSON, or breaks the schema.
     """
+    if reply.form == REFUSAL:
+        said = " ".join(reply.text.split())[:_SHOWN]
+        raise InvalidRecordError(f"the teacher refuses: {said}")
     if not reply.finished:
         raise InvalidRecordError("the answer was cut off at the length limit (max_new_tokens)")
     written = read_record(unfenced(reply.text), schema)

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from ..data import Message
 from ..windows.cutting import Window
 
+REFUSAL = "refusal"
+"""Form of an answer that says why there is no record."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -65,7 +68,7 @@ class Reply:
         version: what answered, as it says itself: the model's full name, a commit, a hash.
         fingerprint: of the system that answered; "" if it has none.
         form: how the answer was held to its form: "json_schema", "json_object", "grammar" or
-            "text".
+            "text"; or ``REFUSAL``.
         confidence: JSON Pointer of a leaf -> probability that the teacher gave it; {} where it
             says none.
     """

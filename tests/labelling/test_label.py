@@ -153,21 +153,22 @@ def test_each_document_has_a_row_or_a_reason_with_the_answer(
     assert [row["id"] for row in lines(output)] == ["8"]
     found = failures(output)
     assert sorted(found) == [str(number) for number in range(8)]
-    wanted = ["cut off", "not JSON", "/chemicals", "refuses: I do", "without a text", "400: the",
+    wanted = ["cut off", "not JSON", "/chemicals", "refuses: I do", "not JSON", "400: the",
               "not understood", "500: it broke"]  # fmt: skip
     for number, reason in enumerate(wanted):
         assert reason in found[str(number)]["reason"]
     assert [found[str(n)]["raw"] for n in range(3)] == [[each.content] for each in bad[:3]]
-    assert found["3"]["raw"] == []
+    assert [found[str(n)]["raw"] for n in range(3, 6)] == [["I do not read this."], [""], []]
+    assert found["3"]["usage"]["requests"] == 1
     assert "1 of 9 documents labelled" in done.errors
     # What was answered is not asked again; what was not is, and has an answer now.
     before = len(teacher.asked)
     with teaching(lambda _body: RASH) as teacher:
         done = label(teacher, notes)
     assert before > 9
-    assert sorted(text[-2:] for text in teacher.texts()) == ["3.", "4.", "5.", "6.", "7."]
-    assert sorted(failures(output)) == ["0", "1", "2"]
-    assert [row["id"] for row in lines(output)] == ["3", "4", "5", "6", "7", "8"]
+    assert sorted(text[-2:] for text in teacher.texts()) == ["5.", "6.", "7."]
+    assert sorted(failures(output)) == ["0", "1", "2", "3", "4"]
+    assert [row["id"] for row in lines(output)] == ["5", "6", "7", "8"]
 
 
 def test_documents_without_text_or_form_are_listed(
