@@ -56,9 +56,13 @@ def _row(entry: Installed, state: str) -> dict[str, str]:
 
 
 def _details(plugin: Plugin) -> dict[str, Any]:
+    from ..dataset.row_json import row_as_json
+
     example = next((row for row in plugin.load(None) if isinstance(row, Example)), None)
     prompt = plugin.prompt(example.document) if example else []
     brief_prompt = plugin.brief_prompt(example.document) if example else []
+    # Without words, which a text of no pages has not.
+    document = {"document": row_as_json(example.document)} if example else {}
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
@@ -66,7 +70,7 @@ def _details(plugin: Plugin) -> dict[str, Any]:
         "description": plugin.description,
         "wrappers": list(plugin.wrappers),
         "schema": plugin.schema,
-        "sample": asdict(example) if example else None,
+        "sample": {**asdict(example), **document} if example else None,
         "prompt": [asdict(message) for message in prompt],
         "brief_prompt": [asdict(message) for message in brief_prompt],
         "settings": plugin.settings(EMBEDDED),

@@ -72,6 +72,7 @@ characters = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(characters, max_size=40), max_size=3))
 def test_whatever_a_page_holds_its_words_are_those_of_the_text(
     pages: list[list[Character]],
