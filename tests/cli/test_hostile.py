@@ -29,7 +29,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "empty text": ("data.txt", b"", "data.txt: "),
     "blank": ("data.jsonl", b"\n\n \n", "data.jsonl: the file is empty"),
     "truncated XML": ("data.xml", BIOC.encode(), "data.xml"),
-    "XML of something else": ("data.xml", b"<html><body>aspirin</body></html>", "data.xml"),
+    "XML of something else": ("data.xml", b"<list><item>aspirin</item></list>", "data.xml"),
     "UTF-16": ("data.txt", PUBTATOR.encode("utf-16"), "data.txt"),
     "noise": ("data.txt", bytes(range(256)) * 9, "data.txt"),
     "noise called JSONL": ("data.jsonl", bytes(range(255, -1, -1)) * 9, "data.jsonl"),
