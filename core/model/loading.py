@@ -42,16 +42,16 @@ BF16_PARAMETERS = 50_000_000
 def quieten() -> None:
     """Turn off progress bars, hints and warnings of the libraries; their errors still show."""
     import transformers
-    from datasets.utils.logging import disable_progress_bar, set_verbosity_error
 
+    # datasets, which only a training uses, reads these as it is imported.
+    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not torch.cuda.is_available():
         # Where it is installed accelerate imports DeepSpeed, which says what it guessed otherwise.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    set_verbosity_error()
-    disable_progress_bar()
     # peft uses a deprecated name of transformers; the user can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")

@@ -202,7 +202,8 @@ def test_two_processes_write_what_one_process_writes(
     assert list(contents(tmp_path)) == ["out.jsonl"]
 
 
-@pytest.mark.parametrize("base", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("base", [False, True])
 def test_two_processes_score_what_one_process_scores(
     run: Path, workplace: Workplace, tmp_path: Path, command: Command, base: bool
 ) -> None:

@@ -128,7 +128,7 @@ def test_a_record_is_corrected_by_marking_the_text(browser: Browser, tmp_path: P
         page.context.close()
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_and_opened_again_nothing_is_lost(
     browser: Browser, tmp_path: Path, count: int
 ) -> None:
@@ -138,7 +138,7 @@ def test_killed_and_opened_again_nothing_is_lost(
         with started(*order(file)) as server:
             page = opened(browser, server)
             playwright.expect(page.locator("#id")).to_have_text(f"d{done}")
-            for _ in range(min(count // 3, count - done)):
+            for _ in range(min(count // 2, count - done)):
                 page.keyboard.press("r" if done % 3 == 0 else "a")
                 done += 1
                 shown = f"of {count}; {done} decided"
