@@ -24,7 +24,7 @@ PRODUCT = "fieldsmith"
 USER_AGENT = (
     f"{PRODUCT}/{metadata.version('fieldsmith')} (+https://github.com/fieldsmith/fieldsmith)"
 )
-"""What servers are told about who asks."""
+"""The header User-Agent of each request."""
 
 _CHUNK = 1 << 16
 

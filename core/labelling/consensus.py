@@ -36,7 +36,7 @@ def agreed(records: Sequence[Record], samples: int, schema: Schema) -> Consensus
     An item of a list, or an optional key, is kept if more than half of the samples that have the
     list or the object have it. Of different values of a leaf the most frequent is kept, and of
     equally frequent ones that of the first sample. Items of lists are the same as in the merging of
-    windows: by ``x-key``, or else by their values. Where the schema refuses what comes of that, the
+    windows: by ``x-key``, or else by their values. Where the schema refuses that record, the
     sample that agrees most with the others is kept instead.
 
     Args:

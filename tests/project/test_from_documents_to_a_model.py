@@ -75,8 +75,9 @@ def test_four_commands_killed_on_the_way(
     monkeypatch.chdir(tmp_path)
     answers: list[Any] = []
     for order, sign in orders(site, workplace.model):
-        killed = bool(sign) and killed_at(order, tmp_path / sign, tmp_path)
-        is_training = killed and order[0] == "train"
+        if sign:
+            assert killed_at(order, tmp_path / sign, tmp_path), f"{order[0]} ended before it"
+        is_training = order[0] == "train"
         answers.append(extract(*(("train", "--resume", "run") if is_training else order)))
         assert answers[-1].code == 0, answers[-1].errors
     labels = lines(tmp_path / "labels.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from typing import Any
 
 import pytest
 from drawn_pages import HEIGHT, WIDTH, Drawing, columns
@@ -170,12 +171,12 @@ def test_another_reader_finds_the_same_words_in_the_boxes() -> None:
             assert _by_pdfium(document[word.page - 1], word) == found.text[word.start : word.end]
 
 
-def _by_pdfium(page: object, word: PageWord) -> str:
+def _by_pdfium(page: Any, word: PageWord) -> str:
     """Return the text that PDFium finds in the box of a word."""
     left, right = word.x0, word.x1
-    width, height = page.get_size()  # type: ignore[attr-defined]
+    width, height = page.get_size()
     x0, y0, x1, y1 = left, height - word.y1, right, height - word.y0
-    turn = page.get_rotation()  # type: ignore[attr-defined]
+    turn = page.get_rotation()
     # From the page as it is shown to the page as it is drawn.
     drawn = {
         0: (x0, y0, x1, y1),
@@ -184,5 +185,5 @@ def _by_pdfium(page: object, word: PageWord) -> str:
         270: (y0, width - x1, y1, width - x0),
     }[turn]
     shrunk = drawn[0] + 0.5, drawn[1] + 2.5, drawn[2] - 0.5, drawn[3] - 2.5
-    text = page.get_textpage().get_text_bounded(*shrunk)  # type: ignore[attr-defined]
+    text = page.get_textpage().get_text_bounded(*shrunk)
     return str(text).strip().replace("\x02", "-")
