@@ -284,3 +284,16 @@ def random_model(kind: str = "Llama", **settings: Any) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.eval()
     return model
+
+
+def with_filled_adapter(base: PreTrainedModel) -> Any:
+    """Return a model with an adapter that changes what it answers, the same each time."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(2)
+    model: Any = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear"))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:  # zeros would leave lora_A without a gradient
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import torch
 from command import Moment, extract
-from peft import LoraConfig, get_peft_model
-from tiny_model import Workplace, contents, random_model
+from tiny_model import Workplace, contents, random_model, with_filled_adapter
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fieldsmith.errors import SettingsError
@@ -23,12 +22,7 @@ CPU = torch.device("cpu")
 
 def adapted() -> Any:
     """Return the same adapted model each time."""
-    model: Any = get_peft_model(random_model(), LoraConfig(r=4, target_modules="all-linear"))
-    torch.manual_seed(2)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:  # zeros would leave lora_A without a gradient
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model.train()
+    return with_filled_adapter(random_model()).train()
 
 
 def is_compiled(model: Any) -> bool:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
-from tiny_model import random_model
+from tiny_model import random_model, with_filled_adapter
 from torch.nn.functional import scaled_dot_product_attention
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import add_fused_lm_head
@@ -32,11 +31,7 @@ def adapted(kind: str, attention: str, *, masked: bool) -> Any:
     base.set_attn_implementation(attention)
     base.requires_grad_(False)
     add_fused_lm_head(base, outputs=("log_probs", "is_top1"))
-    torch.manual_seed(2)
-    model: Any = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear"))
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:  # zeros would leave lora_A without a gradient
-            torch.nn.init.normal_(parameter, std=0.1)
+    model = with_filled_adapter(base)
     if not masked:
         CAUSAL.prepare_training(model)
     return model
