@@ -75,10 +75,20 @@ def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
 
 
 def positions_of(config: Any) -> int | None:
-    """Return how many tokens a model was made for; None where its config does not say."""
+    """Return how many tokens a model was made for; None where its config does not say.
+
+    LongRoPE (arXiv 2402.13753) has two sets of frequencies. The longest row of a batch decides
+    which one transformers takes, for all rows of the batch and in the middle of an answer, and vLLM
+    decides by the room of its server. Up to ``original_max_position_embeddings`` all take the same.
+    """
     text = config.get_text_config(decoder=True)
     positions = getattr(text, "max_position_embeddings", None)
-    return None if positions is None else int(positions)
+    if positions is None:
+        return None
+    rotary = getattr(text, "rope_parameters", None) or {}
+    if rotary.get("rope_type") == "longrope":
+        positions = min(positions, rotary["original_max_position_embeddings"])
+    return int(positions)
 
 
 def fit_to_positions(resolved: Resolved) -> Resolved:

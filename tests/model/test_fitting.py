@@ -91,6 +91,22 @@ def test_a_length_of_the_user_is_refused_and_not_lowered(tmp_path: Path) -> None
         fit_to_positions(for_model(folder, {}, {"max_length": 600, "max_new_tokens": 100}))
 
 
+def test_lengths_stay_below_where_longrope_takes_other_frequencies(tmp_path: Path) -> None:
+    phi = {
+        "model_type": "phi3",
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 131072,
+        "original_max_position_embeddings": 2048,
+        "rope_scaling": {"type": "longrope", "long_factor": [2.0] * 8, "short_factor": [1.0] * 8},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(phi), encoding="utf-8")
+    fitted = fit_to_positions(for_model(tmp_path, {"max_length": 4096}, {}))
+    assert fitted.values.max_length == 2048
+    with pytest.raises(SettingsError, match="made for 2048 tokens"):
+        fit_to_positions(for_model(tmp_path, {}, {"max_length": 4096}))
+
+
 def test_lengths_that_fit_stay(tmp_path: Path) -> None:
     folder = config_folder(tmp_path / "model", max_position_embeddings=4096)
     resolved = for_model(folder, {}, {})
