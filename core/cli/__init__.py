@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Estimate memory and steps of a training.",
     "base": "Make the folder of a pretrained model without a hub.",
     "train": "Fine-tune a model on a plugin's data.",
+    "recover": "Make a run of a training that has not ended.",
     "evaluate": "Score a run by field.",
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",
     "predict": "Extract records from documents.",

@@ -62,6 +62,7 @@ _WINDOWS = _object(dict.fromkeys(("made", "trained", "set_aside"), _COUNT))
 _TRAINING = _object(
     {"steps": _COUNT, "best_step": _COUNT, "best_score": _NUMBER_OR_NULL, "min_confidence": _SHARE},
     shares=_object({"tags": _SHARE, "gazetteer": _SHARE}) | {"additionalProperties": False},
+    unfinished=_object({"of": _COUNT}),
 )
 _ROWS: _Schema = {"type": "integer", "minimum": 1, "maximum": 2**20}
 _LOWERED = _object({"to": _object({}, batch_size=_ROWS, accumulation=_ROWS, eval_batch_size=_ROWS)})
@@ -205,6 +206,7 @@ SCORED = _object(
 CHECKPOINT = _object(
     {
         "global_step": _COUNT,
+        "max_steps": _COUNT,
         "stateful_callbacks": _object(
             {
                 "BestAdapter": _object(

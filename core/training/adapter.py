@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..files import write_json
 from ..model.loading import location
@@ -54,18 +56,28 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
         shutil.copytree(best.folder(run.checkpoints), partial)
     else:
         trainer.save_trained(partial, state)
-    task.prompts.tokenizer.save_pretrained(str(partial))
-    info = run.info()
-    write_card(partial, task, info, float(best.chosen.get("min_confidence", 0.0)))
-    write_json(partial / "receipt.json", {**info["receipt"], "files": file_hashes(run, partial)})
-    steps = trainer.state.global_step or best.last_step
-    run.update(
-        training={
-            "steps": steps,
-            "best_step": best.step,
-            "best_score": best.score,
-            **best.chosen,
-        }
-    )
-    os.replace(partial, run.adapter)
+    training = {
+        "steps": trainer.state.global_step or best.last_step,
+        "best_step": best.step,
+        "best_score": best.score,
+        **best.chosen,
+    }
+    complete(run, partial, task, training)
     run.drop_checkpoints()
+
+
+def complete(run: Run, partial: Path, task: Task, training: Mapping[str, Any]) -> None:
+    """Make trained weights the run's adapter: add tokenizer, card and receipt, and rename.
+
+    Args:
+        run: the run.
+        partial: the folder of the weights.
+        task: what they were trained for.
+        training: the entry of run.json.
+    """
+    task.prompts.tokenizer.save_pretrained(str(partial))
+    info = {**run.info(), "training": training}
+    write_card(partial, task, info, float(training.get("min_confidence", 0.0)))
+    write_json(partial / "receipt.json", {**info["receipt"], "files": file_hashes(run, partial)})
+    run.update(training=training)
+    os.replace(partial, run.adapter)

@@ -1,0 +1,161 @@
+"""Recover a model from a training that has not ended: a run of its own, as it was at some step."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from ..extraction.extractor import checked_task
+from ..files import write_json
+from ..model.loading import load_tokenizer, quieten
+from ..model.prompts import PromptFormat
+from ..model.weights import WEIGHTS
+from ..runs.folder import Run
+from ..runs.job import TrainingJob
+from .adapter import complete
+from .callbacks import BEST, BestAdapter
+from .checkpoints import read_state
+from .pissa import INITIAL, as_difference
+from .saved_adapter import check_saved
+
+_KEPT = re.compile(rf"(?P<kind>checkpoint|{BEST})-(?P<step>\d+)")
+_COPIED = ("rejects.jsonl", "trained_on.jsonl", "gazetteer.json", "log.jsonl")
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*config.json")
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A run that was made of an unfinished one.
+
+    Attributes:
+        run: the new run.
+        step: the optimiser step whose weights it has.
+        steps: how many the training would have taken.
+        others: other steps that can be recovered.
+        score: what the weights scored on the validation documents; None where they were not scored.
+    """
+
+    run: Run
+    step: int
+    steps: int
+    others: tuple[int, ...]
+    score: float | None
+
+
+def recover(run: Run, output: Path | None = None, step: int | None = None) -> Recovered:
+    """Make a complete run of an unfinished one, which stays as it is and can still be resumed.
+
+    Args:
+        run: the unfinished run.
+        output: the new run folder; None for one beside the run, named by the step.
+        step: whose weights; None for those that scored best on the validation documents, or the
+            newest where none was scored.
+
+    Raises:
+        OutputError: the new folder is there already, or another process trains the run.
+        PluginError: the plugin is not installed any more.
+        RunError: the training has ended or has saved nothing, a file is damaged, no weights of the
+            step are kept, or the base model or the prompt has changed.
+    """
+    if run.is_complete():
+        raise RunError(f"{run.folder}: the training has ended; the run can be used as it is")
+    quieten()
+    with run.locked():
+        kept, best, steps = _kept(run), BestAdapter(0), 0
+        checkpoint = run.last_checkpoint()
+        if checkpoint is None or not kept:
+            raise RunError(
+                f"{run.folder}: there is no checkpoint yet; resume the training: "
+                f"extract train --resume {run.folder}"
+            )
+        best.load(checkpoint)
+        steps = int(read_state(checkpoint)["max_steps"])
+        newest = best.step if best.score is not None and best.step in kept else max(kept)
+        chosen = newest if step is None else step
+        if chosen not in kept:
+            known = ", ".join(map(str, sorted(kept)))
+            raise RunError(f"{run.folder}: no weights of step {chosen} are kept; there are {known}")
+        is_best = best.score is not None and chosen == best.step
+        training = {
+            "steps": chosen,
+            "best_step": best.step if is_best else 0,
+            "best_score": best.score if is_best else None,
+            **(best.chosen if is_best else {"min_confidence": 0.0}),
+            "unfinished": {"of": steps},
+        }
+        target = output or run.folder.with_name(f"{run.folder.name}-step-{chosen}")
+        made = _write(run, kept[chosen], chosen, target, training)
+    others = tuple(sorted(kept.keys() - {chosen}))
+    return Recovered(made, chosen, steps, others, best.score if is_best else None)
+
+
+def _kept(run: Run) -> dict[int, Path]:
+    """Return the folders of weights by their steps, of two for one step that of the best."""
+    found = [
+        (int(match["step"]), match["kind"] == BEST, path)
+        for path in run.checkpoints.glob("*")
+        if (match := _KEPT.fullmatch(path.name))
+    ]
+    return {step: path for step, _is_best, path in sorted(found)}
+
+
+def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[str, Any]) -> Run:
+    """Write a complete run under a temporary name and rename it once it can be used."""
+    Run.require_new(folder)
+    task = TrainingJob.from_run(run).task(PromptFormat(load_tokenizer(run.settings().values)))
+    task.prompts.tokenizer.chat_template = task.prompts.template  # as the training asked
+    partial = Run(folder.with_name(f".{folder.name}.partial"), run.trusted)
+    shutil.rmtree(partial.folder, ignore_errors=True)
+    try:
+        adapter = partial.folder / ".adapter"
+        adapter.mkdir(parents=True)
+        for name in _COPIED:
+            if (run.folder / name).is_file():
+                shutil.copy2(run.folder / name, partial.folder)
+        for pattern in _WEIGHTS:
+            for file in weights.glob(pattern):
+                shutil.copy2(file, adapter)
+        _check_weights(run, adapter, is_checkpoint=not weights.name.startswith(BEST))
+        info = run.info()
+        paths = {
+            stored: os.path.relpath(run.folder / way, folder)
+            for stored, way in info.get("paths", {}).items()
+        }
+        write_json(partial.info_file, {**info, "paths": paths})
+        partial.cut_log(step)
+        complete(partial, adapter, task, training)
+        checked_task(partial)
+        if folder.is_dir():  # it is empty
+            folder.rmdir()
+        os.replace(partial.folder, folder)
+    finally:
+        shutil.rmtree(partial.folder, ignore_errors=True)
+    return Run(folder, run.trusted)
+
+
+def _check_weights(run: Run, adapter: Path, *, is_checkpoint: bool) -> None:
+    """Check an adapter, and make one of PiSSA's checkpoints one over the original weights.
+
+    Raises:
+        RunError: there are no weights.
+        DivergedError: they are of no use.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    file = adapter / WEIGHTS
+    if not file.is_file():
+        if not any(adapter.glob("*.safetensors")):
+            raise RunError(f"{run.folder}: the checkpoint holds no weights")
+        return
+    if is_checkpoint and run.settings().values.lora_init == "pissa":
+        as_difference(adapter, load_file(run.checkpoints / INITIAL))
+    with safe_open(file, framework="pt") as saved:
+        names = list(saved.keys())
+    check_saved(adapter, dict.fromkeys(names, ""), trained=False)
