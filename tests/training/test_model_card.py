@@ -45,6 +45,7 @@ def card_of(
         },
         "answered": ["names"],
         "longest_lists": {"/properties/names": 20},
+        "training": {"steps": 1},
     }
     write_card(folder, task, info, min_confidence)
     return ModelCard((folder / "README.md").read_text(encoding="utf-8"))
