@@ -32,12 +32,24 @@ if TYPE_CHECKING:
 @click.option(
     "--export",
     type=PATH,
-    metavar="FILE",
-    help="Write the conversations that training reads, as JSONL.",
+    metavar="PATH",
+    help="Write the conversations that training reads: to a file those of the split, or to a "
+    "folder (a path without a suffix) those of train, validation and test.",
+)
+@click.option(
+    "--export-format",
+    type=click.Choice(["jsonl", "json"]),
+    help="Of the files in a folder: a conversation a line, or a JSON list. A file has the format "
+    "of its suffix. Default: jsonl.",
 )
 @json_option
 def command(
-    options: TrainingOptions, split: str, show: str | None, export: Path | None, as_json: bool
+    options: TrainingOptions,
+    split: str,
+    show: str | None,
+    export: Path | None,
+    export_format: str | None,
+    as_json: bool,
 ) -> int:
     """Check a data set before training: what the model reads and learns, and what is lost.
 
@@ -49,18 +61,23 @@ def command(
       extract audit --plugin NAME --data corpus/ --show 42
       extract audit --plugin NAME --data rows.csv --map body=text --map headline=title
       extract audit --plugin NAME --data corpus/ --export chat.jsonl
+      extract audit --plugin NAME --data corpus/ --export chat/ --export-format json
     """
+    from ..dataset.chat_export import is_folder, open_chat
+
+    if export_format and not (export and is_folder(export)):
+        raise click.UsageError("--export-format is for --export to a folder")
     if show is not None and (export is not None or as_json):
         raise click.UsageError("--show excludes --export and --json")
     from ..dataset.audit import audit, document_windows
-    from ..dataset.chat_export import chat_rows
     from ..dataset.leaf_outcomes import leaf_outcomes
     from ..dataset.loading import read_splits
     from ..dataset.readers import reader_of
-    from ..files import open_atomically, refuse_input, write_lines
+    from ..files import refuse_input, write_lines
     from ..model.loading import load_tokenizer, quieten
     from ..model.prompts import PromptFormat
     from ..progress import meter
+    from ..windows.rows import stream_rows
     from .audit_tables import print_audit, print_document
 
     if export and options.data:
@@ -74,21 +91,31 @@ def command(
         print_document(document_windows(splits, show, task), task.prompts)
         return 0
     with ExitStack() as stack:
-        chat = leaves = None
-        if export:
-            chat = stack.enter_context(open_atomically(export))
+        leaves = None
+        exports = {}
+        if export and is_folder(export):
+            held = [name for name in SPLITS if getattr(splits, name)]
+            files = {name: export / f"{name}.{export_format or 'jsonl'}" for name in held}
+            exports = {n: stack.enter_context(open_chat(file)) for n, file in files.items()}
+        elif export:
+            exports = {split: stack.enter_context(open_chat(export))}
         if as_json:  # the leaves of a large corpus may not fit into memory
             leaves = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
-        progress = stack.enter_context(meter("reading", len(getattr(splits, split)), "documents"))
+        read = sum(len(getattr(splits, name)) for name in {split, *exports})
+        progress = stack.enter_context(meter("reading", read, "documents"))
 
         def visit(document: DocumentWindows) -> None:
-            if chat:
-                write_lines(chat, chat_rows(document))
+            if split in exports:
+                exports[split](document)
             if leaves:
                 write_lines(leaves, (outcome.as_json() for outcome in leaf_outcomes(document)))
             progress.advance()
 
         result = audit(splits, task, options.accepted, visit, split)
+        for name in exports.keys() - {split}:
+            for document in stream_rows(getattr(splits, name), task):
+                exports[name](document)
+                progress.advance()
         if leaves:
             data = str(options.data) if options.data else None
             known = {"plugin": options.plugin, "data": data, "reader": reader}

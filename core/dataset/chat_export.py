@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from ..data import Message
+from ..files import open_atomically, write_lines
+from ..files.special import is_special
 from ..model.prompts import PromptFormat
 from ..windows.rows import DocumentWindows, WindowExample
 
@@ -22,6 +27,39 @@ def chat_rows(document: DocumentWindows) -> Iterator[dict[str, Any]]:
             "window": number + 1,
             "messages": [asdict(message) for message in messages],
         }
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether an export is a folder with a file for each split: it is one, or has no suffix."""
+    return path.is_dir() or not (path.suffix or is_special(path))
+
+
+@contextmanager
+def open_chat(file: Path) -> Iterator[Callable[[DocumentWindows], None]]:
+    """Open a file of conversations, and give a function that writes those of a document.
+
+    It gets its name once all are written.
+
+    Args:
+        file: one whose name ends in ``.json`` is a JSON list; another has one conversation a line.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with open_atomically(file) as stream:
+        if file.suffix != ".json":
+            yield lambda document: write_lines(stream, chat_rows(document))
+            return
+        between = "["
+
+        def add(document: DocumentWindows) -> None:
+            nonlocal between
+            for row in chat_rows(document):
+                stream.write(f"{between}\n{json.dumps(row, ensure_ascii=False)}")
+                between = ","
+
+        yield add
+        stream.write("[]\n" if between == "[" else "\n]\n")
 
 
 def text_runs(window: WindowExample, prompts: PromptFormat) -> list[tuple[str, str]]:

@@ -244,6 +244,28 @@ def test_what_is_exported_is_what_training_reads(
     assert not list(told[1].parent.glob(".*"))
 
 
+def test_a_folder_gets_the_conversations_of_every_split(
+    told: tuple[dict[str, Any], Path], corpus: Path, tmp_path: Path, command: Command
+) -> None:
+    order = ("audit", "--plugin", "medical_ner", "--data", corpus, *SET)
+    folder = tmp_path / "chat"
+    answer = command(*order, "--export", folder, "--export-format", "json")
+    assert answer.code == 0, answer.errors
+    found = {file.name: json.loads(file.read_text("utf-8")) for file in folder.iterdir()}
+    assert found.keys() == {"train.json", "validation.json", "test.json"}
+    assert found["train.json"] == lines(told[1])
+    ids = [{row["id"] for row in rows} for rows in found.values()]
+    assert all(ids)
+    assert sum(map(len, ids)) == len(set().union(*ids))
+    assert command(*order, "--export", folder).code == 0
+    assert lines(folder / "validation.jsonl") == found["validation.json"]
+
+    refused = command(*order, "--export", tmp_path / "a.jsonl", "--export-format", "json")
+    assert refused.code == 2
+    assert "for --export to a folder" in refused.errors
+    assert not (tmp_path / "a.jsonl").exists()
+
+
 def test_the_terminal_shows_the_same_and_an_example(command: Command, corpus: Path) -> None:
     answer = command("audit", "--plugin", "medical_ner", "--data", corpus, *SET)
     assert answer.code == 0, answer.errors
