@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,8 +59,9 @@ def _reviewer(_context: click.Context, _option: click.Parameter, given: str | No
 @click.option(
     "--export",
     "tool",
-    type=click.Choice(["prodigy", "label-studio"]),
-    help="Do not review: write the documents to --output for that tool, values marked as spans.",
+    type=click.Choice(["prodigy", "label-studio", "brat", "pubtator"]),
+    help="Do not review: write the documents to --output for that tool, values marked as spans. "
+    "brat gets a folder. What it writes is read by --data and as FILE.",
 )
 @map_option
 @json_option
@@ -91,6 +93,7 @@ def command(
       extract review labels.jsonl --plugin NAME --reviewer ann --port 0
       extract review labels.ann.jsonl --plugin NAME --compare labels.bob.jsonl
       extract review labels.jsonl --plugin NAME --export label-studio --output tasks.json
+      extract review labels.jsonl --plugin NAME --export brat --output FOLDER
     """
     if as_json and compare is None:
         raise click.UsageError("--json wants --compare")
@@ -143,21 +146,26 @@ def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int
 def _export(plugin: Plugin, source: Path, tool: str, output: Path) -> None:
     from ..data import Example
     from ..dataset.loading import read_examples
-    from ..files import refuse_input, write_json, write_jsonl
+    from ..files import refuse_input
     from ..progress import say
-    from ..review.exchange import exchange_rows
+    from ..review.exchange import export
 
     refuse_input(output, source)
-    examples = (row for row in read_examples(plugin, source) if isinstance(row, Example))
-    made = list(exchange_rows(examples, tool))
-    rows = [row for row, _left_out in made]
-    if tool == "label-studio":
-        write_json(output, rows)
-    else:
-        write_jsonl(output, rows)
-    if left_out := sum(count for _row, count in made):
-        say(f"{left_out} values are inside objects or do not stand in the text, and are left out")
-    say(f"{output}: {len(rows)} documents")
+    rejects: list[str] = []
+
+    def examples() -> Iterator[Example]:
+        for row in read_examples(plugin, source):
+            if isinstance(row, Example):
+                yield row
+            else:
+                rejects.append(f"{row.place}: {row.reason}")
+
+    count, notes = export(examples(), plugin.schema, tool, output)
+    if rejects:
+        say(f"{len(rejects)} rows cannot be exported; the first: {rejects[0]}")
+    for (field, note), values in sorted(notes.items()):
+        say(f"{printable(field)}: {values} {note}")
+    say(f"{output}: {count} documents")
 
 
 def _compare(plugin: Plugin, one: Path, other: Path, output: Path | None, *, as_json: bool) -> None:

@@ -37,9 +37,11 @@ from .readers import (
     say_once,
 )
 from .row_files import FileRow, jsonl_rows, rows_of
-from .row_forms import as_core_row, has_spans, is_core_row, labelled_fields
+from .row_forms import as_core_row, is_core_row
 from .row_names import identity_of, renamed_record, renamed_row
+from .row_spans import fields_of_labels, has_spans, labelled_fields, labels_passed_over
 from .splits import Splits, split_documents
+from .standoff import BRAT, BRAT_TEXT, configured_labels
 
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _WANTED_TEACHER = '"teacher" names the "model" and the "licence" of what made the record, two texts'
@@ -96,9 +98,29 @@ def _rows(plugin: Plugin, source: Path | None) -> Iterable[Example | Reject]:
     files = core_files(plugin, source) if source is not None else []
     if source is None or not files:
         return rows_of_plugin(plugin, source)
-    if source.is_dir() and (message := passed_over(source, files)):
+    texts = [file.with_suffix(BRAT_TEXT) for file in files if file.suffix == BRAT]
+    if source.is_dir() and (message := passed_over(source, [*files, *texts])):
         say_once(message)
-    return (row for file in files for row in read_row_file(file, plugin, split_of(file, source)))
+    labelled = _fields_of_brat(files, plugin)
+    return (
+        row
+        for file in files
+        for row in read_row_file(file, plugin, split_of(file, source), labelled)
+    )
+
+
+def _fields_of_brat(files: Iterable[Path], plugin: Plugin) -> set[str] | None:
+    """Return the fields that annotations of brat are labelled with; None if there are none.
+
+    A file is a document there, so the fields are those of all.
+    """
+    files = [file for file in files if file.suffix == BRAT]
+    if not files:
+        return None
+    folders = sorted({file.parent for file in files})
+    labels = (label for folder in folders for label in configured_labels(folder))
+    rows = (row.values for file in files for row in rows_of(file) if row.values is not None)
+    return fields_of_labels(labels, plugin) | labelled_fields(rows, plugin)
 
 
 def read_splits(
@@ -148,10 +170,16 @@ def jsonl_examples(
 
 
 def read_row_file(
-    file: Path, plugin: Plugin, split: str | None = None
+    file: Path, plugin: Plugin, split: str | None = None, labelled: set[str] | None = None
 ) -> Iterator[Example | Reject]:
-    """Yield the rows of a file in any of the forms that the core reads (``row_forms``)."""
-    labelled: set[str] | None = None
+    """Yield the rows of a file in any of the forms that the core reads (``row_forms``).
+
+    Args:
+        file: the file.
+        plugin: its schema names the fields.
+        split: the official split where a row names none.
+        labelled: the fields that its spans are labelled with; None for those of the file alone.
+    """
     for row in rows_of(file):
         place, values = f"{file}:{row.line}", row.values
         if values is None:
@@ -161,7 +189,10 @@ def read_row_file(
             others = (each.values for each in rows_of(file))
             labelled = labelled_fields(filter(None, others), plugin)
         try:
-            yield example_of_row(as_core_row(values, plugin, labelled or ()), place, split)
+            example = example_of_row(as_core_row(values, plugin, labelled or ()), place, split)
+            if isinstance(example, Example) and (left_out := labels_passed_over(values, plugin)):
+                example = replace(example, passed_over=left_out)
+            yield example
         except ValueError as error:
             alone = example_of_row(identity_of(values, plugin.names), place)
             if isinstance(alone, Example):

@@ -15,8 +15,9 @@ from ..progress import say
 from .row_files import is_row_file, rows_of
 from .row_forms import has_form, is_core_row, is_own_triple
 from .row_names import renamed_row
+from .standoff import BRAT, BRAT_TEXT, is_standoff
 
-_NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock"}
+_NOT_DATA = {".md", ".rst", ".yaml", ".yml", ".toml", ".lock", ".conf"}
 _SHOWN_KEYS = 12
 
 
@@ -92,8 +93,16 @@ def explained_format(
 
 
 def data_files(files: Iterable[Path]) -> list[Path]:
-    """Return the files without those that only describe the data (``.md``, ``.yaml``, …)."""
-    return [file for file in files if file.suffix.lower() not in _NOT_DATA]
+    """Return the files without those that only describe the data (``.md``, ``.yaml``, …).
+
+    A text with annotations of brat beside it is read with these.
+    """
+    return [
+        file
+        for file in files
+        if file.suffix.lower() not in _NOT_DATA
+        and not (file.suffix == BRAT_TEXT and file.with_suffix(BRAT).is_file())
+    ]
 
 
 def is_core_file(file: Path, plugin: Plugin) -> bool:
@@ -106,6 +115,8 @@ def is_core_file(file: Path, plugin: Plugin) -> bool:
     Raises:
         InputError: the file is named as one of rows and is empty, or none of them can be read.
     """
+    if is_standoff(file):
+        return False
     given = first_row(file)
     row = renamed_row(given, plugin.names)
     is_mapped = row.keys() != given.keys()
@@ -114,7 +125,7 @@ def is_core_file(file: Path, plugin: Plugin) -> bool:
 
 def has_rows(file: Path, plugin: Plugin) -> bool:
     """Say whether a file's first row is one that the core can read, unless a plugin does."""
-    return has_form(renamed_row(first_row(file), plugin.names))
+    return is_standoff(file) or has_form(renamed_row(first_row(file), plugin.names))
 
 
 def first_row(file: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rows of the files that every plugin can be given: JSONL, CSV, TSV, parquet, compressed or not.
 
-Label Studio's export, a JSON list of tasks, is one, too. Whether these rows have what the core
-needs is decided elsewhere (``row_forms``).
+Label Studio's export, a JSON list of tasks, is one, too, and so are annotations of brat and
+PubTator. Whether these rows have what the core needs is decided elsewhere (``row_forms``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import IO, Any, NamedTuple, TextIO, cast
 
 from ..errors import InputError
 from ..files import check_json, parse_json, parse_line, read_text
+from .standoff import is_standoff, standoff_rows
 
 _JSONL, _TABLES = {".jsonl", ".ndjson"}, {".csv", ".tsv"}
 _DELIMITERS = ",;\t"
@@ -52,7 +53,11 @@ def kind_of(file: Path) -> str:
 def is_row_file(file: Path) -> bool:
     """Say whether a file is named as one of rows, or is an export of Label Studio."""
     kind = kind_of(file)
-    return kind in {*_JSONL, *_TABLES, ".parquet"} or (kind == ".json" and _is_list(file))
+    return (
+        is_standoff(file)
+        or kind in {*_JSONL, *_TABLES, ".parquet"}
+        or (kind == ".json" and _is_list(file))
+    )
 
 
 def rows_of(file: Path) -> Iterator[FileRow]:
@@ -62,7 +67,9 @@ def rows_of(file: Path) -> Iterator[FileRow]:
         InputError: the file as a whole cannot be read.
     """
     kind = kind_of(file)
-    if kind == ".parquet":
+    if is_standoff(file):
+        yield from _standoff_rows(file)
+    elif kind == ".parquet":
         yield from _parquet_rows(file)
     elif kind == ".json":
         yield from _json_rows(file)
@@ -82,6 +89,11 @@ def jsonl_rows(lines: Iterable[bytes], name: str) -> Iterator[FileRow]:
         else:
             if values is not None:
                 yield FileRow(number, values)
+
+
+def _standoff_rows(file: Path) -> Iterator[FileRow]:
+    for line, row in standoff_rows(file):
+        yield FileRow(line, None, row) if isinstance(row, str) else FileRow(line, row)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _FIELD_OF_TYPE = {
 }
 """Types of mentions, by ``key_of``, and the fields of the record that they belong to."""
 
-_INDUCTIONS = ("cid", "chemicalinduceddisease")
+_INDUCTIONS = ("cid", "chemicalinduceddisease", "relations")
 """Kinds of relations, by ``key_of``, that say that a chemical induces a disease."""
 
 _OF_MENTIONS, _OF_RELATIONS = ("chemicals", "diseases"), ("relations",)
