@@ -3,6 +3,7 @@
 - kinds: which kind of file it is, by its content, and what reads it
 - pdf: the characters of a PDF's pages
 - page_lines: characters of a page as lines
+- bidi: lines from right to left in the order in which they are read
 - reading_order: lines of a page in the order in which they are read
 - page_text: pages as one text, and where its words stand
 - boxes: where a span of a text stands

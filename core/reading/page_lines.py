@@ -5,12 +5,16 @@ A PDF may draw its characters in any order, and need not draw spaces.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections import defaultdict
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from .bidi import LEFT, RIGHT, direction_of, in_logical_order
 
 _WORD_GAP = 0.15
 """A gap between two characters that is wider, in heights of a line, is a space."""
@@ -57,7 +61,8 @@ class Character(NamedTuple):
     Attributes:
         text: several letters for a ligature.
         box: on the page as it is shown, from its upper left corner.
-        angle: degrees by which its line is turned counterclockwise.
+        angle: degrees by which its line is turned counterclockwise; a vertical line is one that is
+            turned by 270.
     """
 
     text: str
@@ -84,7 +89,8 @@ class Line(NamedTuple):
 
     Attributes:
         words: in the order in which they are read.
-        box: on the page turned so that the line is upright.
+        box: on the page turned so that the line is upright and, if the page is read from right to
+            left, seen in a mirror: lines that are read first are further left.
     """
 
     words: Sequence[Word]
@@ -111,9 +117,8 @@ def lines_by_angle(characters: Iterable[Character]) -> list[list[Line]]:
     for each in characters:
         by_angle[_direction(each.angle)].append(each)
     order = sorted(by_angle, key=lambda angle: (angle != 0, -len(by_angle[angle]), angle))
-    return [
-        lines for angle in order if (lines := _lines([_upright(c, angle) for c in by_angle[angle]]))
-    ]
+    upright = ([_upright(each, angle) for each in by_angle[angle]] for angle in order)
+    return [lines for glyphs in upright if (lines := _lines(_with_marks(glyphs)))]
 
 
 def union(boxes: Iterable[Box]) -> Box:
@@ -161,7 +166,25 @@ def _lines(glyphs: Sequence[_Glyph]) -> list[Line]:
             strips[_strip(line.glyphs[-1].box)].remove(line)
         line.glyphs.append(glyph)
         strips[_strip(glyph.box)].append(line)
-    return [Line(_words(line), union(glyph.box for glyph in line.glyphs)) for line in found]
+    is_right_to_left = _is_right_to_left(glyphs)
+    return [
+        Line(
+            _words(line, is_right_to_left=is_right_to_left),
+            _mirrored(box) if is_right_to_left else box,
+        )
+        for line in found
+        for box in (union(glyph.box for glyph in line.glyphs),)
+    ]
+
+
+def _is_right_to_left(glyphs: Iterable[_Glyph]) -> bool:
+    """Say whether most letters are of a script that is written from right to left."""
+    directions = Counter(direction_of(glyph.character.text) for glyph in glyphs)
+    return directions[RIGHT] > directions[LEFT]
+
+
+def _mirrored(box: Box) -> Box:
+    return Box(-box.x1, box.y0, -box.x0, box.y1)
 
 
 def _strip(box: Box) -> int:
@@ -193,27 +216,95 @@ def _is_repeated(glyph: _Glyph, last: _Glyph) -> bool:
     return glyph.character.text == last.character.text and apart < near
 
 
-def _words(line: _OpenLine) -> list[Word]:
+def _words(line: _OpenLine, *, is_right_to_left: bool) -> list[Word]:
     """Cut a line where there is a space, be it drawn or a gap, and around unspaced scripts."""
     words: list[Word] = []
-    part: list[_Glyph] = []
+    part: list[Character] = []
 
     def close(*, is_joined: bool) -> None:
         if part:
-            text = "".join(each.character.text for each in part)
-            words.append(Word(text, union(each.character.box for each in part), is_joined))
+            text = "".join(each.text for each in part)
+            words.append(Word(text, union(each.box for each in part), is_joined))
             part.clear()
 
     joins = False
-    for number, glyph in enumerate(line.glyphs):
-        if number:
-            last = line.glyphs[number - 1]
-            tall = max(last.box.height, glyph.box.height)
-            is_apart = number in line.spaces or glyph.box.x0 - last.box.x1 > _WORD_GAP * tall
-            texts = last.character.text, glyph.character.text
-            if is_apart or any(map(_UNSPACED.match, texts)):
-                close(is_joined=joins)
-                joins = not is_apart
-        part.append(glyph)
+    pieces = _with_spaces(line)
+    if any(piece and direction_of(piece.text) == RIGHT for piece in pieces):
+        pieces = _logical(pieces, is_right_to_left=is_right_to_left)
+    for last, piece in itertools.pairwise([None, *pieces]):
+        if piece is None or (last and any(map(_UNSPACED.match, (last.text, piece.text)))):
+            close(is_joined=joins)
+            joins = piece is not None
+        if piece is not None:
+            part.append(piece)
     close(is_joined=joins)
     return words
+
+
+def _with_spaces(line: _OpenLine) -> list[Character | None]:
+    """Return the characters of a line from left to right, and None for each space."""
+    pieces: list[Character | None] = []
+    for number, glyph in enumerate(line.glyphs):
+        if number:
+            last = line.glyphs[number - 1].box
+            tall = max(last.height, glyph.box.height)
+            if number in line.spaces or glyph.box.x0 - last.x1 > _WORD_GAP * tall:
+                pieces.append(None)
+        pieces.append(glyph.character)
+    return pieces
+
+
+def _logical(
+    pieces: Sequence[Character | None], *, is_right_to_left: bool
+) -> list[Character | None]:
+    """Return the characters of a line in the order of reading."""
+    strong = {direction_of(piece.text) for piece in pieces if piece}
+    ordered = in_logical_order(
+        [piece.text if piece else " " for piece in pieces],
+        is_right_to_left=is_right_to_left or LEFT not in strong,
+    )
+    return [
+        each and each._replace(text=text) for number, text in ordered for each in (pieces[number],)
+    ]
+
+
+def _with_marks(glyphs: Iterable[_Glyph]) -> list[_Glyph]:
+    """Return glyphs, in the order of drawing, with the marks on letters from right to left.
+
+    Where letters are drawn from left to right, as the page shows them, their marks come before
+    them; else after them. Where a mark is says less: fonts differ in it.
+    """
+    found: list[_Glyph] = []
+    marks: list[_Glyph] = []
+    for glyph in [*glyphs, None]:
+        if glyph and unicodedata.bidirectional(glyph.character.text[0]) == "NSM":
+            marks.append(glyph)
+            continue
+        at = len(found) - 1
+        last = found[at] if found else None
+        own: list[_Glyph] = []
+        for mark in marks:
+            letters = [each for each in (last, glyph) if each and _may_have(each, mark)]
+            if not letters:
+                found.append(mark)
+            elif last in letters and not (glyph in letters and glyph.box.x0 >= last.box.x0):
+                found[at] = last = _marked(last, [mark])
+            else:
+                own.append(mark)
+        marks = []
+        if glyph:
+            found.append(_marked(glyph, own) if own else glyph)
+    return found
+
+
+def _may_have(letter: _Glyph, mark: _Glyph) -> bool:
+    one, other = letter.box, mark.box
+    is_beside = one.x0 - one.height <= other.x0 <= one.x1 + one.height
+    is_in_line = min(one.y1, other.y1) > max(one.y0, other.y0)
+    return direction_of(letter.character.text) == RIGHT and is_beside and is_in_line
+
+
+def _marked(letter: _Glyph, marks: Sequence[_Glyph]) -> _Glyph:
+    text = letter.character.text + "".join(mark.character.text for mark in marks)
+    text = unicodedata.normalize("NFC", text)
+    return letter._replace(character=letter.character._replace(text=text))

@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ _LIGATURES = {
 }  # fmt: skip
 _HYPHEN = {"\u00ad": "-"}
 """A hyphen that other formats hide; a PDF draws it."""
+
+_FORMS = ("<initial>", "<medial>", "<final>", "<isolated>", "<vertical>")
+"""Kinds of characters that are forms of others, as of Arabic letters or in vertical lines."""
 
 _LARGEST = 1e6
 """Points from the corner of a page; what is said to be further away is a fault of the file."""
@@ -99,7 +103,18 @@ def _pages(data: bytes) -> Iterator[list[Character]]:
     logging.getLogger("pdfminer").setLevel(logging.CRITICAL)  # it warns of faults that it repairs
 
     class Device(PDFPageAggregator):
-        """Collects the characters of a page, and nothing else that it draws."""
+        """Collects the characters of a page, and nothing else that it draws.
+
+        Those that are written from top to bottom have a line that is turned by a right angle.
+        """
+
+        def render_char(self, matrix: Any, font: Any, *how: Any, **more: Any) -> float:
+            """Add a character, and say whether it is of a vertical line."""
+            advance = super().render_char(matrix, font, *how, **more)
+            if font.is_vertical():
+                drawn: Any = self.cur_item._objs[-1]  # the layout has no list of its own of these
+                drawn.is_vertical = True
+            return advance
 
         def paint_path(self, *_path: Any, **_how: Any) -> None:
             """Pass over a path."""
@@ -171,14 +186,23 @@ def _visible(characters: Iterable[LTChar], shown: Box) -> Iterator[Character]:
             )
             a, b, *_rest = each.matrix
             if max(map(abs, box)) <= _LARGEST:
-                yield Character(text, box, math.degrees(math.atan2(b, a)))
+                turned = -90 if getattr(each, "is_vertical", False) else 0
+                yield Character(text, box, math.degrees(math.atan2(b, a)) + turned)
 
 
 def _text(drawn: str) -> str:
     """Return what a glyph stands for; nothing if it stands for no character."""
     if drawn.startswith("(cid:"):
         return ""
-    letters = drawn.translate(_LETTERS)
+    letters = "".join(map(_letters, drawn))
     if letters.isspace():
         return " "
     return "".join(each for each in letters if each.isprintable())
+
+
+def _letters(drawn: str) -> str:
+    """Return the letters of a form that a letter has at its place in a word or in a line."""
+    kind, _, _ = unicodedata.decomposition(drawn).partition(" ")
+    if kind in _FORMS or "\ufb1d" <= drawn <= "\ufb4f":
+        drawn = unicodedata.normalize("NFKC", drawn).strip()
+    return drawn.translate(_LETTERS)
