@@ -18,7 +18,7 @@ from ..progress import meter
 from ..runs.job import TrainingJob
 from ..settings import Resolved, Settings
 from ..task import Task
-from ..training.row_settings import fit_to_rows
+from ..training.row_settings import fit_batch, fit_warmup
 from ..windows.rows import Row, build_rows
 from .batches import Device, PromptBatch, TrainingBatch, Work, longest_batch, longest_prompts
 from .estimator import MemoryEstimator, upper_bound, usable, verdict
@@ -245,13 +245,13 @@ def _fit_to_processes(resolved: Resolved, rows: Sequence[Row], planner: MemoryPl
 
     A step of the optimiser reads as many rows from all processes together as from one.
     """
-    found = fit_to_rows(resolved, rows, planner)
+    found = fit_batch(resolved, rows, planner)
     values = found.values
     count = reading_processes(values, planner.processes) // reading_processes(values)
-    if found.origins["accumulation"] == resolved.origins["accumulation"]:
-        return found
-    fewer = replace(values, accumulation=max(1, values.accumulation // count))
-    return replace(found, values=fewer)
+    if found.origins["accumulation"] != resolved.origins["accumulation"]:
+        fewer = replace(values, accumulation=max(1, values.accumulation // count))
+        found = replace(found, values=fewer)
+    return fit_warmup(found, rows, planner.processes)
 
 
 def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:

@@ -63,11 +63,26 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
         rows: what is trained on, with copies.
         planner: chooses what several processes split, and the batch.
     """
-    resolved = agreed(_with_batch(_with_way(resolved, rows, planner), rows, planner))
+    return fit_warmup(fit_batch(resolved, rows, planner), rows)
+
+
+def fit_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
+    """Return settings with the way of sharing the training, and the batch; see ``fit_to_rows``."""
+    return agreed(_with_batch(_with_way(resolved, rows, planner), rows, planner))
+
+
+def fit_warmup(resolved: Resolved, rows: Sequence[Row], processes: int | None = None) -> Resolved:
+    """Return settings with a warm-up that is no longer than the training allows.
+
+    Args:
+        resolved: settings with a batch.
+        rows: what is trained on.
+        processes: how many share the training; None for those that run.
+    """
     settings = resolved.values
     if settings.warmup < 1:
         return resolved
-    _, steps = count_steps(len(sequences_of(rows, settings)), settings)
+    _, steps = count_steps(len(sequences_of(rows, settings)), settings, processes)
     # Of a warm-up in steps a preset cannot know how many there are; a user can.
     most = steps if resolved.origins["warmup"] == "user" else steps // 10
     if settings.warmup <= most:

@@ -477,7 +477,10 @@ def test_of_rows_that_are_shared_each_device_holds_a_part(
     command: Command, workplace: Workplace
 ) -> None:
     chosen = ("--processes", 4, "--parallel", "zero3", "--set", "batch_size=2")
-    whole = planned(command, workplace, *chosen)
+    source = ("--plugin", "medical_ner", "--data", workplace.corpus, "--model", workplace.model)
+    answer = command("plan", *source, *chosen, "--set", "warmup=9999", "--json")
+    whole = json.loads(answer.output)
+    assert f"instead of 9999, as there are {whole['work']['steps']} in all" in answer.errors
     parts = planned(command, workplace, *chosen, *LONG_ROWS)
     assert parts["batch"]["length"] == whole["batch"]["length"] / 4
     activations = [
@@ -489,7 +492,6 @@ def test_of_rows_that_are_shared_each_device_holds_a_part(
         assert activations[1][way] == activations[0][way]
     # A row has one reader in place of four.
     assert abs(parts["work"]["steps"] - 4 * whole["work"]["steps"]) < 4
-    source = ("--plugin", "medical_ner", "--data", workplace.corpus, "--model", workplace.model)
     shown = command("plan", *source, *chosen, *LONG_ROWS)
     assert "tokens each, as 4 processes share a row;" in shown.output
 

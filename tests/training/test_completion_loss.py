@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 import trl.trainer.utils as trl_utils
-from peft import LoraConfig, get_peft_model
-from tiny_model import random_model
+from tiny_model import random_model, with_filled_adapter
 
 from fieldsmith.data import IGNORED
 from fieldsmith.training.completion_loss import POSITIONS, project_answers_alone
@@ -18,16 +17,10 @@ ROWS, LENGTH = 3, 200
 
 def adapted(*, compact: bool) -> Any:
     """Return the same adapted model each time, with TRL's fused loss."""
-    torch.manual_seed(1)
     base = random_model()
     base.requires_grad_(False)
     trl_utils.add_fused_lm_head(base, outputs=("log_probs", "is_top1"))
-    model: Any = get_peft_model(
-        base, LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.0)
-    )
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:  # zeros would leave lora_A without a gradient
-            torch.nn.init.normal_(parameter, std=0.1)
+    model = with_filled_adapter(base)
     if compact:
         project_answers_alone(model)
     return model
