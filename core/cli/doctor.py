@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .. import doctor
+from ..doctor import machine
 from .options import json_option
 from .terminal import printable, state
 
@@ -35,12 +35,12 @@ def command(as_json: bool, parallel: bool, trial: tuple[str, str, str, str] | No
     if trial is not None:
         _take_part(*trial)
         return 0
-    checks = doctor.examine()
+    checks = machine.examine()
     if parallel:
-        from ..parallel_doctor import check_parallel
+        from ..doctor.parallel import check_parallel
 
         checks += check_parallel()
-    can_train = doctor.can_train(checks)
+    can_train = machine.can_train(checks)
     if as_json:
         rows = [asdict(check) for check in checks]
         click.echo(json.dumps({"ok": can_train, "checks": rows}, indent=2))

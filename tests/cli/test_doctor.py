@@ -14,8 +14,8 @@ import pytest
 import torch
 from installed_plugins import Site
 
-from fieldsmith import doctor
-from fieldsmith.doctor import Diagnosis
+from fieldsmith.doctor import machine as doctor
+from fieldsmith.doctor.machine import Diagnosis
 from fieldsmith.model import devices
 
 CPU = torch.device("cpu")

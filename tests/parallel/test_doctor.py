@@ -7,7 +7,7 @@ import json
 import pytest
 from command import extract
 
-from fieldsmith.parallel_doctor import check_parallel, trials
+from fieldsmith.doctor.parallel import check_parallel, trials
 
 
 def test_offloading_is_tried_on_gpus_alone() -> None:
@@ -22,9 +22,9 @@ def test_offloading_is_tried_on_gpus_alone() -> None:
 
 def test_without_deepspeed_the_rest_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    monkeypatch.setattr("fieldsmith.parallel_doctor.find_spec", lambda _name: None)
+    monkeypatch.setattr("fieldsmith.doctor.parallel.find_spec", lambda _name: None)
     monkeypatch.setattr(
-        "fieldsmith.parallel_doctor._tried",
+        "fieldsmith.doctor.parallel._tried",
         lambda trial, _count, _losses: found.append(trial.parallel),
     )
     rows = [row for row in check_parallel() if row is not None]

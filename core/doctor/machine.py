@@ -1,4 +1,4 @@
-"""Check what works on this machine: everything that training needs is tried, not guessed.
+"""Check the packages, devices, memory and base model that this process has.
 
 Each check yields rows; what it finds wrong becomes a row, not an exception.
 """
@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from . import plugins
+from .. import plugins
 
 if TYPE_CHECKING:
     import torch
@@ -108,8 +108,8 @@ def check_device() -> Iterator[Diagnosis]:
             detail = f"cannot be imported: {type(error).__name__}: {error}"
             yield Diagnosis("fail", name, detail, f"pip install --force-reinstall {name}")
             return
-    from .model.devices import pick_device
-    from .model.loading import pick_attention
+    from ..model.devices import pick_device
+    from ..model.loading import pick_attention
 
     device = pick_device()
     yield _device_row(device)
@@ -117,7 +117,7 @@ def check_device() -> Iterator[Diagnosis]:
         yield _gpus_row()
     yield _bf16_row(device)
     yield check_four_bits(device)
-    from .settings import Settings
+    from ..settings import Settings
 
     yield Diagnosis("ok", "attention", f"{pick_attention(Settings(), device)}, by default")
 
@@ -187,8 +187,8 @@ def _gpus_row() -> Diagnosis:
 
 
 def _bf16_row(device: torch.device) -> Diagnosis:
-    from .model.devices import has_bf16, pick_precision
-    from .settings import Settings
+    from ..model.devices import has_bf16, pick_precision
+    from ..settings import Settings
 
     hardware = "in hardware" if has_bf16(device) else "not used"
     precision = pick_precision(Settings(), device)
@@ -197,7 +197,7 @@ def _bf16_row(device: torch.device) -> Diagnosis:
 
 def check_memory() -> Iterator[Diagnosis]:
     """Check the main memory that is free, within what a container allows."""
-    from .model.devices import main_memory
+    from ..model.devices import main_memory
 
     total, free = main_memory()
     detail = f"{free / 2**30:.1f} GiB free of {total / 2**30:.1f}"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from .doctor import Diagnosis
-from .errors import FieldsmithError
-from .progress import say
+from ..errors import FieldsmithError
+from ..progress import say
+from .machine import Diagnosis
 
 TRIAL = "--trial"
 """Hidden option of ``extract doctor``: take part in one trial, as one of its processes."""
@@ -68,8 +68,8 @@ def check_parallel(processes: int | None = None) -> Iterator[Diagnosis]:
 
 
 def _tried(trial: Trial, count: int, losses: dict[str, float]) -> Diagnosis:
-    from .parallel.group import ProcessGroup
-    from .parallel.launcher import BugError, launch
+    from ..parallel.group import ProcessGroup
+    from ..parallel.launcher import BugError, launch
 
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
