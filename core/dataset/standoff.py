@@ -26,7 +26,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,19 +106,25 @@ class Annotated:
         spans = [
             {"start": each.start, "end": each.end, "label": each.label} for each in self.mentions
         ]
+        places: dict[str, set[Span]] = {}
+        for mention in self.mentions:
+            for concept in mention.concepts:
+                places.setdefault(concept, set()).add((mention.start, mention.end))
         links = [
-            {"label": label, "ends": [self._spans_of(each, line) for each in concepts]}
+            {"label": label, "ends": [_spans_of(each, places, line) for each in concepts]}
             for label, *concepts, line in self.relations
         ]
         row: dict[str, Any] = {"id": self.id, "text": self.text, "spans": spans, LINKS: links}
         return row | {PASSED_OVER: self.passed_over}
 
-    def _spans_of(self, concept: str, line: int) -> list[dict[str, int]]:
-        spans = [(each.start, each.end) for each in self.mentions if concept in each.concepts]
-        if not spans:
-            reason = f"the relation joins {shortened(concept)}, which no mention names"
-            raise Fault(line, f"{reason}; annotate it, or take the relation out")
-        return [{"start": start, "end": end} for start, end in sorted(set(spans))]
+
+def _spans_of(
+    concept: str, places: Mapping[str, Collection[Span]], line: int
+) -> list[dict[str, int]]:
+    if concept not in places:
+        reason = f"the relation joins {shortened(concept)}, which no mention names"
+        raise Fault(line, f"{reason}; annotate one, or take the relation out")
+    return [{"start": start, "end": end} for start, end in sorted(places[concept])]
 
 
 def file_name(identifier: str) -> str:

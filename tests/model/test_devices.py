@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fieldsmith import doctor
+from fieldsmith.doctor import machine as doctor
 from fieldsmith.model import devices
 from fieldsmith.settings import Settings
 
