@@ -22,7 +22,7 @@ from ..reading.reader import Reader
 from ..schema.records import canonical
 from .file_documents import document_of, documents_or_reject, file_documents
 from .loading import read_core_jsonl
-from .passed_over import is_about_data, say_what_is_passed_over
+from .passed_over import is_no_document, say_what_is_passed_over
 from .readers import say_missing_names
 from .remote_inputs import Copies, copied_here
 from .row_json import row_as_json
@@ -181,8 +181,9 @@ def read_inputs(
 
     A row that a loader rejects, or a file of a folder that cannot be read, becomes a reject, so
     that every document has its line in the output. In a folder, files that only describe its data
-    (a readme, ``.yaml``, …) are skipped. A document that is a whole file has the file's path below
-    the input as its id, and a longer one if two inputs have a file of that path.
+    (a readme, ``.yaml``, the labels of ``extract fetch``, …) are skipped. A document that is a
+    whole file has the file's path below the input as its id, and a longer one if two inputs have a
+    file of that path.
 
     Args:
         plugin: its loader goes first (``file_documents``).
@@ -217,7 +218,7 @@ def _rows_by_file(
                     raise InputError(f"{source}: changed while it was read; start again")
                 if is_alone:
                     rows = file_documents(plugin, file, names[file], reader)
-                elif is_about_data(file):
+                elif is_no_document(file):
                     continue
                 else:
                     rows = documents_or_reject(plugin, file, names[file], reader)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..collecting.folder import is_list_of_labels
 from ..files import files_in, readable
 from ..progress import say
 
@@ -30,9 +31,14 @@ def is_about_data(file: Path) -> bool:
     )
 
 
+def is_no_document(file: Path) -> bool:
+    """Return whether a file of a folder is about the documents there, and holds none itself."""
+    return is_about_data(file) or is_list_of_labels(file)
+
+
 def say_what_is_passed_over(folder: Path) -> None:
     """Say how many files of a folder are no documents to predict on, and name the first ones."""
-    if message := passed_over(folder, [one for one in files_in(folder) if not is_about_data(one)]):
+    if message := passed_over(folder, [one for one in files_in(folder) if not is_no_document(one)]):
         say(message)
 
 
