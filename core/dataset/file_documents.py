@@ -19,10 +19,10 @@ from ..plugins import Plugin
 from ..reading.archives import Member
 from ..reading.kinds import ARCHIVES, BINARY, PLAIN_TEXT, kind_of
 from ..reading.reader import Reader
-from .loading import as_encodable, read_row_file
 from .passed_over import ANNOTATIONS, is_about_data
 from .readers import explained_format, has_rows, is_core_file, rows_of_plugin
 from .remote_inputs import Copies
+from .row_examples import as_encodable, read_row_file
 from .row_files import is_row_file
 from .splits import NO_TEXT
 
