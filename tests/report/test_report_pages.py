@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,23 @@ def test_values_are_framed_on_their_pages(made: Made, command: Command, tmp_path
     assert f"2 pages with values are not drawn: of a document at most {PAGES_SHOWN} are" in text
     assert "Values are on further pages, too: 1, 6." in text
     assert "; img-src data:; " in page
+
+
+def test_audit_and_evaluation_read_pdfs_with_their_labels_beside_them(
+    made: Made, command: Command
+) -> None:
+    run, data, _drawings = made
+    audited = command("audit", "--plugin", "medical_ner", "--data", data, "--json")
+    found = json.loads(audited.output)
+    assert found["documents"]["read"] == 2
+    assert found["reader"].startswith("the core")
+    scored = command("evaluate", run, "--data", data)
+    assert scored.code == 0, scored.errors
+    predicted = lines(run / "predictions" / "papers.jsonl")
+    assert [row["id"] for row in predicted] == ["right.pdf", "wrong.pdf"]
+    assert all(row["boxes"].keys() == row["spans"].keys() for row in predicted)
+    assert any(row["boxes"] for row in predicted), "the tiny model finds something in these texts"
+    assert command("report", run, "--data", data).code == 0
 
 
 def drawer(scored: ScoredRun, reader: Reader, left: int) -> PageDrawer:
