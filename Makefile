@@ -16,7 +16,7 @@ DEVELOPER := $(VENV)/.installed-for-developers
 DOCS := $(VENV)/.installed-for-docs
 
 .DELETE_ON_ERROR:
-.PHONY: .types help train test lint format test-slow test-gpu docs bench constraints clean
+.PHONY: .types help train test lint format test-slow test-gpu docs notebook bench constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -47,6 +47,9 @@ test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
 
 docs: $(DOCS) ## build the site of the docs in build/site; a broken link fails
 	$(BIN)/sphinx-build -W --keep-going -q -b html -c docs -d build/doctrees . build/site
+
+notebook: $(DEVELOPER) ## make the notebook of docs/from-documents.md
+	$(BIN)/python tools/notebook.py
 
 bench: $(DEVELOPER) ## measure
 	$(BIN)/python -m benchmarks

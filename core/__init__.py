@@ -29,7 +29,7 @@ from .hookspecs import hookimpl
 from .recipes import SMALL_PRESETS
 
 if TYPE_CHECKING:
-    from .dataset.loading import jsonl_examples
+    from .dataset.row_examples import jsonl_examples
     from .extraction.extractor import Extractor
     from .reading.html import parse_html, visible_text
     from .reading.pdf import read_first_pages
@@ -105,7 +105,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "dataset.loading": "jsonl_examples",
+    "dataset.row_examples": "jsonl_examples",
     "reading.html": "parse_html visible_text",
     "reading.pdf": "read_first_pages",
     "schema.navigation": "field_list",

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..data import Example, Schema
-from ..dataset.loading import example_of_row
+from ..dataset.row_examples import example_of_row
 from ..dataset.splits import fingerprint
 from ..errors import InputError, OutputError, PluginError
 from ..files import files_in, read_jsonl

@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 LABELS = "labels.jsonl"
 
+_INSIDE, _STATE = ".fetch", "source.json"
+
 _KEYS = {"id", "files", "label"}, {"id", "address", "reason"}
 """Keys of an entry of the journal: of a document that is there, and of one that failed."""
 
@@ -65,10 +67,10 @@ class FetchFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.inside = path / ".fetch"
+        self.inside = path / _INSIDE
         self.failures_file = self.inside / "failures.jsonl"
         self._journal = self.inside / "journal.jsonl"
-        self._state = self.inside / "source.json"
+        self._state = self.inside / _STATE
         self._entries: dict[str, dict[str, Any]] = {}
 
     def require_source(self, source: str) -> None:
@@ -195,6 +197,11 @@ class Listing:
                 # Renamed first: of a listing that is deleted in part, the rest would be used.
                 done = self._folder.rename(self._folder.with_name("listing-done"))
                 shutil.rmtree(done)
+
+
+def is_list_of_labels(file: Path) -> bool:
+    """Return whether ``extract fetch`` wrote a file as the labels of the documents beside it."""
+    return file.name == LABELS and (file.parent / _INSIDE / _STATE).is_file()
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """A data set: read its documents, split them, check them before training.
 
-- loading: which sources are read as the core's JSONL, how rows become examples, which are rejected
+- loading: which sources are read as the core's JSONL, which examples are rejected
+- row_examples: how rows become examples
+- labelled_files: documents that are files, with rows beside them that have their labels
 - inputs: the documents to predict on: files, folders, standard input
 - splits: which document is in which split, and leaks between splits
 - duplicates: exact and near duplicates (MinHash)

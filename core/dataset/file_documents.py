@@ -19,12 +19,13 @@ from ..plugins import Plugin
 from ..reading.archives import Member
 from ..reading.kinds import ARCHIVES, BINARY, PLAIN_TEXT, kind_of
 from ..reading.reader import Reader
-from .loading import as_encodable, read_row_file
-from .passed_over import ANNOTATIONS, is_about_data
+from .passed_over import is_about_data
 from .readers import explained_format, has_rows, is_core_file, rows_of_plugin
 from .remote_inputs import Copies
+from .row_examples import as_encodable, read_row_file
 from .row_files import is_row_file
 from .splits import NO_TEXT
+from .standoff import BRAT
 
 _Rows = Iterator[Example | Reject]
 
@@ -66,7 +67,7 @@ def file_documents(
         return
     # A loader that is given a file alone cannot know the folder above it.
     paths = {readable(file.name): name}
-    if file.with_suffix(ANNOTATIONS).is_file():
+    if file.with_suffix(BRAT).is_file():
         paths[readable(file.stem)] = name.removesuffix(file.suffix)
     for each in map(as_encodable, rows):
         row = document_of(each)

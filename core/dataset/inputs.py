@@ -21,10 +21,10 @@ from ..plugins import Plugin
 from ..reading.reader import Reader
 from ..schema.records import canonical
 from .file_documents import document_of, documents_or_reject, file_documents
-from .loading import read_core_jsonl
-from .passed_over import is_about_data, say_what_is_passed_over
+from .passed_over import is_no_document, say_what_is_passed_over
 from .readers import say_missing_names
 from .remote_inputs import Copies, copied_here
+from .row_examples import read_core_jsonl
 from .row_json import row_as_json
 
 
@@ -91,7 +91,7 @@ def open_inputs(
         count, digest = _count(plugin, copies, stdin, outputs, " ".join(names))
         for name in names:
             if name != "-" and Path(name).is_dir():
-                say_what_is_passed_over(Path(name))
+                say_what_is_passed_over(Path(name), plugin.names)
         yield Inputs(plugin, copies.paths, stdin, count, digest, outputs, copies.shown)
 
 
@@ -181,8 +181,9 @@ def read_inputs(
 
     A row that a loader rejects, or a file of a folder that cannot be read, becomes a reject, so
     that every document has its line in the output. In a folder, files that only describe its data
-    (a readme, ``.yaml``, …) are skipped. A document that is a whole file has the file's path below
-    the input as its id, and a longer one if two inputs have a file of that path.
+    (a readme, ``.yaml``, labels of the files beside them, …) are skipped. A document that is a
+    whole file has the file's path below the input as its id, and a longer one if two inputs have a
+    file of that path.
 
     Args:
         plugin: its loader goes first (``file_documents``).
@@ -217,7 +218,7 @@ def _rows_by_file(
                     raise InputError(f"{source}: changed while it was read; start again")
                 if is_alone:
                     rows = file_documents(plugin, file, names[file], reader)
-                elif is_about_data(file):
+                elif is_no_document(file, plugin.names):
                     continue
                 else:
                     rows = documents_or_reject(plugin, file, names[file], reader)

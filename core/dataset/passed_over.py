@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..collecting.folder import is_list_of_labels
 from ..files import files_in, readable
 from ..progress import say
+from .readers import names_files
+from .standoff import BRAT, BRAT_TEXT
 
 _ABOUT_THE_DATA = re.compile(
     r"(?i).*\.(rst|ya?ml|toml|lock|conf)"
     r"|(readme|licen[cs]e|copying|notice|changelog|contributing)([._-].*)?\.(md|markdown)"
 )
-ANNOTATIONS = ".ann"
-"""Ending of a file of annotations that is named after the text beside it."""
-
 _SHOWN = 5
 """So many of the files are named in the message."""
 
@@ -26,13 +26,29 @@ def is_about_data(file: Path) -> bool:
     So do the annotations of a text beside them (``.ann``), which are read with the text.
     """
     return bool(_ABOUT_THE_DATA.fullmatch(file.name)) or (
-        file.suffix == ANNOTATIONS and file.with_suffix(".txt").is_file()
+        file.suffix == BRAT and file.with_suffix(BRAT_TEXT).is_file()
     )
 
 
-def say_what_is_passed_over(folder: Path) -> None:
-    """Say how many files of a folder are no documents to predict on, and name the first ones."""
-    if message := passed_over(folder, [one for one in files_in(folder) if not is_about_data(one)]):
+def is_no_document(file: Path, names: Mapping[str, str]) -> bool:
+    """Return whether a file of a folder is about the documents there, and holds none itself.
+
+    Args:
+        file: the file.
+        names: what keys of rows stand for.
+    """
+    return is_about_data(file) or is_list_of_labels(file) or names_files(file, names)
+
+
+def say_what_is_passed_over(folder: Path, names: Mapping[str, str]) -> None:
+    """Say how many files of a folder are no documents to predict on, and name the first ones.
+
+    Args:
+        folder: the folder.
+        names: see ``is_no_document``.
+    """
+    read = [file for file in files_in(folder) if not is_no_document(file, names)]
+    if message := passed_over(folder, read):
         say(message)
 
 
@@ -51,6 +67,6 @@ def passed_over(folder: Path, read: Iterable[Path]) -> str | None:
     more = ", …" if len(others) > _SHOWN else ""
     files = "1 file" if len(others) == 1 else f"{len(others)} files"
     return (
-        f"{folder}: {files} passed over (hidden, about the data, or not regular): "
+        f"{folder}: {files} passed over (hidden, about the data, without a label, or not regular): "
         f"{', '.join(others[:_SHOWN])}{more}"
     )

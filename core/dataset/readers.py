@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..errors import InputError, UnknownFormatError
 from ..files import files_in, readable
 from ..plugins import Plugin
 from ..progress import say
+from .named_files import FilesBeside
 from .row_files import is_row_file, rows_of
 from .row_forms import has_form, is_core_row, is_own_triple
 from .row_names import renamed_row
@@ -29,12 +30,36 @@ def reader_of(plugin: Plugin, source: Path | None) -> str:
 
 
 def core_files(plugin: Plugin, source: Path) -> list[Path]:
-    """Return the files of a source if the core reads them; [] if the plugin does."""
+    """Return the files of rows of a source if the core reads them; [] if the plugin does.
+
+    Where one of them has the labels of files beside it, the others of the source are documents.
+    """
     files = data_files(files_in(source))
+    if any(_labels_files(file, plugin) for file in files):
+        return [file for file in files if is_row_file(file)]
     if not files or not all(has_rows(file, plugin) for file in files):
         return []
     is_for_core = all(is_core_file(file, plugin) for file in files)
     return files if is_for_core or not _reads(plugin, files[0]) else []
+
+
+def names_files(file: Path, names: Mapping[str, str]) -> bool:
+    """Say whether the first row of a file has no text, and is the label of a file beside it.
+
+    Args:
+        file: the file.
+        names: what keys of rows stand for.
+    """
+    try:
+        row = renamed_row(first_row(file), names)
+    except InputError:
+        return False
+    return bool(row) and FilesBeside(file).named_by(row) is not None
+
+
+def _labels_files(file: Path, plugin: Plugin) -> bool:
+    """Say whether a file has labels of files, and is in no format of the plugin."""
+    return names_files(file, plugin.names) and not _reads(plugin, file)
 
 
 def rows_of_plugin(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
@@ -84,7 +109,8 @@ def explained_format(
         return error
     if "record" in keys:
         return UnknownFormatError(
-            f"{source}: records without their text, which is wanted in each row as the key text"
+            f"{source}: records without their text, which is wanted in each row as the key text, "
+            f"or as a file beside it that the path or the id of the row names"
         )
     shown = readable(", ".join(keys[:_SHOWN_KEYS])) + (", …" if len(keys) > _SHOWN_KEYS else "")
     return UnknownFormatError(

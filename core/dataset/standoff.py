@@ -35,10 +35,9 @@ from urllib.parse import quote, unquote
 from ..data import Span
 from ..errors import InputError, shortened
 from ..files import read_text
-from .passed_over import ANNOTATIONS
 from .row_spans import LINKS, PASSED_OVER
 
-BRAT, PUBTATOR = ANNOTATIONS, ".pubtator"
+BRAT, PUBTATOR = ".ann", ".pubtator"
 """Endings of the files of both."""
 
 BRAT_TEXT, BRAT_TYPES = ".txt", "annotation.conf"

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..data import Document, Prediction
-from ..dataset.loading import text_id
+from ..dataset.row_examples import text_id
 from ..decoding.grammar import Grammars
 from ..decoding.list_bounds import bound_lists
 from ..decoding.llguidance_adapter import Vocabulary

@@ -67,11 +67,14 @@ def answer(request: Mapping[str, Any], limits: Limits) -> Any:
     file = Path(request["file"])
     if request["task"] == "unpack":
         return unpack(file, request["kind"], Path(request["folder"]), limits)
-    if file.stat().st_size > limits.file_bytes:
-        raise InputError(f"has more than {limits.file_bytes >> 20} MiB; split it")
-    data = file.read_bytes()
+    try:
+        if file.stat().st_size > limits.file_bytes:
+            raise InputError(f"has more than {limits.file_bytes >> 20} MiB; split it")
+        data = file.read_bytes()
+    except OSError as error:  # such as a file that was moved since it was listed
+        raise InputError(f"cannot be read ({error.strerror})") from error
     if request["task"] == "draw":
-        picture, size = draw_page(data, request["page"])
+        picture, size = draw_page(data, request["page"], is_gray=request["is_gray"])
         return [base64.b64encode(picture).decode(), *size]
     return read(data, request["kind"], limits)
 

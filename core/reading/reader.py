@@ -105,17 +105,21 @@ class Reader:
         request = {"task": "unpack", "file": str(file), "kind": kind, "folder": str(folder)}
         return [Member(*member) for member in self._ask(request)]
 
-    def draw(self, file: Path, page: int) -> tuple[bytes, tuple[float, float]]:
+    def draw(
+        self, file: Path, page: int, *, is_gray: bool = False
+    ) -> tuple[bytes, tuple[float, float]]:
         """Return a page of a PDF as PNG, with its width and height in points.
 
         Args:
             file: the file.
             page: its number, from 1.
+            is_gray: in shades of gray, which take about half the bytes.
 
         Raises:
             InputError: it cannot be drawn; says why without its name.
         """
-        picture, width, height = self._ask({"task": "draw", "file": str(file), "page": page})
+        request = {"task": "draw", "file": str(file), "page": page, "is_gray": is_gray}
+        picture, width, height = self._ask(request)
         return base64.b64decode(picture), (width, height)
 
     def _ask(self, request: dict[str, Any]) -> Any:

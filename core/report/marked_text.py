@@ -59,15 +59,15 @@ def pieces(
     text = (document.text or "")[:TEXT_SHOWN]
     starting: dict[int, list[tuple[int, Mark]]] = defaultdict(list)  # start -> (end, mark)
     boundaries = {0, len(text)}
-    for start, end, mark in _marks(document, fields, len(text)):
+    for start, end, mark in marks_of(document, fields, len(text)):
         starting[start].append((end, mark))
         boundaries |= {start, end}
-    last = {name for name in fields if _holds_objects(name, scored)}
+    last = object_fields(scored, fields)
     active: list[tuple[int, Mark]] = []
     cut: list[tuple[str, tuple[Mark, ...]]] = []
     for start, end in pairwise(sorted(boundaries)):
         active = [*((until, mark) for until, mark in active if until > start), *starting[start]]
-        cut.append((text[start:end], _one_per_field((mark for _, mark in active), last)))
+        cut.append((text[start:end], one_per_field((mark for _, mark in active), last)))
     for marks, group in groupby(cut, key=lambda piece: piece[1]):
         yield "".join(part for part, _marks in group), marks
 
@@ -79,10 +79,16 @@ def leaves_of(pointer: str, pointers: Mapping[str, object]) -> list[str]:
     return [leaf for leaf in pointers if leaf.startswith(f"{pointer}/")]
 
 
-def _marks(
+def marks_of(
     document: DocumentResult, fields: Sequence[str], length: int
 ) -> Iterator[tuple[int, int, Mark]]:
-    """Yield start, end and mark of each occurrence of a value."""
+    """Yield start, end and mark of each occurrence of a value.
+
+    Args:
+        document: the document.
+        fields: all fields of the report.
+        length: of the text that is shown, from its beginning.
+    """
     for case in document.cases:
         sides = (
             ("g", case.gold, document.gold_spans),
@@ -96,17 +102,21 @@ def _marks(
                         yield start, min(end, length), mark
 
 
+def object_fields(scored: ScoredRun, fields: Sequence[str]) -> set[str]:
+    """Return the fields whose values are objects, whose leaves are often values of other fields."""
+    return {name for name in fields if _holds_objects(name, scored)}
+
+
 def _holds_objects(field: str, scored: ScoredRun) -> bool:
-    """Say whether a field's values are objects, whose leaves are often values of other fields."""
     items = field_schema("/" + field, scored.plugin.schema).get("items")
     return isinstance(items, Mapping) and "object" in types_of(items)
 
 
-def _one_per_field(marks: Iterable[Mark], last: Collection[str]) -> tuple[Mark, ...]:
+def one_per_field(marks: Iterable[Mark], last: Collection[str]) -> tuple[Mark, ...]:
     """Return one mark per field, of its gravest kind and with all its sides.
 
     Args:
-        marks: the marks of a piece of text.
+        marks: the marks of a piece of text, or of a box on a page.
         last: fields that are sorted after all others.
     """
     found: dict[int, Mark] = {}

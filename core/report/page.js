@@ -18,9 +18,9 @@
     return words.get(article).includes(query);
   };
 
-  // A mark has a token for each field that it belongs to: FIELD:KIND:SIDES, the first one shown.
+  // A mark in the text or on a page has a token for each field that it belongs to: FIELD:KIND:SIDES, the first one shown.
   const paint = (article, field, kind) => {
-    for (const mark of article.querySelectorAll("mark")) {
+    for (const mark of article.querySelectorAll("[data-marks]")) {
       const token = mark.dataset.marks.split(" ").find((one) => matches(one, field, kind));
       const [, itsKind, side] = token ? token.split(":") : ["", "", ""];
       mark.dataset.kind = itsKind;

@@ -10,12 +10,14 @@ from importlib import resources
 from typing import Any
 
 from .. import __version__
+from ..reading.reader import Reader
 from ..runs.paths import without_folders
 from . import charts
 from .comparison import Comparison, DocumentDifference
 from .display import shown, visible
 from .error_kinds import KINDS, Case
 from .marked_text import TEXT_SHOWN, leaves_of, pieces
+from .page_pictures import BYTES_SHOWN, PAGES_SHOWN, PageDrawer
 from .plots import loss_plot, reliability_plot, score_plot
 from .scored_run import DocumentResult, ScoredRun
 
@@ -48,14 +50,18 @@ def render(scored: ScoredRun, comparison: Comparison | None = None, *, documents
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=cleaned)
     style, script = _file("page.css"), _file("page.js")
+    with Reader() as reader:
+        report = _view(scored, comparison, documents, reader)
+    has_pictures = any(document["pages"].drawn for document in report["documents"])
     return environment.from_string(_file("page.html.jinja")).render(
-        report=_view(scored, comparison, documents),
+        report=report,
         kinds=KINDS,
-        policy=_policy(style, script),
+        policy=_policy(style, script, has_pictures=has_pictures),
         style=Markup(style),
         script=Markup(script),
         version=__version__,
         charts=charts,
+        limits={"pages": PAGES_SHOWN, "bytes": BYTES_SHOWN},
     )
 
 
@@ -63,20 +69,29 @@ def _file(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    """Return a Content Security Policy that allows nothing but this style and this script."""
-    rules = []
+def _policy(style: str, script: str, *, has_pictures: bool) -> str:
+    """Return a Content Security Policy that allows nothing but this style and this script.
+
+    Args:
+        style: the style.
+        script: the script.
+        has_pictures: allow pictures that are in the page itself, too.
+    """
+    rules = ["img-src data:"] if has_pictures else []
     for name, text in (("style-src", style), ("script-src", script)):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         rules.append(f"{name} 'sha256-{digest}'")
     return "; ".join(["default-src 'none'", *rules, "base-uri 'none'", "form-action 'none'"])
 
 
-def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[str, Any]:
+def _view(
+    scored: ScoredRun, comparison: Comparison | None, limit: int, reader: Reader
+) -> dict[str, Any]:
     """Return everything that the template shows."""
     summary, kinds = scored.summary, scored.kinds()
     indices = _most_errors(scored, comparison, limit)
-    documents = [_document(scored, index, list(kinds), comparison) for index in indices]
+    drawer = PageDrawer(scored, list(kinds), reader)
+    documents = [_document(scored, index, list(kinds), comparison, drawer) for index in indices]
     plots = loss_plot(scored), score_plot(scored)
     calibration = summary.get("calibration")
     view = {
@@ -102,6 +117,8 @@ def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[
         "fields": list(kinds),
         "documents": documents,
         "left_out": len(scored.documents) - len(documents),
+        "pages_left_out": drawer.left_out,
+        "without_file": drawer.without_file,
         "has_f1": any(document["f1"] is not None for document in documents),
     }
     parts = (
@@ -183,7 +200,11 @@ def _against(comparison: Comparison, indices: Sequence[int]) -> dict[str, Any]:
 
 
 def _document(
-    scored: ScoredRun, index: int, fields: Sequence[str], comparison: Comparison | None
+    scored: ScoredRun,
+    index: int,
+    fields: Sequence[str],
+    comparison: Comparison | None,
+    drawer: PageDrawer,
 ) -> dict[str, Any]:
     document = scored.documents[index]
     change: DocumentDifference | None = comparison.documents[index] if comparison else None
@@ -201,6 +222,7 @@ def _document(
         "error": document.error,
         "pieces": list(pieces(scored, document, fields)),
         "cut": max(0, len(document.text or "") - TEXT_SHOWN),
+        "pages": drawer.pages_of(document),
         "rows": [
             _row(document, case, fields)
             for case in sorted(document.cases, key=lambda case: case.kind == "right")

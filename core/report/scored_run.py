@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from ..data import SPLITS, Counts, Example, Prediction, Record, Span
+from ..data import SPLITS, Counts, Document, Example, PageWord, Prediction, Record, Span
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
 from ..evaluation.evaluate import Labelled, score_names
 from ..evaluation.sample import sampled
 from ..plugins import Plugin
+from ..reading.kinds import kind_of
 from ..runs.file_schemas import SCORED
 from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
@@ -36,6 +38,8 @@ class DocumentResult:
 
     Attributes:
         text: None if the data is not available.
+        words: where the words of the text stand on pages; empty for a text without pages.
+        file: the PDF with these pages; None if it is not found.
         record: the prediction; None where ``error`` gives the reason.
         confidence: JSON Pointer of a predicted leaf -> from 0 to 1.
         gold_spans: where the leaves of the gold are in the text.
@@ -46,6 +50,8 @@ class DocumentResult:
 
     id: str
     text: str | None
+    words: Sequence[PageWord]
+    file: Path | None
     gold: Record
     record: Record | None
     error: str
@@ -187,8 +193,10 @@ def read_scored_run(
     if "base" not in summaries[name]["baselines"]:
         missing.append(f"The base model was not scored: extract evaluate {folder} --base does it.")
     examples: Sequence[Example] | None = None
+    source = data
     try:
         if rows:
+            source = data or run.source()
             examples = _examples(run, plugin, name, data)
             _require_same_documents(rows, examples, run, name)
     except FieldsmithError as error:
@@ -196,11 +204,11 @@ def read_scored_run(
             raise
         examples = None
         missing.append(
-            f"The texts of the documents, their F1, and what is split or merged are not shown, "
-            f"because the data is not available ({error}); give its path by --data."
+            f"The texts of the documents, their pages and F1, and what is split or merged are not "
+            f"shown, because the data is not available ({error}); give its path by --data."
         )
     documents = tuple(
-        _result(plugin, row, example)
+        _result(plugin, row, example, source)
         for row, example in zip(rows, examples or repeat(None, len(rows)), strict=True)
     )
     counts = [document.counts for document in documents if document.counts is not None]
@@ -306,7 +314,9 @@ def _require_same_documents(
         )
 
 
-def _result(plugin: Plugin, row: Mapping[str, Any], example: Example | None) -> DocumentResult:
+def _result(
+    plugin: Plugin, row: Mapping[str, Any], example: Example | None, source: Path | None
+) -> DocumentResult:
     gold, record = row["gold"], row.get("record")
     text = example.document.text if example else None
     gold_spans = _spans(gold, text)
@@ -320,6 +330,8 @@ def _result(plugin: Plugin, row: Mapping[str, Any], example: Example | None) -> 
     return DocumentResult(
         id=row["id"],
         text=text,
+        words=example.document.words if example else (),
+        file=pdf_of(example.document, source) if example and source else None,
         gold=gold,
         record=record,
         error=str(row.get("error", "")),
@@ -329,6 +341,16 @@ def _result(plugin: Plugin, row: Mapping[str, Any], example: Example | None) -> 
         counts=counts,
         cases=tuple(classify(gold, record, plugin.schema, gold_spans, predicted_spans)),
     )
+
+
+def pdf_of(document: Document, source: Path) -> Path | None:
+    """Return the PDF that a document was read from; its path is data, and may lead elsewhere."""
+    if not document.words or "path" not in document.meta:
+        return None
+    folder = Path(os.path.abspath(source if source.is_dir() else source.parent))
+    file = Path(os.path.normpath(folder / document.meta["path"]))
+    is_there = folder in file.parents and os.path.isfile(file)
+    return file if is_there and kind_of(file) == "PDF" else None
 
 
 def _spans(record: Record, text: str | None) -> dict[str, Sequence[Span]]:

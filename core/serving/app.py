@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import __version__
 from ..data import Document, Reject
-from ..dataset.loading import text_id
+from ..dataset.row_examples import text_id
 from ..errors import InputError
 from ..extraction.prediction_file import encoded, prediction_line
 from .answers import Answers, Service

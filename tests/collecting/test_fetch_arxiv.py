@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,10 @@ from kills import kills_of, read_trace, run_to_kill, spread
 from running_command import RunningCommand, start
 from stand_in_arxiv import PAPERS, Paper, arxiv, feed
 from web_site import Reply, WebSite, html, serving
+
+from fieldsmith import Reject
+from fieldsmith.dataset.inputs import open_inputs
+from fieldsmith.plugins import load
 
 NAMES = ["2404.90001", "2404.90002", "hep-th_9990003", "2404.90004", "2404.90005"]
 
@@ -82,6 +87,23 @@ def test_papers_and_their_labels_are_audited_at_once(
     # A title that its page prints in other words is told.
     (lost,) = [leaf for leaf in found["leaves"] if not leaf["windows"]]
     assert (lost["id"], lost["pointer"]) == ("hep-th_9990003.pdf", "/title")
+
+
+@pytest.mark.parametrize("plugin", ["arxiv_metadata", "medical_ner"])
+def test_labels_that_were_fetched_are_no_document(
+    tmp_path: Path, fetch: Any, plugin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fieldsmith")
+    assert fetch("--max", 2).code == 0
+    with open_inputs(load(plugin), [str(tmp_path / "papers")]) as found:
+        assert [row.id for row in found] == [f"{name}.pdf" for name in NAMES[:2]]
+    (message,) = [message for message in caplog.messages if "passed over" in message]
+    assert message.endswith(".fetch/source.json, labels.jsonl")
+    # By its name alone it is any file of rows.
+    (tmp_path / "papers" / ".fetch" / "source.json").unlink()
+    with open_inputs(load(plugin), [str(tmp_path)]) as found:
+        ids = [row.id for row in found if isinstance(row, Reject)]
+        assert ids == ["papers/labels.jsonl"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from name_lists import PLUGIN, ROW, write
 
 from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError
 from fieldsmith.dataset.inputs import open_inputs, read_inputs
-from fieldsmith.dataset.loading import text_id
+from fieldsmith.dataset.row_examples import text_id
 from fieldsmith.plugins import Plugin, load
 
 

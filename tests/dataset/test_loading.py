@@ -16,7 +16,8 @@ from name_lists import PLUGIN, ROW, write
 
 from fieldsmith import Document, Example, InputError, Reject
 from fieldsmith.dataset.inputs import read_inputs
-from fieldsmith.dataset.loading import example_of_row, read_examples, read_splits, text_id
+from fieldsmith.dataset.loading import read_examples, read_splits
+from fieldsmith.dataset.row_examples import example_of_row, text_id
 from fieldsmith.plugins import Plugin, load
 
 PUBTATOR = (

@@ -20,7 +20,8 @@ from pyarrow import parquet
 
 from fieldsmith.data import Document, Example, Reject
 from fieldsmith.dataset.inputs import open_inputs, read_inputs
-from fieldsmith.dataset.loading import jsonl_examples, read_examples
+from fieldsmith.dataset.loading import read_examples
+from fieldsmith.dataset.row_examples import jsonl_examples
 from fieldsmith.dataset.row_names import renamed_record
 from fieldsmith.errors import InputError, SettingsError, UnknownFormatError
 from fieldsmith.plugins import Plugin

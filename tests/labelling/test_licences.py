@@ -14,7 +14,7 @@ from tiny_model import CHEMICALS, DISEASES, Workplace, info
 from fieldsmith import Document, Example
 from fieldsmith.data import Teacher
 from fieldsmith.dataset.issues import licence_issues
-from fieldsmith.dataset.loading import example_of_row
+from fieldsmith.dataset.row_examples import example_of_row
 from fieldsmith.dataset.teacher_licences import LICENCES, known_licence, licence_named
 from fieldsmith.dataset.teachers import LabelledBy
 from fieldsmith.errors import RunError, SettingsError

@@ -142,7 +142,8 @@ def test_a_process_that_is_killed_is_one_line_and_the_next_file_is_read(tmp_path
     assert set(psutil.Process().children()) == before
 
 
-def test_a_page_is_drawn_as_it_is_shown(reader: Reader, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_gray", [False, True])
+def test_a_page_is_drawn_as_it_is_shown(reader: Reader, tmp_path: Path, is_gray: bool) -> None:
     pytest.importorskip("pypdfium2", reason="the extra pdf is not installed")
     image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
     drawing = Drawing([90])
@@ -151,9 +152,10 @@ def test_a_page_is_drawn_as_it_is_shown(reader: Reader, tmp_path: Path) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(drawing.content())
     (word,) = reader.read(file, "PDF").words
-    png, (width, height) = reader.draw(file, 1)
+    png, (width, height) = reader.draw(file, 1, is_gray=is_gray)
     (tmp_path / "a.png").write_bytes(png)
     with image.open(tmp_path / "a.png") as picture:
+        assert picture.mode == ("L" if is_gray else "RGB")
         dark = picture.convert("L").point(lambda light: 255 * (light < 128)).getbbox()
         scale = picture.width / width
     assert scale == pytest.approx(picture.height / height, rel=0.01)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import PATIENCE, WIDTHS, needs_chromium, started_browser
-from scored_runs import DOCUMENTS, two_runs
+from scored_runs import DOCUMENTS, paged_run, two_runs
 from tiny_model import Trained
 
 from fieldsmith.report.comparison import compare
@@ -147,6 +147,36 @@ def test_the_page_reaches_nothing_and_runs_nothing_of_a_document(
     assert page.evaluate("window.broken") is None
     assert any("Content Security Policy" in line for line in told)
     context.close()
+
+
+def test_pages_of_a_pdf_have_frames_that_can_be_filtered(
+    browser: Browser, trained: Trained, tmp_path: Path
+) -> None:
+    pytest.importorskip("pypdfium2", reason="the extra pdf is not installed")
+    run, data, _drawings = paged_run(trained.run, tmp_path)
+    file = tmp_path / "report.html"
+    file.write_text(render(read_scored_run(run, data=data)), encoding="utf-8")
+    page = opened(browser, file, scheme="dark")
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.reload()
+    page.get_by_role("button", name="Open all").click()
+    assert told == [], "the policy lets the pictures in"
+    drawn = page.locator("article", has_text="right.pdf").locator("svg")
+    assert drawn.count() == 1
+    whole, frame = drawn.bounding_box(), drawn.locator("rect").first.bounding_box()
+    assert whole is not None
+    assert frame is not None
+    # The line is drawn at 100 of 595 points from the left, 142 of 842 from above.
+    assert (frame["x"] - whole["x"]) / whole["width"] == pytest.approx(100 / 595, abs=0.01)
+    assert (frame["y"] - whole["y"]) / whole["height"] == pytest.approx(133 / 842, abs=0.01)
+    page.select_option("#field", label="diseases")
+    shown = page.locator("article", has_text="wrong.pdf").locator("rect:not([data-kind=''])")
+    assert set(shown.evaluate_all("all => all.map(one => one.dataset.kind)")) == {"wrong"}
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing").Axe
+    found = axe().run(page).response
+    assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found["violations"]] == []
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fieldsmith.data import Example, Prediction, Record
 from fieldsmith.dataset.loading import read_examples
@@ -14,6 +15,9 @@ from fieldsmith.files import write_jsonl
 from fieldsmith.plugins import load
 from fieldsmith.runs.folder import Run
 from fieldsmith.text.grounding import ground
+
+if TYPE_CHECKING:
+    from drawn_pages import Drawing
 
 SCRIPT = "<script>window.broken = true</script>"
 IMAGE = '"><img src="x" onerror="window.broken = true">'
@@ -108,3 +112,44 @@ def two_runs(trained: Path, folder: Path) -> tuple[Path, Path, Path]:
     score_as(ours, data, predicted())
     score_as(theirs, data, predicted() | {"right": record_of((["Aspirin"], ["caused"]))})
     return ours, theirs, data
+
+
+# (name, lines of each page, gold, predicted): "wrong" has values on five pages.
+PAPERS: Sequence[
+    tuple[str, Sequence[str], tuple[list[str], list[str]], tuple[list[str], list[str]]]
+] = (
+    (
+        "right.pdf",
+        ("Aspirin caused a rash.",),
+        (["Aspirin"], ["rash"]),
+        (["Aspirin"], ["rash"]),
+    ),
+    (
+        "wrong.pdf",
+        ("Aspirin helped.", "Nobody was ill.", *["Aspirin and cocaine caused a severe rash."] * 4),
+        (["Aspirin", "cocaine"], ["severe rash"]),
+        (["Aspirin"], ["rash"]),
+    ),
+)
+
+
+def paged_run(trained: Path, folder: Path) -> tuple[Path, Path, dict[str, Drawing]]:
+    """Return a run that was scored on PDFs, their folder, and what is drawn in each."""
+    from drawn_pages import Drawing
+
+    data = folder / "papers"
+    data.mkdir()
+    drawings = {}
+    for name, pages, _gold, _predicted in PAPERS:
+        drawings[name] = drawing = Drawing([0, 90])
+        for text in pages:
+            drawing.next_page()
+            drawing.write(100, 700, text.split(), "Helvetica", 12)
+        (data / name).write_bytes(drawing.content())
+    write_jsonl(
+        data / "labels.jsonl",
+        [{"path": name, "record": record_of(gold)} for name, _pages, gold, _predicted in PAPERS],
+    )
+    run = Path(shutil.copytree(trained, folder / "paged"))
+    score_as(run, data, {name: record_of(found) for name, _pages, _gold, found in PAPERS})
+    return run, data, drawings
