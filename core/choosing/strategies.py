@@ -1,0 +1,79 @@
+"""Strategies that choose documents of a pool."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .spread import Pick, Vectors, farthest_first
+
+STRATEGIES: Mapping[str, str] = {
+    "uncertainty": "the model is least sure of its predictions for them",
+    "diversity": "they are the farthest from each other and from the labelled documents",
+    "both": "of the documents that the model is least sure of they are the farthest from each "
+    "other and from the labelled documents",
+    "random": "they were drawn at random",
+}
+"""Why documents were chosen, by the name of the strategy."""
+
+WITH_UNCERTAINTY = frozenset({"uncertainty", "both"})
+"""Strategies that ask the model about the whole pool."""
+
+WITH_VECTORS = frozenset({"diversity", "both"})
+"""Strategies that read the whole pool and the labelled documents, without an answer."""
+
+_SHORTLIST = 4
+"""Under "both" the most uncertain documents are chosen from, so many for each that is wanted."""
+
+
+def choose(
+    strategy: str,
+    count: int,
+    size: int,
+    *,
+    seed: int,
+    unsure: Sequence[float | None] | None = None,
+    vectors: Vectors | None = None,
+    centres: Vectors | None = None,
+) -> list[Pick]:
+    """Return the documents of a pool that are chosen, the best first; all if there are fewer.
+
+    - "uncertainty": the most uncertain ones.
+    - "diversity": ``farthest_first`` over all documents.
+    - "both": ``farthest_first`` over the four times as many that are the most uncertain (Wei et al.
+      2015, "Submodularity in data subset selection and active learning", filter so).
+    - "random": drawn by the seed.
+
+    Of equal documents the first of the pool is chosen.
+
+    Args:
+        strategy: one of ``STRATEGIES``.
+        count: how many are wanted.
+        size: documents of the pool.
+        seed: for what is drawn.
+        unsure: of each document, how unsure the model is; None for one it was not asked about,
+            which is chosen last.
+        vectors: a vector of each document.
+        centres: vectors of the labelled documents.
+    """
+    source = random.Random(seed)
+    if strategy == "random":
+        return [Pick(index, None) for index in source.sample(range(size), min(count, size))]
+    order = list(range(size))
+    if strategy in WITH_UNCERTAINTY:
+        assert unsure is not None
+        values = [-1.0 if value is None else value for value in unsure]
+        order.sort(key=lambda index: -values[index])  # keeps the order of equal ones
+    if strategy == "uncertainty":
+        return [Pick(index, None) for index in order[:count]]
+    assert vectors is not None
+    first = 0
+    if strategy == "both":
+        order = order[: _SHORTLIST * count]
+    else:
+        first = source.randrange(size)
+    none = np.zeros((0, vectors.shape[1]), dtype=np.float32)
+    picks = farthest_first(vectors[order], none if centres is None else centres, count, first)
+    return [Pick(order[pick.row], pick.distance) for pick in picks]
