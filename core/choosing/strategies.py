@@ -10,13 +10,13 @@ import numpy as np
 from .spread import Pick, Vectors, farthest_first
 
 STRATEGIES: Mapping[str, str] = {
-    "uncertainty": "the model is least sure of its predictions for them",
-    "diversity": "they are the farthest from each other and from the labelled documents",
-    "both": "of the documents that the model is least sure of they are the farthest from each "
-    "other and from the labelled documents",
-    "random": "they were drawn at random",
+    "uncertainty": "documents that the model is least sure of",
+    "diversity": "documents that are the farthest from each other and from the labelled ones",
+    "both": "of the documents that the model is least sure of, those that are the farthest from "
+    "each other and from the labelled ones",
+    "random": "documents drawn at random",
 }
-"""Why documents were chosen, by the name of the strategy."""
+"""What is chosen, by the name of the strategy."""
 
 WITH_UNCERTAINTY = frozenset({"uncertainty", "both"})
 """Strategies that ask the model about the whole pool."""

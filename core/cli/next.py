@@ -27,7 +27,6 @@ _SHOWN = 40
 
 _COLUMNS = {
     "uncertainty": "uncertainty",
-    "disagreement": "disagreement",
     "least_confident": "least sure of",
     "distance": "distance",
 }
@@ -267,7 +266,7 @@ def _say_left_out(pool: Pool, names: Sequence[str], count: int) -> None:
 def _print_table(rows: Sequence[Mapping[str, Any]], strategy: str) -> None:
     from ..choosing.strategies import STRATEGIES
 
-    click.echo(f"Chosen because {STRATEGIES[strategy]}:")
+    click.echo(f"Chosen: {STRATEGIES[strategy]}")
     present = {key for row in rows for key in row["next"]}
     columns = {key: head for key, head in _COLUMNS.items() if key in present}
     shown = table("", "", "document", *columns.values(), text=("document", "least sure of"))
