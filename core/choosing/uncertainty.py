@@ -82,7 +82,7 @@ def uncertainty(
     if known:
         value = fmean(1 - leaf.confidence for leaf in known)
     else:
-        value = fmean(1 - answer.probability for answer in answers if answer.text is not None)
+        value = fmean(1 - _probability(answer) for answer in answers if answer.text is not None)
     least = min(known, key=lambda leaf: leaf.confidence, default=None)
     if ensemble is None:
         return Uncertainty(round(value, 6), least, None)
@@ -102,6 +102,10 @@ def disagreement(answers: Sequence[WindowAnswer], ensemble: Ensemble) -> float:
             differences += abs(written - other)
             largest += max(written, other)
     return differences / largest if largest else 0.0
+
+
+def _probability(answer: WindowAnswer) -> float:
+    return 0.0 if answer.record is None else answer.probability
 
 
 def _leaves(record: Record, confidence: Mapping[str, float]) -> list[UnsureLeaf]:
