@@ -14,7 +14,8 @@ def vectors(count: int, seed: int, width: int = 5) -> Vectors:
     """Return vectors of length 1, every third one a copy of the one before."""
     drawn = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
     drawn[2::3] = drawn[1::3][: len(drawn[2::3])]
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    made: Vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return made
 
 
 def searched(pool: Vectors, centres: Vectors, count: int, first: int) -> list[int]:
