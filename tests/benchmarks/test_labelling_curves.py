@@ -88,7 +88,8 @@ def test_the_parts_of_a_seed_share_no_document_and_repeat() -> None:
 def test_a_small_case_from_end_to_end_and_again(workplace: Workplace, tmp_path: Path) -> None:
     corpus = tmp_path / "data" / "medical" / "bc5cdr"
     shutil.copytree(workplace.corpus, corpus)
-    values = {**embedded_recipe(), **SETTINGS, "epochs": 2, "model": str(workplace.model)}
+    values = {**embedded_recipe(), **SETTINGS, "epochs": 2, "eval_documents": 4}
+    values["model"] = str(workplace.model)
     sizes = {"start": 8, "step": 4, "rounds": 1, "pool": 20, "validation": 3, "scored": 4}
     output = tmp_path / "curves"
     arguments = [
