@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
+from random_extractor import extractor
 
 from fieldsmith import Document, Prediction
 from fieldsmith.choosing.uncertainty import UnsureLeaf, disagreement, uncertainty
@@ -86,6 +89,16 @@ def test_a_document_that_was_not_asked_about_has_none() -> None:
     window = Window(Document("a", TEXT), 0)
     prediction = Prediction(Document("a", TEXT), error="length")
     assert uncertainty(prediction, [WindowAnswer(window, error="length")], None) is None
+
+
+def test_the_probability_of_an_answer_is_that_of_the_tokens_that_the_model_chose() -> None:
+    asked = extractor(SCHEMA, 24)
+    ((_number, found),) = asked.answer_windows([Document("a", TEXT)])
+    (generated,) = asked.generate([found.window], lambda _count: None)
+    assert not isinstance(generated, str)
+    chosen = [math.exp(logprob) for logprob in generated.logprobs if logprob < 0]
+    assert 1 < len(chosen) < len(generated.logprobs)
+    assert found.probability == pytest.approx(statistics.geometric_mean(chosen))
 
 
 def test_signals_that_agree_are_no_doubt_and_others_are_measured() -> None:
