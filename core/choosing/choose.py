@@ -14,7 +14,7 @@ from ..extraction.resumable_file import PredictionFile
 from ..extraction.zero_shot import ZeroShot
 from ..model.loading import load_for_inference, load_tokenizer
 from ..model.prompts import PromptFormat
-from ..progress import meter
+from ..progress import meter, say
 from ..task import Task
 from .embedding import Embedder
 from .pool import Pool
@@ -65,7 +65,9 @@ def choose_by_run(
         unsure = [line["unsure"] and line["unsure"]["value"] for line in lines]
     if request.strategy in WITH_VECTORS:
         embedder = Embedder(extractor.model, extractor.task)
-        vectors, centres = _embed(embedder, pool), embedder.embed(labelled)
+        vectors = _embed(embedder, pool)
+        say("reading the documents that were trained on")
+        centres = embedder.embed(labelled)
     picks = choose(
         request.strategy,
         request.count,
