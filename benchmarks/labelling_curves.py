@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldsmith import Example
-from fieldsmith.choosing.strategies import STRATEGIES
+from fieldsmith.choosing.strategies import SHORTLIST, STRATEGIES
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.errors import InputError, RunError
 from fieldsmith.files import read_jsonl, write_atomically, write_json, write_jsonl
@@ -144,6 +144,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     except ValueError:
         parser.error(f"--seeds: whole numbers, separated by commas, not {options.seeds!r}")
     sizes = Sizes(**{name: getattr(options, name) for name in Sizes.__dataclass_fields__})
+    left = sizes.pool - sizes.start - (sizes.rounds - 1) * sizes.step
+    if "both" in strategies and left <= SHORTLIST * sizes.step:
+        parser.error(f"--pool: the last choice is among {left}, of which both would leave out none")
     names = list(dict.fromkeys(options.only)) or list(_CASES)
     require(names, options.data)
     for name in names:

@@ -24,8 +24,8 @@ WITH_UNCERTAINTY = frozenset({"uncertainty", "both"})
 WITH_VECTORS = frozenset({"diversity", "both"})
 """Strategies that read the whole pool and the labelled documents, without an answer."""
 
-_SHORTLIST = 4
-"""Under "both" the most uncertain documents are chosen from, so many for each that is wanted."""
+SHORTLIST = 2
+"""Under "both", so many of the most uncertain documents are chosen from for each one wanted."""
 
 
 def choose(
@@ -42,7 +42,7 @@ def choose(
 
     - "uncertainty": the most uncertain ones.
     - "diversity": ``farthest_first`` over all documents.
-    - "both": ``farthest_first`` over the four times as many that are the most uncertain (Wei et al.
+    - "both": ``farthest_first`` over twice as many documents, the most uncertain ones (Wei et al.
       2015, "Submodularity in data subset selection and active learning", filter so).
     - "random": drawn by the seed.
 
@@ -71,7 +71,7 @@ def choose(
     assert vectors is not None
     first = 0
     if strategy == "both":
-        order = order[: _SHORTLIST * count]
+        order = order[: SHORTLIST * count]
     else:
         first = source.randrange(size)
     none = np.zeros((0, vectors.shape[1]), dtype=np.float32)

@@ -84,6 +84,15 @@ def test_the_parts_of_a_seed_share_no_document_and_repeat() -> None:
         draw(train[:9], held_out, held_out, sizes, seed=3)
 
 
+def test_a_pool_in_which_strategies_would_be_the_same_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = ("--start", "30", "--step", "20", "--rounds", "2", "--pool", "90")
+    with pytest.raises(SystemExit):
+        main(["--data", "nowhere", *sizes])
+    assert "the last choice is among 40" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_small_case_from_end_to_end_and_again(workplace: Workplace, tmp_path: Path) -> None:
     corpus = tmp_path / "data" / "medical" / "bc5cdr"
