@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from ..choosing.pool import Pool
     from ..extraction.resumable_file import PredictionFile
 
-_STRATEGIES = ("uncertainty", "diversity", "both", "random")
-_DEFAULT, _WITHOUT_RUN = "both", "diversity"
+_STRATEGIES = ("random", "uncertainty", "diversity", "both")
 _SHOWN = 40
 """Characters of a value in the table."""
 
@@ -46,9 +45,10 @@ _COLUMNS = {
 @click.option(
     "--strategy",
     type=click.Choice(_STRATEGIES),
-    help="What is chosen: documents that the model is least sure of, documents far from each other "
-    "and from the labelled ones, far ones among the least sure, or any. "
-    f"Default: {_DEFAULT}; without a run, {_WITHOUT_RUN}.",
+    default="random",
+    show_default=True,
+    help="What is chosen: any documents, those that the model is least sure of, those far from "
+    "each other and from the labelled ones, or far ones among the least sure.",
 )
 @click.option(
     "--output",
@@ -70,7 +70,7 @@ _COLUMNS = {
 def command(
     names: tuple[str, ...],
     count: int,
-    strategy: str | None,
+    strategy: str,
     output: Path | None,
     seed: int,
     plugin: str | None,
@@ -89,14 +89,14 @@ def command(
     "next" says why it was chosen: how unsure the model is, of which value the most, and how far it
     is from the nearest document that is labelled or was chosen before it.
 
-    Before any training, --plugin in place of a run chooses by diversity or at random.
+    Before any training, --plugin in place of a run chooses at random or by diversity.
 
     \b
     Example:
       extract next runs/first pool/ --count 50 --output next.jsonl
       extract next runs/first pool.jsonl --strategy uncertainty --output next.jsonl
       extract review next.jsonl --plugin NAME
-      extract next --plugin NAME pool/ --count 30 --output first.jsonl
+      extract next --plugin NAME pool/ --strategy diversity --output first.jsonl
     """
     from ..choosing.choose import Request
     from ..extraction.prediction_file import encoded
@@ -105,7 +105,7 @@ def command(
 
     run, pool = _run_and_pool(names, plugin, model, strategy)
     quieten()
-    request = Request(strategy or (_DEFAULT if run else _WITHOUT_RUN), count, seed)
+    request = Request(strategy, count, seed)
     with _work_file(output, pool) as work:
         if run is not None:
             rows = _by_run(run, pool, mapping, request, output, work, trusted=trusted)
@@ -122,7 +122,7 @@ def command(
 
 
 def _run_and_pool(
-    names: tuple[str, ...], plugin: str | None, model: str | None, strategy: str | None
+    names: tuple[str, ...], plugin: str | None, model: str | None, strategy: str
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Return the run folder, if there is one, and the inputs.
 

@@ -166,7 +166,7 @@ def test_before_a_training_documents_are_chosen_without_records(
 ) -> None:
     output = tmp_path / "first.jsonl"
     asked = ("next", "--plugin", "medical_ner", "--model", workplace.model, pool, "--count", 3)
-    done = command(*asked, "--output", output)
+    done = command(*asked, "--strategy", "diversity", "--output", output)
     assert done.code == 0, done.errors
     rows = lines(output)
     assert [row["record"] for row in rows] == [None, None, None]
