@@ -9,7 +9,7 @@ import numpy as np
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 """Vectors of length 1, a row each."""
 
-_AT_ONCE = 1024
+_AT_ONCE = 64
 """Centres whose distances are computed at once: memory for so many numbers a vector."""
 
 

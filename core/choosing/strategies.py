@@ -69,11 +69,10 @@ def choose(
     if strategy == "uncertainty":
         return [Pick(index, None) for index in order[:count]]
     assert vectors is not None
-    first = 0
-    if strategy == "both":
-        order = order[: SHORTLIST * count]
-    else:
-        first = source.randrange(size)
-    none = np.zeros((0, vectors.shape[1]), dtype=np.float32)
-    picks = farthest_first(vectors[order], none if centres is None else centres, count, first)
+    if centres is None:
+        centres = np.zeros((0, vectors.shape[1]), dtype=np.float32)
+    if strategy == "diversity":
+        return farthest_first(vectors, centres, count, source.randrange(size))
+    order = order[: SHORTLIST * count]
+    picks = farthest_first(vectors[order], centres, count)
     return [Pick(order[pick.row], pick.distance) for pick in picks]
