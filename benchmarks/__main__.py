@@ -16,7 +16,16 @@ BENCHMARKS = (
     "startup_time",
     "training_speed",
 )
-WITH_DATA = ("base_models", "engines", "gpu", "quality", "seen_names", "serving", "streaming")
+WITH_DATA = (
+    "base_models",
+    "engines",
+    "gpu",
+    "labelling_curves",
+    "quality",
+    "seen_names",
+    "serving",
+    "streaming",
+)
 """Benchmarks that need data from elsewhere, a GPU, or hours: run only if named."""
 
 

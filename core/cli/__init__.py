@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "Check that a plugin keeps its contract.",
     "fetch": "Fetch documents from a source that a plugin names.",
     "label": "Let a large model label documents.",
+    "next": "Choose which documents to label next.",
     "audit": "Check a data set before training.",
     "plan": "Estimate memory and steps of a training.",
     "base": "Make the folder of a pretrained model without a hub.",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from ..data import Document, Example, Grounding, Prediction, Record, Schema, Span
 from ..decoding.grammar import Grammars
@@ -32,6 +34,8 @@ class WindowAnswer:
         error: why there is no record; "" if there is one.
         record: valid against the schema; None where ``error`` says why.
         confidence: JSON Pointer of a leaf -> confidence in [0, 1].
+        probability: geometric mean of the probabilities of the tokens that the model chose; 1 where
+            that is not known.
         tags: field -> tag probabilities over the window's text.
         truncated: whether the answer was cut off at the length limit.
         repeats: list items left out because they repeat others.
@@ -43,6 +47,7 @@ class WindowAnswer:
     error: str = ""
     record: Record | None = None
     confidence: Mapping[str, float] = field(default_factory=dict)
+    probability: float = 1.0
     tags: Mapping[str, FieldTags] = field(default_factory=dict)
     truncated: bool = False
     repeats: int = 0
@@ -95,6 +100,7 @@ def _read(
         generated.text,
         record=distinct.record,
         confidence=distinct.moved(confidence),
+        probability=_mean_probability(generated.logprobs),
         truncated=not generated.finished or generated.shortened,
         repeats=distinct.left_out,
         ungrounded=ungrounded,
@@ -251,6 +257,12 @@ def _generated_confidence(generated: Generated, closed: str) -> dict[str, float]
     written = {pointer for pointer, (_start, end) in leaf_spans(closed).items() if end <= same}
     confidence = leaf_confidence(closed, generated.ends, generated.logprobs)
     return {pointer: value for pointer, value in confidence.items() if pointer in written}
+
+
+def _mean_probability(logprobs: Sequence[float]) -> float:
+    """Return the geometric mean of the probabilities of the tokens that no grammar forced."""
+    chosen = [logprob for logprob in logprobs if logprob < 0]
+    return math.exp(fmean(chosen)) if chosen else 1.0
 
 
 def _moved_confidence(

@@ -137,7 +137,7 @@ class PredictionFile:
         """
         count = 0
         for lines in groups:
-            self._append(b"".join(lines))
+            self.append(lines)
             count += len(lines)
         with writing(self.path):
             with self.partial.open("rb") as stream:
@@ -151,11 +151,22 @@ class PredictionFile:
             self.state.unlink(missing_ok=True)
         return count
 
-    def _append(self, data: bytes) -> None:
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Append the lines of a group, flushed to the disk.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written any more.
+        """
         with writing(self.partial), self.partial.open("ab") as stream:
-            stream.write(data)
+            stream.write(b"".join(lines))
             stream.flush()
             os.fsync(stream.fileno())
+
+    def discard(self) -> None:
+        """Delete what was written, where it is not to become a predictions file."""
+        with writing(self.partial):
+            self.partial.unlink(missing_ok=True)
+            self.state.unlink(missing_ok=True)
 
 
 class PredictionStream:

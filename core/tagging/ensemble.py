@@ -64,6 +64,11 @@ class _Candidate:
     is_written: bool = True
     is_tagged: bool = False
 
+    @property
+    def read(self) -> float:
+        """What the signals beside the answer say together."""
+        return self.tagged if self.known is None else (self.tagged + self.known) / 2
+
     def confidence(self, shares: Shares) -> float:
         both = _mean(self.written, self.tagged, shares)
         if self.known is None:
@@ -121,6 +126,37 @@ class Ensemble:
         """
         gazetteer = self.gazetteer or Gazetteer({})
         return combine(text, record, confidence, tags, self.schema, gazetteer, self.shares)
+
+    def signals(
+        self,
+        text: str,
+        record: Record,
+        confidence: Mapping[str, float],
+        tags: Mapping[str, FieldTags],
+    ) -> list[tuple[float, float]]:
+        """Return what is said of each value that the answer or another signal finds in a window.
+
+        Args:
+            text: see ``combine``.
+            record: see ``combine``.
+            confidence: see ``combine``.
+            tags: see ``combine``.
+
+        Returns:
+            The confidence of the answer, and that of the tags, or the mean of tags and gazetteer
+            where the gazetteer counts the value; 0.0 for a signal that does not find it.
+        """
+        gazetteer, found = self.gazetteer or Gazetteer({}), []
+        for name, own in tags.items():
+            if name not in record:  # not annotated
+                continue
+            items, sure = record[name] or [], confidence
+            if not is_list_of_strings(name, self.schema):
+                items = [] if record[name] is None else [record[name]]
+                sure = {pointer_of([name, 0]): confidence.get(pointer_of([name]), 0.0)}
+            candidates = _candidates(text, name, items, sure, own, gazetteer.field(name))
+            found += [(each.written, each.read) for each in candidates]
+        return found
 
 
 def combine(
