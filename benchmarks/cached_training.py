@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldsmith import Example, Prediction, Record
 from fieldsmith.errors import RunError
-from fieldsmith.evaluation.evaluate import score_names
+from fieldsmith.evaluation.summary import score_names
 from fieldsmith.extraction.prediction_file import read_lines
 from fieldsmith.model.fitting import fit_to_positions
 from fieldsmith.model.loading import identity

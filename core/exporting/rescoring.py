@@ -13,7 +13,8 @@ from ..decoding.llguidance_adapter import Vocabulary
 from ..engines.engine import Engine
 from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError
-from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
+from ..evaluation.selection import Selection, select
+from ..evaluation.summary import ScoredDocuments, score_names, summarise
 from ..extraction.extractor import Extractor, constraints
 from ..extraction.groups import group_size
 from ..model.loading import load_for_inference, load_tokenizer, read_config

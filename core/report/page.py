@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..runs.paths import without_folders
+from ..scoring.metrics import WHOLE_RECORD
 from . import charts
 from .comparison import Comparison, DocumentDifference
 from .display import shown, visible
@@ -91,7 +92,11 @@ def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[
         "scores": _score_rows(scored),
         "has_base": "base" in summary["baselines"],
         "base_difference": summary["baselines"].get("base", {}).get("difference"),
-        "accuracies": list(scored.intervals("/accuracy").items()),
+        "accuracies": [
+            ("the whole record" if f"{name}/accuracy" == WHOLE_RECORD else name, interval)
+            for name, interval in scored.intervals("/accuracy").items()
+        ],
+        "oracle": list(summary.get("oracle", {}).items()),
         "against": _against(comparison, indices) if comparison else None,
         "step_charts": [chart for chart in map(charts.line_chart, plots) if chart],
         "left_lines": plots[1].left_out,

@@ -12,8 +12,9 @@ from typing import Any
 from ..data import SPLITS, Counts, Example, Prediction, Record, Span
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
-from ..evaluation.evaluate import Labelled, score_names
 from ..evaluation.sample import sampled
+from ..evaluation.selection import Labelled
+from ..evaluation.summary import score_names
 from ..plugins import Plugin
 from ..runs.file_schemas import SCORED
 from ..runs.folder import Run

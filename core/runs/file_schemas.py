@@ -157,6 +157,7 @@ METRICS = _map(
             "peak_memory_mb": _NUMBER,
         },
         calibration=_CALIBRATION,
+        oracle=_map(_object({"score": _NUMBER, "gain": _NUMBER})),
         engine=_TEXT,
         of=_COUNT,
         trained_on=_COUNT,

@@ -288,15 +288,22 @@ def test_marks_are_where_gold_and_predictions_are(written: Path) -> None:
 
 def test_the_page_shows_what_is_stored(written: Path, made: tuple[Path, Path, Path]) -> None:
     page = html.document_fromstring(written.read_text(encoding="utf-8"))
-    metrics = json.loads((made[0] / "metrics.json").read_text())["made.jsonl"]["metrics"]
-    rows = [
-        [cell.text_content().strip() for cell in row]
-        for row in page.xpath("//section[@id='scores']//tbody/tr")
-    ]
+    stored = json.loads((made[0] / "metrics.json").read_text())["made.jsonl"]
+    metrics = stored["metrics"]
+    rows, shares, gains = (
+        [[cell.text_content().strip() for cell in row] for row in table.xpath("./tbody/tr")]
+        for table in page.xpath("//section[@id='scores']//table")
+    )
     shown = {row[0]: row[3:5] for row in rows}
     for name in ("chemicals", "diseases", "relations", "macro"):
         f1 = metrics[f"{name}/f1"]
         assert shown[name] == [f"{f1['value']:.3f}", f"{f1['low']:.3f} to {f1['high']:.3f}"]
+    assert [row[:2] for row in shares] == [["the whole record", "0.333"]]
+    assert metrics["whole_record/accuracy"]["value"] == pytest.approx(2 / 6)
+    assert gains == [
+        [name, f"{found['score']:.3f}", f"{found['gain']:+.3f}"]
+        for name, found in stored["oracle"].items()
+    ]
     for part in ("scores", "against", "steps", "errors", "calibration", "documents"):
         assert page.get_element_by_id(part) is not None
     assert "The base model was not scored" in page.text_content()
