@@ -81,12 +81,12 @@ class Training:
                 self.run.metrics()
             ):
                 return
-            self._extract("train", "--resume", self.folder)
+            self._extract("train", "--resume", self.folder, "--test")
             return
         self.clock.unlink(missing_ok=True)
         source = ("--plugin", self.plugin.name, "--data", self.data, "--output", self.folder)
         chosen = (f"--set={each}" for each in self.chosen)
-        self._extract("train", *source, "--preset", self.preset, *chosen)
+        self._extract("train", *source, "--preset", self.preset, "--test", *chosen)
 
     def evaluate(self, data: Path) -> str:
         """Score the run on another path, unless that was done; return the predictions' name.

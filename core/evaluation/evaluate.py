@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..progress import meter
 from ..runs.folder import Run
 from ..runs.job import plugin_of
 from ..scoring.metrics import paired_difference
+from .recording import FIRST_TIME, ScoringRequest, recorded
 from .selection import select
 from .summary import ScoredDocuments, score_names, summarise
 
@@ -45,6 +46,7 @@ def evaluate_run(
     most: int = 0,
     connect: Callable[[Vocabulary], Engine] | None = None,
     processes: int = 1,
+    request: ScoringRequest = FIRST_TIME,
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -64,12 +66,15 @@ def evaluate_run(
             scores are stored, too; it excludes ``base``, and answers are constrained.
         processes: how many answer; several are started for it, each with a GPU of its own or its
             share of the cores. Not for an engine.
+        request: how the scoring was asked for, and why documents are scored again.
 
     Raises:
         EngineError: one of several processes has ended.
-        InputError: the data cannot be read, or holds no document to score.
+        InputError: the data cannot be read, or holds no document to score; or the reason is none.
         LeakError: the run was trained on some of the documents.
-        RunError: the run is not complete or does not fit what is installed.
+        OutputError: another process scores the same documents of the run.
+        RunError: the run is not complete or does not fit what is installed; or held-out documents
+            were scored before, and there is no reason to score them again.
         SettingsError: there are fewer GPUs than processes.
     """
     run.require_complete()
@@ -84,28 +89,33 @@ def evaluate_run(
     )
     opened: AbstractContextManager[GroupPredictor]
     engine = None
-    if connect is None:
-        opened = load()
-    else:
-        extractor = Extractor.by_engine(run, connect, min_confidence)
-        engine = extractor.engine.name
-        name += f":{engine}"
-        opened = nullcontext(extractor)
-    predictions = run.folder / "predictions"
-    with opened as predictor:
-        summary, ours = answer_and_score(predictor, examples, chosen.count, name, predictions)
-    summary["set_aside"] = chosen.set_aside
-    if engine is not None:
-        summary["engine"] = engine
-    if chosen.of:
-        summary["of"] = chosen.of
-    if chosen.leaks:
-        summary["trained_on"] = chosen.leaks
-    if base:
-        names = score_names(predictor.task.settings, ours)
-        with load(adapter=False) as untuned:
-            summary["baselines"]["base"] = _base_scores(untuned, examples, ours, names)
-    run.write_metrics(name, summary)
+    with ExitStack() as stack:
+        if connect is None:
+            recorder = stack.enter_context(recorded(run, chosen, name, request))
+            opened = load()
+        else:
+            extractor = Extractor.by_engine(run, connect, min_confidence)
+            engine = extractor.engine.name
+            name += f":{engine}"
+            recorder = stack.enter_context(recorded(run, chosen, name, request))
+            opened = nullcontext(extractor)
+        predictions = run.folder / "predictions"
+        with opened as predictor:
+            summary, ours = answer_and_score(predictor, examples, chosen.count, name, predictions)
+        summary["set_aside"] = chosen.set_aside
+        if engine is not None:
+            summary["engine"] = engine
+        if chosen.of:
+            summary["of"] = chosen.of
+        if chosen.leaks:
+            summary["trained_on"] = chosen.leaks
+        if base:
+            names = score_names(predictor.task.settings, ours)
+            with load(adapter=False) as untuned:
+                summary["baselines"]["base"] = _base_scores(untuned, examples, ours, names)
+        recorder.stamp(summary)
+        run.write_metrics(name, summary)
+        recorder.keep()
     return summary
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
 from ..data import SPLITS, Example, Reject
 from ..dataset.loading import read_examples, read_splits
-from ..dataset.splits import fingerprint, ids_trained_on
+from ..dataset.splits import fingerprint
 from ..errors import InputError, LeakError, RunError
 from ..plugins import Plugin
 from ..runs.folder import Run
@@ -30,6 +30,7 @@ class Selection:
         set_aside: rows of the data that have no record or are copies.
         of: how many documents the split has, where these are a sample; else 0.
         leaks: how many of them the run was trained on.
+        fingerprints: of their texts.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Selection:
     set_aside: int = 0
     of: int = 0
     leaks: int = 0
+    fingerprints: Sequence[str] = ()
 
 
 def select(
@@ -65,36 +67,38 @@ def select(
         examples = Labelled(plugin, data, split)
         set_aside = examples.set_aside()
         where = f"{data}{f': the {split} split' if split else ''}"
-    count, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
-    if not count:
+    fingerprints, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
+    if not fingerprints:
         raise InputError(f"{where} holds no document with a record to score")
-    return Selection(name, examples, count, set_aside, of, len(leaks))
+    return Selection(name, examples, len(fingerprints), set_aside, of, len(leaks), fingerprints)
 
 
 def refuse_trained(
     examples: Iterable[Example], trained: set[str], *, allow_leaks: bool
-) -> tuple[int, list[str]]:
-    """Return how many examples there are, and the ids of those that the run was trained on.
+) -> tuple[list[str], list[str]]:
+    """Return the text fingerprint of each example, and the ids of those that were trained on.
 
     Args:
         examples: documents to score.
-        trained: the fingerprints of the texts that the run was trained on.
+        trained: the fingerprints of the texts that the run was trained on. Ids are not compared:
+            two sources may both number their documents from 1.
         allow_leaks: whether there may be some.
 
     Raises:
         LeakError: there are some, and they are not allowed.
     """
-    count, ids = 0, list[str]()
+    fingerprints, ids = list[str](), list[str]()
     for example in examples:
-        count += 1
-        ids += ids_trained_on([example], trained)
+        fingerprints.append(fingerprint(example.document.text))
+        if fingerprints[-1] in trained:
+            ids.append(example.document.id)
     if ids and not allow_leaks:
         shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
         raise LeakError(
-            f"{len(ids)} of {count} documents were in this run's training data "
+            f"{len(ids)} of {len(fingerprints)} documents were in this run's training data "
             f"({shown}); score other documents, or say --allow-leaks"
         )
-    return count, ids
+    return fingerprints, ids
 
 
 def _name_of(data: Path, split: str | None) -> str:

@@ -96,6 +96,9 @@ def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[
             ("the whole record" if f"{name}/accuracy" == WHOLE_RECORD else name, interval)
             for name, interval in scored.intervals("/accuracy").items()
         ],
+        "test_set": scored.test_set(),
+        "scorings": scored.scorings,
+        "seen": scored.info.get("test_seen", ()),
         "oracle": list(summary.get("oracle", {}).items()),
         "against": _against(comparison, indices) if comparison else None,
         "step_charts": [chart for chart in map(charts.line_chart, plots) if chart],
@@ -111,6 +114,7 @@ def _view(scored: ScoredRun, comparison: Comparison | None, limit: int) -> dict[
     }
     parts = (
         ("scores", "Scores", True),
+        ("test-set", "Test set", True),
         ("against", "Against", view["against"]),
         ("steps", "By step", view["step_charts"]),
         ("errors", "Errors", True),

@@ -93,7 +93,7 @@ def test_its_records_and_score_are_those_of_the_run(tmp_path: Path) -> None:
     assert scores["documents"] == scores["equal"] == 10
     assert scores["before"] == scores["after"]
     assert scores["difference"]["value"] == 0
-    assert scores["split"] == "test"
+    assert scores["split"] == "validation"
 
 
 def test_all_weights_and_trained_embeddings_are_merged(tmp_path: Path) -> None:

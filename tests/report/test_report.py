@@ -42,7 +42,7 @@ def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_the_counts_that_are_read_again_make_the_stored_scores(trained: Trained) -> None:
     found = read_scored_run(trained.run)
-    assert found.name == "test"
+    assert found.name == "validation"
     counts = [document.counts for document in found.documents if document.counts is not None]
     assert len(counts) == 10
     again = {name: asdict(value) for name, value in score(counts, found.names).items()}

@@ -120,7 +120,7 @@ def test_a_damaged_file_is_named(
 
 
 @pytest.mark.parametrize("kind", [*GARBAGE, "first half", "a hole"])
-@pytest.mark.parametrize("name", ["log.jsonl", "predictions/test.jsonl"])
+@pytest.mark.parametrize("name", ["log.jsonl", "predictions/validation.jsonl"])
 def test_the_report_shows_what_can_be_read(
     run: Path, document: Path, command: Command, name: str, kind: str
 ) -> None:
@@ -131,7 +131,7 @@ def test_the_report_shows_what_can_be_read(
         file.write_bytes(content)
     answer = asked(command, "report", run, document)
     assert answer.code == 0, answer.errors
-    assert "medical_ner, test" in answer.output
+    assert "medical_ner, validation" in answer.output
     assert "not shown" in answer.output
     assert answer.errors == ""
 

@@ -330,7 +330,7 @@ def test_a_run_with_leaks_that_were_allowed_is_scored(
     assert refusal.code == 1
     assert "1 of the 11 test documents is also in train (1)" in refusal.errors
     assert not run.exists()
-    answer = command(*order, "--allow-leaks")
+    answer = command(*order, "--allow-leaks", "--test")
     assert answer.code == 0, answer.errors
     assert info(run)["data"]["leaks"][0]["ids"] == ["1"]
     assert json.loads((run / "metrics.json").read_text())["test"]["trained_on"] == 1
