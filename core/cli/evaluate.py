@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..data import SPLITS
+from .cases import fail_unless_all_hold, print_results
 from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
@@ -65,6 +66,13 @@ _OF_PREDICTIONS = (
 @trust_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
 @again_option
+@click.option(
+    "--cases",
+    type=PATH,
+    metavar="FILE",
+    help="Also check cases of this file, as `extract cases` does; the exit code is 1 if one does "
+    "not hold.",
+)
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
     "Default: the training documents of what is scored, or the plugin's sample where all of "
@@ -86,6 +94,7 @@ def command(
     trusted: bool,
     allow_leaks: bool,
     again: str | None,
+    cases: Path | None,
     zero_shot: ZeroShotOptions,
     as_json: bool,
 ) -> None:
@@ -122,6 +131,8 @@ def command(
     of_a_run = bool(run or base or allow_leaks)
     if again is not None and run is None:
         raise click.UsageError("--again wants a run: scores without one are not recorded")
+    if cases is not None and run is None:
+        raise click.UsageError("--cases wants a run")
     if engine and (run is None or base or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --base and --unconstrained")
     if processes > 1 and (run is None or engine):
@@ -154,25 +165,41 @@ def command(
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
         how |= {"mapping": parse_names(mapping) or None, "processes": processes, "again": again}
+        how |= {"cases": cases}
         summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         print_scores(summary)
         print_calibration(summary)
+    if "cases" in summary:
+        if not as_json:
+            print_results(summary["cases"])
+        fail_unless_all_hold(summary["cases"])
 
 
 def _of_run(
-    run: Path, engine: EngineOptions, *, trusted: bool, again: str | None, **options: Any
+    run: Path,
+    engine: EngineOptions,
+    *,
+    trusted: bool,
+    again: str | None,
+    cases: Path | None,
+    **options: Any,
 ) -> dict[str, Any]:
+    from ..evaluation.cases import find_cases
     from ..evaluation.evaluate import evaluate_run
     from ..evaluation.recording import ScoringRequest
     from ..model.loading import quieten
     from ..runs.folder import Run
+    from ..runs.job import plugin_of
 
     quieten()
     opened = Run.open(run, trusted=trusted)
     options["request"] = ScoringRequest(command_line(), again)
+    if cases is not None:
+        opened.require_complete()
+        options["cases"], options["cases_file"] = find_cases(plugin_of(opened), cases)
     if not engine:
         return evaluate_run(opened, **options)
     opened.require_complete()

@@ -24,6 +24,8 @@ from ..progress import meter
 from ..runs.folder import Run
 from ..runs.job import plugin_of
 from ..scoring.metrics import paired_difference
+from .case_file import Case
+from .cases import results_object, run_cases
 from .recording import FIRST_TIME, ScoringRequest, recorded
 from .selection import select
 from .summary import ScoredDocuments, score_names, summarise
@@ -47,6 +49,8 @@ def evaluate_run(
     connect: Callable[[Vocabulary], Engine] | None = None,
     processes: int = 1,
     request: ScoringRequest = FIRST_TIME,
+    cases: Sequence[Case] = (),
+    cases_file: str = "",
 ) -> dict[str, Any]:
     """Score a run and store the scores in metrics.json and the predictions beside them.
 
@@ -67,6 +71,8 @@ def evaluate_run(
         processes: how many answer; several are started for it, each with a GPU of its own or its
             share of the cores. Not for an engine.
         request: how the scoring was asked for, and why documents are scored again.
+        cases: texts of the user that are answered, too, and compared with what is expected.
+        cases_file: how the summary names their file.
 
     Raises:
         EngineError: one of several processes has ended.
@@ -102,6 +108,8 @@ def evaluate_run(
         predictions = run.folder / "predictions"
         with opened as predictor:
             summary, ours = answer_and_score(predictor, examples, chosen.count, name, predictions)
+            if cases:
+                summary["cases"] = results_object(run_cases(predictor, cases), cases_file)
         summary["set_aside"] = chosen.set_aside
         if engine is not None:
             summary["engine"] = engine

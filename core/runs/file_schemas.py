@@ -161,6 +161,7 @@ METRICS = _map(
             "peak_memory_mb": _NUMBER,
         },
         calibration=_CALIBRATION,
+        cases=_object({"hold": _COUNT, "of": _COUNT, "cases": {"type": "array"}}),
         oracle=_map(_object({"score": _NUMBER, "gain": _NUMBER})),
         engine=_TEXT,
         scoring=_object({"date": _TEXT, "test": _COUNT, "times": _COUNT})

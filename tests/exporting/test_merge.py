@@ -166,7 +166,7 @@ def test_the_command_scores_and_repeats_nothing(
     arguments = ("merge", llama.run, "--output", output, "--documents", "3")
     first = extract(*arguments)
     assert first.code == 0, first.errors
-    assert "transformers: 3 of 10 documents of test, 3 with equal records" in first.output
+    assert "transformers: 3 of 10 documents of validation, 3 with equal records" in first.output
     assert first.output.splitlines()[-1] == str(output)
     before = (output / "model.safetensors").stat().st_mtime_ns
     second = command(*arguments, "--json", "--score-on", llama.folder / "corpus" / "test.txt")
