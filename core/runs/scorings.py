@@ -97,9 +97,18 @@ def held_out(run: Run) -> dict[str, set[str]]:
         RunError: they cannot be read.
     """
     found: dict[str, set[str]] = {name: set() for name in SPLITS[1:]}
+    rows = 0
     if run.held_out_file.is_file():  # runs of older versions have none
         for row in read_rows(run.held_out_file, HELD_OUT):
             found[row["split"]].add(row["fingerprint"])
+            rows += 1
+        counts = run.info()["counts"]["documents"]
+        if rows != counts["validation"] + counts["test"]:
+            raise RunError(
+                f"{run.held_out_file}: has {rows} lines where run.json counts "
+                f"{counts['validation']} validation and {counts['test']} test documents; restore "
+                f"the run, or train again"
+            )
     return found
 
 

@@ -13,6 +13,7 @@ from ..parallel.group import ProcessGroup
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.scorings import read_scorings
 from .row_settings import Planner
 from .train import train
 
@@ -90,8 +91,8 @@ def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> No
         ) from error
 
 
-_AGAIN = "trained anew"
-"""Why documents are scored again that a run with the same weights was scored on."""
+_AGAIN = "the same weights, trained anew"
+"""Why documents are scored again that another run with the same weights was scored on."""
 
 
 def score_run(
@@ -126,7 +127,7 @@ def score_run(
                 split=split,
                 most=most,
                 processes=gpus,
-                request=ScoringRequest(command, _AGAIN),
+                request=ScoringRequest(command, None if read_scorings(run.folder) else _AGAIN),
             )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
