@@ -355,7 +355,7 @@ def refused(command: Command, *arguments: object) -> str:
 def test_scores_that_are_not_there_are_refused_with_what_is(run: Path, command: Command) -> None:
     line = refused(command, run, "--split", "valdation")
     assert "did you mean validation?" in line
-    (run / "predictions" / "test.jsonl").unlink()
+    (run / "predictions" / "validation.jsonl").unlink()
     answer = command("report", run)
     assert answer.code == 0, "the scores are shown"
     assert f"make it by: extract evaluate {run}" in answer.output + answer.errors
