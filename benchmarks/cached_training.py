@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldsmith import Example, Prediction, Record
 from fieldsmith.errors import RunError
-from fieldsmith.evaluation.evaluate import score_names
+from fieldsmith.evaluation.summary import score_names
 from fieldsmith.extraction.prediction_file import read_lines
 from fieldsmith.model.fitting import fit_to_positions
 from fieldsmith.model.loading import identity
@@ -81,12 +81,12 @@ class Training:
                 self.run.metrics()
             ):
                 return
-            self._extract("train", "--resume", self.folder)
+            self._extract("train", "--resume", self.folder, "--test")
             return
         self.clock.unlink(missing_ok=True)
         source = ("--plugin", self.plugin.name, "--data", self.data, "--output", self.folder)
         chosen = (f"--set={each}" for each in self.chosen)
-        self._extract("train", *source, "--preset", self.preset, *chosen)
+        self._extract("train", *source, "--preset", self.preset, "--test", *chosen)
 
     def evaluate(self, data: Path) -> str:
         """Score the run on another path, unless that was done; return the predictions' name.

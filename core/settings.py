@@ -102,7 +102,7 @@ class TrainingSettings:
     seed: int = 42
     eval_steps: int = 0  # score every N steps; 0: after each epoch
     eval_documents: int = 100  # validation documents generated and scored each time
-    score_documents: int = 0  # documents of each split that are scored at the end; 0: all
+    score_documents: int = 0  # documents of a split that are scored at the end; 0: all
     eval_batch_size: int = 32  # prompts generated at once, at most; fewer if memory is short
     patience: int = 3  # stop after scoring so often without a better score; 0: never
     checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too

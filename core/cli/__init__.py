@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "Fine-tune a model on a plugin's data.",
     "recover": "Make a run of a training that has not ended.",
     "evaluate": "Score a run by field.",
+    "cases": "Check that a run finds what it must in your own texts.",
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",

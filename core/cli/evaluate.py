@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from ..data import SPLITS
+from .cases import fail_unless_all_hold, print_results
 from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
+    again_option,
+    command_line,
     json_option,
     map_option,
     min_confidence_option,
@@ -62,6 +65,14 @@ _OF_PREDICTIONS = (
 @engine_options()
 @trust_option
 @click.option("--allow-leaks", is_flag=True, help="Also score documents the run was trained on.")
+@again_option
+@click.option(
+    "--cases",
+    type=PATH,
+    metavar="FILE",
+    help="Also check cases of this file, as `extract cases` does; the exit code is 1 if one does "
+    "not hold.",
+)
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
     "Default: the training documents of what is scored, or the plugin's sample where all of "
@@ -82,6 +93,8 @@ def command(
     engine: EngineOptions,
     trusted: bool,
     allow_leaks: bool,
+    again: str | None,
+    cases: Path | None,
     zero_shot: ZeroShotOptions,
     as_json: bool,
 ) -> None:
@@ -91,6 +104,9 @@ def command(
 
     With --engine, a server answers in place of our decoder; the scores are beside those of ours.
 
+    Test documents, and others that the run has not seen, are scored once: a second time needs
+    --again and a reason (docs/test-set.md). Choose by validation: --split validation.
+
     Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 
     With --plugin, --predictions and --data, predictions of any system are scored without a run:
@@ -99,7 +115,9 @@ def command(
     \b
     Example:
       extract evaluate runs/first
+      extract evaluate runs/first --split validation
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate runs/first --again "the metric was wrong"
       extract evaluate runs/first --processes 4
       extract evaluate runs/first --engine http://localhost:8000
       extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
@@ -111,6 +129,10 @@ def command(
 
     require_data_for(mapping, data or zero_shot.shots_data)
     of_a_run = bool(run or base or allow_leaks)
+    if again is not None and run is None:
+        raise click.UsageError("--again wants a run: scores without one are not recorded")
+    if cases is not None and run is None:
+        raise click.UsageError("--cases wants a run")
     if engine and (run is None or base or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --base and --unconstrained")
     if processes > 1 and (run is None or engine):
@@ -142,22 +164,42 @@ def command(
     else:
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
-        how |= {"mapping": parse_names(mapping) or None, "processes": processes}
+        how |= {"mapping": parse_names(mapping) or None, "processes": processes, "again": again}
+        how |= {"cases": cases}
         summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         print_scores(summary)
         print_calibration(summary)
+    if "cases" in summary:
+        if not as_json:
+            print_results(summary["cases"])
+        fail_unless_all_hold(summary["cases"])
 
 
-def _of_run(run: Path, engine: EngineOptions, *, trusted: bool, **options: Any) -> dict[str, Any]:
+def _of_run(
+    run: Path,
+    engine: EngineOptions,
+    *,
+    trusted: bool,
+    again: str | None,
+    cases: Path | None,
+    **options: Any,
+) -> dict[str, Any]:
+    from ..evaluation.cases import find_cases
     from ..evaluation.evaluate import evaluate_run
+    from ..evaluation.recording import ScoringRequest
     from ..model.loading import quieten
     from ..runs.folder import Run
+    from ..runs.job import plugin_of
 
     quieten()
     opened = Run.open(run, trusted=trusted)
+    options["request"] = ScoringRequest(command_line(), again)
+    if cases is not None:
+        opened.require_complete()
+        options["cases"], options["cases_file"] = find_cases(plugin_of(opened), cases)
     if not engine:
         return evaluate_run(opened, **options)
     opened.require_complete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 from ..exporting.kinds import CONVERTED, QUANTISED
 from .engines import EngineOptions, engine_options
-from .options import PATH, json_option, trust_option
+from .options import PATH, again_option, command_line, json_option, trust_option
 from .terminal import console, printable, table
 
 
@@ -33,8 +34,8 @@ from .terminal import console, printable, table
     "--score-on",
     type=PATH,
     metavar="PATH",
-    help="Score on every labelled document of this path. Default: the run's test documents, or "
-    "those of validation where it has none.",
+    help="Score on every labelled document of this path. Default: the run's validation documents, "
+    "or those of test where it has none.",
 )
 @click.option(
     "--documents",
@@ -52,6 +53,7 @@ from .terminal import console, printable, table
     metavar="X",
     help="Fail if the score falls by more than this. Default: 0.01.",
 )
+@again_option
 @trust_option
 @json_option
 def command(
@@ -64,6 +66,7 @@ def command(
     engine: EngineOptions,
     no_score: bool,
     tolerance: float | None,
+    again: str | None,
     trusted: bool,
     as_json: bool,
 ) -> None:
@@ -84,15 +87,16 @@ def command(
       extract merge runs/first --output models/first --engine vllm --engine-python ~/vllm/bin/python
       extract merge runs/first --output models/first --dtype bf16 --score-on gold/ --json
     """
+    from ..evaluation.recording import ScoringRequest, recorded
     from ..exporting.gguf_file import require_converter, write_gguf
     from ..exporting.merged import merge
     from ..exporting.rescoring import TOLERANCE, Comparison, documents_to_score
     from ..model.loading import quieten
     from ..runs.folder import Run
 
-    if no_score and (score_on or most is not None or tolerance is not None or engine):
+    if no_score and (score_on or most is not None or tolerance is not None or engine or again):
         raise click.UsageError(
-            "--no-score excludes --score-on, --documents, --tolerance and --engine"
+            "--no-score excludes --score-on, --documents, --tolerance, --engine and --again"
         )
     quieten()
     opened = Run.open(run, trusted=trusted)
@@ -100,19 +104,29 @@ def command(
     if gguf is not None:
         require_converter(gguf)
     chosen = None if no_score else documents_to_score(opened, score_on, most)
-    made = merge(opened, output, dtype)
-    file = write_gguf(output, gguf) if gguf is not None else None
-    engines = ["transformers", *([file.kind] if file else [])]
-    if chosen is not None:
-        comparison = Comparison(opened, chosen)
-        made = made.with_scores("transformers", comparison.merged(output))
-        if file is not None:
-            made = made.with_scores(file.kind, comparison.gguf(output, file))
-        if engine:
-            with engine.connected(opened, made) as connect:
-                name, scores = comparison.by_engine(output, connect)
-            made = made.with_scores(name, scores)
-            engines.append(name)
+    engines = ["transformers"]
+    with ExitStack() as stack:
+        recorder = None
+        if chosen is not None:
+            request = ScoringRequest(command_line(), again)
+            recorder = stack.enter_context(
+                recorded(opened, chosen, f"{chosen.name}:merge", request)
+            )
+        made = merge(opened, output, dtype)
+        file = write_gguf(output, gguf) if gguf is not None else None
+        if chosen is not None and recorder is not None:
+            comparison = Comparison(opened, chosen)
+            made = made.with_scores("transformers", comparison.merged(output))
+            if file is not None:
+                made = made.with_scores(file.kind, comparison.gguf(output, file))
+                engines.append(file.kind)
+            if engine:
+                with engine.connected(opened, made) as connect:
+                    name, scores = comparison.by_engine(output, connect)
+                made = made.with_scores(name, scores)
+                engines.append(name)
+            recorder.stamp(comparison.summary)
+            recorder.keep()
     if as_json:
         click.echo(json.dumps(made.record, ensure_ascii=False))
     elif chosen is not None:

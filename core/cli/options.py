@@ -73,6 +73,13 @@ unconstrained_option = click.option(
     help="Let the model generate any text; for comparison only, the results are marked.",
 )
 
+again_option = click.option(
+    "--again",
+    metavar="REASON",
+    help="Score documents that this run was scored on before, for a reason that is recorded "
+    "(docs/test-set.md). Those of validation need none.",
+)
+
 _ACCEPT_LICENCE = click.option(
     ACCEPTS,
     "accepted_licences",
@@ -87,6 +94,13 @@ _ACCEPTANCE_HELP = {
     "duplicate-ids": "Accept repeated ids; only the first row of each is read.",
     "unlearnable": "Accept that over 5 % of the gold values are not learned.",
 }
+
+
+def command_line() -> str:
+    """Return the command line as a run records it."""
+    from ..runs.commands import recorded_command
+
+    return recorded_command(click.get_current_context().find_root().obj.arguments)
 
 
 @dataclass(frozen=True)

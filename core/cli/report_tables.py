@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..report.error_kinds import KINDS
+from ..runs.scorings_card import described
 from .score_tables import print_calibration, print_scores
 from .terminal import console, printable, table
 
@@ -17,8 +18,10 @@ _SHOWN = 5  # documents that are better, and that are worse
 
 
 def print_report(scored: ScoredRun, comparison: Comparison | None) -> None:
-    """Print scores, comparison, losses and scores by step, error kinds and calibration."""
+    """Print scores, scorings, comparison, losses and scores by step, kinds and calibration."""
     print_scores(dict(scored.summary))
+    for line in (*scored.test_set(), *map(described, scored.scorings)):
+        console().print(printable(line), soft_wrap=True)
     if comparison:
         _print_comparison(comparison)
     _print_steps(scored)

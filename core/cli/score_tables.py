@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..scoring.metrics import WHOLE_RECORD
 from .terminal import console, printable, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _ODDITIES = {
     "truncated": "answers cut off at the length limit",
@@ -17,8 +21,18 @@ _ODDITIES = {
 """Counts of a summary that are printed where they are not zero."""
 
 
+_LEAST_GAIN = 0.0005
+"""A gain below it is printed as 0."""
+
+_MOST_FIELDS = 5
+"""So many of the fields that would raise the score are printed."""
+
+
 def print_scores(summary: dict[str, Any]) -> None:
-    """Print precision, recall and F1 with its interval by name, beside the baselines."""
+    """Print precision, recall and F1 with its interval by name, beside the baselines.
+
+    Below them is the share of whole records that are right, and what would raise the score most.
+    """
     metrics = summary["metrics"]
     null, base = summary["baselines"]["null"]["metrics"], summary["baselines"].get("base")
     columns = ["precision", "recall", "F1", "95 % interval", "null", *(["base"] if base else [])]
@@ -34,6 +48,7 @@ def print_scores(summary: dict[str, Any]) -> None:
             f"{null.get(f'{name}/f1', 0.0):.3f}",
             *([_value(base["metrics"].get(f"{name}/f1"))] if base else []),
         )
+    _add_whole_records(made, summary)
     console().print(made)
     details = _coverage(summary) if "outputs" in summary else _reading(summary)
     count = (
@@ -43,13 +58,47 @@ def print_scores(summary: dict[str, Any]) -> None:
     for fault, count in summary.get("outputs", {}).get("faults", {}).items():
         click.echo(f"{count} predictions: {printable(fault)}")
     for name, value in metrics.items():
-        if name.endswith("/accuracy"):
+        if name.endswith("/accuracy") and name != WHOLE_RECORD:
             click.echo(f"{name}: {value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})")
     if base:
         difference = base["difference"]
         click.echo(
             f"better than the base by {difference['value']:.3f} "
             f"({difference['low']:.3f} to {difference['high']:.3f}, p {difference['p_value']:.3f})"
+        )
+    _print_oracle(summary)
+
+
+def _add_whole_records(made: Table, summary: dict[str, Any]) -> None:
+    """Add a row with the share of documents whose whole record is right."""
+    share = summary["metrics"].get(WHOLE_RECORD)
+    if share is None:
+        return
+    base = summary["baselines"].get("base")
+    made.add_section()
+    made.add_row(
+        "whole records right (share)",
+        "",
+        "",
+        _value(share),
+        f"{share['low']:.3f}-{share['high']:.3f}",
+        f"{summary['baselines']['null']['metrics'].get(WHOLE_RECORD, 0.0):.3f}",
+        *([_value(base["metrics"].get(WHOLE_RECORD))] if base else []),
+    )
+
+
+def _print_oracle(summary: dict[str, Any]) -> None:
+    """Print by how much the score would rise if one field were right in every document."""
+    gains = [
+        f"{printable(field)} {found['score']:.3f} ({found['gain']:+.3f})"
+        for field, found in summary.get("oracle", {}).items()
+        if found["gain"] > _LEAST_GAIN
+    ]
+    if gains:
+        rest = f", and {len(gains) - _MOST_FIELDS} more" if len(gains) > _MOST_FIELDS else ""
+        click.echo(
+            f"score {summary['score']:.3f}; with one field right everywhere: "
+            f"{', '.join(gains[:_MOST_FIELDS])}{rest}"
         )
 
 

@@ -12,11 +12,12 @@ import click
 from click.core import ParameterSource
 
 from ..data import FLAGS
-from ..progress import unlogged
+from ..progress import say, unlogged
 from .options import (
     PATH,
     ParallelOptions,
     TrainingOptions,
+    command_line,
     parallel_options,
     training_options,
     trust_option,
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 @click.option("--output", type=PATH, help="The run folder. Default: runs/PLUGIN-TIME.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Resume an interrupted run.")
 @click.option(
+    "--test",
+    "scores_test",
+    is_flag=True,
+    help="Score the test documents at the end, too. Without it they are left for `extract "
+    "evaluate`, once everything is chosen (docs/test-set.md).",
+)
+@click.option(
     "--auto-batch", is_flag=True, help="If memory is exhausted, halve the batch and continue."
 )
 @trust_option
@@ -43,12 +51,15 @@ def command(
     options: TrainingOptions,
     output: Path | None,
     resume: Path | None,
+    scores_test: bool,
     auto_batch: bool,
     trusted: bool,
     shared: ParallelOptions,
     processes: ProcessOptions,
 ) -> None:
     """Fine-tune a model on a plugin's data, score it, and print the scores and the run folder.
+
+    It is scored on its validation documents, and with --test on its test documents.
 
     Stops where the audit finds the data unsound, by the same rules. Its notes are printed and
     stored in the run folder.
@@ -97,7 +108,7 @@ def command(
             run = _start(job, output)
         scores_run = group.node_rank == 0
     if scores_run:
-        _print_scores(run, 1 if launcher else group.processes)
+        _print_scores(run, 1 if launcher else group.processes, test=scores_test)
 
 
 def _job(
@@ -189,20 +200,26 @@ def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: 
     return run
 
 
-def _print_scores(run: Run, processes: int) -> None:
+def _print_scores(run: Run, processes: int, *, test: bool) -> None:
     from ..model.devices import pick_device
     from ..training.launch import score_run
     from .score_tables import print_scores
 
     gpus = processes if pick_device().type == "cuda" else 1  # CPUs answer no sooner by several
-    for scores in score_run(run, gpus):
+    for scores in score_run(run, gpus, test=test, command=command_line()):
         print_scores(scores)
+    if test and "test" not in run.splits():
+        say("there are no test documents to score")
+    elif "test" in run.splits() and "test" not in run.metrics():
+        say(
+            f"its test documents were not scored; once all is chosen: extract evaluate {run.folder}"
+        )
     click.echo(str(run.folder))
 
 
 def _require_resume_alone(context: click.Context) -> None:
     """Raise UsageError for an option that the run's own settings would silently override."""
-    accepted = {"resume", "auto_batch", "debug", "trusted"}
+    accepted = {"resume", "auto_batch", "debug", "trusted", "scores_test"}
     accepted |= {field.name for field in fields(ProcessOptions)}
     refused = [
         option.opts[0]

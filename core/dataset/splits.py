@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..data import DEFAULT_RATIO, SPLITS, Example, Ratio, Reject
@@ -159,21 +159,6 @@ def split_documents(
     shares = dict(zip(SPLITS, ratio, strict=True))
     empty = tuple(split for split in SPLITS if not official and shares[split] and not kept[split])
     return Splits(train, validation, test, tuple(set_aside), official, missing, leaks, empty)
-
-
-def ids_trained_on(examples: Iterable[Example], fingerprints: Container[str]) -> list[str]:
-    """Return the ids of the examples whose text was trained on, in order.
-
-    Args:
-        examples: documents to look up.
-        fingerprints: fingerprints of the texts that a run was trained on. Ids are not compared:
-            two sources may both number their documents from 1.
-    """
-    return [
-        example.document.id
-        for example in examples
-        if fingerprint(example.document.text) in fingerprints
-    ]
 
 
 def describe_leak(leak: Leak) -> str:

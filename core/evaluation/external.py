@@ -13,8 +13,8 @@ from ..dataset.loading import read_examples
 from ..errors import InputError
 from ..plugins import Plugin
 from ..settings import EMBEDDED, resolve
-from .evaluate import score_predictions, summarise
 from .foreign_records import ForeignRecords, is_record_file, read_records
+from .summary import score_predictions, summarise
 
 _OF_A_RUN = (
     "windows", "constrained", "truncated", "repeats", "unsure", "ungrounded", "calibration",

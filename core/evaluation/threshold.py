@@ -12,7 +12,7 @@ from ..extraction.postprocess import WindowAnswer, above
 from ..scoring.metrics import paired_difference, point_scores
 from ..tagging.ensemble import Shares
 from ..task import Task
-from .evaluate import score_names
+from .summary import score_names
 
 _STEPS = 20
 """Thresholds are tried from 0 in steps of a twentieth, up to 0.95."""

@@ -11,7 +11,8 @@ from ..dataset.loading import read_splits
 from ..errors import InputError
 from ..extraction.zero_shot import ZeroShot, say_fewer_shots
 from ..model.loading import identity
-from .evaluate import Labelled, answer_and_score
+from .evaluate import answer_and_score
+from .selection import Labelled
 
 
 def evaluate_zero_shot(

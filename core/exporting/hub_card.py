@@ -12,6 +12,7 @@ from ..data import SPLITS
 from ..model.loading import location
 from ..runs.folder import Run
 from ..runs.paths import without_folders
+from ..runs.scorings import scorings
 from ..settings import Settings
 from ..task import Task
 from ..training.model_card import render, write_card
@@ -54,14 +55,15 @@ def texts_for_hub(
     """
     from huggingface_hub import ModelCard
 
-    info, threshold = run.info(), run.min_confidence()
+    info, threshold, scored = run.info(), run.min_confidence(), scorings(run)
     base = info["base_model"]
     info["base_model"] = {**base, "name": without_folders(base["name"])}
     if kind != "adapter":
         task = replace(task, settings=replace(task.settings, tuning="full", quantize="none"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_card(folder, task, info, threshold, usage=_usage(task, kind), gguf=gguf)
+        usage = _usage(task, kind)
+        write_card(folder, task, info, threshold, usage=usage, gguf=gguf, scorings=scored)
         made = {file.name: file.read_bytes() for file in folder.iterdir()}
     body = ModelCard(made["README.md"].decode(), ignore_metadata_errors=True).text
     licence, splits = licence_of(task.settings, base), _splits(run.metrics(), threshold)
@@ -79,6 +81,7 @@ def texts_for_hub(
         is_sample=info["data"]["source"] is None,
         plugin=info["plugin"]["name"],
         licence=_shown(licence),
+        is_test_fresh=sum(each.test > 0 for each in scored) < 2 and not info.get("test_seen"),
         has_gazetteer=run.gazetteer_file.is_file(),
         base_is_local=kind == "adapter" and task.is_causal and "commit" not in base,
     )

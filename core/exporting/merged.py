@@ -25,6 +25,7 @@ from ..runs.folder import Run
 from ..runs.paths import without_folders
 from ..runs.reading import read_object
 from ..runs.receipt import receipt_of
+from ..runs.scorings import scorings
 from ..task import Task
 from ..training.model_card import write_card
 
@@ -186,7 +187,7 @@ def _require_finite(model: PreTrainedModel, dtype: str) -> None:
 def _write_texts(folder: Path, task: Task, run: Run) -> None:
     """Write card, schema, grammar, receipt and prompt probe, and copy the base model's licence."""
     whole = replace(task, settings=replace(task.settings, tuning="full", quantize="none"))
-    write_card(folder, whole, run.info(), run.min_confidence())
+    write_card(folder, whole, run.info(), run.min_confidence(), scorings=scorings(run))
     messages = task.messages(_PROBE)
     probe = {
         "messages": [asdict(message) for message in task.prompts.accepted(messages)],

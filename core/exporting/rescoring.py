@@ -13,7 +13,8 @@ from ..decoding.llguidance_adapter import Vocabulary
 from ..engines.engine import Engine
 from ..engines.llama_cpp import GgufEngine
 from ..errors import RunError
-from ..evaluation.evaluate import ScoredDocuments, Selection, score_names, select, summarise
+from ..evaluation.selection import Selection, select
+from ..evaluation.summary import ScoredDocuments, score_names, summarise
 from ..extraction.extractor import Extractor, constraints
 from ..extraction.groups import group_size
 from ..model.loading import load_for_inference, load_tokenizer, read_config
@@ -40,13 +41,13 @@ def documents_to_score(run: Run, data: Path | None, most: int | None) -> Selecti
 
     Args:
         run: the run folder.
-        data: all labelled documents of this path; None: the run's test documents, or those of
-            validation where it has none.
+        data: all labelled documents of this path; None: the run's validation documents, which may
+            be scored any number of times, or those of test where it has none.
         most: how many of the run's own documents, at most; None: the run's ``score_documents``.
     """
     if most is None:
         most = run.settings().values.score_documents
-    split = None if data or "test" in run.splits() else "validation"
+    split = "validation" if data is None and "validation" in run.splits() else None
     return select(run, plugin_of(run), data=data, split=split, most=most)
 
 
@@ -142,6 +143,11 @@ class Comparison:
         self._before = _answer(
             lambda: Extractor.load(run.folder, trusted=run.trusted), chosen, "the run"
         )
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The scores of the run, as ``extract evaluate --json`` prints them."""
+        return self._before.summary
 
     def merged(self, folder: Path) -> dict[str, Any]:
         """Answer by a merged model in transformers.

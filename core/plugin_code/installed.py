@@ -13,10 +13,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
+from pathlib import Path
 
 from ..errors import PluginError, did_you_mean
 from ..hookspecs import ENTRY_POINT_GROUP
 from .calls import describe_error
+
+CASES = "cases.yaml"
+"""The file with the cases that a plugin ships, in its package."""
 
 OK = "ok"
 """State of a plugin with which nothing is wrong."""
@@ -170,3 +174,15 @@ def chosen(name: str, installed: Sequence[Installed]) -> Installed:
     if len(found) > 1:
         raise PluginError(f"plugin {name!r} comes twice: {_clash(found)}")
     return found[0]
+
+
+def cases_file(name: str) -> Path | None:
+    """Return the file ``cases.yaml`` in the package of a plugin; None if it ships none.
+
+    Raises:
+        PluginError: there is no such plugin, or there are several.
+    """
+    entry = chosen(name, find())
+    spec = _spec(re.split(r"[:\[]", entry.target)[0].strip())
+    folders = spec.submodule_search_locations or ()  # a module alone has no folder of its own
+    return next((file for folder in folders if (file := Path(folder, CASES)).is_file()), None)

@@ -18,6 +18,10 @@ def report_object(scored: ScoredRun, comparison: Comparison | None = None) -> di
     return {
         "run": _run(scored),
         "scores": {**scores, "names": list(scored.names)},
+        "test_set": {
+            "scorings": [each.summary() for each in scored.scorings],
+            "seen": list(scored.info.get("test_seen", ())),
+        },
         "against": _against(comparison) if comparison else None,
         "steps": scored.steps(),
         "errors": {

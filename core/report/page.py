@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..reading.reader import Reader
 from ..runs.paths import without_folders
+from ..scoring.metrics import WHOLE_RECORD
 from . import charts
 from .comparison import Comparison, DocumentDifference
 from .display import shown, visible
@@ -106,7 +107,14 @@ def _view(
         "scores": _score_rows(scored),
         "has_base": "base" in summary["baselines"],
         "base_difference": summary["baselines"].get("base", {}).get("difference"),
-        "accuracies": list(scored.intervals("/accuracy").items()),
+        "accuracies": [
+            ("the whole record" if f"{name}/accuracy" == WHOLE_RECORD else name, interval)
+            for name, interval in scored.intervals("/accuracy").items()
+        ],
+        "test_set": scored.test_set(),
+        "scorings": scored.scorings,
+        "seen": scored.info.get("test_seen", ()),
+        "oracle": list(summary.get("oracle", {}).items()),
         "against": _against(comparison, indices) if comparison else None,
         "step_charts": [chart for chart in map(charts.line_chart, plots) if chart],
         "left_lines": plots[1].left_out,
@@ -123,6 +131,7 @@ def _view(
     }
     parts = (
         ("scores", "Scores", True),
+        ("test-set", "Test set", True),
         ("against", "Against", view["against"]),
         ("steps", "By step", view["step_charts"]),
         ("errors", "Errors", True),

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..data import SPLITS, Counts, Document, Example, PageWord, Prediction, Record, Span
 from ..dataset.loading import read_splits
 from ..errors import FieldsmithError, RunError, did_you_mean
-from ..evaluation.evaluate import Labelled, score_names
 from ..evaluation.sample import sampled
+from ..evaluation.selection import Labelled
+from ..evaluation.summary import score_names
 from ..plugins import Plugin
 from ..reading.kinds import kind_of
 from ..runs.file_schemas import SCORED
@@ -22,11 +23,15 @@ from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
 from ..runs.paths import without_home
 from ..runs.reading import read_rows
+from ..runs.scorings import Scoring, scorings
+from ..runs.scorings_card import counted
 from ..schema.records import first_problem
 from ..scoring.metrics import precision_recall_f1
 from ..text.grounding import ground
 from .error_kinds import Case, LeafSpans, classify
 from .loss_curve import training_losses
+
+T = TypeVar("T")
 
 Points = Sequence[tuple[float, float]]
 """(x, y) of a line in a plot."""
@@ -82,6 +87,7 @@ class ScoredRun:
         summary: the entry.
         names: names of the metrics that make up the score.
         log: lines of log.jsonl.
+        scorings: when the run was scored on held-out documents.
         missing: what the report cannot show and why, one sentence each.
     """
 
@@ -93,6 +99,7 @@ class ScoredRun:
     names: tuple[str, ...]
     log: tuple[Mapping[str, Any], ...]
     documents: tuple[DocumentResult, ...]
+    scorings: tuple[Scoring, ...]
     missing: tuple[str, ...]
 
     def f1(self, document: DocumentResult) -> float | None:
@@ -107,6 +114,10 @@ class ScoredRun:
         if predicted + gold == 0:
             return 1.0
         return precision_recall_f1((matched, predicted, gold))[2]
+
+    def test_set(self) -> list[str]:
+        """Say how often the run was scored on its test set, and what other runs had seen of it."""
+        return counted(self.scorings, self.info.get("test_seen", ()))
 
     def steps(self) -> list[dict[str, Any]]:
         """Return one dict per logged step, with all lines of that step joined."""
@@ -216,6 +227,7 @@ def read_scored_run(
     log = tuple(_unless_damaged(run.log, "Losses and scores by step", missing))
     if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
+    made = _unless_damaged(lambda: scorings(run), "Earlier scorings", missing)
     return ScoredRun(
         run,
         plugin,
@@ -225,6 +237,7 @@ def read_scored_run(
         names,
         log,
         documents,
+        tuple(made),
         tuple(without_home(missing)),
     )
 
@@ -259,9 +272,7 @@ def _choose_name(
     return name
 
 
-def _unless_damaged(
-    read: Callable[[], list[dict[str, Any]]], what: str, missing: list[str]
-) -> list[dict[str, Any]]:
+def _unless_damaged(read: Callable[[], list[T]], what: str, missing: list[str]) -> list[T]:
     """Return the rows of a file; of one that cannot be read none, which ``missing`` then says."""
     try:
         return read()

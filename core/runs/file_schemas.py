@@ -93,6 +93,10 @@ RUN = _object(
     device={"type": "object"},
     longest_lists=_map(_ITEMS),
     findings={"type": "array"},
+    test_seen={
+        "type": "array",
+        "items": _object({"run": _TEXT, "date": _TEXT, "score": _NUMBER, "documents": _COUNT}),
+    },
     training=_TRAINING,
     lowered={"type": "array", "items": _LOWERED},
     **_MANIFEST,
@@ -157,7 +161,11 @@ METRICS = _map(
             "peak_memory_mb": _NUMBER,
         },
         calibration=_CALIBRATION,
+        cases=_object({"hold": _COUNT, "of": _COUNT, "cases": {"type": "array"}}),
+        oracle=_map(_object({"score": _NUMBER, "gain": _NUMBER})),
         engine=_TEXT,
+        scoring=_object({"date": _TEXT, "test": _COUNT, "times": _COUNT})
+        | {"type": ["object", "null"]},
         of=_COUNT,
         trained_on=_COUNT,
         set_aside=_COUNT,
@@ -195,6 +203,25 @@ LOGGED = _object({"step": _COUNT}) | {"additionalProperties": _NUMBER_OR_NULL}
 
 TRAINED_ON = _object({"id": _TEXT, "fingerprint": _TEXT})
 """A line of trained_on.jsonl."""
+
+HELD_OUT = _object({"id": _TEXT, "fingerprint": _TEXT, "split": {"enum": ["validation", "test"]}})
+"""A line of held_out.jsonl."""
+
+_DATE: _Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00$"}
+_TEXT_OR_NULL: _Schema = {"type": ["string", "null"]}
+
+TEST_SCORE = _object(
+    {
+        "date": _DATE,
+        **dict.fromkeys(("name", "command", "version"), _TEXT),
+        **dict.fromkeys(("score", "low", "high"), _NUMBER),
+        **dict.fromkeys(("documents", "test"), _COUNT),
+        "reason": _TEXT_OR_NULL,
+        "sha256": _HASH,
+        "fingerprints": _TEXTS,
+    }
+)
+"""A line of test-scores.jsonl."""
 
 SCORED = _object(
     {"id": _TEXT, "record": {"type": ["object", "null"]}, "gold": {"type": "object"}},

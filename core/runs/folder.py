@@ -73,6 +73,11 @@ class Run:
         return self.folder / "trained_on.jsonl"
 
     @property
+    def held_out_file(self) -> Path:
+        """held_out.jsonl: id, fingerprint and split of each document of validation and test."""
+        return self.folder / "held_out.jsonl"
+
+    @property
     def metrics_file(self) -> Path:
         """metrics.json: scores by the name of what was scored."""
         return self.folder / "metrics.json"
@@ -288,6 +293,11 @@ class Run:
         """Write (id, fingerprint) of each training document."""
         rows = ({"id": i, "fingerprint": fingerprint} for i, fingerprint in documents)
         write_jsonl(self.trained_on_file, rows)
+
+    def write_held_out(self, documents: Iterable[tuple[str, str, str]]) -> None:
+        """Write (id, fingerprint, split) of each document of validation and test."""
+        rows = ({"id": i, "fingerprint": f, "split": split} for i, f, split in documents)
+        write_jsonl(self.held_out_file, rows)
 
     def receipt(self) -> dict[str, Any]:
         """Return the hashes in the adapter's folder: schema, template, tokenizer, prompt, weights.

@@ -5,5 +5,6 @@
 - ``matching``: whether two texts match; one-to-one pairing of lists
 - ``field_counts``: a metric for any schema, by ``x-score``
 - ``metrics``: precision, recall and F1 with confidence intervals; comparison of two systems
+- ``oracle``: records in which one field is right, and what the score would gain by it
 - ``calibration``: whether the confidence of leaves can be trusted
 """

@@ -34,7 +34,10 @@ DocumentCounts = Mapping[str, tuple[float, float, float]]
 """(matched, predicted, gold) of a document by name."""
 
 RATES = ("precision", "recall", "f1")
-RESERVED = ("micro", "macro")
+RESERVED = ("micro", "macro", "whole_record")
+
+WHOLE_RECORD = "whole_record/accuracy"
+"""The share of documents in which all that makes up the score is right."""
 
 # Sums of similarities (0.1 + 0.2 against 0.3) may differ in their last bits.
 ROUNDING = 1e-9
@@ -176,17 +179,17 @@ def point_scores(documents: Sequence[DocumentCounts], names: Sequence[str]) -> d
 
 
 def accuracy(
-    documents: Sequence[DocumentCounts], name: str, bootstrap: Bootstrap = Bootstrap()
+    documents: Sequence[DocumentCounts], names: Sequence[str], bootstrap: Bootstrap = Bootstrap()
 ) -> Interval:
-    """Return the share of documents in which a scalar is right: equal to the gold, or both absent.
+    """Return the share of documents in which all of some names are right.
 
-    Arguments and errors are those of ``score``.
+    A name is right where each value is matched, and where there is none on either side: a scalar is
+    equal to the gold, or both are absent. Arguments and errors are those of ``score``.
     """
     seen = _names(documents)
-    (column,) = _columns([name], seen)
-    counts = _table(documents, seen)[:, column]
-    equal = np.isclose(counts[:, :1], counts[:, 1:], rtol=ROUNDING, atol=ROUNDING)
-    right = np.min(equal.astype(np.float64), axis=1)
+    counts = _table(documents, seen)[:, _columns(names, seen)]
+    equal = np.isclose(counts[..., :1], counts[..., 1:], rtol=ROUNDING, atol=ROUNDING)
+    right: Floats = np.logical_and.reduce(equal, axis=(1, 2)).astype(np.float64)
     return bootstrap.interval(float(right.mean()), bootstrap.sums(right) / len(documents))
 
 

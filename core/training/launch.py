@@ -13,6 +13,7 @@ from ..parallel.group import ProcessGroup
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.scorings import read_scorings
 from .row_settings import Planner
 from .train import train
 
@@ -90,29 +91,43 @@ def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> No
         ) from error
 
 
-def score_run(run: Run, gpus: int = 1) -> Iterator[dict[str, Any]]:
-    """Score a finished run on validation and test where it has them; stored scores are reused.
+_AGAIN = "the same weights, trained anew"
+"""Why documents are scored again that another run with the same weights was scored on."""
 
-    The setting ``score_documents`` says how many documents of each.
+
+def score_run(
+    run: Run, gpus: int = 1, *, test: bool = False, command: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Score a finished run on its validation documents; stored scores are reused.
+
+    The setting ``score_documents`` says how many documents of a split.
 
     Args:
         run: the run.
         gpus: how many GPUs answer documents, each with all weights.
+        test: whether to score its test documents, too.
+        command: the command line, which is recorded with a score of test documents.
 
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
     """
     from ..evaluation.evaluate import evaluate_run
+    from ..evaluation.recording import ScoringRequest
     from ..model.out_of_memory import is_out_of_memory, release_memory
 
     most = run.settings().values.score_documents
-    for split in run.splits():
-        if split == "train":
+    wanted = ("validation", "test") if test else ("validation",)
+    for split in wanted:
+        if split not in run.splits():
             continue
         release_memory()  # the model that was trained, or the one that scored the other split
         try:
             yield run.metrics().get(split) or evaluate_run(
-                run, split=split, most=most, processes=gpus
+                run,
+                split=split,
+                most=most,
+                processes=gpus,
+                request=ScoringRequest(command, None if read_scorings(run.folder) else _AGAIN),
             )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

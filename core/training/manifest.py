@@ -13,10 +13,12 @@ from ..dataset.issues import Issue
 from ..dataset.splits import Splits, fingerprint
 from ..dataset.teachers import teachers_of
 from ..parallel.processes import process_count
+from ..progress import say
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from ..runs.paths import below_source
 from ..runs.receipt import receipt_of
+from ..runs.scorings import seen_elsewhere
 from ..task import Task
 from ..windows.rows import Rows
 
@@ -35,13 +37,18 @@ def write_manifest(
     data_hash: str,
     issues: Sequence[Issue],
 ) -> None:
-    """Write what is known before the first step: run.json, rejects.jsonl, trained_on.jsonl."""
+    """Write what is known before the first step: run.json, and which documents went where."""
     from ..model.loading import identity
 
     run.write_rejects(
         {"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost}, job.source
     )
     run.write_trained_on((e.document.id, fingerprint(e.document.text)) for e in splits.train)
+    run.write_held_out(
+        (e.document.id, fingerprint(e.document.text), split)
+        for split in SPLITS[1:]
+        for e in getattr(splits, split)
+    )
     known, base = job.as_json(), identity(task.settings)
     known["data"] |= {
         "sha256": data_hash,
@@ -59,9 +66,22 @@ def write_manifest(
         counts=_counts(splits, rows),
         answered=rows.answered,
         longest_lists=rows.longest,
+        test_seen=_test_seen(run, splits),
         findings=below_source([asdict(issue) for issue in issues], job.source),
         receipt=asdict(receipt_of(task)),
     )
+
+
+def _test_seen(run: Run, splits: Splits) -> list[dict[str, Any]]:
+    """Return, and say, that other runs were scored on the test documents before this training."""
+    found = seen_elsewhere(run.folder, [fingerprint(e.document.text) for e in splits.test])
+    if found:
+        runs = ", ".join(dict.fromkeys(each["run"] for each in found))
+        say(
+            f"test documents of this data were scored already ({runs}), so what was chosen since "
+            f"then may fit them; run.json and the model card say so (docs/test-set.md)"
+        )
+    return found
 
 
 def _versions() -> dict[str, str]:

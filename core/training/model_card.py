@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..decoding.partial_json import schema_requiring
 from ..decoding.schema_to_lark import LarkRules, refers_to_spans
 from ..files import write_atomically, write_json
 from ..runs.paths import without_folders
+from ..runs.scorings import Scoring
+from ..runs.scorings_card import scorings_section
 from ..schema.navigation import field_list
 from ..task import Task
 from ..text.grounding import SEGMENT
@@ -33,6 +36,7 @@ def write_card(
     *,
     usage: str = _USAGE,
     gguf: str = "",
+    scorings: Sequence[Scoring] = (),
 ) -> None:
     """Write README.md, and for a causal model schema.json and grammar.lark.
 
@@ -43,6 +47,7 @@ def write_card(
         min_confidence: values below it are left out by ``extract predict``.
         usage: Markdown that says how fieldsmith uses the model.
         gguf: name of the GGUF file that the model is; "" for a folder of transformers.
+        scorings: of the run on held-out documents.
     """
     schema = bound_lists(
         schema_requiring(info["answered"], task.schema), info.get("longest_lists", {})
@@ -67,6 +72,7 @@ def write_card(
             is_causal=task.is_causal,
             fields=field_list(task.schema),
             min_confidence=min_confidence,
+            test_set=scorings_section(scorings, info.get("test_seen", ())),
             base_is_on_hub="commit" in info["base_model"],
         ),
     )

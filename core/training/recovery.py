@@ -18,6 +18,7 @@ from ..model.prompts import PromptFormat
 from ..model.weights import WEIGHTS
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.scorings import held_out, seen_elsewhere
 from .adapter import complete
 from .callbacks import BEST, BestAdapter
 from .checkpoints import read_state
@@ -25,7 +26,7 @@ from .pissa import INITIAL, as_difference
 from .saved_adapter import check_saved
 
 _KEPT = re.compile(rf"(?P<kind>checkpoint|{BEST})-(?P<step>\d+)")
-_COPIED = ("rejects.jsonl", "trained_on.jsonl", "gazetteer.json", "log.jsonl")
+_COPIED = ("rejects.jsonl", "trained_on.jsonl", "held_out.jsonl", "gazetteer.json", "log.jsonl")
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*config.json")
 
 
@@ -127,7 +128,8 @@ def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[s
             stored: os.path.relpath(run.folder / way, folder)
             for stored, way in info.get("paths", {}).items()
         }
-        write_json(partial.info_file, {**info, "paths": paths})
+        seen = seen_elsewhere(folder, held_out(run)["test"]) or info.get("test_seen", [])
+        write_json(partial.info_file, {**info, "paths": paths, "test_seen": seen})
         partial.cut_log(step)
         complete(partial, adapter, task, training)
         checked_task(partial)

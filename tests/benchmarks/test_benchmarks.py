@@ -30,7 +30,9 @@ from fieldsmith import Example, Reject
 from fieldsmith.authoring.checks import CHECKS, check_plugin
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.errors import InputError, PluginError, RunError, SettingsError
+from fieldsmith.evaluation.evaluate import evaluate_run
 from fieldsmith.plugins import load
+from fieldsmith.runs.folder import Run
 from fieldsmith.tagging.gazetteer import Counted, FieldNames, Gazetteer
 
 PAGE = """<tei><text><front>
@@ -129,6 +131,8 @@ def as_ordered(workplace: Workplace, run: Path, **settings: object) -> Training:
 
 
 def test_a_run_that_is_whole_is_not_made_again(workplace: Workplace, run: Path) -> None:
+    opened = Run.open(run)
+    opened.write_metrics("test", opened.metrics()["validation"])
     as_ordered(workplace, run).make()
     assert not run.with_name("run.log").exists()
 
@@ -166,7 +170,9 @@ def test_a_seed_that_was_killed_continues_and_ends_in_the_same_scores(
     quality.measure("tiny", data, output, [42], ordered.chosen)
     entry = json.loads((output / "quality.json").read_text(encoding="utf-8"))["cases"]["tiny"]
     f1 = {name: value for name, value in entry["seeds"]["42"]["scores"].items() if "/f1" in name}
-    told = kept["test"]["metrics"]
+    found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert found["validation"]["metrics"] == kept["validation"]["metrics"]
+    told = found["test"]["metrics"]
     assert f1 == {name: round(told[name]["value"], 4) for name in f1}
     assert entry["documents"] == {"train": 24, "scored": 10, "chose_the_epoch": 0}
     assert entry["seeds"]["42"]["seconds"] is None  # what came before is not known
@@ -307,7 +313,8 @@ def test_bases_are_side_by_side(
     workplace: Workplace, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, data = tmp_path / "out", workplace.corpus.parent
-    shutil.copytree(trained.run, output / "tiny-shipped-42")
+    run = Path(shutil.copytree(trained.run, output / "tiny-shipped-42"))
+    told = evaluate_run(Run.open(run))
     case = replace(
         quality.CASES["medical_ner"], path=workplace.corpus.name, split="test", about="tiny"
     )
@@ -318,7 +325,6 @@ def test_bases_are_side_by_side(
     options = Namespace(data=data, output=output, seed=42, minutes=None, chosen=chosen)
     base_models._measure("tiny", {base_models.SHIPPED: str(workplace.model.resolve())}, options)
     found = json.loads((output / "base.json").read_text(encoding="utf-8"))["cases"]["tiny"]
-    told = json.loads((trained.run / "metrics.json").read_text(encoding="utf-8"))["test"]
     score = round(told["score"], 4)
     assert found["bases"]["shipped"]["scores"]["score"] == score
     text = (output / "base.md").read_text(encoding="utf-8")

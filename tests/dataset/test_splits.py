@@ -17,7 +17,6 @@ from fieldsmith.dataset.splits import (
     describe_leak,
     fingerprint,
     hash_split,
-    ids_trained_on,
     parse_ratio,
     split_documents,
 )
@@ -388,16 +387,6 @@ def test_ten_ids_are_shown(count: int, more: str) -> None:
     line = describe_leak(Leak("test", "train", names, 20))
     shown = ", ".join(names[:10])
     assert line == f"{count} of the 20 test documents are also in train ({shown}{more})"
-
-
-# What a run has seen
-
-
-def test_documents_are_seen_by_text_not_by_id() -> None:
-    trained = {fingerprint("One text"), fingerprint("Two")}
-    rows = [example("1", "one  text"), example("2", "three"), example("3", "TWO")]
-    assert ids_trained_on(rows, trained) == ["1", "3"]
-    assert ids_trained_on([example("1", "four")], trained) == []
 
 
 # Properties

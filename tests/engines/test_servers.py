@@ -200,16 +200,19 @@ def test_our_own_server_asks_it(served: Served) -> None:
 
 
 def test_a_run_is_scored_by_a_server(served: Served, command: Command) -> None:
-    ours = command("evaluate", served.run.run, "--json")
-    theirs = command("evaluate", served.run.run, "--engine", served.address, "--json")
+    own = ("evaluate", served.run.run, "--split", "validation", "--json")
+    ours, theirs = command(*own), command(*own, "--engine", served.address)
     assert (ours.code, theirs.code) == (0, 0), theirs.errors
     one, other = json.loads(ours.output), json.loads(theirs.output)
-    assert (other["split"], other["engine"]) == ("test:llama.cpp", "llama.cpp")
+    assert (other["split"], other["engine"]) == ("validation:llama.cpp", "llama.cpp")
     assert other["metrics"] == one["metrics"]
     stored = Run.open(served.run.run).metrics()
-    assert stored["test:llama.cpp"] == other
-    assert stored["test"] == one
-    assert len(lines(served.run.run / "predictions" / "test-llama.cpp.jsonl")) == one["documents"]
+    assert stored["validation:llama.cpp"] == other
+    assert stored["validation"] == one
+    assert (
+        len(lines(served.run.run / "predictions" / "validation-llama.cpp.jsonl"))
+        == one["documents"]
+    )
 
 
 def test_a_server_with_the_merged_folder_scores_the_export(

@@ -21,12 +21,15 @@ from tiny_model import (
 
 import fieldsmith
 import fieldsmith_medical_ner
+from fieldsmith import Document, Example
+from fieldsmith.dataset.splits import fingerprint
+from fieldsmith.evaluation.selection import refuse_trained
 
 NAMES = ("chemicals", "diseases", "relations")
 
 
 def scored(command: Command, *arguments: object) -> dict[str, Any]:
-    answer = command("evaluate", *arguments, "--json")
+    answer = command("evaluate", *arguments, "--json", "--again", "many tests, one run")
     assert answer.code == 0, answer.errors
     summary: dict[str, Any] = json.loads(answer.output)
     return summary
@@ -63,16 +66,17 @@ def labelled(tmp_path: Path, command: Command) -> Path:
 # Which documents
 
 
-def test_the_own_test_split_scores_as_after_the_training(run: Path, command: Command) -> None:
+def test_the_own_split_scores_as_after_the_training(run: Path, command: Command) -> None:
     before = json.loads((run / "metrics.json").read_text())
-    predictions = (run / "predictions" / "test.jsonl").read_bytes()
-    summary = scored(command, run)
-    assert without_cost({"test": summary}) == without_cost({"test": before["test"]})
-    assert (run / "predictions" / "test.jsonl").read_bytes() == predictions
+    assert list(before) == ["validation"]
+    predictions = (run / "predictions" / "validation.jsonl").read_bytes()
+    summary = scored(command, run, "--split", "validation")
+    assert without_cost({"it": summary}) == without_cost({"it": before["validation"]})
+    assert (run / "predictions" / "validation.jsonl").read_bytes() == predictions
+    test = scored(command, run)
     after = json.loads((run / "metrics.json").read_text())
-    assert after["test"] == summary
-    assert after["validation"] == before["validation"]
-    assert scored(command, run, "--split", "validation")["split"] == "validation"
+    assert after == {"validation": summary, "test": test}
+    assert test["split"] == "test"
 
 
 def test_other_data_is_scored_whole(run: Path, workplace: Workplace, command: Command) -> None:
@@ -106,9 +110,8 @@ def test_a_path_called_test_is_not_taken_for_the_own_split(
 ) -> None:
     (tmp_path / "test").mkdir()
     write_documents(tmp_path / "test" / "unseen.txt", documents(3, seed=7, first=801))
-    before = json.loads((run / "metrics.json").read_text())["test"]
     assert scored(command, run, "--data", tmp_path / "test")["documents"] == 3
-    assert json.loads((run / "metrics.json").read_text())["test"] == before
+    assert set(json.loads((run / "metrics.json").read_text())) == {"validation", "test:all"}
 
 
 # What is said
@@ -152,7 +155,8 @@ def test_the_scores_are_those_of_the_predictions_and_the_gold(
 
 def test_the_table_says_the_same(run: Path, workplace: Workplace, command: Command) -> None:
     summary = scored(command, run, "--data", workplace.unseen, "--base")
-    table = command("evaluate", run, "--data", workplace.unseen, "--base").output
+    again = ("--again", "as a table")
+    table = command("evaluate", run, "--data", workplace.unseen, "--base", *again).output
     for name in NAMES:
         row = next(line for line in table.splitlines() if f" {name} " in line)
         interval = summary["metrics"][f"{name}/f1"]
@@ -178,6 +182,15 @@ def test_the_base_model_is_scored_beside(run: Path, workplace: Workplace, comman
 
 
 # What is refused
+
+
+def test_documents_are_seen_by_text_not_by_id() -> None:
+    trained = {fingerprint("One text"), fingerprint("Two")}
+    texts = {"1": "one  text", "2": "three", "3": "TWO"}
+    rows = [Example(Document(name, text), {}) for name, text in texts.items()]
+    assert refuse_trained(rows, trained, allow_leaks=True)[1] == ["1", "3"]
+    other = [Example(Document("1", "four"), {})]
+    assert refuse_trained(other, trained, allow_leaks=False) == ([fingerprint("four")], [])
 
 
 def test_documents_of_the_training_are_refused_with_their_count(
@@ -206,7 +219,8 @@ def test_own_data_that_changed_is_refused(
     (run / "run.json").write_text(json.dumps(known))
     assert scored(command, run)["documents"] == 10
     write_documents(moved / "test.txt", documents(10, seed=1, first=901))
-    assert "the data changed since the run was trained" in refused(command, run)
+    line = refused(command, run, "--again", "other documents")
+    assert "the data changed since the run was trained" in line
 
 
 def test_data_without_labels_is_refused(run: Path, tmp_path: Path, command: Command) -> None:
@@ -264,7 +278,8 @@ def test_another_base_model_is_refused(
     weights = tmp_path / "model" / "model.safetensors"
     held = weights.read_bytes()
     weights.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
-    assert "is not the one it was trained on" in refused(command, run)
+    line = refused(command, run, "--split", "validation")
+    assert "is not the one it was trained on" in line
 
 
 def test_a_trained_run_needs_nothing_of_where_it_was_started(

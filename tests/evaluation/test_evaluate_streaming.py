@@ -14,7 +14,7 @@ from tiny_model import lines
 import fieldsmith_medical_ner
 from fieldsmith import Example, InputError, Reject
 from fieldsmith.dataset.loading import read_examples
-from fieldsmith.evaluation import evaluate
+from fieldsmith.evaluation import evaluate, selection
 from fieldsmith.plugins import Plugin
 
 RASH = "{number}|t|Rash {number}.\n{number}|a|\n{number}\t0\t4\tRash\tDisease\tD1\n"
@@ -44,7 +44,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
                 most = max(most, alive)
             yield row
 
-    monkeypatch.setattr(evaluate, "read_examples", watched)
+    monkeypatch.setattr(selection, "read_examples", watched)
     return lambda: most
 
 

@@ -215,3 +215,28 @@ def test_keys_of_other_names_are_mapped(tmp_path: Path, command: Command) -> Non
     metrics = json.loads(answer.output)["metrics"]
     assert metrics["chemicals/recall"]["value"] == 1
     assert metrics["chemicals/precision"]["value"] == 0.5
+
+
+def test_whole_records_and_what_would_raise_the_score(
+    command: Command, tmp_path: Path, gold: Path
+) -> None:
+    rows = [
+        {"id": "a", "record": record(["velmol"], ["rash"])},
+        {"id": "b", "record": record([], ["rash"])},
+        {"id": "c", "record": record(["zinc"], [])},
+    ]
+    theirs = written(tmp_path / "theirs.jsonl", rows)
+    summary = scored(command, theirs, gold)
+    share = summary["metrics"]["whole_record/accuracy"]
+    assert share["value"] == pytest.approx(2 / 3)
+    assert share["low"] < share["value"] < share["high"]
+    assert summary["baselines"]["null"]["metrics"]["whole_record/accuracy"] == 0
+    # Two names make up the score, as no document has a relation: 1.0 and 0.5.
+    assert summary["score"] == pytest.approx(0.75)
+    oracle = summary["oracle"]
+    assert list(oracle) == ["diseases", "chemicals", "relations"]
+    assert oracle["diseases"] == {"score": 1.0, "gain": pytest.approx(0.25)}
+    assert oracle["chemicals"]["gain"] == oracle["relations"]["gain"] == 0
+    told = command("evaluate", "--plugin", "medical_ner", "--predictions", theirs, "--data", gold)
+    assert "whole records right (share)" in told.output
+    assert "score 0.750; with one field right everywhere: diseases 1.000 (+0.250)\n" in told.output

@@ -30,7 +30,7 @@ def test_a_training_scores_as_many_as_it_is_told(run: Path, command: Command) ->
     known["settings"]["score_documents"] = {"value": 3, "from": "user"}
     (run / "run.json").write_text(json.dumps(known))
     (run / "metrics.json").unlink()
-    answer = command("train", "--resume", run)
+    answer = command("train", "--resume", run, "--test")
     assert answer.code == 0, answer.errors
     assert answer.output.count("3 of 10 documents, ") == 2
     metrics = json.loads((run / "metrics.json").read_text())
@@ -45,7 +45,10 @@ def test_a_training_scores_as_many_as_it_is_told(run: Path, command: Command) ->
     assert command("report", run, "--html", page).code == 0
     assert "3 of 10 documents" in page.read_text(encoding="utf-8")
 
-    answer = command("evaluate", run, "--json")
+    answer = command("evaluate", run)
+    assert (answer.code, answer.output) == (1, "")
+    assert "3 of these 10 test documents were scored already" in answer.errors
+    answer = command("evaluate", run, "--json", "--again", "three were too few")
     scores = json.loads(answer.output)
     assert scores["documents"] == 10
     assert "of" not in scores

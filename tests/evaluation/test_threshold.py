@@ -93,7 +93,7 @@ def test_an_evaluation_takes_the_threshold_of_the_run_or_another(
     (run / "run.json").write_text(json.dumps(stored))
 
     def evaluated(*options: object) -> dict[str, float]:
-        answer = command("evaluate", run, "--json", *options)
+        answer = command("evaluate", run, "--split", "validation", "--json", *options)
         assert answer.code == 0, answer.errors
         loaded: dict[str, float] = json.loads(answer.output)
         return loaded

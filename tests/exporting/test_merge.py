@@ -93,7 +93,7 @@ def test_its_records_and_score_are_those_of_the_run(tmp_path: Path) -> None:
     assert scores["documents"] == scores["equal"] == 10
     assert scores["before"] == scores["after"]
     assert scores["difference"]["value"] == 0
-    assert scores["split"] == "test"
+    assert scores["split"] == "validation"
 
 
 def test_all_weights_and_trained_embeddings_are_merged(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_command_scores_and_repeats_nothing(
     arguments = ("merge", llama.run, "--output", output, "--documents", "3")
     first = extract(*arguments)
     assert first.code == 0, first.errors
-    assert "transformers: 3 of 10 documents of test, 3 with equal records" in first.output
+    assert "transformers: 3 of 10 documents of validation, 3 with equal records" in first.output
     assert first.output.splitlines()[-1] == str(output)
     before = (output / "model.safetensors").stat().st_mtime_ns
     second = command(*arguments, "--json", "--score-on", llama.folder / "corpus" / "test.txt")

@@ -23,6 +23,8 @@ from paths import ROOT
 from tiny_model import Trained, Workplace
 from trials import Outcome, Trial, run, write_report
 
+from fieldsmith.evaluation.evaluate import evaluate_run
+from fieldsmith.runs.folder import Run
 from fieldsmith.settings import Settings
 
 if sys.platform == "win32":
@@ -46,9 +48,13 @@ class Stock:
 
 
 @pytest.fixture(scope="module")
-def stock(workplace: Workplace, trained: Trained) -> Stock:
+def stock(
+    workplace: Workplace, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Stock:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
-    return Stock(workplace, trained.run)
+    run = Path(shutil.copytree(trained.run, tmp_path_factory.mktemp("stock") / "run"))
+    evaluate_run(Run.open(run))  # so that there is a record of it, which may be damaged
+    return Stock(workplace, run)
 
 
 def _write(folder: Path, name: str, content: bytes) -> Path:
@@ -102,6 +108,7 @@ def of_runs(folder: Path, stock: Stock, random: Random) -> Trial:
         (
             ("predict", copied, document, "--output", "made/predictions.jsonl"),
             ("report", copied, "--json"),
+            ("evaluate", copied, "--again", "why not"),
             ("report", copied, "--html", "made/report.html"),
             ("report", copied, "--against", stock.run),
             ("export", copied / "predictions" / "test.jsonl", "--format", "jsonl"),

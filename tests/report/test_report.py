@@ -42,7 +42,7 @@ def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_the_counts_that_are_read_again_make_the_stored_scores(trained: Trained) -> None:
     found = read_scored_run(trained.run)
-    assert found.name == "test"
+    assert found.name == "validation"
     counts = [document.counts for document in found.documents if document.counts is not None]
     assert len(counts) == 10
     again = {name: asdict(value) for name, value in score(counts, found.names).items()}
@@ -288,15 +288,22 @@ def test_marks_are_where_gold_and_predictions_are(written: Path) -> None:
 
 def test_the_page_shows_what_is_stored(written: Path, made: tuple[Path, Path, Path]) -> None:
     page = html.document_fromstring(written.read_text(encoding="utf-8"))
-    metrics = json.loads((made[0] / "metrics.json").read_text())["made.jsonl"]["metrics"]
-    rows = [
-        [cell.text_content().strip() for cell in row]
-        for row in page.xpath("//section[@id='scores']//tbody/tr")
-    ]
+    stored = json.loads((made[0] / "metrics.json").read_text())["made.jsonl"]
+    metrics = stored["metrics"]
+    rows, shares, gains = (
+        [[cell.text_content().strip() for cell in row] for row in table.xpath("./tbody/tr")]
+        for table in page.xpath("//section[@id='scores']//table")
+    )
     shown = {row[0]: row[3:5] for row in rows}
     for name in ("chemicals", "diseases", "relations", "macro"):
         f1 = metrics[f"{name}/f1"]
         assert shown[name] == [f"{f1['value']:.3f}", f"{f1['low']:.3f} to {f1['high']:.3f}"]
+    assert [row[:2] for row in shares] == [["the whole record", "0.333"]]
+    assert metrics["whole_record/accuracy"]["value"] == pytest.approx(2 / 6)
+    assert gains == [
+        [name, f"{found['score']:.3f}", f"{found['gain']:+.3f}"]
+        for name, found in stored["oracle"].items()
+    ]
     for part in ("scores", "against", "steps", "errors", "calibration", "documents"):
         assert page.get_element_by_id(part) is not None
     assert "The base model was not scored" in page.text_content()
@@ -346,9 +353,9 @@ def refused(command: Command, *arguments: object) -> str:
 
 
 def test_scores_that_are_not_there_are_refused_with_what_is(run: Path, command: Command) -> None:
-    line = refused(command, run, "--split", "tset")
-    assert "did you mean test?" in line
-    (run / "predictions" / "test.jsonl").unlink()
+    line = refused(command, run, "--split", "valdation")
+    assert "did you mean validation?" in line
+    (run / "predictions" / "validation.jsonl").unlink()
     answer = command("report", run)
     assert answer.code == 0, "the scores are shown"
     assert f"make it by: extract evaluate {run}" in answer.output + answer.errors

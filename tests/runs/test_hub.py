@@ -83,7 +83,7 @@ def test_a_new_commit_changes_nothing(hub: Hub, workplace: Workplace, tmp_path: 
         answer = online(hub, tmp_path / "elsewhere", ("train", "--resume", run))
         assert answer.code == 0, answer.errors
     after = contents(run)
-    for name in ("run.json", "adapter/adapter_model.safetensors", "predictions/test.jsonl"):
+    for name in ("run.json", "adapter/adapter_model.safetensors", "predictions/validation.jsonl"):
         assert after[name] == before[name], name
     read = {path.rpartition("/")[2] for path in hub.asked if "/main/" in path or AFTER in path}
     assert read <= {"config.json"}, "PEFT compares the size of the vocabulary"

@@ -100,15 +100,14 @@ def test_a_run_that_is_trained_is_not_trained_or_resumed_again(
 def test_two_evaluations_of_a_run_keep_each_others_scores(run: Path) -> None:
     folder = Run(run)
     scores = folder.metrics()
+    one = scores["validation"]
     names = [f"corpus-{number}" for number in range(8)]
-    writers = [
-        threading.Thread(target=folder.write_metrics, args=(name, scores["test"])) for name in names
-    ]
+    writers = [threading.Thread(target=folder.write_metrics, args=(name, one)) for name in names]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert folder.metrics() == {**scores, **dict.fromkeys(names, scores["test"])}
+    assert folder.metrics() == {**scores, **dict.fromkeys(names, one)}
 
 
 # What is read, and what is not

@@ -329,20 +329,20 @@ def test_accuracy_counts_right_answers_and_right_absences() -> None:
         {"year": exact_counts(None, "2019")},
         {},
     ]
-    assert accuracy(documents, "year").value == 3 / 6
-    assert accuracy(documents[:2], "year") == Interval(1.0, 1.0, 1.0)
-    assert accuracy(documents[2:5], "year") == Interval(0.0, 0.0, 0.0)
+    assert accuracy(documents, ["year"]).value == 3 / 6
+    assert accuracy(documents[:2], ["year"]) == Interval(1.0, 1.0, 1.0)
+    assert accuracy(documents[2:5], ["year"]) == Interval(0.0, 0.0, 0.0)
 
 
 def test_accuracy_has_the_interval_of_a_share() -> None:
     documents: Documents = [{"a": (float(row < 300), 1, 1)} for row in range(400)]
-    interval = accuracy(documents, "a", Bootstrap(samples=4000))
+    interval = accuracy(documents, ["a"], Bootstrap(samples=4000))
     # 1.96 standard deviations of a share of 400 at 0.75.
     assert interval.value == 0.75
     assert interval.low == pytest.approx(0.75 - 0.0424, abs=0.004)
     assert interval.high == pytest.approx(0.75 + 0.0424, abs=0.004)
     shares = [sum(row < 300 for row in rows) / 400 for rows in drawn(400, samples=200, seed=3)]
-    few = accuracy(documents, "a", Bootstrap(samples=200, seed=3, level=0.8))
+    few = accuracy(documents, ["a"], Bootstrap(samples=200, seed=3, level=0.8))
     assert few.low == pytest.approx(plain_quantile(shares, 0.1))
     assert few.high == pytest.approx(plain_quantile(shares, 0.9))
 
@@ -443,7 +443,7 @@ def test_no_documents_no_score() -> None:
     with pytest.raises(InputError, match="no documents"):
         score([], ["a"])
     with pytest.raises(InputError, match="no documents"):
-        accuracy([], "a")
+        accuracy([], ["a"])
     with pytest.raises(InputError, match="no documents"):
         paired_difference([], [], ["a"])
     with pytest.raises(InputError, match="no documents"):
@@ -478,7 +478,7 @@ def test_broken_counts_are_refused_with_their_name(counts: Triple) -> None:
     for refused in (
         lambda: score(documents, ["a"]),
         lambda: total_counts(documents),
-        lambda: accuracy(documents, "a"),
+        lambda: accuracy(documents, ["a"]),
     ):
         with pytest.raises(PluginError, match=r"for 'b' \(document 2 of those scored\)"):
             refused()
@@ -508,7 +508,7 @@ def test_names_that_do_not_fit_are_refused(names: list[str], message: str) -> No
 
 def test_accuracy_of_an_unknown_name_is_refused() -> None:
     with pytest.raises(SettingsError, match="did you mean a"):
-        accuracy([{"a": (1, 1, 1)}], "aa")
+        accuracy([{"a": (1, 1, 1)}], ["aa"])
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_without_resamples_there_are_values_alone() -> None:
     scores = score(BY_HAND, ["a", "b"], Bootstrap(samples=0))
     assert values(scores) == values(score(BY_HAND, ["a", "b"]))
     assert {(interval.low, interval.high) for interval in scores.values()} == {(0, 1)}
-    assert accuracy(BY_HAND, "c", Bootstrap(samples=0)) == Interval(1.0, 0.0, 1.0)
+    assert accuracy(BY_HAND, ["c"], Bootstrap(samples=0)) == Interval(1.0, 0.0, 1.0)
     same = paired_difference(BY_HAND, BY_HAND, ["a"], Bootstrap(samples=0))
     assert same == (Interval(0.0, -1.0, 1.0), 1.0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fieldsmith.data import Example, Prediction, Record
 from fieldsmith.dataset.loading import read_examples
-from fieldsmith.evaluation.evaluate import score_predictions, summarise
+from fieldsmith.evaluation.summary import score_predictions, summarise
 from fieldsmith.extraction.prediction_file import prediction_line
 from fieldsmith.files import write_jsonl
 from fieldsmith.plugins import load

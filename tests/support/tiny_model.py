@@ -151,7 +151,7 @@ def info(run: Path) -> dict[str, Any]:
 
 def without_cost(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return metrics.json without what depends on the clock and on the machine's memory."""
-    measured = {"seconds_per_document", "peak_memory_mb"}
+    measured = {"seconds_per_document", "peak_memory_mb", "scoring"}
     return {
         split: {name: value for name, value in scores.items() if name not in measured}
         for split, scores in metrics.items()

@@ -53,9 +53,8 @@ def card_of(
 
 def test_the_card_says_of_how_many_documents_the_scores_are(tmp_path: Path) -> None:
     assert "Scores of" not in card(tmp_path).text
-    text = card(tmp_path, score_documents=20).text
-    assert "- Scores of test at the end of training: of 20 of 50 documents" in text
-    assert "Scores of validation" not in text
+    text = card(tmp_path, score_documents=2).text
+    assert "- Scores of validation at the end of training: of 2 of 3 documents" in text
 
 
 def test_the_metadata_name_the_base_model_and_its_licence(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_it_is_one_line_with_the_plan_beside_it_and_the_run_continues(
     answer = extract("train", "--resume", run)
     assert answer.code == 0, answer.errors
     ours, theirs = contents(run), contents(trained.run)
-    for name in ("adapter/adapter_model.safetensors", "log.jsonl", "predictions/test.jsonl"):
+    for name in ("adapter/adapter_model.safetensors", "log.jsonl", "predictions/validation.jsonl"):
         assert ours[name] == theirs[name], name
     assert ours["run.json"] == theirs["run.json"]
 

@@ -38,6 +38,9 @@ def test_a_run_is_made_of_the_best_weights_and_can_be_used(
     assert f"step {step} of {training['unfinished']['of']}, scored" in answer.errors
     assert f"step {step} of " in (made / "adapter" / "README.md").read_text(encoding="utf-8")
 
+    held_out = "held_out.jsonl"
+    assert (made / held_out).read_bytes() == (unfinished / held_out).read_bytes()
+    assert info(made)["test_seen"] == []
     predicted = command("predict", made, workplace.unseen)
     assert predicted.code == 0, predicted.errors
     assert all("record" in json.loads(line) for line in predicted.output.splitlines())

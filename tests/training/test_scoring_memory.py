@@ -46,7 +46,7 @@ def test_nothing_of_the_trained_model_is_alive_when_the_run_is_scored(
 
     monkeypatch.setattr(evaluate, "evaluate_run", count_and_score)
     before = sum(isinstance(o, (PreTrainedModel, Linear4bit)) for o in gc.get_objects())
-    answer = command(*workplace.order(tmp_path / "run", max_steps=1))
+    answer = command(*workplace.order(tmp_path / "run", max_steps=1), "--test")
     assert answer.code == 0, answer.errors
     assert alive == [0, 0], "before validation, and before test"
 
@@ -66,10 +66,10 @@ def test_fewer_are_answered_at_once_where_memory_holds_no_more(
         return 1
 
     monkeypatch.setattr(generate, "ForwardPass", Watched)
-    assert command("evaluate", run).code == 0
-    assert command("evaluate", run).code == 0
+    for _time in range(2):
+        assert command("evaluate", run, "--split", "validation").code == 0
     assert rows[0] > 1
     assert rows[-1] == 1
-    assert len(lines(run / "predictions" / "test.jsonl")) == len(
-        lines(trained.run / "predictions" / "test.jsonl")
+    assert len(lines(run / "predictions" / "validation.jsonl")) == len(
+        lines(trained.run / "predictions" / "validation.jsonl")
     )

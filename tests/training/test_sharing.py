@@ -105,7 +105,7 @@ def test_in_4_bit_a_split_training_is_that_of_one_process(
     assert_split(run, way)
     torch.testing.assert_close(logits(workplace, run), logits(workplace, alone), atol=1e-3, rtol=0)
     assert info(run)["processes"] == 2
-    assert json.loads((run / "metrics.json").read_bytes())["test"]["documents"] == 4
+    assert json.loads((run / "metrics.json").read_bytes())["validation"]["documents"] == 4
 
 
 @pytest.mark.slow

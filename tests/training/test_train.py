@@ -60,7 +60,7 @@ def test_another_seed_gives_another_adapter(
 def test_the_run_folder_holds_what_is_promised(trained: Trained, workplace: Workplace) -> None:
     assert {path.name for path in trained.run.iterdir()} == {
         "run.json", "adapter", "gazetteer.json", "log.jsonl", "metrics.json", "predictions",
-        "rejects.jsonl", "trained_on.jsonl",
+        "rejects.jsonl", "trained_on.jsonl", "held_out.jsonl",
     }  # fmt: skip
     assert {path.name for path in (trained.run / "adapter").iterdir()} >= {
         "adapter_config.json", "adapter_model.safetensors", "tokenizer.json",
@@ -87,8 +87,8 @@ def test_the_table_and_the_run_folder_are_printed(trained: Trained) -> None:
     output = trained.answer.output
     assert output.splitlines()[-1] == str(trained.run)
     assert "medical_ner, validation" in output
-    assert "medical_ner, test" in output
-    assert output.count("diseases_mentions") == 2
+    assert "medical_ner, test" not in output
+    assert output.count("diseases_mentions") == 1
     assert "Traceback" not in trained.answer.errors
     assert "documents: 24 train, 10 validation, 10 test, 0 set aside" in trained.answer.errors
 
@@ -330,7 +330,7 @@ def test_a_run_with_leaks_that_were_allowed_is_scored(
     assert refusal.code == 1
     assert "1 of the 11 test documents is also in train (1)" in refusal.errors
     assert not run.exists()
-    answer = command(*order, "--allow-leaks")
+    answer = command(*order, "--allow-leaks", "--test")
     assert answer.code == 0, answer.errors
     assert info(run)["data"]["leaks"][0]["ids"] == ["1"]
     assert json.loads((run / "metrics.json").read_text())["test"]["trained_on"] == 1

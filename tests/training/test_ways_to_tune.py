@@ -241,7 +241,7 @@ def test_a_fully_tuned_model_is_scored_compared_and_asked(
     assert len(scores) == 2
     assert not (run / "checkpoints").exists()
     for options in ([], ["--base"]):
-        answer = command("evaluate", run, "--split", "test", *options)
+        answer = command("evaluate", run, "--split", "validation", *options)
         assert answer.code == 0, answer.errors
     answer = command("predict", run, workplace.unseen)
     assert answer.code == 0, answer.errors

@@ -1,0 +1,165 @@
+"""Let held-out documents be scored once; each further time needs a reason, and all are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .. import __version__
+from ..errors import RunError
+from ..files.locks import locked
+from ..progress import say
+from ..runs.folder import Run
+from ..runs.scorings import (
+    FILE,
+    Scoring,
+    add_scoring,
+    checked_reason,
+    hash_of,
+    held_out,
+    scorings,
+)
+from ..runs.scorings_card import scorings_section, times, update_card
+from .selection import Selection
+
+
+@dataclass(frozen=True)
+class ScoringRequest:
+    """How a scoring was asked for.
+
+    Attributes:
+        command: the command line, as ``runs.commands.recorded`` returns it.
+        again: why documents are scored again; None if they may not have been scored before.
+    """
+
+    command: str = ""
+    again: str | None = None
+
+
+FIRST_TIME = ScoringRequest()
+
+
+@dataclass
+class Recorder:
+    """Records one scoring.
+
+    Attributes:
+        scoring: what is known before the documents are answered; None where nothing is recorded,
+            because all of them are documents of validation or trained on.
+        earlier: the scorings of some of these documents before.
+    """
+
+    run: Run
+    scoring: Scoring | None = None
+    earlier: list[Scoring] = field(default_factory=list)
+
+    def stamp(self, summary: dict[str, Any]) -> None:
+        """Complete the scoring, and note it in a summary, before that is stored."""
+        summary["scoring"] = None
+        if self.scoring is None:
+            return
+        interval = summary["metrics"]["score"]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.scoring = replace(
+            self.scoring,
+            date=now,
+            score=summary["score"],
+            low=interval["low"],
+            high=interval["high"],
+        )
+        summary["scoring"] = {
+            "date": now,
+            "test": self.scoring.test,
+            "times": len(self.earlier) + 1,
+            "reason": self.scoring.reason,
+        }
+
+    def keep(self) -> None:
+        """Add the scoring to the run's file and to its model card; say if it is not the first.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        if self.scoring is None:
+            return
+        add_scoring(self.run, self.scoring)
+        section = scorings_section(scorings(self.run), self.run.info().get("test_seen", ()))
+        update_card(self.run.adapter, section)
+        if self.earlier:
+            before = ", ".join(
+                f"{each.score:.3f} ({each.date[:10] or 'unknown date'})" for each in self.earlier
+            )
+            say(
+                f"scored {times(len(self.earlier) + 1)} on these documents: before {before}, now "
+                f"{self.scoring.score:.3f} (“{self.scoring.reason}”)"
+            )
+
+
+@contextmanager
+def recorded(run: Run, chosen: Selection, name: str, request: ScoringRequest) -> Iterator[Recorder]:
+    """Provide what records a scoring; no other process scores the same documents meanwhile.
+
+    A scoring that is interrupted before ``Recorder.keep`` leaves nothing, and does not count.
+
+    Args:
+        run: the run folder.
+        chosen: the documents.
+        name: of the scores.
+        request: how it was asked for.
+
+    Raises:
+        InputError: the reason is none.
+        OutputError: another process scores the same documents of this run.
+        RunError: some were scored before, and there is no reason; or the record is damaged.
+    """
+    reason = None if request.again is None else checked_reason(request.again)
+    known = held_out(run)
+    prints = set(chosen.fingerprints) - (known["validation"] - known["test"]) - run.trained_on()
+    if chosen.name == "validation" or not prints:
+        yield Recorder(run)
+        return
+    # Runs of older versions do not know their test documents.
+    of_test = prints if chosen.name == "test" and not known["test"] else prints & known["test"]
+    digest = hash_of(prints)
+    scoring = Scoring(
+        date="",
+        name=name,
+        score=0.0,
+        low=0.0,
+        high=0.0,
+        documents=chosen.count,
+        test=len(of_test),
+        command=request.command,
+        version=__version__,
+        sha256=digest,
+        fingerprints=frozenset(prints),
+    )
+    refusal = "another process scores these documents; wait until it has ended"
+    with locked(run.folder / f"{FILE}.{digest[:12]}", refusal):
+        earlier = [each for each in scorings(run) if _is_of(scoring, each)]
+        if earlier and reason is None:
+            raise _refused(run, scoring, earlier)
+        yield Recorder(run, replace(scoring, reason=reason if earlier else None), earlier)
+
+
+def _is_of(scoring: Scoring, other: Scoring) -> bool:
+    """Say whether two scorings share documents; by their names where those are not known."""
+    if other.fingerprints:
+        return bool(scoring.fingerprints & other.fingerprints)
+    stems = [each.name.partition(":")[0] for each in (scoring, other)]
+    return stems[0] == stems[1] or bool(scoring.test and other.test)
+
+
+def _refused(run: Run, scoring: Scoring, earlier: list[Scoring]) -> RunError:
+    last = earlier[-1]
+    shared = len(scoring.fingerprints & last.fingerprints) or last.documents
+    kind = "test documents" if scoring.test else "documents"
+    return RunError(
+        f"{run.folder}: {shared} of these {scoring.documents} {kind} were scored already "
+        f"({last.date[:10] or 'unknown date'}: {last.score:.3f}); `extract report {run.folder}` "
+        f"shows scores, and `--split validation` is free to choose by; to score them again, give "
+        f'the reason, which is recorded: --again "REASON"'
+    )

@@ -1,0 +1,167 @@
+"""Choose the labelled documents that a run is scored on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from ..data import SPLITS, Example, Reject
+from ..dataset.loading import read_examples, read_splits
+from ..dataset.splits import fingerprint
+from ..errors import InputError, LeakError, RunError
+from ..plugins import Plugin
+from ..runs.folder import Run
+from ..runs.job import ratio_of
+from ..schema.records import canonical
+from .sample import sampled
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Labelled documents that a run is scored on.
+
+    Attributes:
+        name: of their scores.
+        examples: the documents; each iteration yields them in the same order.
+        count: how many there are.
+        set_aside: rows of the data that have no record or are copies.
+        of: how many documents the split has, where these are a sample; else 0.
+        leaks: how many of them the run was trained on.
+        fingerprints: of their texts.
+    """
+
+    name: str
+    examples: Iterable[Example]
+    count: int
+    set_aside: int = 0
+    of: int = 0
+    leaks: int = 0
+    fingerprints: Sequence[str] = ()
+
+
+def select(
+    run: Run,
+    plugin: Plugin,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    most: int = 0,
+    allow_leaks: bool = False,
+) -> Selection:
+    """Choose the documents that a run is scored on; arguments and errors are ``evaluate_run``'s."""
+    examples: Iterable[Example]
+    set_aside = of = 0
+    if data is None:
+        name = split or "test"
+        own = _own_split(run, plugin, name)
+        examples = sampled(own, most)
+        of = len(own) if len(examples) < len(own) else 0
+        # What was trained with leaks is scored with them, but training data is still refused.
+        allow_leaks |= name != "train" and run.info()["data"]["allow_leaks"]
+        where = f"{run.folder}: the {name} split"
+    else:
+        name = _name_of(data, split)
+        examples = Labelled(plugin, data, split)
+        set_aside = examples.set_aside()
+        where = f"{data}{f': the {split} split' if split else ''}"
+    fingerprints, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
+    if not fingerprints:
+        raise InputError(f"{where} holds no document with a record to score")
+    return Selection(name, examples, len(fingerprints), set_aside, of, len(leaks), fingerprints)
+
+
+def refuse_trained(
+    examples: Iterable[Example], trained: set[str], *, allow_leaks: bool
+) -> tuple[list[str], list[str]]:
+    """Return the text fingerprint of each example, and the ids of those that were trained on.
+
+    Args:
+        examples: documents to score.
+        trained: the fingerprints of the texts that the run was trained on. Ids are not compared:
+            two sources may both number their documents from 1.
+        allow_leaks: whether there may be some.
+
+    Raises:
+        LeakError: there are some, and they are not allowed.
+    """
+    fingerprints, ids = list[str](), list[str]()
+    for example in examples:
+        fingerprints.append(fingerprint(example.document.text))
+        if fingerprints[-1] in trained:
+            ids.append(example.document.id)
+    if ids and not allow_leaks:
+        shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        raise LeakError(
+            f"{len(ids)} of {len(fingerprints)} documents were in this run's training data "
+            f"({shown}); score other documents, or say --allow-leaks"
+        )
+    return fingerprints, ids
+
+
+def _name_of(data: Path, split: str | None) -> str:
+    """Return the name of a path's scores in the run, which is none of its own splits."""
+    name = data.resolve().name
+    if split:
+        return f"{name}:{split}"
+    return f"{name}:all" if name in SPLITS else name
+
+
+def _own_split(run: Run, plugin: Plugin, split: str) -> list[Example]:
+    info = run.info()["data"]
+    source = run.source()
+    splits, sha256 = read_splits(
+        plugin, source, allow_leaks=info["allow_leaks"], ratio=ratio_of(info)
+    )
+    if sha256 != info["sha256"]:
+        raise RunError(f"{source}: the data changed since the run was trained; name it by --data")
+    examples: tuple[Example, ...] = getattr(splits, split)
+    return list(examples)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The examples of a path that have a record; each iteration reads them anew.
+
+    Attributes:
+        plugin: reads the path.
+        data: the path.
+        split: only those that carry this official label or none; None: all.
+    """
+
+    plugin: Plugin
+    data: Path
+    split: str | None
+
+    def __iter__(self) -> Iterator[Example]:
+        """Yield them in order, as they are read.
+
+        Raises:
+            InputError: the path cannot be read.
+        """
+        known: set[bytes] = set()
+        for row in read_examples(self.plugin, self.data):
+            if not _has_gold(row) or self.split not in (None, row.split or self.split):
+                continue
+            if (key := _key(row)) not in known:
+                known.add(key)
+                yield row
+
+    def set_aside(self) -> int:
+        """Return how many rows have no record or are copies of earlier ones, in whatever split."""
+        rows = [
+            _key(row) if _has_gold(row) else b"" for row in read_examples(self.plugin, self.data)
+        ]
+        return len(rows) - len({key for key in rows if key})
+
+
+def _key(example: Example) -> bytes:
+    """Return a key that is equal for copies: rows with the same id, text and record."""
+    parts = example.document.id, fingerprint(example.document.text), example.record
+    return hashlib.sha256(canonical(parts).encode()).digest()
+
+
+def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
+    return isinstance(row, Example) and row.record is not None and bool(row.document.text.strip())
