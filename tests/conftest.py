@@ -72,8 +72,8 @@ def medical() -> Plugin:
 
 # How long an example takes is no property of the code: other tests may run beside it.
 # The same examples each time, so that a change is judged by what it changes; `make test-slow` looks
-# for new ones.
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+# for new ones, and for twice as many.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -28,6 +28,9 @@ later, if it must."""
 
 ENDED_BY_AN_EXCEPTION = 70
 
+_LIGHT = ("export", "new", "plugins")
+"""Commands that import none of the large libraries."""
+
 Prepare = Callable[[], None]
 """Is called in the process of a command before it begins."""
 
@@ -143,7 +146,8 @@ def start_forked(
         prepare: is called in that process before the command.
         environment: variables beside those of this process.
     """
-    load_libraries()
+    if arguments[0] not in _LIGHT:
+        load_libraries()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     pid = os.fork()
@@ -202,6 +206,7 @@ def _be_the_command(
             io.TextIOWrapper(io.FileIO(n, "w", closefd=False), "utf-8", write_through=True)
             for n in (1, 2)
         )
+        sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
         os.environ.update(environment)
         if cwd is not None:
             os.chdir(cwd)

@@ -52,7 +52,9 @@ def texts(count: int) -> list[str]:
     return ["\n".join(line.split("|", 2)[2] for line in lines[:2]) for lines in blocks]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(
+    scope="module", params=["llama", pytest.param("qwen3", marks=pytest.mark.slow), "gemma3"]
+)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
     if request.param == "llama":
         made: CausalRun = request.getfixturevalue("causal")
