@@ -181,13 +181,18 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
     Raises:
         SettingsError: there is none, or by its config the model cannot be used.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     name = str(folder or location(settings))
-    config = read_config(settings)
-    require_supported(config, settings.model)
+    kind: Any = PreTrainedTokenizerFast
+    config = None
+    # That of the package is known; AutoTokenizer would import the architecture of the model.
+    if folder or settings.model != EMBEDDED:
+        kind = AutoTokenizer
+        config = read_config(settings)
+        require_supported(config, settings.model)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
             name,
             revision=None if folder else settings.revision,
             trust_remote_code=settings.trust_remote_code,
@@ -204,7 +209,8 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    require_known_tokens(tokenizer, config, settings.model)
+    if config is not None:
+        require_known_tokens(tokenizer, config, settings.model)
     return tokenizer
 
 
