@@ -26,13 +26,13 @@ from .errors import FetchError, IncompleteError, InputError, UnknownFormatError
 from .fetch_source import FetchItem, FetchPage, FetchRequest, FetchResponse, FetchSource
 from .files import files_in, parse_json, read_text, split_of
 from .hookspecs import hookimpl
-from .recipes import SMALL_PRESETS
 
 if TYPE_CHECKING:
     from .dataset.row_examples import jsonl_examples
     from .extraction.extractor import Extractor
     from .reading.html import parse_html, visible_text
     from .reading.pdf import read_first_pages
+    from .recipes import SMALL_PRESETS
     from .schema.navigation import field_list
     from .scoring.counts import exact_counts, set_counts, text_counts
     from .scoring.field_counts import field_counts
@@ -108,6 +108,7 @@ _LAZY = {
     "dataset.row_examples": "jsonl_examples",
     "reading.html": "parse_html visible_text",
     "reading.pdf": "read_first_pages",
+    "recipes": "SMALL_PRESETS",
     "schema.navigation": "field_list",
     "scoring.counts": "exact_counts set_counts text_counts",
     "scoring.field_counts": "field_counts",
@@ -116,7 +117,7 @@ _LAZY = {
     "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema "
     "renamed schema_of",
 }
-"""Modules that import jsonschema or numpy -> the names that are imported from them on first use."""
+"""Modules that import jsonschema, numpy or yaml -> the names that are imported from them on first use."""
 
 
 def __getattr__(name: str) -> object:

@@ -18,6 +18,7 @@ from paths import why_missing
 if TYPE_CHECKING:
     from command import Command
     from running_command import RunningCommand
+    from tiny_families import CausalRun
     from tiny_model import Trained, Workplace
 
     from fieldsmith.plugins import Plugin
@@ -48,6 +49,12 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
             del sys.modules[name]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide GPUs from tests that do not ask for them: a process that is forked cannot use one."""
+    if "not gpu" in config.option.markexpr:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose published data is not at hand."""
     needed = (name for mark in item.iter_markers("realdata") for name in mark.args)
@@ -65,8 +72,8 @@ def medical() -> Plugin:
 
 # How long an example takes is no property of the code: other tests may run beside it.
 # The same examples each time, so that a change is judged by what it changes; `make test-slow` looks
-# for new ones.
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+# for new ones, and for twice as many.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
@@ -76,8 +83,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """A tiny model and a tiny corpus, read by many tests and changed by none."""
+    from forked_command import load_libraries
     from tiny_model import Workplace
 
+    load_libraries()
     return Workplace.make(tmp_path_factory.mktemp("tiny"))
 
 
@@ -85,6 +94,44 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 def trained(workplace: Workplace) -> Trained:
     """A finished training of that model on that corpus, through the command line."""
     return workplace.train(workplace.folder / "trained")
+
+
+@pytest.fixture(scope="session")
+def causal(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
+    """A finished and scored training of a tiny causal model, read by many tests."""
+    from tiny_families import FAMILIES, train_run, write_family
+    from tiny_model import write_corpus
+
+    from fieldsmith.evaluation.evaluate import evaluate_run
+    from fieldsmith.runs.folder import Run
+
+    folder = tmp_path_factory.mktemp("llama")
+    write_corpus(folder / "corpus")
+    write_family(folder / "model", FAMILIES["llama"], folder / "corpus")
+    (folder / "model" / "LICENSE").write_text("Of the base model.", encoding="utf-8")
+    card = "---\nlicense: mit\n---\n# Base\n"
+    (folder / "model" / "README.md").write_text(card, encoding="utf-8")
+    made = train_run(folder, folder / "model")
+    evaluate_run(Run.open(made.run), split="test")
+    return made
+
+
+@pytest.fixture(scope="session")
+def merged(causal: CausalRun) -> Path:
+    """The model folder of that run."""
+    from fieldsmith.exporting.merged import merge
+    from fieldsmith.runs.folder import Run
+
+    merge(Run.open(causal.run), causal.folder / "merged")
+    return causal.folder / "merged"
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
+    """A finished training of a tiny causal model whose tokenizer llama.cpp knows."""
+    from known_to_llama_cpp import train_known
+
+    return train_known(tmp_path_factory.mktemp("tinyllama"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import ROOT
 
@@ -413,6 +413,7 @@ def test_what_a_window_has_no_use_for_does_not_matter() -> None:
 SHIPPED = read_preset(EMBEDDED)  # read once, and not for each value
 
 
+@settings(max_examples=settings().max_examples // 4)  # each value for all settings
 @given(st.integers() | st.floats() | st.text() | st.booleans() | st.none() | st.lists(st.text()))
 def test_any_value_is_taken_or_refused(value: Any) -> None:
     for field in dataclasses.fields(Settings):

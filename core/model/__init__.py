@@ -1,6 +1,6 @@
 """Load a model and its tokenizer, render prompts, run forward passes with a KV cache.
 
-- ``loading``: base model, adapter, tokenizer and config.
+- ``loading``: base model, adapter, tokenizer and config; ``importing`` imports the libraries.
 - ``devices``: device, precision and free memory.
 - ``prompts``: messages and answers to token ids; ``plain_text`` tokenises texts,
   ``bounded_rendering`` bounds what a chat template takes.

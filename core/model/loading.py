@@ -20,6 +20,7 @@ from .architecture import auto_class, model_class, require_known_tokens, require
 from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 from .gguf import local_folder, source_digest
+from .importing import import_model_libraries
 from .weight_hashes import hash_weights
 from .weights import load_adapter, require_all_weights, require_floats
 
@@ -37,6 +38,9 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 BF16_PARAMETERS = 50_000_000
 """Models from this many parameters on answer in bf16 on a CPU that has it."""
+
+_COPIED_PARAMETERS = 200_000_000
+"""Up to this many a second, merged copy of the model is loaded to generate with."""
 
 
 def quieten() -> None:
@@ -177,13 +181,18 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
     Raises:
         SettingsError: there is none, or by its config the model cannot be used.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     name = str(folder or location(settings))
-    config = read_config(settings)
-    require_supported(config, settings.model)
+    kind: Any = PreTrainedTokenizerFast
+    config = None
+    # That of the package is known; AutoTokenizer would import the architecture of the model.
+    if folder or settings.model != EMBEDDED:
+        kind = AutoTokenizer
+        config = read_config(settings)
+        require_supported(config, settings.model)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
             name,
             revision=None if folder else settings.revision,
             trust_remote_code=settings.trust_remote_code,
@@ -200,7 +209,8 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    require_known_tokens(tokenizer, config, settings.model)
+    if config is not None:
+        require_known_tokens(tokenizer, config, settings.model)
     return tokenizer
 
 
@@ -220,6 +230,7 @@ def load_base(
     Raises:
         SettingsError: there is no such model, it has no safetensors, or it does not load.
     """
+    import_model_libraries()
     config = read_config(settings)
     precision = DTYPES[pick_precision(settings, device)]
     # Adapters over unquantised float32 weights train well under autocast; fp16 weights do not.
@@ -337,6 +348,16 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
         model = model.to(device)
     answering: PreTrainedModel = model.eval()
     return answering
+
+
+def is_copied(parameters: int, settings: Settings) -> bool:
+    """Say whether a trained model is copied and merged to generate with.
+
+    Args:
+        parameters: count of its parameters as they are stored; two 4-bit weights are one.
+        settings: ``merge`` "no" forbids it.
+    """
+    return parameters <= _COPIED_PARAMETERS and settings.merge != "no"
 
 
 def inference_dtype(device: str, precision: str) -> torch.dtype:

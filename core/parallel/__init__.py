@@ -12,8 +12,12 @@
 
 from __future__ import annotations
 
-from ..settings import Settings
+from typing import TYPE_CHECKING
+
 from .processes import process_count
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 
 def splits_weights(settings: Settings) -> bool:

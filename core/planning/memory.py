@@ -18,12 +18,11 @@ from ..errors import SettingsError
 from ..model.attention import prompt_attention
 from ..model.forward import rows_at_once
 from ..model.kv_cache import SlotCache
-from ..model.loading import DTYPES, inference_dtype
+from ..model.loading import DTYPES, inference_dtype, is_copied
 from ..model.masks import as_attention_mask
 from ..settings import Settings
 from ..tagging.labels import tagging_loss
 from ..training.completion_loss import filled
-from ..training.trainer import is_copied
 from .batches import Device, PromptBatch, TrainingBatch
 from .fake_tensors import MemoryTracker, materialise
 from .loss_memory import fused_loss

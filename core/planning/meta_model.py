@@ -9,6 +9,7 @@ import torch
 
 from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
+from ..model.importing import import_model_libraries
 from ..model.loading import DTYPES, keep_as_quantized, pick_attention, quantization
 from ..settings import Settings
 from ..training.qlora import check_modules, lora_config, train_language_model
@@ -28,6 +29,7 @@ def build_trained(
     Raises:
         SettingsError: settings name modules that the model does not have.
     """
+    import_model_libraries()
     from peft import get_peft_model
     from transformers.quantizers import AutoHfQuantizer
 

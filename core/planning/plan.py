@@ -186,9 +186,11 @@ def make_plan(
     from ..model.loading import load_tokenizer, quieten
 
     quieten()  # before the libraries are imported, which log as they are
+    from ..model.importing import import_model_libraries
     from ..model.loading import read_config
 
     config = read_config(job.settings.values)  # which is wrong more often than the data
+    import_model_libraries()
     planner = MemoryPlanner(device, free, processes)
     require_divisible(job.settings.values, config, planner.processes)
     task = job.task(PromptFormat(load_tokenizer(job.settings.values)))

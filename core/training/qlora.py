@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import IGNORED
 from ..errors import SettingsError, did_you_mean
 from ..model.architecture import language_linears
+from ..model.importing import garbage_kept, import_model_libraries
 from ..model.prompts import PromptFormat
 from ..parallel import reading_processes, splits_weights
 from ..parallel.fsdp import fsdp_options, shard_on_cpu
@@ -75,10 +76,12 @@ def build_trainer(
     Raises:
         SettingsError: the model does not load.
     """
-    from datasets import Dataset
+    import_model_libraries()
+    with garbage_kept():
+        from datasets import Dataset
 
-    from .sampler import LengthGroupedSampler
-    from .trainer import ExtractionTrainer
+        from .sampler import LengthGroupedSampler
+        from .trainer import ExtractionTrainer
 
     model = _load_trained(settings)
     sequences = sequences_of(rows, settings)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from ..errors import RunError
-from ..model.loading import load_for_inference
+from ..model.loading import is_copied, load_for_inference
 from ..model.weights import CONFIG, WEIGHTS
 from ..parallel import is_sharded, splits_weights
 from ..parallel.processes import agreed, process_count
@@ -30,19 +30,6 @@ from .saved_adapter import check_saved
 
 if TYPE_CHECKING:
     from .scoring import Scorer
-
-_COPIED_PARAMETERS = 200_000_000
-"""Up to this many a second, merged copy of the model is loaded to generate with."""
-
-
-def is_copied(parameters: int, settings: Settings) -> bool:
-    """Say whether a trained model is copied and merged to generate with.
-
-    Args:
-        parameters: count of its parameters as they are stored; two 4-bit weights are one.
-        settings: ``merge`` "no" forbids it.
-    """
-    return parameters <= _COPIED_PARAMETERS and settings.merge != "no"
 
 
 class ExtractionTrainer(SFTTrainer):

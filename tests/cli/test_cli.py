@@ -49,7 +49,7 @@ def test_what_needs_no_model_imports_no_torch(code: str) -> None:
 
 
 def test_help_lists_each_command(site: Site) -> None:
-    text = site.extract("--help").stdout
+    text = site.run_installed("--help").stdout
     assert "Example:" in text
     for name, line in COMMANDS.items():
         assert f"  {name} " in text
@@ -58,28 +58,28 @@ def test_help_lists_each_command(site: Site) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_each_command_has_an_example(site: Site, name: str) -> None:
-    answer = site.extract(name, "--help")
+    answer = site.run_installed(name, "--help")
     assert answer.returncode == 0, answer.stderr
     example = answer.stdout.partition("Example:\n")[2]
     assert f"extract {name}" in example.partition("Options:")[0]
 
 
 def test_the_version(site: Site) -> None:
-    assert site.extract("--version").stdout == f"extract (fieldsmith) {__version__}\n"
+    assert site.run_installed("--version").stdout == f"extract (fieldsmith) {__version__}\n"
 
 
 # Exit codes
 
 
 def test_an_unknown_command_is_wrong_usage(site: Site) -> None:
-    answer = site.extract("trian")
+    answer = site.run_installed("trian")
     assert answer.returncode == 2
     assert "no command is called 'trian'; did you mean train?" in answer.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--frobnicate"], ["plugins", "--with", "loud"]])
 def test_wrong_usage_is_2(site: Site, arguments: list[str]) -> None:
-    answer = site.extract(*arguments)
+    answer = site.run_installed(*arguments)
     assert answer.returncode == 2
     assert answer.stderr.startswith("Usage: extract")
 
@@ -88,7 +88,7 @@ def test_an_expected_error_is_one_line_that_a_terminal_can_show(site: Site) -> N
     site.install(
         "toy", TOY.replace(LOAD, f"    raise fieldsmith.InputError('a\\n\\x1b[2Jü')\n{LOAD}")
     )
-    answer = site.extract("plugins", "toy")
+    answer = site.run_installed("plugins", "toy")
     assert answer.returncode == 1
     assert answer.stderr == "extract: error: a\\n\\x1b[2Jü\n"
     assert answer.stdout == ""
@@ -96,11 +96,11 @@ def test_an_expected_error_is_one_line_that_a_terminal_can_show(site: Site) -> N
 
 def test_a_bug_of_a_plugin_keeps_its_traceback_under_debug(site: Site) -> None:
     site.install("toy", TOY.replace(LOAD, f"    raise KeyError('lost')\n{LOAD}"))
-    answer = site.extract("plugins", "toy")
+    answer = site.run_installed("plugins", "toy")
     assert answer.returncode == 1
     assert answer.stderr.startswith("extract: error: plugin 'toy'")
     assert answer.stderr.count("\n") == 1
-    answer = site.extract("plugins", "toy", "--debug")
+    answer = site.run_installed("plugins", "toy", "--debug")
     assert "Traceback" in answer.stderr
     assert "KeyError: 'lost'" in answer.stderr
 
@@ -144,7 +144,7 @@ def test_a_reader_that_leaves_is_no_error(site: Site, size: int) -> None:
 
 def test_plugins_lists_what_is_installed(site: Site) -> None:
     site.install("toy")
-    lines = site.extract("plugins").stdout.splitlines()
+    lines = site.run_installed("plugins").stdout.splitlines()
     assert lines[0].split() == ["name", "distribution", "version", "description"]
     assert ["toy", "toy-plugin", "1.0", "Words", "that", "are", "shouted."] in [
         line.split() for line in lines
@@ -157,7 +157,7 @@ def test_plugins_lists_what_is_installed(site: Site) -> None:
 
 def test_a_plugin_is_shown_with_its_prompt(site: Site) -> None:
     site.install("toy")
-    shown = json.loads(site.extract("plugins", "toy", "--json").stdout)
+    shown = json.loads(site.run_installed("plugins", "toy", "--json").stdout)
     assert shown["schema"] == {
         "type": "object",
         "properties": {"loud": {"type": "array"}},
@@ -165,19 +165,19 @@ def test_a_plugin_is_shown_with_its_prompt(site: Site) -> None:
     }
     assert shown["sample"]["record"] == {"loud": ["NOW"]}
     assert shown["prompt"] == [{"role": "user", "content": "Which words of 'do it NOW' are loud?"}]
-    page = site.extract("plugins", "toy").stdout
+    page = site.run_installed("plugins", "toy").stdout
     for text in ("Prompt: user", "Which words of", "do it NOW", '"loud": ['):
         assert text in page
 
 
 def test_our_plugin_s_sample_can_be_shown(site: Site) -> None:
-    shown = json.loads(site.extract("plugins", "medical_ner", "--json").stdout)
+    shown = json.loads(site.run_installed("plugins", "medical_ner", "--json").stdout)
     assert shown["sample"]["document"]["text"] in shown["prompt"][-1]["content"]
     assert [part["content"] for part in shown["brief_prompt"]] == [
         "Extract as JSON: chemicals[], diseases[], relations[]{chemical, disease}",
         shown["sample"]["document"]["text"],
     ]
-    page = site.extract("plugins", "medical_ner").stdout
+    page = site.run_installed("plugins", "medical_ner").stdout
     assert "\nPrompt: system\n" in page
     assert "\nBrief prompt: system\n" in page
     assert shown["settings"]
@@ -185,13 +185,13 @@ def test_our_plugin_s_sample_can_be_shown(site: Site) -> None:
 
 def test_a_plugin_without_a_sample_is_shown_without(site: Site) -> None:
     site.install("toy", TOY.replace(LOAD, f"    return\n{LOAD}"))
-    assert json.loads(site.extract("plugins", "toy", "--json").stdout)["sample"] is None
-    assert "bundles no example" in site.extract("plugins", "toy").stdout
+    assert json.loads(site.run_installed("plugins", "toy", "--json").stdout)["sample"] is None
+    assert "bundles no example" in site.run_installed("plugins", "toy").stdout
 
 
 def test_a_document_cannot_drive_the_terminal(site: Site) -> None:
     site.install("toy", TOY.replace("do it NOW", r"\x1b]0;title\x07 [bold]NOW[/bold]"))
-    page = site.extract("plugins", "toy").stdout
+    page = site.run_installed("plugins", "toy").stdout
     assert "\x1b" not in page
     assert "\\x1b]0;title\\x07 [bold]NOW[/bold]" in page
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,8 +17,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from command import EXTRACT, Command, extract
-from known_to_llama_cpp import skip_without_index, train_known
+from command import Command, extract
+from known_to_llama_cpp import skip_without_index
+from running_command import RunningCommand, start
 from served import serving
 from stand_in_vllm import LLAMA_CPP, write_package
 from tiny_families import CausalRun
@@ -60,8 +61,9 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    run = train_known(tmp_path_factory.mktemp("served"))
+def served(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    run = CausalRun(tmp_path_factory.mktemp("served") / "copy")  # is scored
+    shutil.copytree(known.folder, run.folder)
     merge(Run.open(run.run), run.folder / "merged")
     try:
         file = write_gguf(run.folder / "merged", "f32")
@@ -307,7 +309,11 @@ def test_a_server_that_is_gone_ends_the_command_which_can_be_repeated(
     assert [row["id"] for row in lines(output) if "error" not in row] == [r["id"] for r in rows]
 
 
-def test_nothing_is_waited_for_where_the_command_is_interrupted(served: Served) -> None:
+def test_nothing_is_waited_for_where_the_command_is_interrupted(
+    served: Served, tmp_path: Path, commands: list[RunningCommand]
+) -> None:
+    document = tmp_path / "a.txt"
+    document.write_text("Aspirin caused rash.", encoding="utf-8")
     asked, ending = threading.Event(), threading.Event()
 
     def wait(path: str, body: Any) -> Any:
@@ -317,14 +323,11 @@ def test_nothing_is_waited_for_where_the_command_is_interrupted(served: Served) 
         return body
 
     with between(served, wait) as address:
-        command: list[str | Path] = [EXTRACT, "predict", served.run.run, "-", "--engine", address]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            assert process.stdin
-            process.stdin.write(b"Aspirin caused rash.")
-            process.stdin.close()
-            assert asked.wait(120)
-            process.send_signal(signal.SIGINT)
-            code = process.wait(60)  # the server would keep it waiting for longer
+        running = start(tmp_path, "predict", served.run.run, document, "--engine", address)
+        commands.append(running)
+        assert asked.wait(120)
+        running.process.send_signal(signal.SIGINT)
+        code = running.process.wait(60)  # the server would keep it waiting for longer
         ending.set()
     assert code == INTERRUPTED
 

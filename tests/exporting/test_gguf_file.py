@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXTRACT, Command, extract
+from command import Command, extract
 from known_to_llama_cpp import skip_without_index, train_known
 from model_families import FAMILIES
-from tiny_families import CausalRun, train_run
-from tiny_model import write_corpus
+from tiny_families import CausalRun
 
 from fieldsmith.exporting.hub_files import collect
-from fieldsmith.exporting.merged import merge
 from fieldsmith.runs.folder import Run
 
 pytest.importorskip("xllamacpp", reason="the extra llama-cpp is not installed")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
-    return train_known(tmp_path_factory.mktemp("tinyllama"))
-
-
-@pytest.fixture(scope="module")
-def exported(run: CausalRun) -> Path:
+def exported(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run merged and as a file; llama.cpp's converter is downloaded where it is not cached."""
-    folder = run.folder / "merged"
-    made = extract("merge", run.run, "--output", folder, "--gguf", "f16", "--tolerance", "0.2")
+    folder = tmp_path_factory.mktemp("exported") / "merged"
+    made = extract("merge", known.run, "--output", folder, "--gguf", "f16", "--tolerance", "0.2")
     skip_without_index(made.errors)
     assert made.code == 0, made.errors
     assert made.output.splitlines()[-1] == str(folder / "model-f16.gguf")
@@ -49,9 +40,9 @@ def test_it_is_scored_by_llama_cpp(exported: Path) -> None:
     assert any(value["value"] > 0 for value in scores["f16"]["after"]["metrics"].values())
 
 
-def test_it_is_pushed_without_what_other_files_hold(run: CausalRun, exported: Path) -> None:
+def test_it_is_pushed_without_what_other_files_hold(known: CausalRun, exported: Path) -> None:
     file = exported / "model-f16.gguf"
-    upload = collect(Run.open(run.run), file, "tiny", None)
+    upload = collect(Run.open(known.run), file, "tiny", None)
     assert upload.kind == "gguf"
     assert upload.files.keys() == {
         *("README.md", "export.json", "grammar.lark", "model-f16.gguf", "probe.json"),
@@ -68,13 +59,15 @@ def test_it_is_pushed_without_what_other_files_hold(run: CausalRun, exported: Pa
     assert scores.keys() == {"f16"}
     assert "differing" not in scores["f16"]
     for content in (*made.values(), file.read_bytes()):
-        assert run.folder.name.encode() not in content
+        assert known.folder.name.encode() not in content
         assert b"merged" not in content[:1000]
 
 
-def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path, command: Command) -> None:
+def test_it_is_made_once_and_scored_again(
+    known: CausalRun, exported: Path, command: Command
+) -> None:
     before = (exported / "model-f16.gguf").stat().st_mtime_ns
-    arguments = ("merge", run.run, "--output", exported, "--gguf", "f16", "--documents", "2")
+    arguments = ("merge", known.run, "--output", exported, "--gguf", "f16", "--documents", "2")
     again = command(*arguments, "--json", "--tolerance", "1")
     assert again.code == 0, again.errors
     assert json.loads(again.output)["scores"]["f16"]["documents"] == 2
@@ -83,7 +76,7 @@ def test_it_is_made_once_and_scored_again(run: CausalRun, exported: Path, comman
 
 @pytest.mark.parametrize("kind", ["cut", "other"])
 def test_a_damaged_file_is_found(
-    kind: str, run: CausalRun, exported: Path, tmp_path: Path, command: Command
+    kind: str, known: CausalRun, exported: Path, tmp_path: Path, command: Command
 ) -> None:
     folder = Path(shutil.copytree(exported, tmp_path / "copied"))
     file = folder / "model-f16.gguf"
@@ -93,7 +86,7 @@ def test_a_damaged_file_is_found(
     else:
         half = len(content) // 2
         file.write_bytes(content[:half] + bytes(len(content) - half))
-    done = command("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "6")
+    done = command("merge", known.run, "--output", folder, "--gguf", "f16", "--documents", "6")
     assert done.code == 1
     said = done.errors.splitlines()[-1]
     assert ("cannot load it" if kind == "cut" else "its score by f16 is") in said
@@ -101,7 +94,7 @@ def test_a_damaged_file_is_found(
 
 
 def test_another_template_in_the_file_is_found(
-    run: CausalRun, exported: Path, tmp_path: Path, command: Command
+    known: CausalRun, exported: Path, tmp_path: Path, command: Command
 ) -> None:
     folder = Path(shutil.copytree(exported, tmp_path / "copied"))
     (folder / "model-f16.gguf").unlink()
@@ -115,7 +108,7 @@ def test_another_template_in_the_file_is_found(
 
     write_gguf(folder, "f16")
     template.write_text(right, encoding="utf-8")
-    done = command("merge", run.run, "--output", folder, "--gguf", "f16", "--documents", "2")
+    done = command("merge", known.run, "--output", folder, "--gguf", "f16", "--documents", "2")
     assert done.code == 1
     assert "llama.cpp makes another prompt than the training had" in done.errors
 
@@ -133,33 +126,24 @@ def test_a_space_in_front_of_each_text_is_refused(
 
 
 def test_what_llama_cpp_does_not_know_is_one_line(
-    exported: Path, tmp_path: Path, command: Command
+    exported: Path, causal: CausalRun, merged: Path, tmp_path: Path, command: Command
 ) -> None:
     """The tokenizer that ships with fieldsmith is none of those that its converter knows."""
-    from tiny_families import FAMILIES as OTHERS
-    from tiny_families import write_family
-
     del exported  # whose making has fetched the converter
-    write_corpus(tmp_path / "corpus")
-    write_family(tmp_path / "model", OTHERS["llama"], tmp_path / "corpus", steps=1)
-    run = train_run(tmp_path, tmp_path / "model")
-    merge(Run.open(run.run), tmp_path / "merged")
-    arguments = ("merge", run.run, "--output", tmp_path / "merged", "--gguf", "q8_0")
-    done = command(*arguments, "--no-score")
+    folder = Path(shutil.copytree(merged, tmp_path / "merged"))
+    arguments = ("merge", causal.run, "--output", folder, "--gguf", "q8_0", "--no-score")
+    done = command(*arguments)
     assert done.code == 1
     assert done.errors.splitlines()[-1].endswith("llama.cpp does not know its tokenizer")
-    assert not list((tmp_path / "merged").glob("*gguf*"))
+    assert not list(folder.glob("*gguf*"))
 
 
-def test_what_is_not_installed_is_said_before_any_work(run: CausalRun, tmp_path: Path) -> None:
+def test_what_is_not_installed_is_said_before_any_work(
+    known: CausalRun, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
     output = tmp_path / "merged"
-    done = subprocess.run(
-        [EXTRACT, "merge", run.run, "--output", output, "--gguf", "q4_k_m"],
-        env={**os.environ, "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "llama-quantize is not on the path" in done.stderr
+    done = command("merge", known.run, "--output", output, "--gguf", "q4_k_m")
+    assert done.code == 1
+    assert "llama-quantize is not on the path" in done.errors
     assert not output.exists()

@@ -24,22 +24,10 @@ from fieldsmith.runs.folder import Run
 TEXT = "Aspirin and rash.\nAspirin was given to 12 patients. Aspirin caused rash in 3 patients."
 
 
-def causal(folder: Path, family: str, **chosen: object) -> CausalRun:
+def other_run(folder: Path, family: str, **chosen: object) -> CausalRun:
     write_corpus(folder / "corpus")
     write_family(folder / "model", FAMILIES[family], folder / "corpus")
-    (folder / "model" / "LICENSE").write_text("Of the base model.", encoding="utf-8")
     return train_run(folder, folder / "model", **chosen)
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
-    return causal(tmp_path_factory.mktemp("llama"), "llama")
-
-
-@pytest.fixture(scope="module")
-def merged(llama: CausalRun) -> Path:
-    merge(Run.open(llama.run), llama.folder / "merged")
-    return llama.folder / "merged"
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def scores_of(run: CausalRun, folder: Path, most: int = 4) -> dict[str, Any]:
 
 
 def test_it_loads_with_plain_transformers_and_answers_as_the_run(
-    llama: CausalRun, merged: Path
+    causal: CausalRun, merged: Path
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -61,7 +49,7 @@ def test_it_loads_with_plain_transformers_and_answers_as_the_run(
     model = AutoModelForCausalLM.from_pretrained(merged).eval()
     assert model.dtype == script.load(merged).dtype
     answer = plain_answer(script, model, merged, TEXT)
-    extractor = Extractor.load(llama.run, min_confidence=0.0)
+    extractor = Extractor.load(causal.run, min_confidence=0.0)
     (_number, own), *_ = extractor.answer_windows([Document("d", TEXT)])
     assert own.text
     apart = tie_at_first_difference(answer, extractor.vocabulary.tokenize(own.text.encode()))
@@ -77,17 +65,17 @@ def test_it_loads_with_plain_transformers_and_answers_as_the_run(
     assert config["max_new_tokens"] == script.MAX_NEW_TOKENS
 
 
-def test_nothing_of_this_machine_is_in_it(llama: CausalRun, merged: Path) -> None:
+def test_nothing_of_this_machine_is_in_it(causal: CausalRun, merged: Path) -> None:
     found = {file.name for file in merged.iterdir()}
     assert {"model.safetensors", "config.json", "chat_template.jinja", "README.md"} <= found
     assert {"schema.json", "grammar.lark", "receipt.json", "LICENSE", RECORD, PROBE} <= found
     assert not [name for name in found if name.startswith("adapter") or name.endswith(".bin")]
     for file in merged.iterdir():
-        assert str(llama.folder.parent).encode() not in file.read_bytes(), file.name
+        assert str(causal.folder.parent).encode() not in file.read_bytes(), file.name
 
 
 def test_its_records_and_score_are_those_of_the_run(tmp_path: Path) -> None:
-    run = causal(tmp_path, "gemma3", lora_targets="q_proj,down_proj")
+    run = other_run(tmp_path, "gemma3", lora_targets="q_proj,down_proj")
     merge(Run.open(run.run), tmp_path / "merged")
     scores = scores_of(run, tmp_path / "merged", most=0)
     assert scores["documents"] == scores["equal"] == 10
@@ -97,21 +85,21 @@ def test_its_records_and_score_are_those_of_the_run(tmp_path: Path) -> None:
 
 
 def test_all_weights_and_trained_embeddings_are_merged(tmp_path: Path) -> None:
-    run = causal(tmp_path, "llama", tuning="full", quantize="none")
+    run = other_run(tmp_path, "llama", tuning="full", quantize="none")
     merge(Run.open(run.run), tmp_path / "merged")
     assert scores_of(run, tmp_path / "merged")["equal"] == 4
 
 
-def test_the_weights_are_rounded_to_the_dtype(llama: CausalRun, tmp_path: Path) -> None:
+def test_the_weights_are_rounded_to_the_dtype(causal: CausalRun, tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    made = merge(Run.open(llama.run), tmp_path / "merged", "bf16")
+    made = merge(Run.open(causal.run), tmp_path / "merged", "bf16")
     assert made.record["dtype"] == "bf16"
     with safe_open(tmp_path / "merged" / "model.safetensors", framework="pt") as tensors:
         kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
     assert kinds == {"BF16"}
     with pytest.raises(OutputError, match="another --dtype"):
-        merge(Run.open(llama.run), tmp_path / "merged", "fp32")
+        merge(Run.open(causal.run), tmp_path / "merged", "fp32")
 
 
 def other_weights(folder: Path, run: CausalRun) -> None:
@@ -148,28 +136,28 @@ def other_tokens(folder: Path, _run: CausalRun) -> None:
 def test_what_is_damaged_is_found_when_it_is_scored_again(
     damage: Callable[[Path, CausalRun], None],
     said: str,
-    llama: CausalRun,
+    causal: CausalRun,
     copied: Path,
     command: Command,
 ) -> None:
-    damage(copied, llama)
-    done = command("merge", llama.run, "--output", copied, "--documents", "6")
+    damage(copied, causal)
+    done = command("merge", causal.run, "--output", copied, "--documents", "6")
     assert done.code == 1
     assert said in done.errors.splitlines()[-1]
     assert "Traceback" not in done.errors
 
 
 def test_the_command_scores_and_repeats_nothing(
-    llama: CausalRun, tmp_path: Path, command: Command
+    causal: CausalRun, tmp_path: Path, command: Command
 ) -> None:
     output = tmp_path / "out" / "merged"
-    arguments = ("merge", llama.run, "--output", output, "--documents", "3")
+    arguments = ("merge", causal.run, "--output", output, "--documents", "3")
     first = extract(*arguments)
     assert first.code == 0, first.errors
     assert "transformers: 3 of 10 documents of validation, 3 with equal records" in first.output
     assert first.output.splitlines()[-1] == str(output)
     before = (output / "model.safetensors").stat().st_mtime_ns
-    second = command(*arguments, "--json", "--score-on", llama.folder / "corpus" / "test.txt")
+    second = command(*arguments, "--json", "--score-on", causal.folder / "corpus" / "test.txt")
     assert second.code == 0, second.errors
     record = json.loads(second.output)
     assert record["scores"]["transformers"]["documents"] == 10
@@ -178,10 +166,10 @@ def test_the_command_scores_and_repeats_nothing(
 
 
 def test_a_killed_merge_leaves_no_folder(
-    llama: CausalRun, tmp_path: Path, command: Command
+    causal: CausalRun, tmp_path: Path, command: Command
 ) -> None:
     output = tmp_path / "merged"
-    arguments = ("merge", llama.run, "--output", output, "--no-score")
+    arguments = ("merge", causal.run, "--output", output, "--no-score")
     assert extract(*arguments, kill=Moment("os.rename", "merged")).code == KILLED
     assert not output.exists()
     assert command(*arguments).code == 0
@@ -190,7 +178,7 @@ def test_a_killed_merge_leaves_no_folder(
 
 
 def test_what_cannot_be_merged_is_one_line(
-    trained: Trained, llama: CausalRun, merged: Path, tmp_path: Path
+    trained: Trained, causal: CausalRun, merged: Path, tmp_path: Path
 ) -> None:
     def refused(run: Path, output: Path) -> FieldsmithError:
         with pytest.raises((RunError, OutputError)) as caught:
@@ -202,11 +190,11 @@ def test_what_cannot_be_merged_is_one_line(
     assert "--set prefix_lm=false --set tagging_weight=0" in str(prefix)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine", encoding="utf-8")
-    assert "exists already and is no export" in str(refused(llama.run, tmp_path / "full"))
-    assert "is no folder" in str(refused(llama.run, tmp_path / "full" / "notes.txt"))
+    assert "exists already and is no export" in str(refused(causal.run, tmp_path / "full"))
+    assert "is no folder" in str(refused(causal.run, tmp_path / "full" / "notes.txt"))
     (tmp_path / "made" / "deep").mkdir(parents=True)
     record = tmp_path / "made" / RECORD
     record.write_text('{"key": 3}', encoding="utf-8")
-    assert str(record) in str(refused(llama.run, tmp_path / "made"))
+    assert str(record) in str(refused(causal.run, tmp_path / "made"))
     assert (tmp_path / "full" / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert not (tmp_path / "merged").exists()

@@ -9,110 +9,56 @@ import re
 import shlex
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXTRACT, Answer
+from command import Answer
+from forked_command import read_hub_variables, run_forked
 from plain_answers import TIE, module_of, plain_answer, tie_at_first_difference
-from tiny_families import FAMILIES, CausalRun, train_run, write_family
-from tiny_model import Trained, write_corpus
+from tiny_families import CausalRun
+from tiny_model import Trained
 from writable_hub import TOKEN, USER, Fault, Repository, WritableHub, serving
 
 from fieldsmith import Document
 from fieldsmith.errors import RunError
-from fieldsmith.evaluation.evaluate import evaluate_run
 from fieldsmith.exporting.hub_card import licence_of, texts_for_hub
 from fieldsmith.exporting.hub_files import Upload, collect
-from fieldsmith.exporting.merged import merge
 from fieldsmith.extraction.extractor import Extractor, checked_task
 from fieldsmith.runs.folder import Run
 
 TEXT = "Aspirin and rash.\nAspirin was given to 12 patients. Aspirin caused rash in 3 patients."
-
-_COMMANDS = """
-import contextlib, io, json, sys
-from fieldsmith.cli import main
-
-answers = []
-for arguments in json.loads(sys.argv[1]):
-    output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        try:
-            main(arguments)
-        except SystemExit as leaving:
-            answers.append((leaving.code, output.getvalue(), errors.getvalue()))
-print(json.dumps(answers))
-"""
 
 
 def environment(hub: WritableHub, home: Path, token: str = TOKEN) -> dict[str, str]:
     """Return the variables of a command that speaks to a hub."""
     chosen = {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
     chosen |= {"HF_HUB_DISABLE_XET": "1"} | ({"HF_TOKEN": token} if token else {})
-    return {**os.environ, **chosen}
+    return chosen
 
 
-def push(hub: WritableHub, home: Path, *arguments: object, token: str = TOKEN) -> Answer:
-    """Run the installed command against a hub."""
-    done = subprocess.run(
-        [str(EXTRACT), "push", *map(str, arguments)],
-        env=environment(hub, home, token),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+def online(hub: WritableHub, home: Path, order: Sequence[object], token: str = TOKEN) -> Answer:
+    """Run a command against a hub."""
+    answer = run_forked(
+        order, environment=environment(hub, home, token), prepare=read_hub_variables
     )
-    assert TOKEN not in done.stdout + done.stderr
-    return Answer(done.returncode, done.stdout, done.stderr)
+    assert TOKEN not in answer.output + answer.errors
+    return answer
 
 
 def several(
     hub: WritableHub, home: Path, orders: Sequence[Sequence[object]], token: str = TOKEN
 ) -> list[Answer]:
-    """Run some commands in one process, each with its own output."""
-    arguments = [[str(argument) for argument in order] for order in orders]
-    done = subprocess.run(
-        [sys.executable, "-c", _COMMANDS, json.dumps(arguments)],
-        env=environment(hub, home, token),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert TOKEN not in done.stdout + done.stderr
-    return [Answer(*each) for each in json.loads(done.stdout.splitlines()[-1])]
+    """Run some commands one after the other."""
+    return [online(hub, home, order, token) for order in orders]
 
 
 def last_line(answer: Answer) -> str:
     assert answer.code == 1
     assert "Traceback" not in answer.errors
     return answer.errors.splitlines()[-1].removeprefix("extract: error: ")
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
-    """A causal run whose base model is a folder with a card and a licence."""
-    folder = tmp_path_factory.mktemp("llama")
-    write_corpus(folder / "corpus")
-    write_family(folder / "model", FAMILIES["llama"], folder / "corpus")
-    (folder / "model" / "LICENSE").write_text("Of the base model.", encoding="utf-8")
-    card = "---\nlicense: mit\n---\n# Base\n"
-    (folder / "model" / "README.md").write_text(card, encoding="utf-8")
-    run = train_run(folder, folder / "model")
-    evaluate_run(Run.open(run.run), split="test")
-    return run
-
-
-@pytest.fixture(scope="module")
-def merged(llama: CausalRun) -> Path:
-    merge(Run.open(llama.run), llama.folder / "merged")
-    return llama.folder / "merged"
 
 
 @pytest.fixture
@@ -140,11 +86,12 @@ def texts_of(run: CausalRun) -> set[str]:
 
 
 def test_an_adapter_is_pushed_and_answers_as_the_run(
-    llama: CausalRun, hub: WritableHub, tmp_path: Path
+    causal: CausalRun, hub: WritableHub, tmp_path: Path
 ) -> None:
     from huggingface_hub import ModelCard
 
-    done = push(hub, tmp_path / "home", llama.run, "--repo", "tiny", "--json")
+    order = ("push", causal.run, "--repo", "tiny", "--json")
+    done = online(hub, tmp_path / "home", order)
     assert done.code == 0, done.errors
     assert done.errors.splitlines()[-1] == f"{hub.address}/{USER}/tiny"
     told, repository = json.loads(done.output), hub.repositories[f"{USER}/tiny"]
@@ -161,12 +108,12 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
         *("tokenizer.json", "tokenizer_config.json"),
     }
     for name in ("adapter_model.safetensors", "tokenizer.json", "chat_template.jinja"):
-        assert files[name] == (llama.adapter / name).read_bytes()
+        assert files[name] == (causal.adapter / name).read_bytes()
 
     received = hub.received()
-    texts = texts_of(llama)
+    texts = texts_of(causal)
     assert len(texts) > 40
-    for private in (*texts, str(llama.folder), str(llama.folder.parent), TOKEN, "corpus"):
+    for private in (*texts, str(causal.folder), str(causal.folder.parent), TOKEN, "corpus"):
         assert private.encode() not in received, private
 
     card = ModelCard(files["README.md"].decode())
@@ -176,13 +123,13 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
         "mit",
         "text-generation",
     )
-    scores = Run.open(llama.run).metrics()["test"]
+    scores = Run.open(causal.run).metrics()["test"]
     told_f1 = {each.metric_name: each.metric_value for each in data.eval_results}
     assert told_f1["chemicals/f1"] == round(scores["metrics"]["chemicals/f1"]["value"], 4)
     assert told_f1["score"] == round(scores["score"], 4)
     shown = scores["metrics"]["diseases/f1"]
     assert f"{shown['value']:.3f} ({shown['low']:.3f} to {shown['high']:.3f})" in card.text
-    assert str(Run.open(llama.run).data_hash()) in card.text
+    assert str(Run.open(causal.run).data_hash()) in card.text
     assert "24 for training, 10 for validation" in card.text
 
     from peft import PeftModel
@@ -190,11 +137,11 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
     folder = downloaded(hub, f"{USER}/tiny", tmp_path / "copy")
     script = module_of(folder)
     assert script.BASE == "model"
-    script.BASE = str(llama.folder / "model")
+    script.BASE = str(causal.folder / "model")
     model = script.load(folder)
     assert isinstance(model, PeftModel)
     answer = plain_answer(script, model, folder, TEXT)
-    extractor = Extractor.load(llama.run, min_confidence=0.0)
+    extractor = Extractor.load(causal.run, min_confidence=0.0)
     (_number, own), *_rest = extractor.answer_windows([Document("d", TEXT)])
     assert own.text
     apart = tie_at_first_difference(answer, extractor.vocabulary.tokenize(own.text.encode()))
@@ -202,15 +149,15 @@ def test_an_adapter_is_pushed_and_answers_as_the_run(
 
 
 def test_a_dry_run_asks_nothing_and_needs_no_token(
-    llama: CausalRun, hub: WritableHub, tmp_path: Path
+    causal: CausalRun, hub: WritableHub, tmp_path: Path
 ) -> None:
-    orders = [("push", llama.run, "--dry-run"), ("push", llama.run)]
+    orders = [("push", causal.run, "--dry-run"), ("push", causal.run)]
     done, without_token = several(hub, tmp_path / "home", orders, token="")
     assert done.code == 0, done.errors
     assert hub.requests == []
     assert done.output.splitlines()[-1] == "dry run: nothing was uploaded"
     assert re.search(r"^model-medical_ner-\d{8}_\d{6}: private$", done.output, re.MULTILINE)
-    weights = (llama.adapter / "adapter_model.safetensors").stat().st_size
+    weights = (causal.adapter / "adapter_model.safetensors").stat().st_size
     assert re.search(rf"adapter_model\.safetensors │ +{weights:,} ", done.output)
     assert re.search(r"│ total +│ +[\d,]+ │", done.output)
     said = "there is no access token for the hub; log in with `hf auth login`"
@@ -218,9 +165,9 @@ def test_a_dry_run_asks_nothing_and_needs_no_token(
 
 
 def test_what_the_hub_refuses_is_one_line_and_a_repeated_push_ends_alike(
-    llama: CausalRun, hub: WritableHub, tmp_path: Path
+    causal: CausalRun, hub: WritableHub, tmp_path: Path
 ) -> None:
-    order = ("push", llama.run, "--repo", "tiny")
+    order = ("push", causal.run, "--repo", "tiny")
     faults = [
         (Fault("GET", "whoami", 401), "(401): it does not accept the access token"),
         (Fault("POST", "repos/create", 403, f"no room, {TOKEN}"), "is full; make a token"),
@@ -235,7 +182,7 @@ def test_what_the_hub_refuses_is_one_line_and_a_repeated_push_ends_alike(
         assert said in last_line(answer), fault
     assert [answer.code for answer in answers[-2:]] == [0, 0]
     repository = hub.repositories[f"{USER}/tiny"]
-    upload = collect(Run.open(llama.run), None, "tiny", None)
+    upload = collect(Run.open(causal.run), None, "tiny", None)
     assert repository.files.keys() == {*upload.files, ".gitattributes"}
     for name, sha256 in upload.hashes.items():
         assert hashlib.sha256(repository.files[name]).hexdigest() == sha256
@@ -243,23 +190,23 @@ def test_what_the_hub_refuses_is_one_line_and_a_repeated_push_ends_alike(
 
 
 def test_no_repository_of_others_is_written_into(
-    llama: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
+    causal: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
 ) -> None:
     refused = [
         (("--repo", "someone/tiny"), "(403): the access token may not write there"),
         (("--repo", "theirs"), "holds something that `extract push` did not put there"),
         (("--repo", "tiny", "--public"), "is private already, which a push does not change"),
         (("--repo", "a name"), "--repo: Repo id must"),
-        (("--merged", llama.folder / "model"), "was not made by `extract merge`"),
+        (("--merged", causal.folder / "model"), "was not made by `extract merge`"),
     ]
-    orders = [("push", llama.run, *chosen) for chosen, _said in refused]
+    orders = [("push", causal.run, *chosen) for chosen, _said in refused]
     earlier = {
         "push.json": b'{"fieldsmith": "0.1.0", "files": ["adapter_config.json"]}',
         "adapter_config.json": b"{}",
     }
     hub.repositories[f"{USER}/theirs"] = theirs = _repository({"model.bin": b"mine"})
     hub.repositories[f"{USER}/tiny"] = ours = _repository({**earlier, "picture.png": b"by hand"})
-    last = ("push", llama.run, "--repo", "tiny", "--merged", merged)
+    last = ("push", causal.run, "--repo", "tiny", "--merged", merged)
     *answers, done = several(hub, tmp_path / "home", [*orders, last])
     for answer, (_chosen, said) in zip(answers, refused, strict=True):
         assert said in last_line(answer)
@@ -279,16 +226,16 @@ def _repository(files: dict[str, bytes]) -> Repository:
 
 @pytest.mark.slow
 def test_a_merged_model_is_asked_by_the_command_of_its_card(
-    llama: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
+    causal: CausalRun, merged: Path, hub: WritableHub, tmp_path: Path
 ) -> None:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    card = collect(Run.open(llama.run), merged, "whole", None).files["README.md"]
+    card = collect(Run.open(causal.run), merged, "whole", None).files["README.md"]
     assert isinstance(card, bytes)
     found = re.search(r"^    extract (predict INPUT(?:.*\\\n)*.*)$", card.decode(), re.MULTILINE)
     assert found is not None
     names = {"INPUT": tmp_path / "text.txt", "MODEL": f"{USER}/whole"}
     ask = [names.get(each, each) for each in shlex.split(found[1].replace("\\\n", " "))]
-    order = ("push", llama.run, "--repo", "whole", "--merged", merged, "--public")
+    order = ("push", causal.run, "--repo", "whole", "--merged", merged, "--public")
     ask += ["--output", tmp_path / "records.jsonl"]
     done, asked = several(hub, tmp_path / "home", [order, ask])
     assert (done.code, asked.code) == (0, 0), done.errors + asked.errors
@@ -297,17 +244,19 @@ def test_a_merged_model_is_asked_by_the_command_of_its_card(
     assert repository.files["README.md"] == card
     assert b"library_name: transformers" in card
     assert repository.files["model.safetensors"] == (merged / "model.safetensors").read_bytes()
-    assert str(llama.folder.parent).encode() not in hub.received()
+    assert str(causal.folder.parent).encode() not in hub.received()
     line = json.loads((tmp_path / "records.jsonl").read_text(encoding="utf-8"))
-    own = Extractor.load(llama.run, min_confidence=0.0)(TEXT)
+    own = Extractor.load(causal.run, min_confidence=0.0)(TEXT)
     assert line["record"] == own.record
 
 
-def test_a_base_model_of_the_hub_is_named_with_its_commit(llama: CausalRun, tmp_path: Path) -> None:
+def test_a_base_model_of_the_hub_is_named_with_its_commit(
+    causal: CausalRun, tmp_path: Path
+) -> None:
     from huggingface_hub import ModelCard
 
-    task = checked_task(Run.open(llama.run))
-    copy = Run(Path(shutil.copytree(llama.run, tmp_path / "run")))
+    task = checked_task(Run.open(causal.run))
+    copy = Run(Path(shutil.copytree(causal.run, tmp_path / "run")))
     base = {"name": "people/tiny", "commit": "a" * 40}
     copy.update(base_model=base)
     card = ModelCard(texts_for_hub(copy, task, "mine", "adapter", "", {})["README.md"].decode())
@@ -335,7 +284,7 @@ def _text(upload: Upload, name: str) -> str:
 
 
 def test_what_is_damaged_or_private_is_refused(
-    llama: CausalRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    causal: CausalRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
     from safetensors.torch import load_file, save_file
@@ -346,7 +295,7 @@ def test_what_is_damaged_or_private_is_refused(
         assert said in str(caught.value)
 
     def copied(name: str) -> Path:
-        return Path(shutil.copytree(llama.run, tmp_path / name))
+        return Path(shutil.copytree(causal.run, tmp_path / name))
 
     changed = copied("changed")
     weights = changed / "adapter" / "adapter_model.safetensors"
@@ -363,7 +312,7 @@ def test_what_is_damaged_or_private_is_refused(
 
     monkeypatch.setattr(socket, "gethostname", lambda: "laptop-7")
     private_texts = {
-        "path": str(llama.folder / "model"),
+        "path": str(causal.folder / "model"),
         "token": TOKEN,
         "home": os.path.expanduser("~/notes"),
         "host": "laptop-7",

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -115,14 +116,11 @@ def test_options_without_ray_are_wrong_usage(
     assert answer.output == ""
 
 
-def test_the_missing_package_is_named(plain: Path, trained: Trained, tmp_path: Path) -> None:
-    (tmp_path / "ray.py").write_text("raise ImportError('no ray here')")
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    command = start(
-        tmp_path, "predict", trained.run, plain / "in.jsonl", "--engine", "ray",
-        environment=[f"PYTHONPATH={path}"],
-    )  # fmt: skip
-    answer = command.ended()
+def test_the_missing_package_is_named(
+    plain: Path, trained: Trained, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    answer = command("predict", trained.run, plain / "in.jsonl", "--engine", "ray")
     assert answer.code == 1
     assert answer.errors.splitlines()[-1].endswith("pip install 'fieldsmith[ray]'")
     assert answer.output == ""

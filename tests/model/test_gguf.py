@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from command import EXTRACT, KILLED, Command, Moment, extract
+from command import KILLED, Command, Moment, extract
+from running_command import RunningCommand, start
 from tiny_gguf import TinyGguf, Vocabulary, byte_level
 from tiny_model import contents
 
@@ -182,18 +183,13 @@ def test_a_missing_file_and_an_unknown_name_are_refused(
     assert "no model is called 'smollm3': name smollm2, or a GGUF file" in answer.errors
 
 
-def test_a_missing_package_is_told(file: Path, tmp_path: Path) -> None:
-    (tmp_path / "path" / "gguf").mkdir(parents=True)
-    (tmp_path / "path" / "gguf" / "__init__.py").write_text("raise ImportError('absent')")
-    answer = subprocess.run(
-        [EXTRACT, "base", file],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "path")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 1
-    assert "pip install 'fieldsmith[gguf]'" in answer.stderr.splitlines()[-1]
+def test_a_missing_package_is_told(
+    file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    answer = command("base", file)
+    assert answer.code == 1
+    assert "pip install 'fieldsmith[gguf]'" in answer.errors.splitlines()[-1]
 
 
 # What is converted, and used again
@@ -266,18 +262,15 @@ def test_a_damaged_folder_is_made_anew(
     assert ours == theirs
 
 
-def test_two_at_once_make_one_folder(file: Path, cache: Path) -> None:
-    running = [
-        subprocess.Popen(
-            [EXTRACT, "base", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    answers = [process.communicate() for process in running]
-    assert [process.returncode for process in running] == [0, 0], answers
-    assert answers[0][0] == answers[1][0]
+def test_two_at_once_make_one_folder(
+    file: Path, cache: Path, tmp_path: Path, commands: list[RunningCommand]
+) -> None:
+    commands += [start(tmp_path, "base", file) for _ in range(2)]
+    answers = [running.ended() for running in commands]
+    assert [answer.code for answer in answers] == [0, 0], answers
+    assert answers[0].output == answers[1].output
     assert len(kept(cache)) == 1
-    assert sum("converting to a model folder" in errors for _output, errors in answers) == 1
+    assert sum("converting to a model folder" in answer.errors for answer in answers) == 1
 
 
 def test_a_killed_conversion_leaves_nothing_in_the_way(file: Path, cache: Path) -> None:

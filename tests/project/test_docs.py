@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command import EXTRACT
 from doc_commands import SHORT, blocks, commands
+from forked_command import run_forked
 from paths import ROOT
 
 import fieldsmith
@@ -94,8 +93,8 @@ def test_the_commands_of_the_readme_run_in_order(tmp_path: Path) -> None:
             continue  # a model of the hub: test_each_command_parses reads these
         if "--data" in arguments and arguments[0] == "train":
             arguments += SHORT
-        answer = run([str(EXTRACT), *arguments], tmp_path)
-        assert answer.returncode == 0, f"{arguments}: {answer.stderr}"
+        answer = run_forked(arguments, tmp_path)
+        assert answer.code == 0, f"{arguments}: {answer.errors}"
         ran.append(arguments[0])
     assert {"train", "evaluate", "predict", "plugins", "doctor"} <= set(ran)
     lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
@@ -105,15 +104,10 @@ def test_the_commands_of_the_readme_run_in_order(tmp_path: Path) -> None:
         found = json.loads(line)
         assert set(found) - {"error"} == set(json.loads(shown))
     ((_, code),) = blocks(readme, "python")
-    answer = run([sys.executable, "-c", code], tmp_path)
-    assert answer.returncode == 0, answer.stderr
-
-
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_settings_page_has_every_setting_with_its_default() -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from command import Answer
+from forked_command import read_hub_variables, run_forked
 from safetensors.torch import load_file, save_file
 from stand_in_hub import Hub, serving
 from tiny_model import Workplace, contents, info
@@ -21,32 +18,11 @@ from tiny_model import Workplace, contents, info
 BEFORE, AFTER = "a" * 40, "b" * 40
 
 
-_COMMANDS = """
-import json, sys
-from fieldsmith.cli import main
-
-for arguments in json.loads(sys.argv[1]):
-    try:
-        main(arguments)
-    except SystemExit as leaving:
-        if leaving.code:
-            raise
-"""
-
-
-def online(hub: Hub, cache: Path, *commands: Sequence[object]) -> Answer:
-    """Run some commands in one process against a hub, with a cache that may be empty."""
+def online(hub: Hub, cache: Path, order: Sequence[object]) -> Answer:
+    """Run a command against a hub, with a cache that may be empty."""
     variables = {"HF_ENDPOINT": hub.address, "HF_HOME": str(cache), "HF_HUB_OFFLINE": "0"}
-    orders = [[str(argument) for argument in arguments] for arguments in commands]
-    done = subprocess.run(
-        [sys.executable, "-c", _COMMANDS, json.dumps(orders)],
-        env={**os.environ, **variables, "HF_HUB_DISABLE_XET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    variables["HF_HUB_DISABLE_XET"] = "1"
+    return run_forked(order, environment=variables, prepare=read_hub_variables)
 
 
 @pytest.fixture

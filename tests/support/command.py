@@ -1,4 +1,4 @@
-"""The installed command in a process of its own, and how to kill it at an exact moment."""
+"""The command in a process of its own, and how to kill it at an exact moment."""
 
 from __future__ import annotations
 
@@ -6,34 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 EXTRACT = Path(sys.executable).with_name("extract")
 
 KILLED = -signal.SIGKILL
-
-# Runs in the command's process before anything else. An audit event is raised before the act that
-# it names, so the process dies with that act undone.
-_KILLER = """
-import os, signal, sys
-
-event, ending, number = os.environ["KILL_AT"].split("|")
-left = int(number)
-
-
-def hook(name, arguments):
-    global left
-    if name == event and any(str(argument).endswith(ending) for argument in arguments):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-sys.addaudithook(hook)
-"""
 
 
 @dataclass(frozen=True)
@@ -62,27 +42,55 @@ Command = Callable[..., Answer]
 
 
 def extract(
-    *arguments: str | Path,
+    *arguments: object,
     kill: Moment | None = None,
     stdin: bytes = b"",
     timeout: float = 300,
 ) -> Answer:
-    """Run the installed command; with ``kill``, end it by SIGKILL at that moment."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = dict(os.environ)
-        if kill:
-            (Path(folder) / "sitecustomize.py").write_text(_KILLER, encoding="utf-8")
-            before = os.environ.get("PYTHONPATH")
-            environment["PYTHONPATH"] = os.pathsep.join([folder, before] if before else [folder])
-            environment["KILL_AT"] = f"{kill.event}|{kill.ending}|{kill.number}"
-        done = subprocess.run(
-            [EXTRACT, *arguments],
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=timeout,
-        )
-    answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert kill is None or answer.code == KILLED, f"not killed at {kill}: {answer.errors}"
+    """Run the command in a process that is forked from this one.
+
+    Args:
+        arguments: of the command line.
+        kill: end it by SIGKILL at that moment.
+        stdin: what it reads from standard input.
+        timeout: seconds after which it hangs.
+    """
+    from forked_command import run_forked
+
+    if kill is None:
+        return run_forked(arguments, stdin=stdin, limit=timeout)
+    answer = run_forked(arguments, prepare=partial(_die_at, kill), stdin=stdin, limit=timeout)
+    assert answer.code == KILLED, f"not killed at {kill}: {answer.errors}"
     return answer
+
+
+def _die_at(moment: Moment) -> None:
+    """End this process at a moment.
+
+    An audit event is raised before the act that it names, which is not done then.
+    """
+    left = moment.number
+
+    def hook(name: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        if name == moment.event and any(str(each).endswith(moment.ending) for each in arguments):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def run_installed(
+    *arguments: object, environment: Mapping[str, str] | None = None, timeout: float = 300
+) -> Answer:
+    """Run the installed command, with variables beside those of this process."""
+    done = subprocess.run(
+        [EXTRACT, *map(str, arguments)],
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=timeout,
+    )
+    return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())

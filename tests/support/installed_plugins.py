@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from command import EXTRACT
+
+Ended = subprocess.CompletedProcess[str]
 
 SHIPPED = ("arxiv_metadata", "dcat_datasets", "medical_ner", "news_json")
 """The plugins that come with the package, by name."""
@@ -158,9 +161,20 @@ class Site:
         (folder / "METADATA").write_text(metadata, encoding="utf-8")
         (folder / "entry_points.txt").write_text(entry_points, encoding="utf-8")
 
-    def extract(
-        self, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def extract(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+        """Run the command in a forked process that sees these distributions."""
+        from forked_command import run_forked
+
+        variables = {"PYTHONPATH": str(self.path), **(environment or {})}
+        answer = run_forked(
+            arguments, self.path, prepare=self._be_seen, environment=variables, limit=120
+        )
+        return Ended(arguments, answer.code, answer.output, answer.errors)
+
+    def _be_seen(self) -> None:
+        sys.path.insert(0, str(self.path))
+
+    def run_installed(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         """Run the installed command with these distributions."""
         return subprocess.run(
             [EXTRACT, *arguments],

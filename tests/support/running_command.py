@@ -1,10 +1,9 @@
-"""The installed command as it runs, with the processes that it starts, and how to kill one."""
+"""A command as it runs, with the processes that it starts, and how to kill one."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from command import EXTRACT, Answer
+from command import Answer
+from forked_command import ForkedProcess, start_forked
 
 LIMIT = 600
 """Seconds after which a command hangs."""
@@ -22,7 +22,7 @@ LIMIT = 600
 class RunningCommand:
     """A command that runs, and all processes that it has started so far."""
 
-    process: subprocess.Popen[bytes]
+    process: ForkedProcess
     errors: Path
     output: Path
     started: set[psutil.Process] = field(default_factory=set)
@@ -60,6 +60,7 @@ class RunningCommand:
             assert time.monotonic() < deadline, f"hangs: {self.errors.read_text()}"
             self._children()
             time.sleep(0.1)
+        assert self.process.returncode is not None
         return Answer(self.process.returncode, self.output.read_text(), self.errors.read_text())
 
     def left(self, seconds: float) -> list[str]:
@@ -69,25 +70,23 @@ class RunningCommand:
 
 
 def start(folder: Path, *arguments: object, environment: Sequence[str] = ()) -> RunningCommand:
-    """Start the installed command in a process group of its own."""
+    """Start a command in a process group of its own, forked from this process."""
     folder = Path(tempfile.mkdtemp(dir=folder))
     errors, output = folder / "errors", folder / "output"
-    with errors.open("wb") as error_stream, output.open("wb") as output_stream:
-        process = subprocess.Popen(
-            [EXTRACT, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=output_stream,
-            stderr=error_stream,
-            start_new_session=True,
-            preexec_fn=_take_ctrl_c,
-            env={**os.environ, **dict(each.split("=", 1) for each in environment)},
-        )
+    with (
+        open(os.devnull, "rb") as nothing,
+        output.open("wb") as output_stream,
+        errors.open("wb") as error_stream,
+    ):
+        files = nothing, output_stream, error_stream
+        variables = dict(each.split("=", 1) for each in environment)
+        process = start_forked(arguments, files, prepare=_take_ctrl_c, environment=variables)
     return RunningCommand(process, errors, output)
 
 
 def _take_ctrl_c() -> None:
     """Undo what shells do to commands in the background, which ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def kill(process: psutil.Process) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from command import EXTRACT
+from forked_command import ForkedProcess, start_forked
 
 _START = 120
 """Seconds in which a server has to be up; other work may run beside the tests."""
@@ -49,7 +48,7 @@ class Reply:
 class Serving:
     """A server that runs."""
 
-    process: subprocess.Popen[str]
+    process: ForkedProcess
     port: int
     said: list[str] = field(default_factory=list)
 
@@ -95,15 +94,11 @@ def serving(*runs: Path, key: str = "", options: tuple[str, ...] = ()) -> Iterat
 @contextmanager
 def started(*arguments: object, **environment: str) -> Iterator[Serving]:
     """Run a command that serves, at a free port, for as long as the context lasts."""
-    process = subprocess.Popen(
-        [str(part) for part in (EXTRACT, *arguments, "--port", "0")],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    stderr, said = process.stderr, list[str]()
+    reading, writing = os.pipe()
+    stderr, said = os.fdopen(reading, encoding="utf-8", errors="replace"), list[str]()
+    with open(os.devnull, "r+b") as nothing, os.fdopen(writing, "wb") as written:
+        files = nothing, nothing, written
+        process = start_forked((*arguments, "--port", "0"), files, environment=environment)
     port, ended = [0], threading.Event()
 
     def listen() -> None:
@@ -122,6 +117,6 @@ def started(*arguments: object, **environment: str) -> Iterator[Serving]:
         yield Serving(process, port[0], said)
     finally:
         process.kill()
-        process.wait()
+        process.wait(_START)
         listening.join()
         stderr.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from command import Command, extract
+from command import Command, run_installed
 from tiny_model import Workplace, info, lines
 
 import fieldsmith
@@ -58,7 +58,7 @@ def test_a_step_takes_no_more_than_planned(tmp_path: Path) -> None:
 
 
 def test_the_allocator_extends_its_segments(workplace: Workplace, tmp_path: Path) -> None:
-    answer = extract(*workplace.order(tmp_path / "run", max_steps=1))
+    answer = run_installed(*workplace.order(tmp_path / "run", max_steps=1))
     assert answer.code == 0, answer.errors
     assert "expandable_segments" not in answer.errors, "torch warns where it cannot"
 
@@ -66,7 +66,7 @@ def test_the_allocator_extends_its_segments(workplace: Workplace, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="wants two GPUs")
 def test_two_gpus_train_together(workplace: Workplace, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    answer = extract(*workplace.order(run, epochs=2, batch_size=4), "--gpus", "2")
+    answer = run_installed(*workplace.order(run, epochs=2, batch_size=4), "--gpus", "2")
     assert answer.code == 0, answer.errors
     assert info(run)["device"]["processes"] == 2
     assert [line for line in lines(run / "log.jsonl") if "score" in line]
@@ -90,7 +90,7 @@ def test_one_gpu_trains_by_what_splits_as_without(
     losses = []
     for name, more in (("plain", {}), ("split", {"parallel": way, "offload": offload})):
         run = tmp_path / name
-        answer = extract(*workplace.order(run, data=None, **{**steps, **more}), timeout=900)
+        answer = run_installed(*workplace.order(run, data=None, **{**steps, **more}), timeout=900)
         assert answer.code == 0, answer.errors
         losses.append([line["loss"] for line in lines(run / "log.jsonl") if "loss" in line])
     assert losses[1] == pytest.approx(losses[0], abs=0.02), "bf16 rounds in another order"

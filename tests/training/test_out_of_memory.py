@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command import EXTRACT, Answer, Command, extract
-from paths import ROOT
+from command import Answer, Command, extract, run_installed
+from forked_command import run_forked
 from small_device import small_device
 from tiny_model import Trained, Workplace, contents, info, lines
 
 from fieldsmith.model.out_of_memory import is_out_of_memory
 from fieldsmith.settings import Settings
 from fieldsmith.training.backoff import halved
-
-# Runs in the command's process before anything else. The trainer, the model, its weights are real.
-_SMALL_DEVICE = f"""
-import os, sys
-sys.path.insert(0, {str(ROOT / "tests" / "support")!r})
-import torch
-from small_device import small_device
-
-torch.nn.functional.embedding = small_device(int(os.environ["ROWS"]), int(os.environ["FIRST"]))
-"""
-
 
 # As the books are written, which is before the weights are loaded, the address space is closed but
 # for what the variable says: from then on the C library refuses what torch asks for.
@@ -62,35 +49,6 @@ sys.addaudithook(close)
 _LITTLE = 3 * 10**8
 
 
-@dataclass(frozen=True)
-class Small:
-    """A folder whose sitecustomize makes the memory short."""
-
-    folder: Path
-
-    def extract(self, *arguments: str | Path, **variables: object) -> Answer:
-        done = subprocess.run(
-            [EXTRACT, *arguments],
-            env={
-                **os.environ,
-                "PYTHONPATH": str(self.folder),
-                **{name: str(value) for name, value in variables.items()},
-            },
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=300,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
-
-
-def small(folder: Path, code: str) -> Small:
-    site = folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(code, encoding="utf-8")
-    return Small(site)
-
-
 @pytest.fixture
 def holds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Make this process's device hold batches of some rows and no more."""
@@ -115,8 +73,12 @@ def error_of(answer: Answer) -> str:
 def test_it_is_one_line_with_the_plan_beside_it_and_the_run_continues(
     workplace: Workplace, trained: Trained, tmp_path: Path
 ) -> None:
-    run, device = tmp_path / "run", small(tmp_path, _SMALL_DEVICE)
-    line = error_of(device.extract(*workplace.order(run), ROWS=8, FIRST=6))
+    run, embedding = tmp_path / "run", small_device(8, first=6)
+
+    def shrink() -> None:
+        torch.nn.functional.embedding = embedding
+
+    line = error_of(run_forked(workplace.order(run), prepare=shrink))
     assert "out of memory while training after step 5, with batch_size 16" in line
     assert "extract plan counts 0." in line
     assert f"extract train --resume {run} --auto-batch" in line
@@ -226,7 +188,10 @@ def test_the_allocator_of_the_cpu_refuses(workplace: Workplace, tmp_path: Path) 
         for n in range(96)
     )
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    machine = small(tmp_path, _LITTLE_SPACE)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(_LITTLE_SPACE, encoding="utf-8")
+    short = {"PYTHONPATH": str(site), "SPACE": str(_LITTLE)}
     run = tmp_path / "run"
     order = workplace.order(
         run,
@@ -237,10 +202,10 @@ def test_the_allocator_of_the_cpu_refuses(workplace: Workplace, tmp_path: Path) 
         window="document",
         attention="eager",
     )
-    line = error_of(machine.extract(*order, SPACE=_LITTLE))
+    line = error_of(run_installed(*order, environment=short))
     assert "out of memory while training after step 0, with batch_size 96" in line
     assert "extract plan counts" in line
-    answer = machine.extract("train", "--resume", run, "--auto-batch", SPACE=_LITTLE)
+    answer = run_installed("train", "--resume", run, "--auto-batch", environment=short)
     assert answer.code == 0, answer.errors
     lowered = info(run)["lowered"]
     assert lowered

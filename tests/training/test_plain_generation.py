@@ -52,8 +52,13 @@ def texts(count: int) -> list[str]:
     return ["\n".join(line.split("|", 2)[2] for line in lines[:2]) for lines in blocks]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(
+    scope="module", params=["llama", pytest.param("qwen3", marks=pytest.mark.slow), "gemma3"]
+)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
+    if request.param == "llama":
+        made: CausalRun = request.getfixturevalue("causal")
+        return made
     folder = tmp_path_factory.mktemp(request.param)
     write_corpus(folder / "corpus")
     write_family(folder / "model", FAMILIES[request.param], folder / "corpus")
@@ -91,7 +96,7 @@ def plain_models(script: Any, trained: CausalRun) -> dict[str, PreTrainedModel]:
     base = AutoModelForCausalLM.from_pretrained(
         script.BASE, dtype=torch.float32, quantization_config=four_bits
     )
-    merged = trained.folder / "merged"
+    merged = trained.folder / "merged-by-peft"
     script.load(trained.adapter).merge_and_unload().save_pretrained(merged)
     return {
         "adapter over dequantised weights": script.load(trained.adapter).eval(),

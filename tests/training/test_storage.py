@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import shutil
-import subprocess
+import sys
+from functools import partial
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
-from command import EXTRACT, Answer, Command, extract
+from command import Answer, Command, Moment, extract
+from forked_command import run_forked
 from tiny_model import Trained, Workplace, contents, lines, without_cost
-
-# Runs in the command's process before anything else: writing fails at some bytes, or the run's
-# folder is deleted at some step.
-_HOOK = """
-import os, shutil, sys
-
-event, ending, run = os.environ["GONE_AT"].split("|")
-
-
-def hook(name, arguments):
-    if name == event and any(str(argument).endswith(ending) for argument in arguments):
-        shutil.rmtree(run, ignore_errors=True)
-
-
-sys.addaudithook(hook)
-"""
 
 
 def one_line(answer: Answer) -> str:
@@ -40,14 +25,18 @@ def one_line(answer: Answer) -> str:
 
 def limited(size: int, *arguments: str | Path) -> Answer:
     """Run the command with a limit on the size of each file that it writes."""
-    done = subprocess.run(
-        [EXTRACT, *arguments],
-        capture_output=True,
-        check=False,
-        timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )
-    return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+    limits = size, size
+    return run_forked(arguments, prepare=lambda: setrlimit(RLIMIT_FSIZE, limits))
+
+
+def delete_at(event: str, ending: str, run: Path) -> None:
+    """Delete a run's folder before this process does something to a path with an ending."""
+
+    def hook(name: str, arguments: tuple[object, ...]) -> None:
+        if name == event and any(str(argument).endswith(ending) for argument in arguments):
+            shutil.rmtree(run, ignore_errors=True)
+
+    sys.addaudithook(hook)
 
 
 @pytest.mark.parametrize(
@@ -85,23 +74,10 @@ def test_files_that_may_not_grow(
 def test_a_run_folder_that_is_deleted(
     workplace: Workplace, tmp_path: Path, event: str, ending: str
 ) -> None:
-    run, site = tmp_path / "run", tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(_HOOK)
-    done = subprocess.run(
-        [EXTRACT, *workplace.order(run)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(
-                [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
-            ),
-            "GONE_AT": f"{event}|{ending}|{run}",
-        },
-        capture_output=True,
-        check=False,
-        timeout=300,
+    run = tmp_path / "run"
+    line = one_line(
+        run_forked(workplace.order(run), prepare=partial(delete_at, event, ending, run))
     )
-    line = one_line(Answer(done.returncode, done.stdout.decode(), done.stderr.decode()))
     assert str(run) in line
     assert "was moved or deleted" in line
 
@@ -112,8 +88,6 @@ def test_a_run_folder_that_is_deleted(
 @pytest.fixture
 def stopped(workplace: Workplace, tmp_path: Path) -> Path:
     """A run that was stopped after its first checkpoint."""
-    from command import Moment
-
     run = tmp_path / "stopped"
     workplace.train(run, kill=Moment("os.rename", "checkpoints/checkpoint-6"))
     return run
@@ -151,8 +125,6 @@ def test_rejects_name_paths_below_the_source_however_it_ended(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given relative, given absolute, and resumed."""
-    from command import Moment
-
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     rows = [
