@@ -117,7 +117,7 @@ _LAZY = {
     "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema "
     "renamed schema_of",
 }
-"""Modules that import jsonschema, numpy or yaml -> the names that are imported from them on first use."""
+"""Modules that import jsonschema, numpy or yaml -> the names imported from them on first use."""
 
 
 def __getattr__(name: str) -> object:
