@@ -36,7 +36,7 @@ def core_files(plugin: Plugin, source: Path) -> list[Path]:
     """
     files = data_files(files_in(source))
     if any(_labels_files(file, plugin) for file in files):
-        return [file for file in files if is_row_file(file)]
+        return [file for file in files if is_row_file(file) and not is_standoff(file)]
     if not files or not all(has_rows(file, plugin) for file in files):
         return []
     is_for_core = all(is_core_file(file, plugin) for file in files)

@@ -109,6 +109,14 @@ def test_a_label_without_its_file_is_a_reject(
     assert reason in second.reason
 
 
+def test_a_text_with_a_label_is_read_once_whatever_else_annotates_it(papers: Path) -> None:
+    (papers / "d.ann").write_text("T1\tNames 0 3\tAda\n")
+    write(papers, {"path": "d.txt", "record": RECORD})
+    (only,) = examples(papers)
+    assert isinstance(only, Example)
+    assert (only.document.id, only.record) == ("d.txt", RECORD)
+
+
 def test_an_id_that_two_files_have_names_none(papers: Path) -> None:
     (papers / "a.txt").write_text("Ada")
     labels = write(papers, {"id": "d", "record": RECORD}, {"id": "a", "record": RECORD})

@@ -86,7 +86,7 @@ def test_audit_and_evaluation_read_pdfs_with_their_labels_beside_them(
     found = json.loads(audited.output)
     assert found["documents"]["read"] == 2
     assert found["reader"].startswith("the core")
-    scored = command("evaluate", run, "--data", data)
+    scored = command("evaluate", run, "--data", data, "--again", "made-up predictions before")
     assert scored.code == 0, scored.errors
     predicted = lines(run / "predictions" / "papers.jsonl")
     assert [row["id"] for row in predicted] == ["right.pdf", "wrong.pdf"]
