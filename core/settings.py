@@ -181,7 +181,8 @@ class Resolved:
             faults.append("the run is of an older version of fieldsmith; train it again")
         _raise(faults)
         settings = Settings(**values)
-        _raise([f"{where}: settings: {fault}" for fault in _problems(settings)])
+        if faults := _problems(settings):
+            raise SettingsError(f"{where}: settings: {'; '.join(faults)}")
         origins = {name: str(entry["from"]) for name, entry in stored.items()}
         return Resolved(settings, _all_default() | origins)
 

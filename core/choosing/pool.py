@@ -16,10 +16,10 @@ from ..dataset.row_json import row_as_json
 from ..dataset.splits import fingerprint
 from ..errors import RunError
 from ..extraction.postprocess import unreadable
-from ..extraction.prediction_file import read_lines
 from ..progress import say
 from ..runs.folder import Run
 from ..runs.job import plugin_of
+from ..runs.scorings import held_out
 
 _SAME_TEXT = "labelled already (by text)"
 _SAME_ID = "labelled already (by id)"
@@ -51,10 +51,8 @@ class Labelled:
         try:
             examples = list(_labelled_examples(run))
         except RunError as error:
-            say(f"{error}; of its held-out documents those that were scored are known, by id")
-            for split in ("validation", "test"):
-                scored = run.folder / "predictions" / f"{split}.jsonl"
-                ids |= {line.id for line in read_lines(scored)} if scored.is_file() else set()
+            say(f"{error}; its documents are known by their texts")
+            fingerprints |= set[str]().union(*held_out(run).values())
         else:
             ids |= {example.document.id for example in examples}
             fingerprints |= {fingerprint(example.document.text) for example in examples}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import selectors
 import signal
@@ -44,6 +45,7 @@ def bounded(render: Callable[[], str]) -> str:
     if process == 0:
         try:
             os.close(reading)
+            gc.disable()  # garbage is the parent's, with threads that this process does not have
             _limit_memory()
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(_outcome(render))

@@ -123,9 +123,8 @@ def test_of_a_run_whose_data_is_gone_what_its_folder_knows_is_left_out(
     source = write_pool(tmp_path / "pool.jsonl", rows)
     done = command("next", run, source, "--count", 2, "--strategy", "diversity")
     assert done.code == 0, done.errors
-    left_out = "left out: 10 labelled already (by id), 24 labelled already (by text)"
-    assert f"choosing from 12 documents; {left_out}" in done.errors
-    assert "those that were scored are known" in done.errors
+    assert "choosing from 12 documents; left out: 34 labelled already (by text)" in done.errors
+    assert "its documents are known by their texts" in done.errors
 
 
 def test_a_choice_that_was_interrupted_goes_on(

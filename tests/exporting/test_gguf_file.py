@@ -52,7 +52,7 @@ def test_it_is_pushed_without_what_other_files_hold(known: CausalRun, exported: 
     card = made["README.md"].decode()
     assert "library_name: gguf" in card
     assert "llama-server -m model-f16.gguf" in card
-    assert "Answered by f16 with these files, 10 documents of test: score" in card
+    assert "Answered by f16 with these files, 10 documents of validation: score" in card
     (shown,) = re.findall(r"^````json\n(.*?)^````$", card, re.DOTALL | re.MULTILINE)
     assert "{document}" in json.loads(shown)[-1]["content"]
     scores = json.loads(made["export.json"])["scores"]
