@@ -1,4 +1,4 @@
-"""Read the documents of labels that stand beside them: rows without a text that name a file."""
+"""Read the documents that rows of labels without a text name, from the files beside them."""
 
 from __future__ import annotations
 

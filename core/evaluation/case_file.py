@@ -44,7 +44,7 @@ class Case:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain YAML: a key comes once in a mapping, and nothing stands for something else."""
+    """Reads plain YAML: a key comes once in a mapping, and there are no aliases."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

@@ -16,12 +16,14 @@ from ..files import write_json
 from ..model.loading import load_tokenizer, quieten
 from ..model.prompts import PromptFormat
 from ..model.weights import WEIGHTS
+from ..runs.file_schemas import CHECKPOINT
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.reading import read_object
 from ..runs.scorings import held_out, seen_elsewhere
 from .adapter import complete
 from .callbacks import BEST, BestAdapter
-from .checkpoints import read_state
+from .checkpoints import STATE
 from .pissa import INITIAL, as_difference
 from .saved_adapter import check_saved
 
@@ -68,7 +70,7 @@ def recover(run: Run, output: Path | None = None, step: int | None = None) -> Re
         raise RunError(f"{run.folder}: the training has ended; the run can be used as it is")
     quieten()
     with run.locked():
-        kept, best, steps = _kept(run), BestAdapter(0), 0
+        kept, best = _kept(run), BestAdapter(0)
         checkpoint = run.last_checkpoint()
         if checkpoint is None or not kept:
             raise RunError(
@@ -76,9 +78,9 @@ def recover(run: Run, output: Path | None = None, step: int | None = None) -> Re
                 f"extract train --resume {run.folder}"
             )
         best.load(checkpoint)
-        steps = int(read_state(checkpoint)["max_steps"])
-        newest = best.step if best.score is not None and best.step in kept else max(kept)
-        chosen = newest if step is None else step
+        steps = int(read_object(checkpoint / STATE, CHECKPOINT)["max_steps"])
+        default = best.step if best.score is not None and best.step in kept else max(kept)
+        chosen = default if step is None else step
         if chosen not in kept:
             known = ", ".join(map(str, sorted(kept)))
             raise RunError(f"{run.folder}: no weights of step {chosen} are kept; there are {known}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Command, Moment
@@ -87,3 +88,20 @@ def test_what_cannot_be_recovered_is_refused_and_nothing_is_left(
     answer = command("recover", damaged)
     assert answer.code == 1
     assert f"resume the training: extract train --resume {damaged}" in answer.errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [{"lora_init": "pissa"}, {"tuning": "full"}])
+def test_other_ways_to_tune_are_recovered(
+    way: dict[str, Any], workplace: Workplace, tmp_path: Path, command: Command
+) -> None:
+    run, made = tmp_path / "run", tmp_path / "made"
+    kill = Moment("os.rename", "checkpoint-12")
+    workplace.train(run, kill=kill, patience=0, epochs=3, quantize="none", **way)
+    newest = max(int(p.name.partition("-")[2]) for p in run.glob("checkpoints/checkpoint-*"))
+    answer = command("recover", run, "--step", str(newest), "--output", made)
+    assert answer.code == 0, answer.errors
+    predicted = command("predict", made, workplace.unseen)
+    assert predicted.code == 0, predicted.errors
+    records = [json.loads(line)["record"] for line in predicted.output.splitlines()]
+    assert any(record["chemicals"] or record["diseases"] for record in records)
