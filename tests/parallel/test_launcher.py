@@ -21,9 +21,23 @@ LOAD = "    yield Example("
 
 WAIT = "import time; time.sleep(60)"
 BUG = "import click; click.echo = lambda *_, **__: [][0]"
+# It dies with a lock, for which a peer waits that fails because it has died.
+KILLED = """
+import fcntl
+lock = open(os.environ["LOCK"], "a")
+fcntl.flock(lock, fcntl.LOCK_EX)
+lock.write("taken")
+lock.flush()
+os.kill(os.getpid(), 9)
+"""
 ALONE = """
 import click
 def echo(*_, **__):
+    import fcntl, os, pathlib, time
+    if os.environ.get("LOCK"):
+        while not pathlib.Path(os.environ["LOCK"]).read_text():
+            time.sleep(0.01)
+        fcntl.flock(open(os.environ["LOCK"], "a"), fcntl.LOCK_EX)
     raise RuntimeError("[pair.cc:544] Connection closed by peer [127.0.0.1]:23111")
 click.echo = echo
 """
@@ -103,11 +117,15 @@ def test_the_process_that_was_killed_is_the_cause(
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
     rank: int,
     other: str,
 ) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    monkeypatch.setenv("LOCK", str(lock))
     acts = [other, other]
-    acts[rank] = "os.kill(os.getpid(), 9)"
+    acts[rank] = KILLED
     with pytest.raises(KilledError) as failed:
         start(monkeypatch, *acts)
     assert str(failed.value) == (

@@ -154,6 +154,7 @@ def test_a_moment_in_any_form_is_found(
 def test_a_number_in_any_form_is_found(
     whole: int, fraction: str | None, marks: str, sign: str, form: str
 ) -> None:
+    assume(not (fraction == "000" and 1 <= whole < 1000))  # 6.000 is read as 6,000 alone
     mark, point = marks.split("|")
     written = sign + f"{whole:,}".replace(",", mark) + (point + fraction if fraction else "")
     value = float(f"{whole}.{fraction}") if fraction else whole
