@@ -43,6 +43,7 @@ class Training:
         data_hash: the sha256 of the examples in ``data``, as ``read_splits`` returns it.
         chosen: settings as ``--set`` takes them.
         preset: name of the preset.
+        options: further options of ``extract train``.
     """
 
     plugin: Plugin
@@ -51,6 +52,7 @@ class Training:
     folder: Path
     chosen: tuple[str, ...]
     preset: str = EMBEDDED
+    options: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Resolved:
@@ -86,7 +88,7 @@ class Training:
         self.clock.unlink(missing_ok=True)
         source = ("--plugin", self.plugin.name, "--data", self.data, "--output", self.folder)
         chosen = (f"--set={each}" for each in self.chosen)
-        self._extract("train", *source, "--preset", self.preset, "--test", *chosen)
+        self._extract("train", *source, "--preset", self.preset, "--test", *self.options, *chosen)
 
     def evaluate(self, data: Path) -> str:
         """Score the run on another path, unless that was done; return the predictions' name.

@@ -103,7 +103,10 @@ class Simulation:
             write_jsonl(data / f"{split}.jsonl", map(_row, examples))
         _splits, sha256 = read_splits(self.plugin, data, allow_leaks=False)
         chosen = (*self.chosen, f"seed={self.seed}")
-        training = Training(self.plugin, data, sha256, self.folder / name, chosen)
+        # A strategy may choose documents of which much is unlearnable: that is its result.
+        options = ("--allow-unlearnable",)
+        folder = self.folder / name
+        training = Training(self.plugin, data, sha256, folder, chosen, options=options)
         training.make()
         return training, float(training.run.metrics()["test"]["score"])
 
