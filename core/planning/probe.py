@@ -55,7 +55,7 @@ def run_probe(task: Task, rows: Sequence[Row]) -> Probe:
             [],
             scorer=None,
             best=BestAdapter(0),
-            tags=Tags(task.schema, task.prompts).ids if few.tagging_weight else (),
+            tags=[Tags(task.schema, task.prompts).ids] if few.tagging_weight else (),
         )
         trainer.add_callback(Clock())
         trainer.train()
