@@ -24,6 +24,7 @@ WITH_DATA = (
     "quality",
     "seen_names",
     "serving",
+    "several_domains",
     "streaming",
 )
 """Benchmarks that need data from elsewhere, a GPU, or hours: run only if named."""

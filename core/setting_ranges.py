@@ -35,6 +35,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "patience": (0, _MOST),
     "checkpoint_steps": (1, _MOST),
     "logging_steps": (1, _MOST),
+    "sampling_temperature": (1, 10**6),
     "sequence_parallel": (1, 1024),
     "tag_share": (0, 1),
     "gazetteer_share": (0, 1),

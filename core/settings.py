@@ -107,6 +107,8 @@ class TrainingSettings:
     patience: int = 3  # stop after scoring so often without a better score; 0: never
     checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too
     logging_steps: int = 10
+    sampling_temperature: float = 1.0  # rows of several domains: 1 by their number, large equally
+    best: Literal["mean", "worst"] = "mean"  # score of several domains that chooses the checkpoint
     report_to: list[str] = field(default_factory=list)  # tensorboard, wandb, mlflow, trackio
 
 

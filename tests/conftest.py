@@ -97,6 +97,19 @@ def trained(workplace: Workplace) -> Trained:
 
 
 @pytest.fixture(scope="session")
+def joint(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training of the tiny model on two domains; ``papers.jsonl`` is beside it."""
+    from command import extract
+    from joint_run import joint_order, write_papers
+
+    folder = tmp_path_factory.mktemp("joint")
+    write_papers(folder / "papers.jsonl")
+    answer = extract(*joint_order(workplace, folder / "papers.jsonl", folder / "together"))
+    assert answer.code == 0, answer.errors
+    return folder / "together"
+
+
+@pytest.fixture(scope="session")
 def causal(tmp_path_factory: pytest.TempPathFactory) -> CausalRun:
     """A finished and scored training of a tiny causal model, read by many tests."""
     from tiny_families import FAMILIES, train_run, write_family

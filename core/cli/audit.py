@@ -80,6 +80,7 @@ def command(
     from ..windows.rows import stream_rows
     from .audit_tables import print_audit, print_document
 
+    options.require_one_plugin()
     if export and options.data:
         refuse_input(export, options.data)
     quieten()
@@ -118,7 +119,7 @@ def command(
                 progress.advance()
         if leaves:
             data = str(options.data) if options.data else None
-            known = {"plugin": options.plugin, "data": data, "reader": reader}
+            known = {"plugin": job.plugin.name, "data": data, "reader": reader}
             _print_json(known | result.as_json(), leaves)
     if not as_json:
         click.echo(f"read by {printable(reader)}")

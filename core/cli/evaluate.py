@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 from ..data import SPLITS
+from ..errors import InputError
+from ..progress import say
 from .cases import fail_unless_all_hold, print_results
+from .domains import domain_of, domains_in, mean_score, print_domains
 from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
@@ -107,6 +110,8 @@ def command(
     Test documents, and others that the run has not seen, are scored once: a second time needs
     --again and a reason (docs/test-set.md). Choose by validation: --split validation.
 
+    Of a run of several domains each is scored, or with --plugin one.
+
     Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 
     With --plugin, --predictions and --data, predictions of any system are scored without a run:
@@ -117,6 +122,7 @@ def command(
       extract evaluate runs/first
       extract evaluate runs/first --split validation
       extract evaluate runs/first --data unseen.txt --base --json
+      extract evaluate runs/together --plugin NAME
       extract evaluate runs/first --again "the metric was wrong"
       extract evaluate runs/first --processes 4
       extract evaluate runs/first --engine http://localhost:8000
@@ -128,6 +134,8 @@ def command(
     from .score_tables import print_calibration, print_scores
 
     require_data_for(mapping, data or zero_shot.shots_data)
+    if run is not None and predictions is None:
+        run, zero_shot = domain_of(run, zero_shot)
     of_a_run = bool(run or base or allow_leaks)
     if again is not None and run is None:
         raise click.UsageError("--again wants a run: scores without one are not recorded")
@@ -166,6 +174,14 @@ def command(
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}
         how |= {"mapping": parse_names(mapping) or None, "processes": processes, "again": again}
         how |= {"cases": cases}
+        if names := domains_in(run):
+            if data or mapping or cases or engine:
+                raise click.UsageError(
+                    f"--data, --map, --cases and --engine are for one domain of {run}: "
+                    f"add --plugin {names[0]}"
+                )
+            _print_each(run, names, engine, trusted=trusted, as_json=as_json, **how)
+            return
         summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
@@ -176,6 +192,35 @@ def command(
         if not as_json:
             print_results(summary["cases"])
         fail_unless_all_hold(summary["cases"])
+
+
+def _print_each(
+    run: Path, names: list[str], engine: EngineOptions, *, as_json: bool, **how: Any
+) -> None:
+    """Score each domain of a run, and print a table of all."""
+    from ..runs.folder import Run
+    from .score_tables import print_calibration, print_scores
+
+    split = how["split"] or "test"
+    summaries = {}
+    for name in names:
+        folder = run / name
+        opened = Run.open(folder, trusted=how["trusted"])
+        opened.require_complete()
+        if split not in opened.splits():
+            say(f"{name}: there are no {split} documents to score")
+            continue
+        summaries[name] = _of_run(folder, engine, **how)
+        if not as_json:
+            print_scores(summaries[name])
+            print_calibration(summaries[name])
+    if not summaries:
+        raise InputError(f"{run}: there are no {split} documents to score")
+    if as_json:
+        found = {"score": mean_score(summaries), "domains": summaries}
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        print_domains(summaries)
 
 
 def _of_run(

@@ -15,7 +15,11 @@ from ..dataset.teachers import ACCEPTS, accepted_licence
 from ..errors import SettingsError
 
 if TYPE_CHECKING:
+    from ..plugins import Plugin
+    from ..recipes import Preset
     from ..runs.job import TrainingJob
+    from ..runs.joint_job import JointJob
+    from ..settings import Resolved
 
 Command = Callable[..., Any]
 
@@ -108,8 +112,8 @@ class TrainingOptions:
     """What the options of ``training_options`` were set to.
 
     Attributes:
-        plugin: name of the plugin; None only where the option is not required.
-        data: path of the data; None for the plugin's bundled sample.
+        plugins: names of the plugins; () only where the option is not required.
+        sources: the data: one path for one plugin, or ``NAME=PATH`` for some of several.
         preset: name or file of the preset; None for the recipe that follows the model.
         model: short for the setting ``model``; None if not given.
         max_length: short for the setting ``max_length``; None if not given.
@@ -120,8 +124,8 @@ class TrainingOptions:
         accepted: names of the data issues that the user accepts.
     """
 
-    plugin: str | None
-    data: Path | None
+    plugins: tuple[str, ...]
+    sources: tuple[str, ...]
     preset: str | None
     model: str | None
     max_length: int | None
@@ -130,6 +134,27 @@ class TrainingOptions:
     split_ratio: str | None
     mapping: tuple[str, ...]
     accepted: frozenset[str]
+
+    @property
+    def data(self) -> Path | None:
+        """The path of one plugin's data; None for its bundled sample.
+
+        Raises:
+            click.UsageError: several are given.
+        """
+        if len(self.sources) > 1:
+            raise click.UsageError("give one --data: a file or folder; several files in a folder")
+        return Path(self.sources[0]) if self.sources else None
+
+    def require_one_plugin(self) -> str:
+        """Return the name of the plugin.
+
+        Raises:
+            click.UsageError: there are several.
+        """
+        if len(self.plugins) > 1:
+            raise click.UsageError("give one plugin: a data set has one domain")
+        return self.plugins[0]
 
     def job(self, *, auto_batch: bool = False) -> TrainingJob:
         """Load the plugin, resolve the settings and return the training job.
@@ -140,27 +165,83 @@ class TrainingOptions:
             SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model; or
                 a mapping is given without data, or has an unknown field.
         """
-        from ..dataset.splits import parse_ratio
         from ..model.fitting import choose_preset, fit_to_positions, say_recipe
         from ..plugins import load
-        from ..runs.job import TrainingJob
-        from ..settings import parse_assignments, resolve
+        from ..settings import resolve
         from ..source_names import parse_names
 
-        assert self.plugin is not None
         require_data_for(self.mapping, self.data)
-        plugin = load(self.plugin, self.wrappers, parse_names(self.mapping))
-        chosen = parse_assignments(self.assignments)
-        chosen |= {"model": self.model} if self.model else {}
-        chosen |= {"max_length": self.max_length} if self.max_length else {}
+        plugin = load(self.plugins[0], self.wrappers, parse_names(self.mapping))
+        chosen = self._chosen()
         preset = choose_preset(self.preset, chosen)
         say_recipe(preset)
-        settings = resolve(preset, self.plugin, plugin.settings(preset.name), chosen)
-        settings = fit_to_positions(settings)
-        ratio = parse_ratio(self.split_ratio) if self.split_ratio else DEFAULT_RATIO
-        return TrainingJob(
-            plugin, self.data, preset.name, settings, self.accepted, auto_batch, ratio
+        settings = resolve(preset, plugin.name, plugin.settings(preset.name), chosen)
+        job = self._job(plugin, self.data, preset, fit_to_positions(settings))
+        return replace(job, auto_batch=auto_batch)
+
+    def joint_job(self) -> JointJob:
+        """Return the job of several plugins, which are trained together; see ``job``.
+
+        Raises:
+            click.UsageError: a plugin is named twice, data is of none of them, or an option is for
+                one plugin alone.
+        """
+        from ..model.fitting import choose_preset, fit_to_positions, say_recipe
+        from ..plugins import load
+        from ..runs.joint_job import JointJob, joint_settings
+
+        sources = self._sources()
+        plugins = [load(name, self.wrappers) for name in self.plugins]
+        chosen = self._chosen()
+        preset = choose_preset(self.preset, chosen)
+        say_recipe(preset)
+        return JointJob.of(
+            [
+                self._job(
+                    plugin,
+                    sources.get(plugin.name),
+                    preset,
+                    fit_to_positions(joint_settings(preset, plugin, chosen)),
+                )
+                for plugin in plugins
+            ]
         )
+
+    def _job(
+        self, plugin: Plugin, source: Path | None, preset: Preset, settings: Resolved
+    ) -> TrainingJob:
+        from ..dataset.splits import parse_ratio
+        from ..runs.job import TrainingJob
+
+        ratio = parse_ratio(self.split_ratio) if self.split_ratio else DEFAULT_RATIO
+        return TrainingJob(plugin, source, preset.name, settings, self.accepted, ratio=ratio)
+
+    def _chosen(self) -> dict[str, object]:
+        """Return what the user set, by name."""
+        from ..settings import parse_assignments
+
+        chosen = parse_assignments(self.assignments)
+        chosen |= {"model": self.model} if self.model else {}
+        return chosen | ({"max_length": self.max_length} if self.max_length else {})
+
+    def _sources(self) -> dict[str, Path]:
+        """Return the data of several plugins by their names."""
+        if len({*self.plugins}) < len(self.plugins):
+            raise click.UsageError("a plugin is named twice; give each once")
+        if self.mapping:
+            raise click.UsageError(
+                "--map is for one plugin: train each by itself, or write its rows in its own fields"
+            )
+        found: dict[str, Path] = {}
+        for given in self.sources:
+            name, equals, path = given.partition("=")
+            if not equals or name not in self.plugins or name in found:
+                raise click.UsageError(
+                    f"--data {given}: with several plugins write NAME=PATH, once for each of "
+                    f"{', '.join(self.plugins)} whose data is not its bundled sample"
+                )
+            found[name] = Path(path)
+        return found
 
 
 @dataclass(frozen=True)
@@ -219,15 +300,6 @@ def require_data_for(mapping: tuple[str, ...], data: Path | None) -> None:
         raise SettingsError("--map is for the files of --data; leave it out, or name them")
 
 
-def _one_plugin(
-    _context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]
-) -> str | None:
-    """Return the name that was given, if any; a second one would replace the first in silence."""
-    if len(names) > 1:
-        raise click.BadParameter("give one plugin: a training has one domain")
-    return names[0] if names else None
-
-
 def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Command], Command]:
     """Add the options that describe a training; the command gets them as one ``TrainingOptions``.
 
@@ -238,17 +310,20 @@ def training_options(*issues: str, plugin_required: bool = True) -> Callable[[Co
     options = [
         click.option(
             "--plugin",
+            "plugins",
             multiple=True,
             required=plugin_required,
-            callback=_one_plugin,
             metavar="NAME",
-            help="The plugin; extract plugins lists them.",
+            help="The plugin; extract plugins lists them. A training may have several, in one "
+            "adapter (docs/several-domains.md).",
         ),
         click.option(
             "--data",
-            type=PATH,
-            help="A file or folder that the plugin reads, or JSONL with id, text and record. "
-            "Default: the plugin's bundled sample.",
+            "sources",
+            multiple=True,
+            metavar="PATH",
+            help="A file or folder that the plugin reads, or JSONL with id, text and record; of "
+            "several plugins NAME=PATH. Default: the plugin's bundled sample.",
         ),
         click.option(
             "--preset",

@@ -17,6 +17,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..planning.batches import Device
+    from ..runs.job import TrainingJob
+    from ..runs.joint_job import JointJob
 
 
 @click.command("plan")
@@ -61,16 +63,25 @@ def command(
     \b
     Example:
       extract plan --plugin NAME --data corpus/
+      extract plan --plugin NAME --plugin OTHER
       extract plan --plugin NAME --preset llama-3.1-8b --device cuda --memory 24
       extract plan --plugin NAME --preset llama-3.1-8b --device cuda --memory 24 --processes 4
     """
     if probe and (processes or 1) > 1:
         raise click.UsageError("--probe measures one process; leave out --processes")
     from ..planning.plan import make_plan
+    from ..runs.joint_job import require_one_process
     from .plan_tables import print_plan
 
     free = int(gibibytes * 2**30) if gibibytes else None
-    job = shared.applied(options).job()
+    options = shared.applied(options)
+    job: TrainingJob | JointJob
+    if len(options.plugins) > 1:
+        job = options.joint_job()
+        require_one_process(job.settings.values, processes or 1)
+        processes = 1
+    else:
+        job = options.job()
     plan = make_plan(job, device=device, free=free, processes=processes, probe=probe)
     if as_json:
         settings = {"preset": job.preset, "settings": job.settings.as_json()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .domains import domain_of, require_one_domain
 from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
@@ -99,13 +100,15 @@ def command(
     and read, the share of the document that the model read. Documents are streamed, so there may be
     any number of them.
 
-    Without a run, --plugin and --model ask a model that was not trained.
+    Of a run of several domains --plugin says which answers. Without a run, --plugin and --model ask
+    a model that was not trained.
 
     \b
     Example:
       extract predict runs/first notes.txt
       extract predict runs/first paper.pdf archive.zip
       extract predict runs/first folder/ --output records.jsonl --min-confidence 0.5
+      extract predict runs/together notes.txt --plugin NAME
       extract predict runs/first rows.csv --map body=text --map doc_id=id
       echo "A text of one line." | extract predict runs/first -
       extract predict runs/first folder/ --output records.jsonl --processes 4
@@ -131,6 +134,10 @@ def command(
     from ..progress import meter
     from ..runs.folder import Run
 
+    folder, zero_shot = domain_of(Path(names[0]), zero_shot)
+    require_one_domain(folder)
+    if folder != Path(names[0]):
+        names = (str(folder), *names[1:])
     run, inputs = _run_and_inputs(names, zero_shot)
     if engine and (run is None or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --unconstrained")

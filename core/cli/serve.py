@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .domains import domains_in
 from .engines import EngineOptions, engine_options
 from .options import PATH, min_confidence_option, trust_option
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from ..decoding.llguidance_adapter import Vocabulary
     from ..engines.engine import Engine
     from ..extraction.extractor import Extractor
@@ -87,6 +91,8 @@ def command(
 ) -> None:
     """Answer documents by HTTP with one or more runs, each of another plugin.
 
+    Of a run of several domains each is served, by one model.
+
     POST /v1/PLUGIN/extract takes {"text": ...}, {"texts": [...]} or {"documents": [{"id": ...,
     "text": ...}]} and gives lines as `extract predict` writes them; POST /v1/PLUGIN/files takes
     uploaded files. /v1/chat/completions and /v1/models are for OpenAI's clients, /metrics for
@@ -99,11 +105,13 @@ def command(
     Example:
       extract serve runs/first
       extract serve runs/papers runs/news --port 8080
+      extract serve runs/together
       FIELDSMITH_SERVER_KEY=... extract serve runs/first --host 0.0.0.0
       extract serve runs/first --engine http://localhost:8001
     """
+    runs = tuple(run / name if name else run for run in runs for name in domains_in(run) or [""])
     if engine and len(runs) > 1:
-        raise click.UsageError("--engine wants one RUN")
+        raise click.UsageError("--engine wants one RUN, of one domain")
     require_installed()
     from ..model.loading import quieten
     from ..runs.folder import Run
@@ -120,8 +128,7 @@ def command(
     with ExitStack() as stack:
         address = stack.enter_context(listen(host, port))
         connect = stack.enter_context(engine.connected(opened[0])) if engine else None
-        extractors = {str(run.folder): _extractor(run, connect, min_confidence) for run in opened}
-        serve(extractors, address, limits, keys)
+        serve(_extractors(opened, connect, min_confidence), address, limits, keys)
 
 
 def require_installed() -> None:
@@ -149,11 +156,32 @@ def _require_different_plugins(runs: list[Run]) -> None:
         served[name] = run
 
 
-def _extractor(
-    run: Run, connect: Callable[[Vocabulary], Engine] | None, min_confidence: float | None
-) -> Extractor:
+def _extractors(
+    runs: list[Run], connect: Callable[[Vocabulary], Engine] | None, min_confidence: float | None
+) -> dict[str, Extractor]:
+    """Return what answers, by the run; domains that were trained together share their model."""
     from ..extraction.extractor import Extractor
 
     if connect is not None:
-        return Extractor.by_engine(run, connect, min_confidence)
-    return Extractor.load(run.folder, min_confidence=min_confidence, trusted=run.trusted)
+        return {str(runs[0].folder): Extractor.by_engine(runs[0], connect, min_confidence)}
+    found: dict[str, Extractor] = {}
+    models: dict[tuple[Path, str], PreTrainedModel] = {}
+    for run in runs:
+        key = _weights(run) if "together" in run.info() else (run.folder, "")
+        extractor = Extractor.load(
+            run.folder,
+            min_confidence=min_confidence,
+            trusted=run.trusted,
+            model=models.get(key),
+        )
+        models[key] = extractor.model
+        found[str(run.folder)] = extractor
+    return found
+
+
+def _weights(run: Run) -> tuple[Path, str]:
+    """Return what is equal for domains that have the same weights: their folder, and hashes."""
+    run.require_complete()
+    hashes = run.receipt().get("files", {})
+    weights = {name: value for name, value in hashes.items() if name.endswith(".safetensors")}
+    return run.folder.parent, json.dumps(weights, sort_keys=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..parallel.group import ProcessGroup
     from ..runs.folder import Run
     from ..runs.job import TrainingJob
+    from ..runs.joint_job import JointJob
 
 
 @click.command("train")
@@ -61,6 +62,8 @@ def command(
 
     It is scored on its validation documents, and with --test on its test documents.
 
+    Several plugins are trained together, in one adapter; RUN/NAME is the run of each.
+
     Stops where the audit finds the data unsound, by the same rules. Its notes are printed and
     stored in the run folder.
 
@@ -69,11 +72,12 @@ def command(
       extract train --plugin NAME
       extract train --plugin NAME --data corpus/ --set epochs=4 --output runs/corpus
       extract train --plugin NAME --data rows.csv --map body=text --map headline=title
+      extract train --plugin NAME --plugin OTHER --data NAME=corpus/ --data OTHER=pages/
       extract train --plugin NAME --gpus 4
       extract train --plugin NAME --preset llama-3.1-8b --parallel fsdp --processes 4
       extract train --resume runs/corpus
     """
-    if (options.plugin is None) == (resume is None):
+    if bool(options.plugins) == (resume is not None):
         raise click.UsageError("give either --plugin NAME or --resume RUN")
     if resume is not None:
         _require_resume_alone(click.get_current_context())
@@ -85,6 +89,7 @@ def command(
     from ..parallel.environment import adopt_launcher, is_launched
     from ..parallel.group import ProcessGroup
     from ..parallel.processes import is_main_process
+    from ..runs.joint_job import JointJob, require_one_process
 
     launcher = adopt_launcher()
     if auto_batch and (group.is_several or (launcher and launcher.processes > 1)):
@@ -98,7 +103,11 @@ def command(
         group.require_devices(gpus=processes.gpus is not None)
         with unlogged() if group.node_rank else nullcontext():
             job = _job(options, resume, auto_batch=auto_batch, trusted=trusted)
-        if group == ProcessGroup(1) and not processes.processes and not processes.gpus:
+        if isinstance(job, JointJob):
+            if auto_batch:
+                raise click.UsageError("--auto-batch is for one plugin; set batch_size lower")
+            require_one_process(job.settings.values, group.processes * group.nodes)
+        elif group == ProcessGroup(1) and not processes.processes and not processes.gpus:
             group = ProcessGroup(_devices(job, resumed=resume is not None))
         if group.is_several or is_sharded(job.settings.values):
             run = _launch(group, job, output, resume)
@@ -113,13 +122,15 @@ def command(
 
 def _job(
     options: TrainingOptions, resume: Path | None, *, auto_batch: bool, trusted: bool
-) -> TrainingJob:
+) -> TrainingJob | JointJob:
     """Return what is trained; what is wrong with it is found before anything is started."""
     from ..runs.folder import Run
-    from ..runs.job import TrainingJob
+    from ..training.launch import job_of
 
     if resume is not None:
-        return TrainingJob.from_run(Run.open(resume, trusted=trusted))
+        return job_of(Run.open(resume, trusted=trusted, joint=True))
+    if len(options.plugins) > 1:
+        return options.joint_job()
     return options.job(auto_batch=auto_batch)
 
 
@@ -143,13 +154,13 @@ def _devices(job: TrainingJob, *, resumed: bool) -> int:
     return make_plan(job).processes
 
 
-def _start(job: TrainingJob, output: Path | None) -> Run:
+def _start(job: TrainingJob | JointJob, output: Path | None) -> Run:
     from ..parallel.processes import agreed
     from ..planning.planner import MemoryPlanner
-    from ..runs.folder import default_folder
+    from ..runs.job import default_folder
     from ..training import launch
 
-    return launch.start(job, output or agreed(default_folder(job.plugin.name)), MemoryPlanner())
+    return launch.start(job, output or agreed(default_folder(job.name)), MemoryPlanner())
 
 
 def _resume(folder: Path, *, auto_batch: bool, trusted: bool) -> Run:
@@ -171,22 +182,25 @@ def _take_part(
     else:
         # The process that started this one has said which recipe it takes.
         with unlogged() if is_launched() else nullcontext():
-            job = options.job()
+            job = _job(options, None, auto_batch=False, trusted=trusted)
         run = _start(job, output)
     leave()
     return run
 
 
-def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: Path | None) -> Run:
+def _launch(
+    group: ProcessGroup, job: TrainingJob | JointJob, output: Path | None, resume: Path | None
+) -> Run:
     """Train in processes that are started for it."""
     from ..parallel.launcher import BugError
-    from ..runs.folder import Run, default_folder
+    from ..runs.folder import Run
+    from ..runs.job import default_folder
     from ..training import launch
 
     arguments: Sequence[str] = click.get_current_context().find_root().obj.arguments
     if resume is None and group.nodes > 1 and output is None:
         raise click.UsageError("--nodes needs --output: a folder that all nodes see")
-    run = Run(resume or output or default_folder(job.plugin.name), trusted=True)
+    run = Run(resume or output or default_folder(job.name), trusted=True)
     if resume is None and group.node_rank == 0:
         Run.require_new(run.folder)
     if resume is None and output is None:
@@ -202,15 +216,18 @@ def _launch(group: ProcessGroup, job: TrainingJob, output: Path | None, resume: 
 
 def _print_scores(run: Run, processes: int, *, test: bool) -> None:
     from ..model.devices import pick_device
+    from ..runs.joint_job import domain_runs
     from ..training.launch import score_run
     from .score_tables import print_scores
 
     gpus = processes if pick_device().type == "cuda" else 1  # CPUs answer no sooner by several
     for scores in score_run(run, gpus, test=test, command=command_line()):
         print_scores(scores)
-    if test and "test" not in run.splits():
+    runs = domain_runs(run) if run.domains() else [run]
+    with_test = [each for each in runs if "test" in each.splits()]
+    if test and not with_test:
         say("there are no test documents to score")
-    elif "test" in run.splits() and "test" not in run.metrics():
+    elif any("test" not in each.metrics() for each in with_test):
         say(
             f"its test documents were not scored; once all is chosen: extract evaluate {run.folder}"
         )

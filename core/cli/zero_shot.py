@@ -99,7 +99,10 @@ class ZeroShotOptions:
 
 _OPTIONS = (
     click.option(
-        "--plugin", metavar="NAME", help="Without a run: the plugin; extract plugins lists them."
+        "--plugin",
+        metavar="NAME",
+        help="Without a run: the plugin; extract plugins lists them. With a run of several "
+        "domains: which of them.",
     ),
     click.option(
         "--model",

@@ -79,6 +79,7 @@ class Extractor:
         constrained: bool = True,
         min_confidence: float | None = None,
         trusted: bool = False,
+        model: PreTrainedModel | None = None,
     ) -> Extractor:
         """Load the model of a run.
 
@@ -88,6 +89,7 @@ class Extractor:
             constrained: whether answers are constrained to the schema and the text.
             min_confidence: None for what validation chose; without the adapter, 0.
             trusted: whether the user trusts code of the base model's repository.
+            model: the model of another run with the same weights, which is not loaded again.
 
         Raises:
             RunError: the folder is no complete run, its files are damaged, or schema, template,
@@ -96,7 +98,8 @@ class Extractor:
         """
         run = Run.open(folder, trusted=trusted)
         task = checked_task(run)
-        model = load_for_inference(task.settings, run.adapter if adapter else None)
+        if model is None:
+            model = load_for_inference(task.settings, run.adapter if adapter else None)
         gazetteer = Gazetteer.read(run.gazetteer_file) if adapter else None
         shares = Shares(**run.shares()) if adapter and run.shares() else None
         extractor = Extractor.around(

@@ -16,6 +16,7 @@ from ..parallel import reading_processes
 from ..parallel.sequence import require_divisible
 from ..progress import meter
 from ..runs.job import TrainingJob
+from ..runs.joint_job import JointJob
 from ..settings import Resolved, Settings
 from ..task import Task
 from ..training.row_settings import fit_batch, fit_warmup
@@ -160,7 +161,7 @@ class Plan:
 
 
 def make_plan(
-    job: TrainingJob,
+    job: TrainingJob | JointJob,
     *,
     device: Device | None = None,
     free: int | None = None,
@@ -170,7 +171,8 @@ def make_plan(
     """Estimate what a training takes; no weights are loaded unless ``probe``.
 
     Args:
-        job: the training; issues of its data that it does not accept are reported, not refused.
+        job: the training, which may be of several domains; issues of its data that it does not
+            accept are reported, not refused.
         device: what to plan for; None for what this machine would train on.
         free: bytes that a device has, a CPU for all processes; None for what this machine has, if
             it has the device.
@@ -193,8 +195,9 @@ def make_plan(
     import_model_libraries()
     planner = MemoryPlanner(device, free, processes)
     require_divisible(job.settings.values, config, planner.processes)
-    task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
-    rows, issues = _training_rows(job, task)
+    prompts = PromptFormat(load_tokenizer(job.settings.values))
+    tasks = [each.task(prompts) for each in job.jobs]
+    rows, issues = _training_rows(job, tasks)
     planner = replace(planner, given=planner.free)  # which others change meanwhile
     alone = planner.estimator(job.settings.values, rows)
     choice = None
@@ -203,7 +206,6 @@ def make_plan(
         planner = replace(planner, planned=choice.processes)
     device, free = planner.device, planner.free_each
     settings = _fit_to_processes(job.settings, rows, planner).values
-    task = replace(task, settings=settings)
     estimator = planner.shared(alone, settings)
     memory = estimator.memory(settings)
     other = replace(settings, activation_checkpointing=not settings.activation_checkpointing)
@@ -212,7 +214,7 @@ def make_plan(
         savings = list(memory_savings(estimator, settings, usable(free, device)))
     measured, note = None, "not measured; --probe runs a few steps"
     if probe:
-        measured, note = _probe(task, rows, is_here=planner.is_here)
+        measured, note = _probe(tasks, settings, rows, is_here=planner.is_here)
     return Plan(
         model=settings.model,
         device=device,
@@ -256,7 +258,20 @@ def _fit_to_processes(resolved: Resolved, rows: Sequence[Row], planner: MemoryPl
     return fit_warmup(found, rows, planner.processes)
 
 
-def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:
+def _training_rows(
+    job: TrainingJob | JointJob, tasks: Sequence[Task]
+) -> tuple[list[Row], list[Issue]]:
+    """Return the rows of all domains, and what the audit finds in each."""
+    rows, issues = list[Row](), list[Issue]()
+    for number, (each, task) in enumerate(zip(job.jobs, tasks, strict=True)):
+        own, found = _rows_of(each, task)
+        rows += [replace(row, domain=number) for row in own]
+        several = f"{each.name}: " if len(tasks) > 1 else ""
+        issues += [replace(issue, message=f"{several}{issue.message}") for issue in found]
+    return rows, issues
+
+
+def _rows_of(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]]:
     splits, _hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
     with meter("reading", len(splits.train), "documents") as progress:
         lost = LostGold(task.schema)
@@ -266,10 +281,12 @@ def _training_rows(job: TrainingJob, task: Task) -> tuple[list[Row], list[Issue]
     return rows.trained, training_issues(splits, lost, job.settings.values.model, job.accepted)
 
 
-def _probe(task: Task, rows: Sequence[Row], *, is_here: bool) -> tuple[Probe | None, str]:
+def _probe(
+    tasks: Sequence[Task], settings: Settings, rows: Sequence[Row], *, is_here: bool
+) -> tuple[Probe | None, str]:
     """Measure a few steps of the training; return why not where it cannot run here."""
     if not is_here:
         return None, "not measured: this machine has no such device"
-    if not has_local_weights(task.settings):
-        return None, f"not measured: the weights of {task.settings.model} are not at hand"
-    return run_probe(task, rows), ""
+    if not has_local_weights(settings):
+        return None, f"not measured: the weights of {settings.model} are not at hand"
+    return run_probe(tasks, settings, rows), ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..settings import Settings
 from ..tagging.labels import Tags
 from ..task import Task
 from ..training.schedule import count_steps
@@ -32,8 +33,14 @@ class Probe:
     seconds: float
 
 
-def run_probe(task: Task, rows: Sequence[Row]) -> Probe:
-    """Run the first steps of a training; the first of them, which are slower, do not count."""
+def run_probe(tasks: Sequence[Task], settings: Settings, rows: Sequence[Row]) -> Probe:
+    """Run the first steps of a training; the first of them, which are slower, do not count.
+
+    Args:
+        tasks: one for each domain.
+        settings: of the training.
+        rows: of all domains.
+    """
     from transformers import TrainerCallback
 
     from ..training.callbacks import BestAdapter
@@ -45,21 +52,20 @@ def run_probe(task: Task, rows: Sequence[Row]) -> Probe:
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
 
-    few = replace(task.settings, max_steps=_STEPS, report_to=[])
+    tags = [Tags(task.schema, task.prompts).ids for task in tasks]
+    few = replace(settings, max_steps=_STEPS, report_to=[])
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(
             Path(folder),
             few,
-            task.prompts,
+            tasks[0].prompts,
             rows,
             [],
             scorer=None,
             best=BestAdapter(0),
-            tags=Tags(task.schema, task.prompts).ids if few.tagging_weight else (),
+            tags=tags if few.tagging_weight else (),
         )
         trainer.add_callback(Clock())
         trainer.train()
     a_step = (ends[-1] - ends[_WARM_UP - 1]) / (len(ends) - _WARM_UP)
-    return Probe(
-        _STEPS - _WARM_UP, a_step, a_step * count_steps(len(trainer.sampler), task.settings)[1]
-    )
+    return Probe(_STEPS - _WARM_UP, a_step, a_step * count_steps(len(trainer.sampler), settings)[1])

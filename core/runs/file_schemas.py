@@ -87,6 +87,7 @@ RUN = _object(
     accepted=_TEXTS,
     auto_batch=_FLAG,
     processes={"type": "integer", "minimum": 1},
+    together=_TEXTS,
     weights=_object({"bytes": _COUNT, "held": _COUNT}),
     paths=_map(_TEXT),
     versions=_map(_TEXT),
@@ -102,6 +103,33 @@ RUN = _object(
     **_MANIFEST,
 )
 """run.json, from the moment when it is written first."""
+
+_DOMAINS: _Schema = {
+    "type": "array",
+    "items": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"},
+    "minItems": 2,
+    "uniqueItems": True,
+}
+"""Names of plugins that are names of folders."""
+
+JOINT = _object(
+    {
+        "plugins": _DOMAINS,
+        "preset": _TEXT,
+        "settings": RUN["properties"]["settings"],
+        "jobs": _map({"type": "object"}),
+    },
+    format=RUN["properties"]["format"],
+    auto_batch=_FLAG,
+    paths=_map(_TEXT),
+    versions=_map(_TEXT),
+    device={"type": "object"},
+    seed=_COUNT,
+    base_model=_MANIFEST["base_model"],
+    lowered=RUN["properties"]["lowered"],
+    training=_object({"steps": _COUNT, "best_step": _COUNT, "best_score": _NUMBER_OR_NULL}),
+)
+"""run.json of a training of several domains, from the moment when it is written first."""
 
 BEGUN = {"required": list(_MANIFEST)}
 """run.json once the data was read, which ``data.sha256`` tells; beside ``RUN``."""

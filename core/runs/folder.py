@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from ..files import (
 )
 from ..files.locks import lock_file, locked, remove_lock
 from ..settings import EMBEDDED, Resolved
-from .file_schemas import BEGUN, COMPLETE, FORMAT, LOGGED, METRICS, RECEIPT, RUN, TRAINED_ON
+from .file_schemas import BEGUN, COMPLETE, FORMAT, JOINT, LOGGED, METRICS, RECEIPT, RUN, TRAINED_ON
 from .paths import below_source, found_at, places_of, without_home
 from .reading import check, read_object, read_row, read_rows, require_own_files
 
@@ -114,22 +113,33 @@ class Run:
             )
 
     @staticmethod
-    def open(folder: Path, *, trusted: bool = False) -> Run:
+    def open(folder: Path, *, trusted: bool = False, joint: bool = False) -> Run:
         """Open an existing run folder.
 
         Args:
             folder: the folder.
             trusted: see the attribute.
+            joint: whether it may be that of several domains.
 
         Raises:
-            RunError: it is not a run folder, or its run.json is damaged.
+            RunError: it is not a run folder, its run.json is damaged, or it is that of several
+                domains and one is wanted.
         """
         run = Run(folder, trusted)
         if not run.info_file.is_file():
             raise RunError(f"{folder}: not a run folder (no run.json in it)")
         require_own_files(folder)
         run.settings()
+        if run.domains() and not joint:
+            raise RunError(
+                f"{folder}: was trained on several domains ({', '.join(run.domains())}); name the "
+                f"run of one, such as {folder / run.domains()[0]}"
+            )
         return run
+
+    def domains(self) -> list[str]:
+        """Return the plugins of a run of several domains, whose folders are in it; [] of one."""
+        return list(self.info().get("plugins", ()))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -151,8 +161,9 @@ class Run:
         Raises:
             RunError: it cannot be read, or something in it is missing or wrong.
         """
-        info = read_object(self.info_file, RUN)
-        if "sha256" in info["data"]:
+        info = read_object(self.info_file, {})
+        check(info, JOINT if "plugins" in info else RUN, str(self.info_file))
+        if "sha256" in info.get("data", {}):
             check(info, BEGUN, str(self.info_file))
         return info
 
@@ -267,9 +278,10 @@ class Run:
     def require_complete(self) -> None:
         """Raise RunError if the training has not ended."""
         if not self.is_complete():
+            trained = self.folder.parent if "together" in self.info() else self.folder
             raise RunError(
                 f"{self.folder}: the training has not ended; "
-                f"resume it: extract train --resume {self.folder}"
+                f"resume it: extract train --resume {trained}"
             )
         check(self.info(), COMPLETE, str(self.info_file))
 
@@ -383,14 +395,3 @@ def _holds_something(folder: Path) -> bool:
     return any(
         path.name != lock and not is_left_over(path.name, "run.json") for path in folder.iterdir()
     )
-
-
-def default_folder(plugin: str) -> Path:
-    """Return ``runs/PLUGIN-DATE-TIME``, which is not there yet."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = Path("runs") / f"{plugin}-{stamp}"
-    number = 2
-    while folder.exists():
-        folder = Path("runs") / f"{plugin}-{stamp}-{number}"
-        number += 1
-    return folder

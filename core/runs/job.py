@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ class TrainingJob:
     ratio: Ratio = DEFAULT_RATIO
     processes: int = 1
     paths: GivenPaths = field(default_factory=GivenPaths)
+
+    @property
+    def name(self) -> str:
+        """The plugin's name, by which a run folder is called."""
+        return self.plugin.name
+
+    @property
+    def jobs(self) -> tuple[TrainingJob, ...]:
+        """The job of each domain: this one."""
+        return (self,)
 
     @property
     def source_name(self) -> str:
@@ -179,3 +190,14 @@ def plugin_of(run: Run) -> Plugin:
     except SettingsError as error:
         raise RunError(f"{run.folder}: run.json: data.names: {error}") from error
     return replace(plugin, names=plugin.names.of_run())
+
+
+def default_folder(plugin: str) -> Path:
+    """Return ``runs/PLUGIN-DATE-TIME``, which is not there yet."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs") / f"{plugin}-{stamp}"
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{plugin}-{stamp}-{number}"
+        number += 1
+    return folder

@@ -215,19 +215,26 @@ def seen_elsewhere(folder: Path, fingerprints: Collection[str]) -> list[dict[str
     for other in _others(folder) if known else ():
         for each in _readable(other):
             if shared := len(known & each.fingerprints):
+                name = f"{other.parent.name}/{other.name}" if _is_run(other.parent) else other.name
                 entry = {
-                    "run": other.name, "date": each.date, "score": each.score, "documents": shared,
+                    "run": name, "date": each.date, "score": each.score, "documents": shared,
                 }  # fmt: skip
                 found.setdefault((each.date, each.sha256), entry)
     return sorted(found.values(), key=lambda entry: str(entry["date"]))
 
 
 def _others(folder: Path) -> Iterator[Path]:
-    """Yield the folders beside a run that have such a file."""
+    """Yield the folders beside a run that have such a file, also those of single domains."""
     own = Path(os.path.realpath(folder))
-    for file in sorted(own.parent.glob(f"*/{FILE}")):
+    beside = own.parent.parent if _is_run(own.parent) else own.parent
+    of_domains = (file for file in beside.glob(f"*/*/{FILE}") if _is_run(file.parent.parent))
+    for file in sorted([*beside.glob(f"*/{FILE}"), *of_domains]):
         if file.parent != own and file.is_file():
             yield file.parent
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "run.json").is_file()
 
 
 def _is_copy(folder: Path, of: Path) -> bool:

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -28,7 +29,11 @@ class BatchQueue:
     """
 
     def __init__(
-        self, extractor: Extractor, threads: int, observe: Callable[[int], object]
+        self,
+        extractor: Extractor,
+        threads: int,
+        observe: Callable[[int], object],
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
         """Start the threads that answer.
 
@@ -36,9 +41,12 @@ class BatchQueue:
             extractor: makes the predictions.
             threads: batches at the same time; 1 for a model of this process.
             observe: called with the size of each batch.
+            lock: held while a batch is answered, by all queues of one model of this process; None
+                for a queue of its own.
         """
         self._extractor = extractor
         self._observe = observe
+        self._lock = lock or nullcontext()
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name="answers", daemon=True) for _ in range(threads)
@@ -92,7 +100,8 @@ class BatchQueue:
 
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         try:
-            predictions = self._extractor.predict([each.document for each in batch])
+            with self._lock:
+                predictions = self._extractor.predict([each.document for each in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, EngineError):
                 for each in batch:

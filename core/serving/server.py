@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ipaddress import ip_address
 
 import h11
@@ -71,9 +72,9 @@ def serve(
         keys: one of them has to be sent with each request; none for no key.
     """
     answers = Answers(limits)
-    services = {}
+    services, locks = {}, dict[int, AbstractContextManager[object]]()
     for run, extractor in extractors.items():
-        service = _service(run, extractor, answers)
+        service = _service(run, extractor, answers, locks)
         services[service.name] = service
     queues = [service.queue for service in services.values()]
 
@@ -101,11 +102,28 @@ def serve(
         queue.close(_END_SECONDS)
 
 
-def _service(run: str, extractor: Extractor, answers: Answers) -> Service:
+def _service(
+    run: str,
+    extractor: Extractor,
+    answers: Answers,
+    locks: dict[int, AbstractContextManager[object]],
+) -> Service:
+    """Return the service of a run.
+
+    Args:
+        run: its name.
+        extractor: answers; several may have one model.
+        answers: counts.
+        locks: of the models of this process, each of which answers one batch at a time.
+    """
     name = extractor.task.plugin.name
-    threads = 1 if extractor.engine.name == "transformers" else _BATCHES_OF_SERVERS
     sizes = answers.metrics.batches.labels(name)
-    return Service(name, run, extractor, BatchQueue(extractor, threads, sizes.observe))
+    if extractor.engine.name != "transformers":
+        queue = BatchQueue(extractor, _BATCHES_OF_SERVERS, sizes.observe)
+    else:
+        lock = locks.setdefault(id(extractor.model), threading.Lock())
+        queue = BatchQueue(extractor, 1, sizes.observe, lock)
+    return Service(name, run, extractor, queue)
 
 
 def _access(opened: socket.socket, keys: Sequence[str]) -> Access:

@@ -46,36 +46,58 @@ def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
     Raises:
         DivergedError: the adapter is of no use; see ``check_saved``.
     """
+    partial = best_weights(run, trainer)
+    if partial is None:
+        return
+    task.prompts.tokenizer.save_pretrained(str(partial))
+    complete(run, partial, task, training_entry(trainer))
+    run.drop_checkpoints()
+
+
+def best_weights(run: Run, trainer: ExtractionTrainer) -> Path | None:
+    """Write the best adapter, or the last where none was scored, into a temporary folder.
+
+    All processes have to call it.
+
+    Returns:
+        The folder; None in all but the first process.
+
+    Raises:
+        DivergedError: the adapter is of no use; see ``check_saved``.
+    """
     best = trainer.best
     state = trainer.whole_state() if best.score is None else None
     if not is_main_process():
-        return
+        return None
     partial = run.folder / ".adapter"
     shutil.rmtree(partial, ignore_errors=True)
     if best.score is not None:
         shutil.copytree(best.folder(run.checkpoints), partial)
     else:
         trainer.save_trained(partial, state)
-    training = {
+    return partial
+
+
+def training_entry(trainer: ExtractionTrainer) -> dict[str, Any]:
+    """Return the entry ``training`` of run.json: the steps, and what was chosen at the best."""
+    best = trainer.best
+    return {
         "steps": trainer.state.global_step or best.last_step,
         "best_step": best.step,
         "best_score": best.score,
         **best.chosen,
     }
-    complete(run, partial, task, training)
-    run.drop_checkpoints()
 
 
 def complete(run: Run, partial: Path, task: Task, training: Mapping[str, Any]) -> None:
-    """Make trained weights the run's adapter: add tokenizer, card and receipt, and rename.
+    """Make trained weights the run's adapter: add card and receipt, and rename.
 
     Args:
         run: the run.
-        partial: the folder of the weights.
+        partial: the folder of the weights and the tokenizer.
         task: what they were trained for.
         training: the entry of run.json.
     """
-    task.prompts.tokenizer.save_pretrained(str(partial))
     info = {**run.info(), "training": training}
     write_card(partial, task, info, float(training.get("min_confidence", 0.0)))
     write_json(partial / "receipt.json", {**info["receipt"], "files": file_hashes(run, partial)})

@@ -8,17 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DivergedError, FieldsmithError, OutOfMemoryError, ProcessError, StorageError
+from ..errors import (
+    DivergedError,
+    FieldsmithError,
+    OutOfMemoryError,
+    ProcessError,
+    RunError,
+    StorageError,
+)
 from ..parallel.group import ProcessGroup
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.joint_job import JointJob, domain_runs
 from ..runs.scorings import read_scorings
+from .joint import train_jointly
 from .row_settings import Planner
 from .train import train
 
 
-def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
+def start(job: TrainingJob | JointJob, folder: Path, planner: Planner) -> Run:
     """Train a job into a new run folder; of a job that cannot be trained no folder is left.
 
     Args:
@@ -35,13 +44,13 @@ def start(job: TrainingJob, folder: Path, planner: Planner) -> Run:
     job = job.pinned().located(folder)
     if not is_main_process():
         run = Run(folder, trusted=True)
-        train(run, job, planner)
+        _train(run, job, planner)
         return run
     Run.require_new(folder)
     with Run(folder).locked():
         run = Run.create(folder, job.as_json())
         try:
-            train(run, job, planner)
+            _train(run, job, planner)
         except (OutOfMemoryError, StorageError, DivergedError):
             raise
         except FieldsmithError:
@@ -59,11 +68,37 @@ def resume(folder: Path, planner: Planner, *, auto_batch: bool, trusted: bool = 
         auto_batch: allow smaller batches, even if the run was started without.
         trusted: whether the user trusts code of the base model's repository.
     """
-    run = Run.open(folder, trusted=trusted)
+    run = Run.open(folder, trusted=trusted, joint=True)
     with run.locked() if is_main_process() else nullcontext():
-        job = TrainingJob.from_run(run)
-        train(run, replace(job, auto_batch=job.auto_batch or auto_batch), planner)
+        job = job_of(run)
+        if isinstance(job, TrainingJob):
+            job = replace(job, auto_batch=job.auto_batch or auto_batch)
+        _train(run, job, planner)
     return run
+
+
+def job_of(run: Run) -> TrainingJob | JointJob:
+    """Return the job of an earlier training.
+
+    Raises:
+        RunError: the run is one of several domains', which are resumed together; or see
+            ``TrainingJob.from_run``.
+    """
+    if run.domains():
+        return JointJob.from_run(run)
+    if "together" in run.info():
+        whole = run.folder.parent
+        raise RunError(
+            f"{run.folder}: was trained together with others; name the run of all: {whole}"
+        )
+    return TrainingJob.from_run(run)
+
+
+def _train(run: Run, job: TrainingJob | JointJob, planner: Planner) -> None:
+    if isinstance(job, JointJob):
+        train_jointly(run, job, planner)
+    else:
+        train(run, job, planner)
 
 
 def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> None:
@@ -100,6 +135,8 @@ def score_run(
 ) -> Iterator[dict[str, Any]]:
     """Score a finished run on its validation documents; stored scores are reused.
 
+    Of several domains each is scored.
+
     The setting ``score_documents`` says how many documents of a split.
 
     Args:
@@ -111,6 +148,10 @@ def score_run(
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
     """
+    if run.domains():
+        for domain in domain_runs(run):
+            yield from score_run(domain, gpus, test=test, command=command)
+        return
     from ..evaluation.evaluate import evaluate_run
     from ..evaluation.recording import ScoringRequest
     from ..model.out_of_memory import is_out_of_memory, release_memory

@@ -60,8 +60,8 @@ def write_manifest(
     run.update(
         **known,
         seed=task.settings.seed,
-        versions=_versions(),
-        device=_device(),
+        versions=versions(),
+        device=described_device(),
         base_model={name: job.paths.named(held) for name, held in base.items()},
         counts=_counts(splits, rows),
         answered=rows.answered,
@@ -84,21 +84,23 @@ def _test_seen(run: Run, splits: Splits) -> list[dict[str, Any]]:
     return found
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what trains, by distribution."""
     return {name: metadata.version(name) for name in _VERSIONS} | {
         "python": platform.python_version()
     }
 
 
-def _device() -> dict[str, Any]:
+def described_device() -> dict[str, Any]:
+    """Return what the model is trained on."""
     import torch
 
     from ..model.devices import pick_device
 
-    device = pick_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    own = pick_device()
+    name = torch.cuda.get_device_name(own) if own.type == "cuda" else platform.processor()
     return {
-        "type": device.type,
+        "type": own.type,
         "name": name,
         "threads": torch.get_num_threads(),
         "processes": process_count(),

@@ -47,7 +47,7 @@ def pack(rows: Sequence[Row], settings: Settings) -> Sequence[PackedRow]:
     equal length are shuffled by the seed, so that windows of one document part.
 
     Args:
-        rows: at most ``max_length`` tokens each, as ``build_rows`` makes them.
+        rows: of one domain, at most ``max_length`` tokens each, as ``build_rows`` makes them.
         settings: ``max_length`` bounds the sequences, too.
     """
     from datasets import Dataset
@@ -58,7 +58,8 @@ def pack(rows: Sequence[Row], settings: Settings) -> Sequence[PackedRow]:
         [{"input_ids": rows[number].input_ids, "labels": rows[number].labels} for number in order]
     )
     packed = pack_dataset(dataset, settings.max_length, map_kwargs={"batch_size": None})
-    return [PackedRow(**sequence) for sequence in packed]
+    domain = rows[0].domain if rows else 0
+    return [PackedRow(**sequence, domain=domain) for sequence in packed]
 
 
 class PackingCollator(DataCollatorForLanguageModeling):

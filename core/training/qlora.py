@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from trl import SFTConfig
 
     from .callbacks import BestAdapter
-    from .scoring import Scorer
+    from .sampler import Mixture
+    from .scoring import Scoring
     from .trainer import ExtractionTrainer
 
 
@@ -51,10 +52,10 @@ def build_trainer(
     rows: Sequence[Row],
     held_out: Sequence[Row],
     *,
-    scorer: Scorer | None,
+    scorer: Scoring | None,
     best: BestAdapter,
     group: int | None = None,
-    tags: Sequence[int] = (),
+    tags: Sequence[Sequence[int]] = (),
     base_name: str | None = None,
 ) -> ExtractionTrainer:
     """Return a trainer: the base model, in NF4 if the settings say so, with LoRA over it.
@@ -70,7 +71,7 @@ def build_trainer(
         scorer: scores held-out documents at the end of an epoch.
         best: keeps the best adapter.
         group: rows of similar length beside each other; None for the batch size.
-        tags: ids of all tags, ascending; () for rows without tags.
+        tags: ids of all tags of each domain, ascending; () for rows without tags.
         base_name: what an adapter calls its base model; None for where it was loaded from.
 
     Raises:
@@ -96,6 +97,7 @@ def build_trainer(
         settings.seed,
         group=settings.group_lengths,
         multiple=settings.batch_size * reading_processes(settings) if process_count() > 1 else 1,
+        mixture=_mixture(sequences, settings),
     )
     if sampler.fillers:
         sequences = [*sequences, _filler(sequences)]
@@ -109,7 +111,7 @@ def build_trainer(
         settings=settings,
         model=model,
         args=training_arguments(folder, settings, model),
-        train_dataset=Dataset.from_list([_columns(row) for row in sequences]),
+        train_dataset=Dataset.from_list([_columns(row, len(tags)) for row in sequences]),
         eval_dataset=Dataset.from_list([_columns(row) for row in held_out]) if held_out else None,
         processing_class=prompts.tokenizer,
         peft_config=lora_config(settings, model) if settings.tuning == "adapter" else None,
@@ -215,9 +217,20 @@ def _prepare_packing(trainer: ExtractionTrainer, settings: Settings) -> None:
         check_isolation(model, packing, settings.model)
 
 
-def _columns(row: Row) -> dict[str, list[int]]:
-    """Return the columns that the trainer reads."""
-    return {name: column for name, column in asdict(row).items() if column}
+def _mixture(rows: Sequence[Row], settings: Settings) -> Mixture | None:
+    """Return which rows an epoch reads; None for each once."""
+    domains = [row.domain for row in rows]
+    if settings.sampling_temperature == 1 or len({*domains}) < 2:
+        return None
+    from .sampler import Mixture
+
+    return Mixture.of(domains, settings.sampling_temperature, settings.seed)
+
+
+def _columns(row: Row, domains: int = 1) -> dict[str, Any]:
+    """Return the columns that the trainer reads; that of the domain where several have tags."""
+    columns = {name: column for name, column in asdict(row).items() if name != "domain" and column}
+    return columns | ({"domain": row.domain} if domains > 1 else {})
 
 
 def check_modules(model: PreTrainedModel, settings: Settings) -> None:

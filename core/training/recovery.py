@@ -133,6 +133,7 @@ def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[s
         seen = seen_elsewhere(folder, held_out(run)["test"]) or info.get("test_seen", [])
         write_json(partial.info_file, {**info, "paths": paths, "test_seen": seen})
         partial.cut_log(step)
+        task.prompts.tokenizer.save_pretrained(str(adapter))
         complete(partial, adapter, task, training)
         checked_task(partial)
         if folder.is_dir():  # it is empty

@@ -125,12 +125,20 @@ def same_rows_a_step(settings: Settings, begun: int, now: int) -> Settings:
 
 
 def sequences_of(rows: Sequence[Row], settings: Settings) -> Sequence[Row]:
-    """Return what batches are made of: the rows, or with ``packing`` sequences of them."""
+    """Return what batches are made of: the rows, or with ``packing`` sequences of them.
+
+    A sequence holds rows of one domain.
+    """
     if not settings.packing:
         return rows
     from .packing import pack  # which imports trl
 
-    return pack(rows, settings)
+    domains = dict.fromkeys(row.domain for row in rows)
+    return [
+        sequence
+        for domain in domains
+        for sequence in pack([row for row in rows if row.domain == domain], settings)
+    ]
 
 
 def _with_way(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:

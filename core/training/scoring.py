@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..data import Example
 from ..evaluation.threshold import Threshold, best_shares, best_threshold
@@ -14,6 +14,7 @@ from ..extraction.extractor import Extractor
 from ..extraction.postprocess import WindowAnswer
 from ..parallel.in_step import in_step
 from ..parallel.processes import gathered, process_count, rank
+from ..settings import Settings
 from ..tagging.gazetteer import Gazetteer
 from ..task import Task
 
@@ -33,6 +34,16 @@ class EpochScore:
 
     scores: dict[str, float]
     choose: Callable[[], dict[str, Any]]
+
+
+class Scoring(Protocol):
+    """Scores a model on the held-out documents of one domain, or of several."""
+
+    def score(self, model: PreTrainedModel, *, is_split: bool = False) -> EpochScore:
+        """Score a model; see ``Scorer.score``."""
+
+    def under(self, settings: Settings) -> Scoring:
+        """Return what scores where a training continues with smaller batches."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,10 @@ class Scorer:
         scores = {n: value for n, value in best.scores.items() if n.endswith(("score", "/f1"))}
         scores["min_confidence"] = best.min_confidence
         return EpochScore(scores, partial(self._choose, extractor, answers, best))
+
+    def under(self, settings: Settings) -> Scorer:
+        """Return the scorer with the settings of another attempt to train."""
+        return replace(self, task=replace(self.task, settings=settings))
 
     def _choose(
         self,

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..data import Example, Prediction, Reject
-from ..dataset.issues import refuse_unsound, split_issues, training_issues
-from ..dataset.loading import read_splits
-from ..dataset.lost_gold import LostGold
-from ..dataset.splits import Splits
-from ..errors import (
-    FieldsmithError,
-    InputError,
-    OutOfMemoryError,
-    RunError,
-    SettingsError,
-    did_you_mean,
-)
+from ..errors import FieldsmithError, OutOfMemoryError
 from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
 from ..parallel import is_sharded
@@ -27,44 +15,44 @@ from ..parallel.sequence import require_divisible
 from ..progress import meter, say
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
-from ..runs.receipt import receipt_of
 from ..settings import Settings
-from ..tagging.gazetteer import Gazetteer
-from ..tagging.labels import Tags
-from ..task import Task
-from ..windows.rows import Row, Rows, build_rows
+from ..windows.rows import Row
 from .adapter import base_name, install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
-from .manifest import describe_rows, describe_splits, write_manifest
+from .preparation import prepare
 from .qlora import build_trainer
 from .row_settings import NO_PLANNER, Planner, fit_to_rows, same_rows_a_step
 from .schedule import count_steps
 from .storage import storage_faults
 
 if TYPE_CHECKING:
-    from .scoring import Scorer
+    from .scoring import Scoring
     from .trainer import ExtractionTrainer
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """What every attempt to train is made of.
 
     Attributes:
         run: the run folder.
-        task: plugin, settings as they were asked for, and prompt format.
+        settings: the settings as they were asked for.
+        prompts: the tokenizer and its chat template.
         rows: what is trained on.
         held_out: the rows of the validation documents, for their loss.
         scorer: scores the validation documents; None if there are none.
-        tags: ids of all tags, ascending; [] for a model that is trained without.
+        tags: ids of all tags of each domain, ascending; [] for a model that is trained without.
+        install: puts the best adapter into place, under the settings of the attempt.
     """
 
     run: Run
-    task: Task
-    rows: Rows
+    settings: Settings
+    prompts: PromptFormat
+    rows: Sequence[Row]
     held_out: Sequence[Row]
-    scorer: Scorer | None
-    tags: Sequence[int]
+    scorer: Scoring | None
+    tags: Sequence[Sequence[int]]
+    install: Callable[[ExtractionTrainer, Settings], None]
 
 
 def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
@@ -88,126 +76,50 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         SettingsError: the model does not load or does not fit the settings.
         StorageError: the run cannot be written any more; it can be resumed.
     """
-    from ..model.loading import load_tokenizer, quieten, read_config
+    from ..model.loading import quieten, read_config
 
     quieten()
     if run.is_complete():
         run.drop_checkpoints()  # a kill may have come between the two
         return
-    begun, base = agreed(run.data_hash() is not None), job.settings.values.model
+    begun = agreed(run.data_hash() is not None)
     if not begun:
         job = replace(job, processes=process_count())
     values = job.settings.values
     if values.sequence_parallel > 1:
         require_divisible(values, read_config(values), process_count())
-    splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
-    if not splits.train:
-        raise InputError(f"{job.source_name}: no document to train on{_first(splits.set_aside)}")
+    made = prepare(run, job, begun=begun)
     if not begun:
-        refuse_unsound(job.source_name, split_issues(splits, base, job.accepted))
-    _check_score(job, splits.train)
-    task = job.task(PromptFormat(load_tokenizer(job.settings.values)))
-    # So that the template that is saved beside the adapter asks as in training, on any day.
-    task.prompts.tokenizer.chat_template = task.prompts.template
-    _refuse_changes(run, task, data_hash)
-    say(describe_splits(splits))
-    with meter("reading", len(splits.train), "documents") as progress:
-        lost = LostGold(task.schema)
-        rows = build_rows(splits.train, task, progress.advance, lost.add)
-    say(describe_rows(rows))
-    if not rows.rows:
-        raise InputError(f"{job.source_name}: no window to train on{_first(rows.set_aside)}")
-    if not begun:
-        job = replace(job, settings=fit_to_rows(job.settings, rows.trained, planner))
-        task = replace(task, settings=job.settings.values)
-    issues = training_issues(splits, lost, base, job.accepted)
-    if not begun:
-        refuse_unsound(job.source_name, issues)
-    for issue in issues:
-        say(issue.line)
-    gazetteer = _gazetteer(task, splits)
-    if is_main_process():
-        write_manifest(run, job, task, splits, rows, data_hash, issues)
-        if gazetteer:
-            gazetteer.write(run.gazetteer_file)
-    settings = same_rows_a_step(task.settings, job.processes, process_count())
-    with storage_faults(run):
-        _fit(_inputs(run, replace(task, settings=settings), splits, rows, gazetteer), job, planner)
+        fitted = fit_to_rows(job.settings, made.rows.trained, planner)
+        made = made.under(replace(job, settings=fitted))
+    made.write()
+    settings = same_rows_a_step(made.task.settings, job.processes, process_count())
+    task, tags = replace(made.task, settings=settings), made.tags()
 
+    def install(trainer: ExtractionTrainer, settings: Settings) -> None:
+        install_adapter(run, trainer, replace(task, settings=settings))
 
-def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
-    """Raise SettingsError where the user's ``score`` names what the plugin does not count."""
-    if job.settings.origins["score"] != "user":
-        return  # a plugin names all of its metrics; a data set may lack the gold of some
-    counted = {
-        name
-        for example in examples
-        for name in job.plugin.metric(example, Prediction(example.document))
-    }
-    for name in job.settings.values.score:
-        if name not in counted:
-            raise SettingsError(
-                f"score: unknown metric name {name!r}; {did_you_mean(name, counted)}"
-            )
-
-
-def _refuse_changes(run: Run, task: Task, data_hash: str) -> None:
-    """Raise RunError where a run is resumed with other data, another prompt or base model."""
-    from ..model.loading import identity, is_same
-
-    if run.data_hash() is None:  # it was not begun, or killed before anything was trained
-        return
-    info = run.info()
-    if run.data_hash() != data_hash:
-        changed = "the data"
-    elif not is_same(info["base_model"], identity(task.settings)):
-        changed = f"the base model {task.settings.model}"
-    else:
-        receipt_of(task).check(info["receipt"], str(run.folder))
-        return
-    raise RunError(f"{run.folder}: {changed} changed since this run began; train anew (--output)")
-
-
-def _first(rejects: Sequence[Reject]) -> str:
-    if not rejects:
-        return ""
-    return f"; the first of {len(rejects)} set aside: {rejects[0].place}: {rejects[0].reason}"
-
-
-def _gazetteer(task: Task, splits: Splits) -> Gazetteer | None:
-    """Count the values of the training documents, if the settings ask for it."""
-    if not task.settings.gazetteer:
-        return None
-    if not task.settings.tagging_weight:
-        say("gazetteer: not made, because it is used beside tags alone (tagging_weight)")
-        return None
-    return Gazetteer.count(splits.train, task.schema)
-
-
-def _inputs(
-    run: Run, task: Task, splits: Splits, rows: Rows, gazetteer: Gazetteer | None
-) -> _Inputs:
-    from .scoring import Scorer
-
-    held_out = splits.validation[: task.settings.eval_documents]
-    plain = replace(task, settings=replace(task.settings, augment_copies=0, tagging_weight=0.0))
-    return _Inputs(
+    inputs = Inputs(
         run,
-        task,
-        rows,
-        build_rows(held_out, plain).rows,
-        Scorer(task, held_out, rows.answered, gazetteer, rows.longest) if held_out else None,
-        Tags(task.schema, task.prompts).ids if task.settings.tagging_weight else [],
+        settings,
+        task.prompts,
+        made.rows.trained,
+        made.held_out_rows(),
+        made.scorer(),
+        [tags] if tags else [],
+        install,
     )
+    with storage_faults(run):
+        fit(inputs, planner, auto_batch=job.auto_batch)
 
 
-def _fit(inputs: _Inputs, job: TrainingJob, planner: Planner) -> None:
-    """Train; after memory was exhausted, again with smaller batches if the job allows it.
+def fit(inputs: Inputs, planner: Planner, *, auto_batch: bool) -> None:
+    """Train; after memory was exhausted, again with smaller batches if that is allowed.
 
     Raises:
         OutOfMemoryError: memory was exhausted, and the batches stay as they are.
     """
-    backoff = Backoff.resume(inputs.run, inputs.task.settings)
+    backoff = Backoff.resume(inputs.run, inputs.settings)
     while True:
         short = None
         try:
@@ -219,8 +131,8 @@ def _fit(inputs: _Inputs, job: TrainingJob, planner: Planner) -> None:
             return
         save_memory()
         can_shrink = bool(smaller(backoff.settings, scoring=short.scoring)) and process_count() == 1
-        if not (job.auto_batch and can_shrink):
-            planned = planner.describe(backoff.settings, inputs.rows.trained)
+        if not (auto_batch and can_shrink):
+            planned = planner.describe(backoff.settings, inputs.rows)
             raise OutOfMemoryError(_advice(backoff, short, planned, can_shrink=can_shrink))
         say(backoff.lower(short))
 
@@ -242,7 +154,7 @@ def _advice(
     )
 
 
-def _attempt(inputs: _Inputs, settings: Settings) -> None:
+def _attempt(inputs: Inputs, settings: Settings) -> None:
     """Train from the newest checkpoint, or from the start, and install the best adapter.
 
     Args:
@@ -254,7 +166,6 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
     """
     from .callbacks import BestAdapter
 
-    task = replace(inputs.task, settings=settings)
     best = BestAdapter(settings.patience)
     checkpoint = inputs.run.last_checkpoint()
     step = best.load(checkpoint) if checkpoint else 0
@@ -263,17 +174,17 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
         trainer = build_trainer(
             inputs.run.checkpoints,
             settings,
-            task.prompts,
-            inputs.rows.trained,
+            inputs.prompts,
+            inputs.rows,
             inputs.held_out,
-            scorer=inputs.scorer and replace(inputs.scorer, task=task),
+            scorer=inputs.scorer and inputs.scorer.under(settings),
             best=best,
-            group=inputs.task.settings.batch_size,  # so that each step reads the same rows
+            group=inputs.settings.batch_size,  # so that each step reads the same rows
             tags=inputs.tags,
             base_name=base_name(settings, inputs.run.info()["base_model"]["name"]),
         )
         _run_steps(inputs, trainer, step)
-        install_adapter(inputs.run, trainer, task)
+        inputs.install(trainer, settings)
     except (MemoryError, RuntimeError, FieldsmithError) as error:
         if not is_out_of_memory(error):
             raise
@@ -282,7 +193,7 @@ def _attempt(inputs: _Inputs, settings: Settings) -> None:
         raise MemoryExhaustedError(max(done, step), scoring=scoring) from None
 
 
-def _run_steps(inputs: _Inputs, trainer: ExtractionTrainer, step: int) -> None:
+def _run_steps(inputs: Inputs, trainer: ExtractionTrainer, step: int) -> None:
     """Run the optimiser steps after ``step``, from the newest checkpoint."""
     from .callbacks import HeldWeights, LogFile, SaveSchedule
 

@@ -29,7 +29,7 @@ from .sampler import LengthGroupedSampler, RepeatedBatches
 from .saved_adapter import check_saved
 
 if TYPE_CHECKING:
-    from .scoring import Scorer
+    from .scoring import Scoring
 
 
 class ExtractionTrainer(SFTTrainer):
@@ -54,7 +54,7 @@ class ExtractionTrainer(SFTTrainer):
         *arguments: Any,
         settings: Settings,
         sampler: LengthGroupedSampler,
-        scorer: Scorer | None,
+        scorer: Scoring | None,
         best: BestAdapter,
         **options: Any,
     ) -> None:

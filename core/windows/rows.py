@@ -48,11 +48,13 @@ class Row:
         input_ids: token ids of prompt, answer and end token.
         labels: ``IGNORED`` over the prompt, then the ids of the answer and its end token.
         tags: a tag for each token of the prompt; [] without ``tagging_weight``.
+        domain: number of the domain, where several are trained together.
     """
 
     input_ids: list[int]
     labels: list[int]
     tags: list[int] = field(default_factory=list)
+    domain: int = 0
 
 
 @dataclass(frozen=True)

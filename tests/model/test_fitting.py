@@ -126,10 +126,3 @@ def test_plan_shows_the_causal_recipe_and_where_it_is_from(workplace: Workplace)
     assert settings["learning_rate"]["from"].startswith("recipe for causal models of ")
     assert settings["window"]["from"] == "plugin medical_ner"
     assert settings["model"]["from"] == "user"
-
-
-@pytest.mark.parametrize("command", ["train", "plan", "audit"])
-def test_one_training_has_one_plugin(command: str) -> None:
-    answer = extract(command, "--plugin", "medical_ner", "--plugin", "news_json")
-    assert answer.code == 2
-    assert "give one plugin" in answer.errors

@@ -281,6 +281,19 @@ def test_what_runs_beside_it_were_scored_on_is_found_by_the_documents(tmp_path: 
     assert seen_elsewhere(tmp_path / "d", []) == []
 
 
+def test_runs_of_domains_and_of_one_alone_know_of_each_other(tmp_path: Path) -> None:
+    domain, alone = tmp_path / "together" / "news", tmp_path / "alone"
+    for folder, found in ((domain, scoring("1", "2")), (alone, scoring("2", "3"))):
+        folder.mkdir(parents=True)
+        add_scoring(Run(folder), found)
+    (tmp_path / "other" / "no-run").mkdir(parents=True)
+    add_scoring(Run(tmp_path / "other" / "no-run"), scoring("1"))
+    (domain.parent / "run.json").touch()
+    assert [each["run"] for each in seen_elsewhere(tmp_path / "new", ["1"])] == ["together/news"]
+    assert [each["run"] for each in seen_elsewhere(domain, ["2"])] == ["alone"]
+    assert [each["run"] for each in seen_elsewhere(alone, ["2"])] == ["together/news"]
+
+
 # What shows it
 
 

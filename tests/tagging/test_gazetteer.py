@@ -132,9 +132,11 @@ def test_a_run_uses_the_gazetteer_of_its_training_documents(
     assert values > 1
     found = Extractor.load(trained.run, min_confidence=0.0)(f"Here {name} was given.")
     assert name in (found.record or {})["chemicals"]
-    for silent in ({"adapter": False}, {"constrained": False}):
-        ensemble = Extractor.load(trained.run, **silent).ensemble
-        assert ensemble is None or ensemble.gazetteer is None
+    for silent in (
+        Extractor.load(trained.run, adapter=False),
+        Extractor.load(trained.run, constrained=False),
+    ):
+        assert silent.ensemble is None or silent.ensemble.gazetteer is None
 
 
 @pytest.mark.slow

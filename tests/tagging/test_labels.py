@@ -149,7 +149,7 @@ def test_the_trainer_adds_its_loss(workplace: Workplace, tmp_path: Path, accumul
             [],
             scorer=None,
             best=BestAdapter(0),
-            tags=Tags(SCHEMA, prompts).ids if weight else (),
+            tags=[Tags(SCHEMA, prompts).ids] if weight else (),
         )
         totals[weight] = trainer.train().training_loss
         logs[weight] = trainer.state.log_history[0]

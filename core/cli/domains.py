@@ -1,0 +1,82 @@
+"""Runs of several domains on the command line: the run of one of them, or of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import click
+
+from ..errors import RunError, did_you_mean
+from ..scoring.metrics import WHOLE_RECORD
+from .terminal import console, printable, table
+from .zero_shot import ZeroShotOptions
+
+
+def domain_of(folder: Path, options: ZeroShotOptions) -> tuple[Path, ZeroShotOptions]:
+    """Return the folder of the domain that ``--plugin`` names, and the options without it.
+
+    Args:
+        folder: what may be a run; of one that is not that of several domains, all stays as it is.
+        options: name the domain.
+
+    Raises:
+        RunError: the run has no such domain.
+        click.UsageError: an option is for a model without a run.
+    """
+    names = domains_in(folder)
+    if not names:
+        return folder, options
+    if options.given():
+        raise click.UsageError(f"{folder} is a run: leave out {', '.join(options.given())}")
+    if options.plugin is None:
+        return folder, options
+    if options.plugin not in names:
+        known = did_you_mean(options.plugin, names)
+        raise RunError(f"{folder}: was not trained on {options.plugin!r}; {known}")
+    return folder / options.plugin, replace(options, plugin=None)
+
+
+def domains_in(folder: Path) -> list[str]:
+    """Return the plugins of a run of several domains; [] for anything else.
+
+    Raises:
+        RunError: it is a run whose run.json is damaged.
+    """
+    from ..runs.folder import Run
+
+    run = Run(folder)
+    return run.domains() if run.info_file.is_file() else []
+
+
+def require_one_domain(folder: Path) -> None:
+    """Raise RunError for a run of several domains of which one has to be named."""
+    if names := domains_in(folder):
+        raise RunError(
+            f"{folder}: was trained on several domains; say which by --plugin: {', '.join(names)}"
+        )
+
+
+def print_domains(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the score of each domain with its interval, and their mean."""
+    made = table("", "domain", "documents", "score", "95 % interval", "whole records")
+    for name, summary in summaries.items():
+        interval, whole = summary["metrics"]["score"], summary["metrics"].get(WHOLE_RECORD)
+        made.add_row(
+            printable(name),
+            str(summary["documents"]),
+            f"{summary['score']:.3f}",
+            f"{interval['low']:.3f}-{interval['high']:.3f}",
+            f"{whole['value']:.3f}" if whole else "",
+        )
+    made.add_section()
+    made.add_row("mean", "", f"{mean_score(summaries):.3f}", "", "")
+    console().print(made)
+
+
+def mean_score(summaries: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return the mean of the scores of domains."""
+    return fmean(summary["score"] for summary in summaries.values())

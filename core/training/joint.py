@@ -1,0 +1,205 @@
+"""Train several domains together, in one adapter: one run folder, with the run of each in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from ..files import write_atomically
+from ..parallel.processes import process_count
+from ..progress import say
+from ..runs.folder import Run
+from ..runs.joint_job import JointJob, domain_runs, require_one_process
+from ..settings import Settings
+from ..windows.rows import Row
+from .adapter import best_weights, complete, training_entry
+from .manifest import described_device, versions
+from .preparation import Prepared, prepare
+from .row_settings import NO_PLANNER, Planner, fit_to_rows
+from .scoring import EpochScore, Scorer
+from .storage import storage_faults
+from .train import Inputs, fit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from .trainer import ExtractionTrainer
+
+_RULES: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": fmean, "worst": min}
+"""How the scores of the domains make one, by the setting ``best``."""
+
+
+@dataclass(frozen=True)
+class JointScorer:
+    """Answers and scores the held-out documents of several domains by one model.
+
+    Attributes:
+        scorers: one for each domain that has such documents, by its plugin's name.
+        rule: the setting ``best``.
+    """
+
+    scorers: Mapping[str, Scorer]
+    rule: str
+
+    def score(self, model: PreTrainedModel, *, is_split: bool = False) -> EpochScore:
+        """Score a model on each domain; see ``Scorer.score``.
+
+        Returns:
+            The scores of each domain by ``NAME/…``, and by "score" what epochs are compared by.
+        """
+        found = {n: each.score(model, is_split=is_split) for n, each in self.scorers.items()}
+        of_each = {name: each.scores["score"] for name, each in found.items()}
+        whole = _RULES[self.rule](list(of_each.values()))
+        listed = ", ".join(f"{name} {score:.3f}" for name, score in of_each.items())
+        say(f"validation: {listed}; {self.rule} {whole:.3f}")
+        scores = {
+            f"{name}/{key}": value
+            for name, each in found.items()
+            for key, value in each.scores.items()
+        }
+        return EpochScore({"score": whole, **scores}, partial(_choose, found))
+
+    def under(self, settings: Settings) -> JointScorer:
+        """Return the scorer of another attempt to train: no domain answers more at once."""
+        changed = {}
+        for name, each in self.scorers.items():
+            own = each.task.settings
+            most = min(own.eval_batch_size, settings.eval_batch_size)
+            changed[name] = each.under(replace(own, eval_batch_size=most))
+        return replace(self, scorers=changed)
+
+
+def _choose(found: Mapping[str, EpochScore]) -> dict[str, Any]:
+    """Return what the run stores of an epoch that is kept, by domain."""
+    domains = {
+        name: {"score": each.scores["score"], **each.choose()} for name, each in found.items()
+    }
+    return {"min_confidence": 0.0, "domains": domains}
+
+
+def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> None:
+    """Train an adapter of several domains into a run folder, from the last checkpoint if any.
+
+    Args:
+        run: the run folder.
+        job: what to train on what.
+        planner: see ``train``.
+
+    Raises:
+        FieldsmithError: as ``train``; what is wrong with one domain stops the training of all.
+    """
+    from ..model.loading import identity, quieten
+
+    require_one_process(job.settings.values, process_count())
+    quieten()
+    if run.is_complete():
+        run.drop_checkpoints()  # a kill may have come between the two
+        return
+    runs = domain_runs(run)
+    begun = "base_model" in run.info()
+    made = []
+    for domain, own in zip(runs, job.jobs, strict=True):
+        say(f"{own.name}:")
+        made.append(prepare(domain, own, begun=begun))
+    rows = [
+        replace(row, domain=number) for number, each in enumerate(made) for row in each.rows.trained
+    ]
+    if not begun:
+        job = job.sharing(fit_to_rows(job.settings, rows, planner))
+        made = [each.under(own) for each, own in zip(made, job.jobs, strict=True)]
+        for each in made:
+            each.write()
+        entries = job.as_json()
+        base = identity(job.settings.values)
+        run.update(
+            **{name: entries[name] for name in ("settings", "paths")},
+            seed=job.settings.values.seed,
+            versions=versions(),
+            device=described_device(),
+            base_model={name: job.shared.paths.named(held) for name, held in base.items()},
+        )
+    with storage_faults(run):
+        fit(_inputs(run, job, made, rows), planner, auto_batch=job.shared.auto_batch)
+
+
+def _inputs(run: Run, job: JointJob, made: Sequence[Prepared], rows: Sequence[Row]) -> Inputs:
+    settings = job.settings.values
+    scorers = {each.job.name: scorer for each in made if (scorer := each.scorer()) is not None}
+    return Inputs(
+        run,
+        settings,
+        made[0].task.prompts,
+        rows,
+        [row for each in made for row in each.held_out_rows()],
+        JointScorer(scorers, settings.best) if scorers else None,
+        [each.tags() for each in made] if settings.tagging_weight else [],
+        partial(_install, run, made),
+    )
+
+
+def _install(
+    run: Run, made: Sequence[Prepared], trainer: ExtractionTrainer, settings: Settings
+) -> None:
+    """Write the best adapter into the run's folder, and make a complete run of each domain.
+
+    The weights are there once: the adapters of the domains are links to them.
+
+    Raises:
+        DivergedError: the adapter is of no use; see ``check_saved``.
+    """
+    partial_folder = best_weights(run, trainer)
+    assert partial_folder is not None  # several domains are trained by one process
+    made[0].task.prompts.tokenizer.save_pretrained(str(partial_folder))
+    (partial_folder / "README.md").unlink(missing_ok=True)  # PEFT's; each domain has a card
+    training = training_entry(trainer)
+    chosen = training.pop("domains", {})
+    for each in made:
+        own = chosen.get(each.job.name, {"score": None, "min_confidence": 0.0})
+        entry = {
+            **training,
+            "best_score": own["score"],
+            **{name: own[name] for name in ("min_confidence", "shares") if name in own},
+        }
+        _write_log(run, each.run, each.job.name)
+        _install_domain(each, partial_folder, entry)
+    run.update(training=training)
+    os.replace(partial_folder, run.adapter)
+    run.drop_checkpoints()
+
+
+def _install_domain(made: Prepared, weights: Path, training: Mapping[str, Any]) -> None:
+    """Make the run of a domain complete."""
+    own = made.run.folder / ".adapter"
+    for folder in (own, made.run.adapter):  # a kill may have come after one was made
+        shutil.rmtree(folder, ignore_errors=True)
+    own.mkdir()
+    for file in sorted(weights.iterdir()):
+        _link(file, own / file.name)
+    complete(made.run, own, made.task, training)
+
+
+def _link(file: Path, target: Path) -> None:
+    """Make a hard link to a file, or a copy where the file system has none."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)
+
+
+def _write_log(run: Run, domain: Run, name: str) -> None:
+    """Write the log of a domain: the steps of the training, with the scores of this domain."""
+    lines = []
+    for line in run.log():
+        kept = {key: value for key, value in line.items() if not key.startswith("score")}
+        prefix = f"score/{name}/"
+        own = {k.removeprefix(prefix): v for k, v in line.items() if k.startswith(prefix)}
+        kept |= {k if k == "score" else f"score/{k}": value for k, value in own.items()}
+        lines.append(json.dumps(kept) + "\n")
+    write_atomically(domain.log_file, "".join(lines).encode())

@@ -1,0 +1,205 @@
+"""Several domains that are trained together, in one adapter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+import torch
+from command import Answer, Command, Moment, extract
+from joint_run import DOMAINS, joint_order
+from tiny_model import Workplace, contents, info, lines
+
+from fieldsmith.data import IGNORED
+from fieldsmith.plugins import load
+from fieldsmith.recipes import read_preset
+from fieldsmith.runs.joint_job import joint_settings
+from fieldsmith.tagging.labels import tagging_loss
+from fieldsmith.training.sampler import LengthGroupedSampler, Mixture
+
+
+def without_times(folder: Path) -> dict[str, bytes]:
+    """Return what a training wrote, without what scoring measured of time and memory."""
+    return {name: data for name, data in contents(folder).items() if "metrics" not in name}
+
+
+def test_the_run_of_each_domain_is_an_ordinary_one(
+    joint: Path, tmp_path: Path, command: Command
+) -> None:
+    whole = info(joint)
+    assert whole["plugins"] == list(DOMAINS)
+    assert not (joint / "checkpoints").exists()
+    weights = {
+        (folder / "adapter" / "adapter_model.safetensors").stat().st_ino
+        for folder in (joint, *(joint / name for name in DOMAINS))
+    }
+    assert len(weights) == 1  # links to one file
+    for name in DOMAINS:
+        own = info(joint / name)
+        assert own["plugin"]["name"] == name
+        assert own["counts"]["documents"]["train"] == {"medical_ner": 24, "dcat_datasets": 12}[name]
+        copy = shutil.copytree(joint / name, tmp_path / name)  # nothing in it names the others
+        answer = command("evaluate", copy, "--split", "validation", "--json")
+        assert answer.code == 0, answer.errors
+        assert json.loads(answer.output)["plugin"] == name
+
+
+def test_each_domain_keeps_how_it_is_read_and_shares_how_it_is_trained(joint: Path) -> None:
+    one, other = (info(joint / name)["settings"] for name in DOMAINS)
+    shared = info(joint)["settings"]
+    assert one["window"]["value"] == "document"
+    assert other["window"]["value"] == "document"
+    assert one["score"]["value"] == ["chemicals", "diseases", "relations"]
+    assert other["score"]["value"] == ["datasets", "values"]
+    for name in ("learning_rate", "batch_size", "accumulation", "epochs", "lora_rank", "warmup"):
+        assert one[name] == other[name] == shared[name]
+
+
+def test_the_best_checkpoint_is_that_of_the_mean(joint: Path) -> None:
+    scored = [line for line in lines(joint / "log.jsonl") if "score" in line]
+    assert len(scored) == 2
+    for line in scored:
+        of_each = [line[f"score/{name}/score"] for name in DOMAINS]
+        assert line["score"] == pytest.approx(fmean(of_each))
+    best = max(scored, key=lambda line: (line["score"], line["step"]))
+    whole = info(joint)["training"]
+    assert (whole["best_step"], whole["best_score"]) == (best["step"], best["score"])
+    for name in DOMAINS:
+        training = info(joint / name)["training"]
+        assert training["best_step"] == best["step"]
+        assert training["best_score"] == best[f"score/{name}/score"]
+        own = [line for line in lines(joint / name / "log.jsonl") if "score" in line]
+        assert [line["score"] for line in own] == [line[f"score/{name}/score"] for line in scored]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        Moment("os.rename", "checkpoint-4"),
+        pytest.param(Moment("os.rename", "dcat_datasets/adapter"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_training_ends_in_the_same_bytes(
+    moment: Moment, joint: Path, workplace: Workplace, tmp_path: Path
+) -> None:
+    run = tmp_path / joint.name
+    extract(*joint_order(workplace, joint.parent / "papers.jsonl", run), kill=moment)
+    answer = extract("train", "--resume", run)
+    assert answer.code == 0, answer.errors
+    whole, again = without_times(joint), without_times(run)
+    assert whole.keys() == again.keys()
+    # Where the folder is, and what it was begun with, differs by the path of the test.
+    differing = {name for name in whole if whole[name] != again[name]}
+    assert differing <= {"run.json", *(f"{name}/run.json" for name in DOMAINS)}
+    for name in ("", *DOMAINS):
+        for key in ("training", "settings", "receipt"):
+            assert info(run / name).get(key) == info(joint / name).get(key)
+
+
+def test_a_joint_run_is_not_taken_for_that_of_one_domain(joint: Path, command: Command) -> None:
+    for arguments in (["report", joint], ["cases", joint, "x"], ["recover", joint]):
+        answer = command(*arguments)
+        assert answer.code == 1
+        assert "was trained on several domains (medical_ner, dcat_datasets)" in answer.errors
+        assert answer.errors.count("\n") == 1
+    answer = command("train", "--resume", joint / "medical_ner")
+    assert answer.code == 1
+    assert f"name the run of all: {joint}" in answer.errors
+
+
+TWO = ("train", "--plugin", "medical_ner", "--plugin", "news_json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([*TWO, "--plugin", "news_json"], 2, "a plugin is named twice"),
+        ([*TWO, "--data", "pages/"], 2, "with several plugins write NAME=PATH"),
+        ([*TWO, "--data", "dcat_datasets=x"], 2, "with several plugins write NAME=PATH"),
+        ([*TWO, "--map", "a=text"], 2, "--map is for one plugin"),
+        ([*TWO, "--auto-batch"], 2, "--auto-batch is for one plugin"),
+        ([*TWO, "--processes", "2"], 1, "together by one process"),
+        ([*TWO, "--parallel", "fsdp"], 1, "together by one process"),
+        (["audit", *TWO[1:]], 2, "give one plugin"),
+        (["train", "--plugin", "news_json", "--data", "a", "--data", "b"], 2, "give one --data"),
+    ],
+)
+def test_what_several_domains_cannot_have_is_told_in_one_line(
+    arguments: list[str], code: int, told: str, command: Command
+) -> None:
+    answer: Answer = command(*arguments)
+    assert answer.code == code
+    assert told in answer.errors
+
+
+def test_the_longest_rows_decide_what_is_for_their_memory() -> None:
+    preset = read_preset("embedded")
+    found = {
+        name: joint_settings(preset, load(name), {}).values for name in ("medical_ner", "news_json")
+    }
+    short, long = found["medical_ner"], found["news_json"]
+    assert (short.epochs, short.batch_size, short.accumulation) == (5, 16, 1)
+    assert (long.epochs, long.batch_size, long.accumulation) == (5, 2, 8)
+    assert (long.attention, short.attention) == ("sdpa", "eager")
+    chosen = joint_settings(preset, load("news_json"), {"batch_size": 4, "accumulation": 3}).values
+    assert (chosen.batch_size, chosen.accumulation) == (4, 3)
+
+
+# Rows of an epoch
+
+
+def test_a_temperature_of_one_reads_each_row_once() -> None:
+    mixture = Mixture.of([0] * 6 + [1] * 3, 1, seed=5)
+    assert mixture.counts == [6, 3]
+    assert sorted(mixture.rows(3)) == list(range(9))
+
+
+def test_a_higher_temperature_reads_small_domains_more_often() -> None:
+    domains = [0] * 90 + [1] * 10
+    assert Mixture.of(domains, 2, seed=5).counts == [75, 25]
+    assert Mixture.of(domains, 1e6, seed=5).counts == [50, 50]
+
+
+def test_rows_of_a_domain_are_read_in_rounds() -> None:
+    mixture = Mixture.of([0] * 12 + [1] * 4, 1e6, seed=5)
+    assert mixture.counts == [8, 8]
+    epochs = [mixture.rows(epoch) for epoch in range(3)]
+    assert epochs[0] != epochs[1]
+    read = Counter(row for rows in epochs for row in rows)
+    assert {read[row] for row in range(12)} == {2}
+    assert {read[row] for row in range(12, 16)} == {6}
+    assert epochs == [Mixture.of([0] * 12 + [1] * 4, 1e6, seed=5).rows(e) for e in range(3)]
+    assert epochs[0] != Mixture.of([0] * 12 + [1] * 4, 1e6, seed=6).rows(0)
+
+
+def test_the_sampler_reads_the_rows_of_the_mixture() -> None:
+    mixture = Mixture.of([0] * 12 + [1] * 4, 1e6, seed=5)
+    sampler = LengthGroupedSampler(range(16), 4, 5, group=True, mixture=mixture)
+    sampler.epoch = 2
+    assert len(list(sampler)) == len(sampler) == 16
+    assert Counter(sampler) == Counter(mixture.rows(2))
+    assert list(sampler) != mixture.rows(2)
+
+
+# Tags
+
+
+def test_a_tag_competes_with_those_of_its_domain(workplace: Workplace, tmp_path: Path) -> None:
+    from fieldsmith.training.tagging_trainer import TaggingTrainer
+
+    trainer = TaggingTrainer.__new__(TaggingTrainer)
+    trainer.tags = [torch.tensor([1, 2, 5]), torch.tensor([2, 7])]
+    torch.manual_seed(0)
+    hidden, head = torch.randn(2, 4, 6), torch.randn(9, 6)
+    tags = torch.tensor([[1, 5, IGNORED, 2], [7, IGNORED, 2, 2]])
+    found = trainer._tagging_loss(hidden, tags, torch.tensor([0, 1]), head)
+    wanted = sum(
+        tagging_loss(hidden[n][tags[n] != IGNORED], tags[n][tags[n] != IGNORED], own, head)
+        for n, own in enumerate(trainer.tags)
+    )
+    assert float(found) == pytest.approx(float(wanted))
+    assert float(trainer._tagging_loss(hidden[:1], tags[:1], None, head)) < float(found)
