@@ -1,6 +1,8 @@
 """Write docs/commands.md: every command with its options, from the command line's own help.
 
     python tools/command_reference.py
+
+The same bytes each time.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ def _section(name: str, context: click.Context) -> str:
         usage = " ".join(["extract", name, *command.collect_usage_pieces(inner)])
         options = [option for option in command.params if option.name not in _EVERYWHERE]
         records = [option.get_help_record(inner) for option in options]
-    parts = [f"## extract {name}", f"```text\n{usage}\n```", *_paragraphs(cleandoc(command.help or ""))]
+    said = cleandoc(command.help or "")
+    parts = [f"## extract {name}", f"```text\n{usage}\n```", *_paragraphs(said)]
     table = ["| option | meaning |", "|---|---|"]
     table += [
         f"| `{_cell(names)}` | {_cell(' '.join(meaning.split()))} |"

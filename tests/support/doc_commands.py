@@ -26,7 +26,7 @@ def commands(page: Path) -> list[list[str]]:
 
 
 def table_rows(page: Path) -> dict[str, list[tuple[list[str], str]]]:
-    """Return by heading the rows of tables whose second cell is a command: it, and the third cell."""
+    """Return, by heading, the command in the second cell of each row of a table, and the third."""
     rows: dict[str, list[tuple[list[str], str]]] = {}
     heading = ""
     for line in page.read_text(encoding="utf-8").splitlines():
