@@ -48,7 +48,7 @@ test-gpu: $(DEVELOPER) ## run the tests that need a CUDA device
 docs: $(DOCS) ## build the site of the docs in build/site; a broken link fails
 	$(BIN)/sphinx-build -W --keep-going -q -b html -c docs -d build/doctrees . build/site
 
-notebook: $(DEVELOPER) ## make the notebook of docs/from-documents.md
+notebook: $(DEVELOPER) ## make the notebooks of the docs from their pages
 	$(BIN)/python tools/notebook.py
 
 bench: $(DEVELOPER) ## measure

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .scoring.counts import exact_counts, set_counts, text_counts
     from .scoring.field_counts import field_counts
     from .scoring.matching import MATCHINGS, best_pairs, levenshtein_similarity, matched
+    from .text.marked_html import marked_html
     from .text.normalization import normalise, normalised
     from .toolkit import (
         Format,
@@ -86,6 +87,7 @@ __all__ = [
     "jsonl_examples",
     "levenshtein_similarity",
     "load",
+    "marked_html",
     "matched",
     "normalise",
     "normalised",
@@ -113,6 +115,7 @@ _LAZY = {
     "scoring.counts": "exact_counts set_counts text_counts",
     "scoring.field_counts": "field_counts",
     "scoring.matching": "MATCHINGS best_pairs levenshtein_similarity matched",
+    "text.marked_html": "marked_html",
     "text.normalization": "normalise normalised",
     "toolkit": "Format SourceFile ask_for_fields describe_fields read_formats read_schema "
     "renamed schema_of",

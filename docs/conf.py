@@ -15,6 +15,8 @@ include_patterns = [
     "*.md",
     "docs/*.md",
     "docs/*.rst",
+    "docs/how-to/*.md",
+    "docs/notebooks/*.md",
     "plugins/*/README.md",
     "core/base/README.md",
 ]

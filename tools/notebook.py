@@ -1,8 +1,9 @@
-"""Make the notebook of docs/from-documents.md: its Python and its commands become cells.
+"""Make the notebooks of the docs: the Python and the commands of a page become cells.
 
     python tools/notebook.py
 
-writes docs/notebooks/from_documents.ipynb, which has no outputs, the same bytes each time.
+writes the notebook of docs/from-documents.md, and one beside each page in docs/notebooks. They have
+no outputs, and the same bytes each time.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ import nbformat
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "from-documents.md"
 NOTEBOOK = DOCS / "notebooks" / "from_documents.ipynb"
+NOTEBOOKS = {
+    PAGE: NOTEBOOK,
+    **{page: page.with_suffix(".ipynb") for page in sorted((DOCS / "notebooks").glob("*.md"))},
+}
+"""Each page with its notebook."""
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 
-def notebook_of(page: str) -> str:
-    """Return the notebook of a page of the docs, whose links are those of a folder below.
-
-    >>> "(../fetch.md)" in notebook_of("[Fetch](fetch.md)")
-    True
-    """
-    notebook = jupytext.reads(_LINK.sub(r"](../\1)", page), fmt="md")
+def notebook_of(page: Path) -> str:
+    """Return the notebook of a page of the docs; its links are those of the folder of notebooks."""
+    text = page.read_text(encoding="utf-8")
+    below = text if page.parent == NOTEBOOK.parent else _LINK.sub(r"](../\1)", text)
+    notebook = jupytext.reads(below, fmt="md")
     notebook.metadata = {"kernelspec": _KERNEL}
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number}"  # which is random otherwise
@@ -36,4 +40,5 @@ def notebook_of(page: str) -> str:
 
 
 if __name__ == "__main__":
-    NOTEBOOK.write_text(notebook_of(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for source, made in NOTEBOOKS.items():
+        made.write_text(notebook_of(source), encoding="utf-8")

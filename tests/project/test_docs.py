@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doc_commands import SHORT, blocks, commands
+from command_reference import PAGE as COMMAND_PAGE
+from command_reference import reference
+from doc_commands import SHORT, blocks, commands, table_rows
 from forked_command import run_forked
 from paths import ROOT
 
@@ -20,7 +22,7 @@ from fieldsmith.cli import COMMANDS, cli
 from fieldsmith.recipes import preset_names
 from fieldsmith.settings import Settings, resolve
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")])
 
 # What stands in place of files that the README speaks of and does not show.
 UNSEEN = {
@@ -41,7 +43,8 @@ UNSEEN = {
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_command_parses(page: Path) -> None:
-    for program, name, *arguments in commands(page):
+    in_tables = [command for rows in table_rows(page).values() for command, _written in rows]
+    for program, name, *arguments in [*commands(page), *in_tables]:
         assert program == "extract"
         assert name in COMMANDS
         command = cli.get_command(cli.make_context("extract", ["plugins"]), name)
@@ -135,6 +138,11 @@ def test_the_settings_page_explains_a_setting_as_its_source_does() -> None:
         assert comment is None or row[0].endswith(f" {comment[1]} |"), name
         explained += comment is not None
     assert explained > 20
+
+
+def test_the_page_of_commands_is_that_of_the_command_line() -> None:
+    page = COMMAND_PAGE.read_text(encoding="utf-8")
+    assert page == reference(), "run: python tools/command_reference.py"
 
 
 def test_the_api_pages_list_what_is_public() -> None:

