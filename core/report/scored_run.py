@@ -231,7 +231,9 @@ def read_scored_run(
     if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
     made = _unless_damaged(lambda: scorings(run), "Earlier scorings", missing)
-    ability = _unless_damaged(lambda: [*read_ability(run).items()], "General ability", missing)
+    ability = _unless_damaged(
+        lambda: [*read_ability(run).items()], "Figures of general ability", missing
+    )
     return ScoredRun(
         run,
         plugin,
