@@ -58,7 +58,7 @@ bench: $(DEVELOPER) ## measure
 constraints: ## pin the newest versions that setup.cfg allows
 	rm -rf $(VENV)
 	$(MAKE) $(BIN)/python
-	$(BIN)/pip install -e '.[test,dev,docs]'
+	$(BIN)/pip install -e '.[ability,test,dev,docs]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt

@@ -19,6 +19,7 @@ BENCHMARKS = (
 WITH_DATA = (
     "base_models",
     "engines",
+    "forgetting",
     "gpu",
     "labelling_curves",
     "quality",

@@ -11,6 +11,7 @@ import click
 from ..data import SPLITS
 from ..errors import InputError
 from ..progress import say
+from .ability import evaluate_ability
 from .cases import fail_unless_all_hold, print_results
 from .domains import domain_of, domains_in, mean_score, print_domains
 from .engines import EngineOptions, engine_options
@@ -76,6 +77,20 @@ _OF_PREDICTIONS = (
     help="Also check cases of this file, as `extract cases` does; the exit code is 1 if one does "
     "not hold.",
 )
+@click.option(
+    "--ability",
+    multiple=True,
+    metavar="NAMES|FILE",
+    help="Instead of scoring documents: measure the base and the tuned model on general tasks. "
+    "`local` for those of the package, `original` for seven of lm-eval, names of tasks, or a file.",
+)
+@click.option(
+    "--max-loss",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="With --ability: the exit code is 1 if more than X of a task is lost, and its interval "
+    "excludes that nothing is.",
+)
 @zero_shot_options(
     "Without a run: take the shots from this path, the training documents where it names splits. "
     "Default: the training documents of what is scored, or the plugin's sample where all of "
@@ -98,6 +113,8 @@ def command(
     allow_leaks: bool,
     again: str | None,
     cases: Path | None,
+    ability: tuple[str, ...],
+    max_loss: float | None,
     zero_shot: ZeroShotOptions,
     as_json: bool,
 ) -> None:
@@ -114,6 +131,9 @@ def command(
 
     Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 
+    With --ability, no document is scored: the base and the tuned model are measured on general
+    tasks, to see what the training has cost (docs/ability.md). Figures are written to ability.json.
+
     With --plugin, --predictions and --data, predictions of any system are scored without a run:
     a file of `extract predict`, or files that the plugin reads. Documents are matched by id.
 
@@ -125,6 +145,7 @@ def command(
       extract evaluate runs/together --plugin NAME
       extract evaluate runs/first --again "the metric was wrong"
       extract evaluate runs/first --processes 4
+      extract evaluate runs/first --ability local --max-loss 0.02
       extract evaluate runs/first --engine http://localhost:8000
       extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
@@ -133,6 +154,11 @@ def command(
     from ..source_names import parse_names
     from .score_tables import print_calibration, print_scores
 
+    if ability:
+        evaluate_ability(run, ability, max_loss=max_loss, trusted=trusted, as_json=as_json)
+        return
+    if max_loss is not None:
+        raise click.UsageError("--max-loss wants --ability")
     require_data_for(mapping, data or zero_shot.shots_data)
     if run is not None and predictions is None:
         run, zero_shot = domain_of(run, zero_shot)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..report.error_kinds import KINDS
 from ..runs.scorings_card import described
+from .ability import print_ability
 from .score_tables import print_calibration, print_scores
 from .terminal import console, printable, table
 
@@ -22,6 +23,8 @@ def print_report(scored: ScoredRun, comparison: Comparison | None) -> None:
     print_scores(dict(scored.summary))
     for line in (*scored.test_set(), *map(described, scored.scorings)):
         console().print(printable(line), soft_wrap=True)
+    if scored.ability:
+        print_ability(scored.ability)
     if comparison:
         _print_comparison(comparison)
     _print_steps(scored)

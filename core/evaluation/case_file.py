@@ -7,19 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 
 from ..data import Schema
 from ..errors import InputError, did_you_mean, shortened
-from ..files import read_text
+from ..files.plain_yaml import read_yaml
 from ..schema.navigation import property_schema, resolve, types_of
 from ..text.grounding import ground
 
 _KEYS = ("name", "text", "must", "must_not", "empty", "reason")
-
-_LARGEST = 10_000_000
-"""Most characters of a file."""
 
 
 @dataclass(frozen=True)
@@ -43,26 +39,6 @@ class Case:
     empty: Sequence[str] = ()
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads plain YAML: a key comes once in a mapping, and there are no aliases."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.get_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not read", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        made = super().construct_mapping(node, deep)
-        if len(made) < len(node.value):
-            raise yaml.MarkedYAMLError(
-                problem="a key comes twice in one mapping", problem_mark=node.start_mark
-            )
-        return made
-
-
 def read_cases(path: Path, schema: Schema) -> list[Case]:
     """Read the cases of a YAML file; its form is in docs/cases.md.
 
@@ -73,17 +49,7 @@ def read_cases(path: Path, schema: Schema) -> list[Case]:
     Raises:
         InputError: it is no such file; names file, case and field, and says what to do.
     """
-    text = read_text(path)
-    if len(text) > _LARGEST:
-        raise InputError(f"{path}: has more than {_LARGEST:,} characters; split it")
-    try:
-        rows = yaml.load(text, _Loader)  # it is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{path}{line}: not YAML: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        what = " ".join(str(error).split())[:200] or "nested too deeply"
-        raise InputError(f"{path}: not YAML: {what}") from error
+    rows = read_yaml(path)
     if not isinstance(rows, list) or not rows:
         raise InputError(
             f"{path}: a list of cases is wanted: - name: …, with text, reason, and must, must_not "

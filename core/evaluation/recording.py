@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import RunError
 from ..files.locks import locked
 from ..progress import say
+from ..runs.card import update_card
 from ..runs.folder import Run
 from ..runs.scorings import (
     FILE,
@@ -22,7 +23,7 @@ from ..runs.scorings import (
     held_out,
     scorings,
 )
-from ..runs.scorings_card import scorings_section, times, update_card
+from ..runs.scorings_card import scorings_section, times
 from .selection import Selection
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..data import SPLITS
 from ..model.loading import location
+from ..runs.ability import read_ability
 from ..runs.folder import Run
 from ..runs.paths import without_folders
 from ..runs.scorings import scorings
@@ -63,7 +64,16 @@ def texts_for_hub(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         usage = _usage(task, kind)
-        write_card(folder, task, info, threshold, usage=usage, gguf=gguf, scorings=scored)
+        write_card(
+            folder,
+            task,
+            info,
+            threshold,
+            usage=usage,
+            gguf=gguf,
+            scorings=scored,
+            ability=read_ability(run),
+        )
         made = {file.name: file.read_bytes() for file in folder.iterdir()}
     body = ModelCard(made["README.md"].decode(), ignore_metadata_errors=True).text
     licence, splits = licence_of(task.settings, base), _splits(run.metrics(), threshold)

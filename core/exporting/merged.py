@@ -20,6 +20,7 @@ from ..files.locks import locked
 from ..model.devices import pick_device
 from ..model.loading import DTYPES, load_for_inference, location, read_config
 from ..progress import say
+from ..runs.ability import read_ability
 from ..runs.file_schemas import EXPORT
 from ..runs.folder import Run
 from ..runs.paths import without_folders
@@ -187,7 +188,8 @@ def _require_finite(model: PreTrainedModel, dtype: str) -> None:
 def _write_texts(folder: Path, task: Task, run: Run) -> None:
     """Write card, schema, grammar, receipt and prompt probe, and copy the base model's licence."""
     whole = replace(task, settings=replace(task.settings, tuning="full", quantize="none"))
-    write_card(folder, whole, run.info(), run.min_confidence(), scorings=scorings(run))
+    threshold, measured = run.min_confidence(), read_ability(run)
+    write_card(folder, whole, run.info(), threshold, scorings=scorings(run), ability=measured)
     messages = task.messages(_PROBE)
     probe = {
         "messages": [asdict(message) for message in task.prompts.accepted(messages)],

@@ -22,6 +22,7 @@ def report_object(scored: ScoredRun, comparison: Comparison | None = None) -> di
             "scorings": [each.summary() for each in scored.scorings],
             "seen": list(scored.info.get("test_seen", ())),
         },
+        "ability": dict(scored.ability),
         "against": _against(comparison) if comparison else None,
         "steps": scored.steps(),
         "errors": {

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..reading.reader import Reader
+from ..runs.ability import named, verdict
 from ..runs.paths import without_folders
 from ..scoring.metrics import WHOLE_RECORD
 from . import charts
@@ -114,6 +115,7 @@ def _view(
         "test_set": scored.test_set(),
         "scorings": scored.scorings,
         "seen": scored.info.get("test_seen", ()),
+        "ability": _ability_rows(scored),
         "oracle": list(summary.get("oracle", {}).items()),
         "against": _against(comparison, indices) if comparison else None,
         "step_charts": [chart for chart in map(charts.line_chart, plots) if chart],
@@ -132,6 +134,7 @@ def _view(
     parts = (
         ("scores", "Scores", True),
         ("test-set", "Test set", True),
+        ("ability", "General ability", view["ability"]),
         ("against", "Against", view["against"]),
         ("steps", "By step", view["step_charts"]),
         ("errors", "Errors", True),
@@ -178,6 +181,18 @@ def _score_rows(scored: ScoredRun) -> list[dict[str, Any]]:
         }
         for name, interval in scored.intervals("/f1").items()
     ]
+
+
+def _ability_rows(scored: ScoredRun) -> list[dict[str, Any]]:
+    """Return a row for each figure of each general task."""
+    rows = []
+    for task, entry in scored.ability.items():
+        for figure, found in {entry["figure"]: entry, **entry.get("also", {})}.items():
+            own = {"task": "", "documents": "", "verdict": ""}
+            if found is entry:
+                own |= {"task": task, "verdict": verdict(entry), "documents": entry["documents"]}
+            rows.append({**found, **own, "figure": named(figure, found)})
+    return rows
 
 
 def _most_errors(scored: ScoredRun, comparison: Comparison | None, limit: int) -> list[int]:

@@ -18,6 +18,7 @@ from ..evaluation.selection import Labelled
 from ..evaluation.summary import score_names
 from ..plugins import Plugin
 from ..reading.kinds import kind_of
+from ..runs.ability import read_ability
 from ..runs.file_schemas import SCORED
 from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
@@ -88,6 +89,7 @@ class ScoredRun:
         names: names of the metrics that make up the score.
         log: lines of log.jsonl.
         scorings: when the run was scored on held-out documents.
+        ability: figures of base and tuned model by general task; {} where none was measured.
         missing: what the report cannot show and why, one sentence each.
     """
 
@@ -100,6 +102,7 @@ class ScoredRun:
     log: tuple[Mapping[str, Any], ...]
     documents: tuple[DocumentResult, ...]
     scorings: tuple[Scoring, ...]
+    ability: Mapping[str, Mapping[str, Any]]
     missing: tuple[str, ...]
 
     def f1(self, document: DocumentResult) -> float | None:
@@ -228,6 +231,9 @@ def read_scored_run(
     if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
     made = _unless_damaged(lambda: scorings(run), "Earlier scorings", missing)
+    ability = _unless_damaged(
+        lambda: [*read_ability(run).items()], "Figures of general ability", missing
+    )
     return ScoredRun(
         run,
         plugin,
@@ -238,6 +244,7 @@ def read_scored_run(
         log,
         documents,
         tuple(made),
+        dict(ability),
         tuple(without_home(missing)),
     )
 

@@ -203,6 +203,37 @@ METRICS = _map(
 )
 """metrics.json: the scores by name."""
 
+ABILITY = _object(
+    {
+        "tasks": _map(
+            _object(
+                {
+                    **dict.fromkeys(("date", "version", "source", "figure"), _TEXT),
+                    "documents": _COUNT,
+                    "base": _NUMBER,
+                    "tuned": _NUMBER,
+                    "difference": _INTERVAL,
+                    "lower_is_better": _FLAG,
+                    "loss": _NUMBER,
+                    "max_loss": {**_SHARE, "type": ["number", "null"], "maximum": 1e300},
+                    "lost": _FLAG,
+                },
+                also=_map(
+                    _object(
+                        {
+                            "base": _NUMBER,
+                            "tuned": _NUMBER,
+                            "difference": _INTERVAL,
+                            "lower_is_better": _FLAG,
+                        }
+                    )
+                ),
+            )
+        )
+    }
+)
+"""ability.json: the figures of base and tuned model by task."""
+
 EXPORT = _object(
     {
         "plugin": _TEXT,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ..files import read_text, write_atomically
+from .card import plain
 from .scorings import Scoring
 
 _BEGIN, _END = "<!-- test set -->", "<!-- end of test set -->"
-_SECTION = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
 
 
 def times(count: int) -> str:
@@ -53,32 +50,8 @@ def counted(scorings: Sequence[Scoring], seen: Sequence[Mapping[str, Any]]) -> l
 def scorings_section(scorings: Sequence[Scoring], seen: Sequence[Mapping[str, Any]]) -> str:
     """Return the section as Markdown; the arguments are those of ``counted``."""
     lines = [_BEGIN, "## Test set", ""]
-    lines += [_plain(sentence) for sentence in counted(scorings, seen)]
+    lines += [plain(sentence) for sentence in counted(scorings, seen)]
     if scorings:
         lines += ["", "Scorings of documents that are neither trained on nor of validation:", ""]
-        lines += [f"- {_plain(described(each))}" for each in scorings]
+        lines += [f"- {plain(described(each))}" for each in scorings]
     return "\n".join([*lines, _END])
-
-
-def update_card(folder: Path, section: str) -> None:
-    """Write the section into the card of a model's folder, if it has a card.
-
-    Raises:
-        InputError: the card is no text.
-        OutputError: it cannot be written.
-    """
-    card = folder / "README.md"
-    if not card.is_file():
-        return
-    text = read_text(card)
-    if _SECTION.search(text):
-        text = _SECTION.sub(lambda _found: section, text, count=1)
-    else:
-        text = f"{text.rstrip()}\n\n{section}\n"
-    write_atomically(card, text)
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    line = "".join(each if each.isprintable() else "�" for each in text)
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", line)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..data import Document, Message
@@ -14,6 +15,7 @@ from ..decoding.list_bounds import bound_lists
 from ..decoding.partial_json import schema_requiring
 from ..decoding.schema_to_lark import LarkRules, refers_to_spans
 from ..files import write_atomically, write_json
+from ..runs.ability import Measured, ability_section
 from ..runs.paths import without_folders
 from ..runs.scorings import Scoring
 from ..runs.scorings_card import scorings_section
@@ -37,6 +39,7 @@ def write_card(
     usage: str = _USAGE,
     gguf: str = "",
     scorings: Sequence[Scoring] = (),
+    ability: Measured = MappingProxyType({}),
 ) -> None:
     """Write README.md, and for a causal model schema.json and grammar.lark.
 
@@ -48,6 +51,7 @@ def write_card(
         usage: Markdown that says how fieldsmith uses the model.
         gguf: name of the GGUF file that the model is; "" for a folder of transformers.
         scorings: of the run on held-out documents.
+        ability: figures of general tasks.
     """
     schema = bound_lists(
         schema_requiring(info["answered"], task.schema), info.get("longest_lists", {})
@@ -73,6 +77,7 @@ def write_card(
             fields=field_list(task.schema),
             min_confidence=min_confidence,
             test_set=scorings_section(scorings, info.get("test_seen", ())),
+            ability=ability_section(ability),
             base_is_on_hub="commit" in info["base_model"],
         ),
     )

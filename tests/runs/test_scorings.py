@@ -18,6 +18,7 @@ from tiny_model import Trained, Workplace, contents, info, lines
 
 from fieldsmith.errors import InputError, RunError
 from fieldsmith.evaluation import evaluate
+from fieldsmith.runs.card import update_card
 from fieldsmith.runs.commands import recorded_command
 from fieldsmith.runs.folder import Run
 from fieldsmith.runs.scorings import (
@@ -30,7 +31,7 @@ from fieldsmith.runs.scorings import (
     scorings,
     seen_elsewhere,
 )
-from fieldsmith.runs.scorings_card import scorings_section, update_card
+from fieldsmith.runs.scorings_card import scorings_section
 
 REASON = "the loader | lost <b>a column</b>"
 
