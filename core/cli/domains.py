@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from ..errors import RunError, did_you_mean
-from ..scoring.metrics import WHOLE_RECORD
 from .terminal import console, printable, table
 from .zero_shot import ZeroShotOptions
 
@@ -62,6 +61,8 @@ def require_one_domain(folder: Path) -> None:
 
 def print_domains(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the score of each domain with its interval, and their mean."""
+    from ..scoring.metrics import WHOLE_RECORD
+
     made = table("", "domain", "documents", "score", "95 % interval", "whole records")
     for name, summary in summaries.items():
         interval, whole = summary["metrics"]["score"], summary["metrics"].get(WHOLE_RECORD)

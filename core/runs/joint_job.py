@@ -23,7 +23,7 @@ from ..settings import (
     TrainingSettings,
     resolve,
 )
-from .file_schemas import FORMAT
+from .file_schemas import FORMAT, RUN
 from .folder import Run
 from .job import TrainingJob
 from .paths import GivenPaths
@@ -150,7 +150,9 @@ def domain_runs(run: Run) -> list[Run]:
         domain = Run(run.folder / name, run.trusted)
         if not domain.info_file.is_file():  # a kill may have come before
             domain.folder.mkdir(exist_ok=True)
-            domain.update(format=FORMAT, **info["jobs"][name], together=info["plugins"])
+            job = info["jobs"].get(name, {})
+            known = {key: value for key, value in job.items() if key in RUN["properties"]}
+            domain.update(**{**known, "format": FORMAT, "together": info["plugins"]})
         found.append(Run.open(domain.folder, trusted=run.trusted))
     return found
 

@@ -159,6 +159,7 @@ def _install(
     made[0].task.prompts.tokenizer.save_pretrained(str(partial_folder))
     (partial_folder / "README.md").unlink(missing_ok=True)  # PEFT's; each domain has a card
     training = training_entry(trainer)
+    del training["min_confidence"]  # each domain has its own
     chosen = training.pop("domains", {})
     for each in made:
         own = chosen.get(each.job.name, {"score": None, "min_confidence": 0.0})

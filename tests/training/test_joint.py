@@ -41,6 +41,9 @@ def test_the_run_of_each_domain_is_an_ordinary_one(
     for name in DOMAINS:
         own = info(joint / name)
         assert own["plugin"]["name"] == name
+        (other,) = set(DOMAINS) - {name}
+        card = (joint / name / "adapter" / "README.md").read_text(encoding="utf-8")
+        assert f"trained on the data of `{other}`" in card
         assert own["counts"]["documents"]["train"] == {"medical_ner": 24, "dcat_datasets": 12}[name]
         copy = shutil.copytree(joint / name, tmp_path / name)  # nothing in it names the others
         answer = command("evaluate", copy, "--split", "validation", "--json")
@@ -188,7 +191,7 @@ def test_the_sampler_reads_the_rows_of_the_mixture() -> None:
 # Tags
 
 
-def test_a_tag_competes_with_those_of_its_domain(workplace: Workplace, tmp_path: Path) -> None:
+def test_a_tag_competes_with_those_of_its_domain() -> None:
     from fieldsmith.training.tagging_trainer import TaggingTrainer
 
     trainer = TaggingTrainer.__new__(TaggingTrainer)
@@ -203,3 +206,47 @@ def test_a_tag_competes_with_those_of_its_domain(workplace: Workplace, tmp_path:
     )
     assert float(found) == pytest.approx(float(wanted))
     assert float(trainer._tagging_loss(hidden[:1], tags[:1], None, head)) < float(found)
+
+
+@pytest.mark.slow
+def test_the_run_of_a_domain_is_merged_as_any_other(tmp_path: Path, command: Command) -> None:
+    from joint_run import write_papers
+    from tiny_families import FAMILIES, SETTINGS, write_family
+    from tiny_model import as_yaml, write_corpus
+
+    write_corpus(tmp_path / "corpus")
+    write_papers(tmp_path / "papers.jsonl")
+    write_family(tmp_path / "model", FAMILIES["llama"], tmp_path / "corpus")
+    values = {**SETTINGS, "packing": True, "max_length": 512, "sampling_temperature": 4}
+    trained = command(
+        "train",
+        *(f"--plugin={name}" for name in DOMAINS),
+        f"--data=medical_ner={tmp_path / 'corpus'}",
+        f"--data=dcat_datasets={tmp_path / 'papers.jsonl'}",
+        *("--model", tmp_path / "model", "--output", tmp_path / "run"),
+        *(f"--set={name}={as_yaml(value)}" for name, value in values.items()),
+    )
+    assert trained.code == 0, trained.errors
+    merged = command(
+        "merge", tmp_path / "run" / "dcat_datasets", "--output", tmp_path / "merged", "--json"
+    )
+    assert merged.code == 0, merged.errors
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+
+
+def test_a_plan_counts_the_rows_of_all(joint: Path, workplace: Workplace, command: Command) -> None:
+    sources = {"medical_ner": workplace.corpus, "dcat_datasets": joint.parent / "papers.jsonl"}
+    model = ("--model", workplace.model, "--preset", "llama-3.2-3b", "--max-length", 512)
+    short = ("max_new_tokens=40", "window_size=128", "prompt=brief")
+    small = (*(f"--set={each}" for each in short), "--json", *model)
+    together = command(
+        "plan",
+        *(f"--plugin={name}" for name in DOMAINS),
+        *(f"--data={name}={path}" for name, path in sources.items()),
+        *small,
+    )
+    assert together.code == 0, together.errors
+    alone = command("plan", "--plugin=medical_ner", f"--data={workplace.corpus}", *small)
+    found, part = (json.loads(answer.output)["work"] for answer in (together, alone))
+    assert found["rows"] == part["rows"] + 12
+    assert found["tokens"] > part["tokens"]
