@@ -154,14 +154,14 @@ def command(
     from ..source_names import parse_names
     from .score_tables import print_calibration, print_scores
 
+    if run is not None and predictions is None:
+        run, zero_shot = domain_of(run, zero_shot)
     if ability:
         evaluate_ability(run, ability, max_loss=max_loss, trusted=trusted, as_json=as_json)
         return
     if max_loss is not None:
         raise click.UsageError("--max-loss wants --ability")
     require_data_for(mapping, data or zero_shot.shots_data)
-    if run is not None and predictions is None:
-        run, zero_shot = domain_of(run, zero_shot)
     of_a_run = bool(run or base or allow_leaks)
     if again is not None and run is None:
         raise click.UsageError("--again wants a run: scores without one are not recorded")
