@@ -61,6 +61,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not [link for link in links(page) if not (page.parent / link).exists()]
 
 
+@pytest.mark.parametrize("front", ["README.md", "docs/index.md"])
+def test_each_page_is_two_clicks_away(front: str) -> None:
+    found = {(ROOT / front).resolve()}
+    for _click in range(2):
+        pages = [page for page in found if page.suffix == ".md"]
+        found |= {(page.parent / link).resolve() for page in pages for link in links(page)}
+    assert [page for page in PAGES if page.resolve() not in found] == []
+
+
 def test_there_are_commands_and_links() -> None:
     assert sum(bool(commands(page)) for page in PAGES) > len(PAGES) / 4
     assert sum(bool(links(page)) for page in PAGES) > len(PAGES) / 2

@@ -1,0 +1,71 @@
+"""The commands of the start page and of the how-tos that need no GPU run, in order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from doc_commands import SHORT, blocks, commands
+from forked_command import run_forked
+from paths import ROOT
+from stand_in_arxiv import PAPERS
+
+DOCS = ROOT / "docs"
+
+# What waits for a person or a server, wants a plugin that is installed, or stands for any run.
+_ELSEWHERE = {"review", "check", "http://localhost:8000", "RUN", "adverts.jsonl"}
+_NOTES = "Velmol caused tarvitis in two patients. Brunixal was well tolerated."
+
+pytestmark = pytest.mark.slow
+
+
+def write_papers(folder: Path, first: int, count: int) -> None:
+    """Write PDFs of invented papers and their labels."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "labels.jsonl").open("a", encoding="utf-8") as labels:
+        for number in range(first, first + count):
+            paper = replace(PAPERS[0], title=f"On foxes, part {number}")
+            (folder / f"p{number}.pdf").write_bytes(paper.pdf())
+            record = {"title": paper.title, "authors": list(paper.authors)}
+            labels.write(json.dumps({"path": f"p{number}.pdf", "record": record}) + "\n")
+
+
+def write_gold(file: Path) -> None:
+    record = {"chemicals": ["Velmol", "Brunixal"], "diseases": ["tarvitis"], "relations": []}
+    file.write_text(json.dumps({"id": "gold", "text": _NOTES, "record": record}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["start", "how-to/jsonl", "how-to/pdf", "how-to/pydantic", "how-to/teacher"]
+)
+def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
+    page = DOCS / f"{name}.md"
+    for language in ("text", "jsonl", "python"):
+        for file, content in blocks(page, language):
+            if file:
+                (tmp_path / file).parent.mkdir(exist_ok=True)
+                (tmp_path / file).write_text(content, encoding="utf-8")
+    if name == "how-to/pdf":
+        (tmp_path / "papers" / "a.pdf").write_bytes(replace(PAPERS[0], authors=("Ann Oke",)).pdf())
+        write_papers(tmp_path / "papers", 1, 24)
+        write_papers(tmp_path / "unseen", 101, 2)
+    if name == "how-to/teacher":
+        (tmp_path / "notes").mkdir()
+        for number in range(24):
+            text = _NOTES.replace("two", str(number + 3))
+            (tmp_path / "notes" / f"{number}.txt").write_text(text, encoding="utf-8")
+        write_gold(tmp_path / "gold.jsonl")
+    ran = 0
+    for _program, *arguments in commands(page):
+        if _ELSEWHERE & set(arguments):
+            continue
+        if arguments[0] == "train":
+            arguments += [*SHORT, "--set", "max_steps=2", "--set", "eval_documents=2"]
+        if arguments[0] in ("audit", "train"):
+            arguments.append("--allow-unlearnable")  # of a model that is no teacher
+        answer = run_forked(arguments, tmp_path)
+        assert answer.code == 0, f"{arguments}: {answer.errors}"
+        ran += 1
+    assert ran >= (1 if name == "how-to/pydantic" else 4)
