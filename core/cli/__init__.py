@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, str] = {
     "cases": "Check that a run finds what it must in your own texts.",
     "report": "Show a run's results (terminal, HTML, PNG, JSON).",
     "interference": "Compare domains trained together with each alone.",
+    "track": "Send what a run holds to experiment trackers.",
     "predict": "Extract records from documents.",
     "export": "Convert a predictions file.",
     "review": "Accept, correct or reject labelled documents in a browser.",

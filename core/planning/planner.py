@@ -148,21 +148,32 @@ class MemoryPlanner:
             most //= 2
         return most
 
-    def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
-        """Describe the estimated memory of a training; "" where it cannot be estimated.
+    def estimate(self, settings: Settings, rows: Sequence[Row]) -> dict[str, int]:
+        """Return the bytes that a training takes by the plan; {} where they are unknown.
 
         It is asked when memory has just been exhausted: no error in here may hide that one.
+
+        Returns:
+            ``memory``, ``upper`` (with what is kept of freed memory), and ``free``.
         """
         try:
             estimator = self.shared(self.estimator(settings, rows), settings)
             memory, free = estimator.memory(settings), estimator.free
         except (FieldsmithError, MemoryError, RuntimeError, OSError):
-            return ""
+            return {}
         upper = upper_bound(memory, self.device)
-        kept = "" if upper == memory.total else f" (up to {gigabytes(upper)} with what is kept)"
+        return {"memory": memory.total, "upper": upper, "free": free or 0}
+
+    def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
+        """Describe the estimated memory of a training; "" where it cannot be estimated."""
+        plan = self.estimate(settings, rows)
+        if not plan:
+            return ""
+        is_more = plan["upper"] != plan["memory"]
+        kept = f" (up to {gigabytes(plan['upper'])} with what is kept)" if is_more else ""
         return (
-            f"extract plan counts {gigabytes(memory.total)} GiB{kept}, "
-            f"{gigabytes(free or 0)} are free now"
+            f"extract plan counts {gigabytes(plan['memory'])} GiB{kept}, "
+            f"{gigabytes(plan['free'])} are free now"
         )
 
 

@@ -92,6 +92,7 @@ RUN = _object(
     paths=_map(_TEXT),
     versions=_map(_TEXT),
     device={"type": "object"},
+    plan=_map(_COUNT),
     longest_lists=_map(_ITEMS),
     findings={"type": "array"},
     test_seen={

@@ -41,7 +41,7 @@ _SHARED = {
 _OF_LONGEST = {"attention", "batch_size"}
 """Shared settings that the domain with the longest rows decides: they are for its memory."""
 
-_TAKEN = {"adapter", "checkpoints", "predictions", "tensorboard"}
+_TAKEN = {"adapter", "checkpoints", "mlruns", "predictions", "tensorboard", "wandb"}
 """Names of other folders in a run."""
 
 

@@ -14,6 +14,7 @@ from ..model.out_of_memory import trim_heap
 from ..parallel.whole_weights import held_bytes
 from ..progress import Meter, say
 from ..runs.folder import Run
+from ..tracking.trackers import NO_TRACKERS, Trackers
 from .checkpoints import read_state
 
 BEST = "best"
@@ -173,10 +174,10 @@ class HeldWeights(TrainerCallback):
 
 
 class LogFile(TrainerCallback):
-    """Writes log.jsonl and advances the progress bar."""
+    """Writes log.jsonl, passes its lines on to trackers, and advances the progress bar."""
 
-    def __init__(self, path: Path, meter: Meter) -> None:
-        self.path, self.meter = path, meter
+    def __init__(self, path: Path, meter: Meter, trackers: Trackers = NO_TRACKERS) -> None:
+        self.path, self.meter, self.trackers = path, meter, trackers
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -204,6 +205,7 @@ class LogFile(TrainerCallback):
         if state.is_world_process_zero:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(kept) + "\n")
+            self.trackers.log(kept)
         if kept.get("loss") is not None:
             self.meter.note(f"loss {kept['loss']:.3f}")
         if kept.get("score") is not None:

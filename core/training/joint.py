@@ -22,7 +22,7 @@ from ..windows.rows import Row
 from .adapter import best_weights, complete, training_entry
 from .manifest import described_device, versions
 from .preparation import Prepared, prepare
-from .row_settings import NO_PLANNER, Planner, fit_to_rows
+from .row_settings import NO_PLANNER, Planner, fit_to_rows, planned
 from .scoring import EpochScore, Scorer
 from .storage import storage_faults
 from .train import Inputs, fit
@@ -124,6 +124,7 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
             versions=versions(),
             device=described_device(),
             base_model={name: job.shared.paths.named(held) for name, held in base.items()},
+            **planned(planner, job.settings.values, rows),
         )
     with storage_faults(run):
         fit(_inputs(run, job, made, rows), planner, auto_batch=job.shared.auto_batch)

@@ -22,6 +22,8 @@ from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from ..runs.joint_job import JointJob, domain_runs
 from ..runs.scorings import read_scorings
+from ..tracking.results import send_results
+from ..tracking.trackers import require_trackers
 from .joint import train_jointly
 from .row_settings import Planner
 from .train import train
@@ -41,6 +43,7 @@ def start(job: TrainingJob | JointJob, folder: Path, planner: Planner) -> Run:
         DivergedError: what was trained is of no use; the folder stays.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
+    require_trackers(job.settings.values.report_to)
     job = job.pinned().located(folder)
     if not is_main_process():
         run = Run(folder, trusted=True)
@@ -73,6 +76,7 @@ def resume(folder: Path, planner: Planner, *, auto_batch: bool, trusted: bool = 
         job = job_of(run)
         if isinstance(job, TrainingJob):
             job = replace(job, auto_batch=job.auto_batch or auto_batch)
+        require_trackers(job.settings.values.report_to)
         _train(run, job, planner)
     return run
 
@@ -148,10 +152,13 @@ def score_run(
     Raises:
         OutOfMemoryError: memory was exhausted; the adapter is trained and can be scored later.
     """
-    if run.domains():
-        for domain in domain_runs(run):
-            yield from score_run(domain, gpus, test=test, command=command)
-        return
+    for domain in domain_runs(run) if run.domains() else [run]:
+        yield from _score(domain, gpus, test=test, command=command)
+    if is_main_process():
+        send_results(run, run.settings().values.report_to)
+
+
+def _score(run: Run, gpus: int, *, test: bool, command: str) -> Iterator[dict[str, Any]]:
     from ..evaluation.evaluate import evaluate_run
     from ..evaluation.recording import ScoringRequest
     from ..model.out_of_memory import is_out_of_memory, release_memory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -277,27 +276,12 @@ def training_arguments(
         model: what is trained; needed where it is split among processes.
 
     Raises:
-        SettingsError: a tracker that is not installed, or a value that transformers refuses.
+        SettingsError: a value that transformers refuses.
     """
-    _check_trackers(settings, folder)
     try:
         return _training_arguments(folder, settings, model)
     except ValueError as error:
         raise SettingsError(f"settings: {' '.join(str(error).split())}") from error
-
-
-def _check_trackers(settings: Settings, folder: Path) -> None:
-    from transformers.integrations import get_available_reporting_integrations
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
-    installed = get_available_reporting_integrations()
-    # Beside the checkpoints, which is transformers' default, the log would go with them.
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
-    for name in settings.report_to:
-        if name not in INTEGRATION_TO_CALLBACK:
-            raise SettingsError(f"report_to: {did_you_mean(name, INTEGRATION_TO_CALLBACK)}")
-        if name not in installed:
-            raise SettingsError(f"report_to: {name} is not installed; pip install {name}")
 
 
 def _training_arguments(
@@ -344,7 +328,7 @@ def _training_arguments(
         logging_steps=settings.logging_steps,
         save_strategy="no",  # SaveSchedule says when
         eval_strategy="no",
-        report_to=settings.report_to or "none",
+        report_to="none",  # LogFile passes on to trackers what it writes
         disable_tqdm=True,
         prediction_loss_only=True,  # scores come from generation, not from the logits
         **sharding,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import RunError
 from ..parallel import reading_processes
@@ -30,6 +30,9 @@ class Planner(Protocol):
     def describe(self, settings: Settings, rows: Sequence[Row]) -> str:
         """Say how much memory a training was estimated to take; "" where it is unknown."""
 
+    def estimate(self, settings: Settings, rows: Sequence[Row]) -> dict[str, int]:
+        """Return the estimated bytes by what they are; {} where they are unknown."""
+
     def way(self, settings: Settings, rows: Sequence[Row], processes: int) -> str:
         """Return how so many processes share a training: "ddp", "fsdp", "zero2" or "zero3"."""
 
@@ -45,12 +48,22 @@ class NoPlanner:
         """Return ""."""
         return ""
 
+    def estimate(self, settings: Settings, rows: Sequence[Row]) -> dict[str, int]:
+        """Return {}."""
+        return {}
+
     def way(self, settings: Settings, rows: Sequence[Row], processes: int) -> str:
         """Return "ddp"."""
         return "ddp"
 
 
 NO_PLANNER = NoPlanner()
+
+
+def planned(planner: Planner, settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the entry of run.json with the planned memory, for trackers; {} without any."""
+    plan = planner.estimate(settings, rows) if settings.report_to else {}
+    return {"plan": plan} if plan else {}
 
 
 def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:

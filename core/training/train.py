@@ -16,12 +16,13 @@ from ..progress import meter, say
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from ..settings import Settings
+from ..tracking.trackers import open_trackers
 from ..windows.rows import Row
 from .adapter import base_name, install_adapter
 from .backoff import Backoff, MemoryExhaustedError, smaller
 from .preparation import prepare
 from .qlora import build_trainer
-from .row_settings import NO_PLANNER, Planner, fit_to_rows, same_rows_a_step
+from .row_settings import NO_PLANNER, Planner, fit_to_rows, planned, same_rows_a_step
 from .schedule import count_steps
 from .storage import storage_faults
 
@@ -93,6 +94,8 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         fitted = fit_to_rows(job.settings, made.rows.trained, planner)
         made = made.under(replace(job, settings=fitted))
     made.write()
+    if not begun and is_main_process():
+        run.update(**planned(planner, made.task.settings, made.rows.trained))
     settings = same_rows_a_step(made.task.settings, job.processes, process_count())
     task, tags = replace(made.task, settings=settings), made.tags()
 
@@ -204,7 +207,10 @@ def _run_steps(inputs: Inputs, trainer: ExtractionTrainer, step: int) -> None:
         run.cut_log(step)
     if checkpoint:
         say(f"resuming from step {step} of {total}")
-    with meter("training", total, "steps") as progress:
+    with (
+        open_trackers(run, settings.report_to) as trackers,
+        meter("training", total, "steps") as progress,
+    ):
         progress.resume(step)
         trainer.add_callback(
             SaveSchedule(
@@ -214,7 +220,7 @@ def _run_steps(inputs: Inputs, trainer: ExtractionTrainer, step: int) -> None:
                 score_every=settings.eval_steps,
             )
         )
-        trainer.add_callback(LogFile(run.log_file, progress))
+        trainer.add_callback(LogFile(run.log_file, progress, trackers))
         if is_sharded(settings):
             trainer.add_callback(HeldWeights(run, settings.parallel))
         if not trainer.best.exhausted() and step < total:
