@@ -27,6 +27,11 @@ def say(message: str) -> None:
     LOGGER.info(message)
 
 
+def is_progress(record: logging.LogRecord) -> bool:
+    """Say whether a log line tells how far a meter has come."""
+    return getattr(record, "is_progress", False)
+
+
 class _StderrHandler(logging.Handler):
     """Prints messages as plain lines on ``sys.stderr``, which a progress bar replaces meanwhile."""
 
@@ -112,10 +117,11 @@ class _LogMeter(Meter):
             return
         self.shown = now
         left = (self.total - self.done) / max(1e-9, self.rate())
-        say(
+        line = (
             f"{self.label}: {self.done}/{self.total} {self.unit}, {self.rate():.1f}/s, "
-            f"{_clock(left)} left  {self.text}".rstrip()
+            f"{_clock(left)} left  {self.text}"
         )
+        LOGGER.info(line.rstrip(), extra={"is_progress": True})
 
 
 class _BarMeter(Meter):

@@ -14,6 +14,7 @@ from ..model.out_of_memory import trim_heap
 from ..parallel.whole_weights import held_bytes
 from ..progress import Meter, say
 from ..runs.folder import Run
+from ..runs.training_log import append_line, describe_step
 from ..tracking.trackers import NO_TRACKERS, Trackers
 from .checkpoints import read_state
 
@@ -174,7 +175,7 @@ class HeldWeights(TrainerCallback):
 
 
 class LogFile(TrainerCallback):
-    """Writes log.jsonl, passes its lines on to trackers, and advances the progress bar."""
+    """Writes log.jsonl and training.log, tells trackers, and advances the progress bar."""
 
     def __init__(self, path: Path, meter: Meter, trackers: Trackers = NO_TRACKERS) -> None:
         self.path, self.meter, self.trackers = path, meter, trackers
@@ -205,6 +206,7 @@ class LogFile(TrainerCallback):
         if state.is_world_process_zero:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(kept) + "\n")
+            append_line(self.path.parent, describe_step(state.global_step, state.max_steps, kept))
             self.trackers.log(kept)
         if kept.get("loss") is not None:
             self.meter.note(f"loss {kept['loss']:.3f}")

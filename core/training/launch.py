@@ -22,6 +22,7 @@ from ..runs.folder import Run
 from ..runs.job import TrainingJob
 from ..runs.joint_job import JointJob, domain_runs
 from ..runs.scorings import read_scorings
+from ..runs.training_log import append_line, describe_scores, training_log
 from ..tracking.results import send_results
 from ..tracking.trackers import require_trackers
 from .joint import train_jointly
@@ -99,10 +100,11 @@ def job_of(run: Run) -> TrainingJob | JointJob:
 
 
 def _train(run: Run, job: TrainingJob | JointJob, planner: Planner) -> None:
-    if isinstance(job, JointJob):
-        train_jointly(run, job, planner)
-    else:
-        train(run, job, planner)
+    with training_log(run.folder):
+        if isinstance(job, JointJob):
+            train_jointly(run, job, planner)
+        else:
+            train(run, job, planner)
 
 
 def run_processes(group: ProcessGroup, arguments: Sequence[str], run: Run) -> None:
@@ -168,9 +170,12 @@ def _score(run: Run, gpus: int, *, test: bool, command: str) -> Iterator[dict[st
     for split in wanted:
         if split not in run.splits():
             continue
+        if stored := run.metrics().get(split):
+            yield stored
+            continue
         release_memory()  # the model that was trained, or the one that scored the other split
         try:
-            yield run.metrics().get(split) or evaluate_run(
+            scores = evaluate_run(
                 run,
                 split=split,
                 most=most,
@@ -184,3 +189,8 @@ def _score(run: Run, gpus: int, *, test: bool, command: str) -> Iterator[dict[st
                 f"{run.folder}: the adapter is trained, but out of memory while scoring {split}; "
                 f"on a machine with more memory: extract evaluate {run.folder} --split {split}"
             ) from error
+        if "together" in run.info():
+            append_line(run.folder.parent, describe_scores(f"{run.folder.name}/{split}", scores))
+        else:
+            append_line(run.folder, describe_scores(split, scores))
+        yield scores

@@ -159,8 +159,9 @@ def without_cost(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, by its relative path."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Return every file below a folder, by its relative path; a training.log holds times."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = (path for path in found if path.name != "training.log")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -159,6 +160,13 @@ def test_trackers_print_nothing_and_store_no_secret(told: Told) -> None:
         assert files
         for file in files:
             assert SECRET.encode() not in file.read_bytes(), file
+
+
+def test_the_log_for_people_is_continued(told: Told) -> None:
+    text = (told.run / "training.log").read_text(encoding="utf-8")
+    steps = re.findall(r"^\S+ \S+ step (\d) of 7, epoch \S+: loss", text, re.MULTILINE)
+    assert steps == ["1", "2", "3", "4", "5", "5", "6", "7"]  # the fifth was not in a checkpoint
+    assert text.count(" resuming from step 4 of 7\n") == 1
 
 
 def test_the_run_of_a_tracker_is_no_danger_to_ours(told: Told) -> None:

@@ -21,6 +21,24 @@ def unfinished(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -
     return run
 
 
+def test_the_newest_checkpoint_is_described(unfinished: Path, command: Command) -> None:
+    answer = command("export", unfinished, "--format", "latest_checkpoint_info")
+    assert answer.code == 0, answer.errors
+    (scored,) = (
+        line for line in lines(unfinished / "log.jsonl") if "score" in line and line["step"] <= 8
+    )
+    assert json.loads(answer.output) == {
+        "checkpoint": "checkpoints/checkpoint-8",
+        "is_complete": False,
+        "global_step": 8,
+        "max_steps": 18,
+        "best_metric": scored["score"],
+        "best_step": 6,
+        "epoch": pytest.approx(8 / 6),
+    }
+    assert (unfinished / "checkpoints" / "checkpoint-8").is_dir()
+
+
 def test_a_run_is_made_of_the_best_weights_and_can_be_used(
     unfinished: Path, workplace: Workplace, command: Command
 ) -> None:

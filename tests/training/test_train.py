@@ -62,7 +62,7 @@ def test_another_seed_gives_another_adapter(
 def test_the_run_folder_holds_what_is_promised(trained: Trained, workplace: Workplace) -> None:
     assert {path.name for path in trained.run.iterdir()} == {
         "run.json", "adapter", "gazetteer.json", "log.jsonl", "metrics.json", "predictions",
-        "rejects.jsonl", "trained_on.jsonl", "held_out.jsonl",
+        "rejects.jsonl", "trained_on.jsonl", "held_out.jsonl", "training.log",
     }  # fmt: skip
     assert {path.name for path in (trained.run / "adapter").iterdir()} >= {
         "adapter_config.json", "adapter_model.safetensors", "tokenizer.json",
