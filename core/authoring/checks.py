@@ -22,12 +22,21 @@ from ..plugin_code.calls import (
 )
 from ..plugin_code.other_process import ProcessEndedError, Tell, running
 from ..progress import log_to_stderr
-from . import checks_loader, checks_metric, checks_module, checks_prompt, checks_schema
+from . import (
+    checks_cases,
+    checks_loader,
+    checks_metric,
+    checks_module,
+    checks_prompt,
+    checks_schema,
+)
 from .failures import SkippedError
 from .plugin_under_test import PluginUnderTest
 from .registry import CheckFunction, checks_of
 
-CHECKS = checks_of(checks_module, checks_schema, checks_loader, checks_prompt, checks_metric)
+CHECKS = checks_of(
+    checks_module, checks_schema, checks_loader, checks_prompt, checks_metric, checks_cases
+)
 """Every check, in the order in which they run."""
 
 

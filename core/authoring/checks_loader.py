@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,9 +10,6 @@ from ..data import Example, Reject
 from ..dataset.loading import read_examples
 from ..dataset.splits import split_documents
 from ..errors import FieldsmithError, InputError, PluginError, shortened
-from ..settings import Settings
-from ..task import Task
-from ..windows.rows import build_rows
 from .clean_process import hash_rows, require_same
 from .corrupted_files import BAD_SOURCES, corrupted
 from .failures import SkippedError, explained
@@ -135,8 +130,7 @@ def check_bad_rows_are_told(tested: PluginUnderTest) -> str:
 @check
 def check_gold_is_replayable(tested: PluginUnderTest) -> str:
     """The grammar of each document accepts its gold record, token by token."""
-    whole = replace(Settings(), window="document", max_length=sys.maxsize)
-    built = build_rows(tested.examples, Task(tested.plugin, whole, tested.prompts))
+    built, _ = tested.whole_documents
     if built.set_aside:
         first = built.set_aside[0]
         raise PluginError(

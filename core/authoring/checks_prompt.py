@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..data import Document, Message
 from ..dataset.chat_export import control_ids
@@ -10,7 +11,7 @@ from ..errors import PluginError, shortened
 from ..schema.pointers import leaves
 from ..settings import EMBEDDED
 from ..task import Task
-from ..windows.rows import build_rows
+from ..windows.rows import FAULTS, build_rows
 from .clean_process import hash_prompts, require_same
 from .plugin_under_test import PROBE, PluginUnderTest
 from .registry import check
@@ -21,6 +22,8 @@ _HOSTILE = (
     "%s %(x)d", "$text", "\\n\\u0000", "<b>&amp;</b>", "\u202eright to left\u202c", "```json",
     "a\x00b", "  ends in white space \n",
 )  # fmt: skip
+
+_TOO_LONG = FAULTS["length"]
 
 
 @check
@@ -121,14 +124,30 @@ def check_prompt_fits(tested: PluginUnderTest) -> str:
             f"{lengths}; ask for less in the prompt, or let extract_settings lower window_size "
             f"or max_new_tokens or raise max_length (2048 at most)"
         )
-    built = build_rows(tested.scored, Task(tested.plugin, settings, prompts))
-    if len(built.rows) * 2 < built.windows:
+    count, untrained = _untrained(tested)
+    if len(untrained) * 2 > count:
         raise PluginError(
-            f"{len(built.set_aside)} of {built.windows} windows of its sample cannot be trained "
-            f"on under the preset {EMBEDDED}; the first is {built.set_aside[0].place}: "
-            f"{built.set_aside[0].reason}; see extract_settings"
+            f"{len(untrained)} of {count} windows of its sample cannot be trained on under the "
+            f"preset {EMBEDDED}; the first is {untrained[0]}; see extract_settings"
         )
     return lengths
+
+
+def _untrained(tested: PluginUnderTest) -> tuple[int, list[str]]:
+    """Return how many windows its sample has, and the place and the fault of those too long."""
+    settings = tested.settings
+    if settings.window == "document" and not settings.read_characters:
+        windows = [
+            (made.place, each) for made in tested.whole_documents[1] for each in made.windows
+        ]
+        return len(windows), [
+            f"{place}: {each.reason or _TOO_LONG}"
+            for place, each in windows
+            if each.fault or len(each.prompt) + len(each.answer) > settings.max_length
+        ]
+    plain = replace(settings, augment_copies=0, tagging_weight=0.0)
+    built = build_rows(tested.scored, Task(tested.plugin, plain, tested.prompts))
+    return built.windows, [f"{each.place}: {each.reason}" for each in built.set_aside]
 
 
 def _holds(messages: Sequence[Message], text: str) -> bool:

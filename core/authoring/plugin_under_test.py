@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from ..plugins import Plugin, load
 from ..schema.records import first_problem
 from ..settings import EMBEDDED, Settings
 from ..settings import resolve as resolve_settings
+from ..task import Task
+from ..windows.rows import DocumentWindows, Rows, build_rows
 from .clean_process import SCORED, CleanProcess, run_clean
 from .embedded_prompts import embedded_prompts
 from .failures import SkippedError, explained
@@ -141,6 +143,16 @@ class PluginUnderTest:
     def scored(self) -> list[Example]:
         """The examples that the metric and the prompts are tried on."""
         return self.examples[:SCORED]
+
+    @cached_property
+    def whole_documents(self) -> tuple[Rows, list[DocumentWindows]]:
+        """The rows of the examples, each read whole and however long, and their windows."""
+        made: list[DocumentWindows] = []
+        whole = replace(
+            Settings(), window="document", max_length=sys.maxsize, prompt=self.settings.prompt
+        )
+        task = Task(self.plugin, whole, self.prompts)
+        return build_rows(self.examples, task, visit=made.append), made
 
     @cached_property
     def counts(self) -> dict[str, list[dict[str, Counts]]] | PluginError:

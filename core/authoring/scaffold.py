@@ -21,6 +21,7 @@ from ..files import files_in, read_jsonl
 from ..plugins import find
 from ..progress import say
 from ..schema.navigation import resolve, types_of
+from .example_cases import cases_of
 from .model_source import ModelSource, read_model
 from .sample_records import made_up_rows
 from .schema_inference import infer_schema
@@ -34,6 +35,7 @@ _FILES: Mapping[str, str] = {
     "model.py": "__MODULE__/model.py",
     "schema.json": "__MODULE__/schema.json",
     "sample.jsonl": "__MODULE__/sample.jsonl",
+    "cases.yaml": "__MODULE__/cases.yaml",
     "test_plugin.py": "tests/test___NAME__.py",
 }
 """Each file of the template, and ``model.py`` of the user, with its path in the project."""
@@ -114,17 +116,22 @@ def create(name: str, records: Path | None = None, model: str | None = None) -> 
 
 def _of_records(name: str, records: Path) -> _Contents:
     examples = list(_examples(records))
-    schema = infer_schema(examples, f"Records of {name}")
+    schema, rows = infer_schema(examples, f"Records of {name}"), list(_sample(examples))
     return _Contents(
         schema,
-        {"schema.json": _as_json(schema), "sample.jsonl": _as_jsonl(_sample(examples))},
+        {
+            "schema.json": _as_json(schema),
+            "sample.jsonl": _as_jsonl(rows),
+            "cases.yaml": cases_of(rows, schema),
+        },
         {"__SAMPLE__": "these are rows of your records; make sure that they may be published."},
     )
 
 
 def _of_model(model: ModelSource) -> _Contents:
     """Return a copy of the class's module, or its schema where a copy would not give it."""
-    sample = _as_jsonl(made_up_rows(model.schema))
+    rows = list(made_up_rows(model.schema))
+    own = {"sample.jsonl": _as_jsonl(rows), "cases.yaml": cases_of(rows, model.schema)}
     values = {"__SAMPLE__": "these documents are made up; put your own in their place."}
     if model.schema.get("required"):
         values["__SETTINGS__"] = _WHOLE_DOCUMENTS
@@ -133,15 +140,14 @@ def _of_model(model: ModelSource) -> _Contents:
             f"{model.target}: its schema is written to schema.json, because its file gives it only "
             f"together with what is beside it; later changes of the class do not reach the plugin"
         )
-        files = {"schema.json": _as_json(model.schema), "sample.jsonl": sample}
-        return _Contents(model.schema, files, values)
+        return _Contents(model.schema, {"schema.json": _as_json(model.schema), **own}, values)
     values |= {
         "__MODEL_IMPORT__": "\nfrom . import model\n",
         "__SCHEMA__": f"fieldsmith.schema_of(model.{model.name})",
         "__SCHEMA_FILE__": "model.py",
         "__REQUIREMENTS__": "".join(f', "{each}"' for each in model.requirements),
     }
-    copied = {"model.py": model.code, "schema.json": None, "sample.jsonl": sample}
+    copied = {"model.py": model.code, "schema.json": None, **own}
     return _Contents(model.schema, copied, values)
 
 

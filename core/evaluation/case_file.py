@@ -49,7 +49,17 @@ def read_cases(path: Path, schema: Schema) -> list[Case]:
     Raises:
         InputError: it is no such file; names file, case and field, and says what to do.
     """
-    rows = read_yaml(path)
+    return checked_cases(read_yaml(path), str(path), schema)
+
+
+def checked_cases(rows: object, path: str, schema: Schema) -> list[Case]:
+    """Return the cases that a file holds; see ``read_cases``.
+
+    Args:
+        rows: the content of the file.
+        path: the file, for messages.
+        schema: of a record.
+    """
     if not isinstance(rows, list) or not rows:
         raise InputError(
             f"{path}: a list of cases is wanted: - name: …, with text, reason, and must, must_not "

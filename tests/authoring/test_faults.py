@@ -224,8 +224,29 @@ def test_each_fault_is_caught_and_reported_to_the_author(here: Site, fault: Faul
         assert list(failed) == [fault.caught_by], failed
 
 
+@pytest.mark.parametrize(
+    ("cases", "advice"),
+    [
+        ("- name: one", "case 1: text: a text is wanted, which is missing"),
+        ("- {name: a, text: Ada., reason: b, must: {name: Ada}}", "unknown field 'name'; did you"),
+        ("- {name: a, text: Ada., reason: b, must: {names: Bob}}", "'Bob' is not in the text"),
+    ],
+)
+def test_cases_that_cannot_be_used_are_reported(here: Site, cases: str, advice: str) -> None:
+    here.install("good", GOOD, target="good_package")
+    package = here.path / "good_package"
+    package.mkdir()
+    (here.path / "good_plugin_module.py").rename(package / "__init__.py")
+    (package / "sample.jsonl").write_text(SAMPLE_FILE, encoding="utf-8")
+    (package / "cases.yaml").write_text(cases, encoding="utf-8")
+    failed = {check.what: check.detail for check in check_plugin("good") if check.state != "ok"}
+    assert list(failed) == ["cases_can_be_used"]
+    assert "cases.yaml: " in failed["cases_can_be_used"]
+    assert advice in failed["cases_can_be_used"]
+
+
 def test_each_check_catches_some_fault() -> None:
-    assert {fault.caught_by for fault in FAULTS} == EVERY
+    assert {fault.caught_by for fault in FAULTS} | {"cases_can_be_used"} == EVERY
 
 
 def test_faults_are_many_and_different() -> None:

@@ -26,10 +26,14 @@ from fieldsmith import (
 )
 from fieldsmith.authoring import scaffold
 from fieldsmith.authoring.checks import check_plugin
+from fieldsmith.authoring.example_cases import cases_of
 from fieldsmith.authoring.scaffold import create
 from fieldsmith.authoring.schema_inference import infer_schema
 from fieldsmith.contract import checked_schema
 from fieldsmith.errors import FieldsmithError, InputError, OutputError, PluginError
+from fieldsmith.evaluation.case_file import checked_cases
+from fieldsmith.evaluation.cases import find_cases
+from fieldsmith.plugins import load
 from fieldsmith.schema.records import first_problem
 
 RECORDS = [
@@ -88,6 +92,9 @@ def failed(site: Site, project: Path) -> list[str]:
 def test_a_new_project_keeps_to_the_contract(here: Site, folder: Path) -> None:
     project = folder / create("shiny")
     assert failed(here, project) == []
+    cases, where = find_cases(load("shiny"), None)
+    assert where == "shiny's own"
+    assert [case.name for case in cases] == ["a concert without a place", "no event"]
 
 
 def test_a_new_project_is_complete(folder: Path) -> None:
@@ -98,6 +105,7 @@ def test_a_new_project_is_complete(folder: Path) -> None:
         ".gitignore",
         "README.md",
         "fieldsmith_shiny/__init__.py",
+        "fieldsmith_shiny/cases.yaml",
         "fieldsmith_shiny/sample.jsonl",
         "fieldsmith_shiny/schema.json",
         "pyproject.toml",
@@ -143,6 +151,9 @@ def test_a_project_from_records_keeps_to_the_contract(here: Site, folder: Path) 
     assert [row["record"] for row in rows] == [row["record"] for row in RECORDS]
     assert [row["url"] for row in rows] == [row["url"] for row in RECORDS]
     assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    case, _ = find_cases(load("bills"), None)[0]
+    assert case.must["seller"] == ["Bolt & Co"]
+    assert case.must["lines"][1] == {"count": 3, "town": "Bonn", "thing": "pens"}
 
 
 def test_the_draft_of_a_schema() -> None:
@@ -231,6 +242,9 @@ def test_any_records_fit_the_schema_that_is_drafted_from_them(
     examples = [Example(Document("1", text), record) for text, record in rows]
     schema = checked_schema(infer_schema(examples, "Any"), "any")
     assert [first_problem(record, schema) for _text, record in rows] == [None] * len(rows)
+    made = [{"id": n, "text": text, "record": record} for n, (text, record) in enumerate(rows)]
+    cases = cases_of(made, schema)
+    assert cases is None or checked_cases(yaml.safe_load(cases), "cases.yaml", schema)
 
 
 # What is refused
