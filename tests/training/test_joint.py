@@ -13,6 +13,7 @@ import torch
 from command import Answer, Command, Moment, extract
 from joint_run import DOMAINS, joint_order
 from tiny_model import Workplace, contents, info, lines
+from tracked import read_tensorboard
 
 from fieldsmith.data import IGNORED
 from fieldsmith.plugins import load
@@ -49,6 +50,21 @@ def test_the_run_of_each_domain_is_an_ordinary_one(
         answer = command("evaluate", copy, "--split", "validation", "--json")
         assert answer.code == 0, answer.errors
         assert json.loads(answer.output)["plugin"] == name
+
+
+def test_a_tracker_gets_each_domain_s_scores_under_its_name(
+    joint: Path, tmp_path: Path, command: Command
+) -> None:
+    run = shutil.copytree(joint, tmp_path / "run")
+    answer = command("track", run, "--to", "tensorboard")
+    assert answer.code == 0, answer.errors
+    numbers = read_tensorboard(run).numbers
+    logged = [(row["step"], row["score"]) for row in lines(joint / "log.jsonl") if "score" in row]
+    assert numbers["score"] == logged
+    for name in DOMAINS:
+        metrics = json.loads((joint / name / "metrics.json").read_text())["validation"]["metrics"]
+        assert numbers[f"{name}/validation/score"][0][1] == metrics["score"]["value"]
+        assert len(numbers[f"score/{name}/score"]) == len(logged)
 
 
 def test_each_domain_keeps_how_it_is_read_and_shares_how_it_is_trained(joint: Path) -> None:
