@@ -52,7 +52,8 @@ def open_tasks(names: Sequence[str], manager: Any = None) -> Any:
             f"{', '.join(names)}: the tasks of lm-eval need the extra `ability`: pip install "
             f"'fieldsmith[ability]'; or measure those of the package: --ability local"
         ) from error
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    for library in ("lm_eval", "huggingface_hub"):  # the hub's client tells of each retry
+        logging.getLogger(library).setLevel(logging.ERROR)
     manager = manager or TaskManager()
     for name in names:
         if name not in manager.all_tasks:
