@@ -21,6 +21,15 @@ _NOTES = "Velmol caused tarvitis in two patients. Brunixal was well tolerated."
 pytestmark = pytest.mark.slow
 
 
+def add_rows(file: Path, count: int) -> None:
+    """Add rows like the first one of a file."""
+    first = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
+    with file.open("a", encoding="utf-8") as rows:
+        for number in range(count):
+            text = first["text"].replace("two", str(number + 3))
+            rows.write(json.dumps({**first, "id": f"more-{number}", "text": text}) + "\n")
+
+
 def write_papers(folder: Path, first: int, count: int) -> None:
     """Write PDFs of invented papers and their labels."""
     folder.mkdir(exist_ok=True)
@@ -47,6 +56,8 @@ def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
             if file:
                 (tmp_path / file).parent.mkdir(exist_ok=True)
                 (tmp_path / file).write_text(content, encoding="utf-8")
+    if name == "how-to/jsonl":
+        add_rows(tmp_path / "mine.jsonl", 37)
     if name == "how-to/pdf":
         (tmp_path / "papers" / "a.pdf").write_bytes(replace(PAPERS[0], authors=("Ann Oke",)).pdf())
         write_papers(tmp_path / "papers", 1, 24)
