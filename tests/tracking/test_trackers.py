@@ -57,7 +57,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """A training that was killed and resumed; a page of the report was written and sent later."""
+    """A training that was killed and resumed; a page was written into it and sent later."""
     folder = tmp_path_factory.mktemp("tracked")
     run = folder / "run"
     with pytest.MonkeyPatch.context() as patch:
@@ -70,8 +70,7 @@ def told(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Told
         workplace.train(run, kill=KILLED_AT, report_to=list(TRACKERS), **SHORT)
         resumed = extract("train", "--resume", run)
         assert resumed.code == 0, resumed.errors
-        page = run / "report.html"
-        assert extract("report", run, "--split", "validation", "--html", page).code == 0
+        (run / "report.html").write_text("<!doctype html>A page.", encoding="utf-8")
         sent = extract("track", run)
     return Told(run, resumed, sent, folder / "trackio")
 
