@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_model import SETTINGS, Workplace, as_yaml, embedded_recipe
@@ -22,12 +23,12 @@ def figure(base: float, tuned: float, *, lower_is_better: bool) -> dict[str, obj
 
 
 def test_the_table_has_the_score_once_and_all_figures() -> None:
-    words = {
+    words: dict[str, Any] = {
         "figure": "accuracy",
         **figure(0.6, 0.5, lower_is_better=False),
         "also": {"perplexity": figure(6.0, 8.5, lower_is_better=True)},
     }
-    rates = {
+    rates: dict[str, dict[str, Any]] = {
         "0.0002": {"validation": 0.75, "tasks": {"words": words}},
         "0.002": {"validation": None, "tasks": {"words": words}},
     }
