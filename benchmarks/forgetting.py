@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] = ()) -> None:
 def listed(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the table: for each rate the score on validation, and what each task lost."""
     heads = ["learning rate", "validation", "task", "figure", "base", "tuned", "difference"]
-    rows = list[list[str]]()
+    rows: list[list[str]] = []
     for rate, result in results.items():
         for task, entry in result["tasks"].items():
             for figure, found in {entry["figure"]: entry, **entry.get("also", {})}.items():

@@ -140,7 +140,7 @@ def test_what_does_not_go_together_is_refused(
     "settings", [{"lora_init": "pissa"}, {"tuning": "full", "learning_rate": 5e-4}], ids=str
 )
 def test_the_base_is_the_one_that_the_training_began_with(
-    settings: dict[str, object], workplace: Workplace, tmp_path: Path, tasks: list[Path]
+    settings: dict[str, Any], workplace: Workplace, tmp_path: Path, tasks: list[Path]
 ) -> None:
     made = workplace.train(tmp_path / "run", patience=0, epochs=1, quantize="none", **settings)
     run = Run.open(made.run)

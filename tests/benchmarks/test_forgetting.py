@@ -23,7 +23,7 @@ def figure(base: float, tuned: float, *, lower_is_better: bool) -> dict[str, obj
 
 
 def test_the_table_has_the_score_once_and_all_figures() -> None:
-    words = {
+    words: dict[str, Any] = {
         "figure": "accuracy",
         **figure(0.6, 0.5, lower_is_better=False),
         "also": {"perplexity": figure(6.0, 8.5, lower_is_better=True)},
