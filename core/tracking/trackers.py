@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ the extra that installs it."""
 
 FILE = "tracking.json"
 """The file of a run that holds its id."""
+
+_LOGIN = re.compile(r"://[^/\s@]+@")
+_TOKEN = re.compile(r"(?i)(\w*(?:key|token|secret|password)\w*=)[^\s&'\")]+")
 
 _STORED = {
     "type": "object",
@@ -136,11 +140,20 @@ def open_trackers(run: Run, names: Sequence[str]) -> Iterator[Trackers]:
 
 def _give_up(name: str, error: Exception) -> None:
     """Say, once for each tracker, that it failed."""
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = _without_secrets(" ".join(str(error).split()))[:200] or type(error).__name__
     say(
         f"tracker {name}: {reason}; nothing more is sent to it. What the run holds can be sent "
         f"later: extract track"
     )
+
+
+def _without_secrets(message: str) -> str:
+    """Return a message without logins and tokens in the addresses that it names.
+
+    >>> _without_secrets("http://me:pw@host:8000/?write_token=1 does not answer")
+    'http://host:8000/?write_token=… does not answer'
+    """
+    return _TOKEN.sub(r"\1…", _LOGIN.sub("://", message))
 
 
 def _described(run: Run) -> RunDescription:

@@ -217,7 +217,7 @@ def test_a_tracker_that_fails_is_said_once_and_left_out(
 def test_a_server_that_is_not_there_ends_nothing(
     told: Told, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     run = shutil.copytree(told.run, tmp_path / "run", symlinks=True)
     answer = command("track", run, "--to", "mlflow")
@@ -225,6 +225,7 @@ def test_a_server_that_is_not_there_ends_nothing(
     assert answer.output == ""
     (line,) = answer.errors.splitlines()
     assert line.startswith("tracker mlflow: ")
+    assert SECRET not in line
 
 
 def test_only_the_first_process_tracks(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
