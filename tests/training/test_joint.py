@@ -225,7 +225,9 @@ def test_a_tag_competes_with_those_of_its_domain() -> None:
 
 
 @pytest.mark.slow
-def test_the_run_of_a_domain_is_merged_as_any_other(tmp_path: Path, command: Command) -> None:
+def test_a_causal_model_is_packed_chosen_by_its_worst_domain_and_merged(
+    tmp_path: Path, command: Command
+) -> None:
     from joint_run import write_papers
     from tiny_families import FAMILIES, SETTINGS, write_family
     from tiny_model import as_yaml, write_corpus
@@ -234,6 +236,7 @@ def test_the_run_of_a_domain_is_merged_as_any_other(tmp_path: Path, command: Com
     write_papers(tmp_path / "papers.jsonl")
     write_family(tmp_path / "model", FAMILIES["llama"], tmp_path / "corpus")
     values = {**SETTINGS, "packing": True, "max_length": 512, "sampling_temperature": 4}
+    values["best"] = "worst"
     trained = command(
         "train",
         *(f"--plugin={name}" for name in DOMAINS),
@@ -243,6 +246,8 @@ def test_the_run_of_a_domain_is_merged_as_any_other(tmp_path: Path, command: Com
         *(f"--set={name}={as_yaml(value)}" for name, value in values.items()),
     )
     assert trained.code == 0, trained.errors
+    (scored,) = (line for line in lines(tmp_path / "run" / "log.jsonl") if "score" in line)
+    assert scored["score"] == min(scored[f"score/{name}/score"] for name in DOMAINS)
     merged = command(
         "merge", tmp_path / "run" / "dcat_datasets", "--output", tmp_path / "merged", "--json"
     )
