@@ -34,6 +34,7 @@ from fieldsmith import Example, Record
 from fieldsmith.dataset.loading import read_examples, read_splits
 from fieldsmith.dataset.splits import Splits
 from fieldsmith.errors import InputError, RunError
+from fieldsmith.evaluation.sample import sampled
 from fieldsmith.files import read_jsonl, write_atomically, write_json, write_jsonl
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.navigation import empty_record
@@ -312,8 +313,11 @@ def _scored(
         rows = read_examples(plugin, data / case.pages)
         examples = [row for row in rows if isinstance(row, Example)]
     else:
-        left_out = settings.eval_documents if case.split == "validation" else 0
-        examples = list(getattr(splits, case.split))[left_out:]
+        own = list(getattr(splits, case.split))
+        chose = own[: settings.eval_documents] if case.split == "validation" else []
+        kept = sampled(own, settings.score_documents)  # of which alone there are predictions
+        examples = [example for example in kept if example not in chose]
+        left_out = len(kept) - len(examples)
     found = [example for example in examples if example.record is not None]
     if not found:
         raise InputError(f"{data / (case.pages or case.path)}: no document to score")

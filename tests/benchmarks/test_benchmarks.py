@@ -31,6 +31,7 @@ from fieldsmith.authoring.checks import CHECKS, check_plugin
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.errors import InputError, PluginError, RunError, SettingsError
 from fieldsmith.evaluation.evaluate import evaluate_run
+from fieldsmith.evaluation.sample import sampled
 from fieldsmith.plugins import load
 from fieldsmith.runs.folder import Run
 from fieldsmith.tagging.gazetteer import Counted, FieldNames, Gazetteer
@@ -182,6 +183,24 @@ def test_a_seed_that_was_killed_continues_and_ends_in_the_same_scores(
     )
     assert entry["baselines"]["null"]["score"] == 0
     assert "interrupted" in (output / "quality.md").read_text(encoding="utf-8")
+
+
+def test_the_documents_that_a_training_samples_are_those_that_count(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = replace(quality.CASES["medical_ner"], path=workplace.corpus.name)
+    monkeypatch.setattr(quality, "CASES", {"tiny": case})
+
+    def prepared(score_documents: int) -> quality.Data:
+        chosen = [f"score_documents={score_documents}", "eval_documents=2"]
+        return quality.prepared("tiny", workplace.corpus.parent, tmp_path, chosen)[1]
+
+    everything, found = prepared(0), prepared(5)
+    kept = sampled(everything.splits.validation, 5)
+    chose = everything.splits.validation[:2]
+    assert found.scored == [example for example in kept if example not in chose]
+    assert found.left_out == 5 - len(found.scored)
+    assert everything.left_out == 2
 
 
 # Books and tables
