@@ -137,14 +137,20 @@ class TrainingOptions:
 
     @property
     def data(self) -> Path | None:
-        """The path of one plugin's data; None for its bundled sample.
+        """The path of one plugin's data, which may be given as ``NAME=PATH``, too.
+
+        None for its bundled sample.
 
         Raises:
             click.UsageError: several are given.
         """
         if len(self.sources) > 1:
             raise click.UsageError("give one --data: a file or folder; several files in a folder")
-        return Path(self.sources[0]) if self.sources else None
+        if not self.sources:
+            return None
+        given = Path(self.sources[0])
+        name, equals, path = self.sources[0].partition("=")
+        return Path(path) if equals and (name,) == self.plugins and not given.exists() else given
 
     def require_one_plugin(self) -> str:
         """Return the name of the plugin.

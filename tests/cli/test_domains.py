@@ -11,6 +11,8 @@ from command import Command
 from joint_run import DOMAINS
 from tiny_model import lines
 
+from fieldsmith.cli.options import TrainingOptions
+
 
 @pytest.fixture(scope="module")
 def together(joint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -23,6 +25,21 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("texts") / "note.txt"
     file.write_text("aspirin caused rash in 4 patients of the Corvid corpus.", encoding="utf-8")
     return file
+
+
+def test_data_of_one_plugin_may_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def source(given: str) -> Path | None:
+        options = TrainingOptions(
+            ("toy",), (given,), None, None, None, (), None, (), (), frozenset()
+        )
+        return options.data
+
+    assert source("toy=rows.jsonl") == Path("rows.jsonl")
+    assert source("other=rows.jsonl") == Path("other=rows.jsonl")
+    Path("toy=rows.jsonl").touch()  # a file of that very name is meant
+    assert source("toy=rows.jsonl") == Path("toy=rows.jsonl")
 
 
 def test_a_plugin_says_which_domain_answers(together: Path, text: Path, command: Command) -> None:
