@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import click
-
 from ..errors import RunError, did_you_mean
 from .terminal import console, printable, table
 from .zero_shot import ZeroShotOptions
@@ -24,14 +22,8 @@ def domain_of(folder: Path, options: ZeroShotOptions) -> tuple[Path, ZeroShotOpt
 
     Raises:
         RunError: the run has no such domain.
-        click.UsageError: an option is for a model without a run.
     """
-    names = domains_in(folder)
-    if not names:
-        return folder, options
-    if options.given():
-        raise click.UsageError(f"{folder} is a run: leave out {', '.join(options.given())}")
-    if options.plugin is None:
+    if options.plugin is None or options.given() or not (names := domains_in(folder)):
         return folder, options
     if options.plugin not in names:
         known = did_you_mean(options.plugin, names)

@@ -135,7 +135,8 @@ def command(
     from ..runs.folder import Run
 
     folder, zero_shot = domain_of(Path(names[0]), zero_shot)
-    require_one_domain(folder)
+    if not zero_shot.given():
+        require_one_domain(folder)
     if folder != Path(names[0]):
         names = (str(folder), *names[1:])
     run, inputs = _run_and_inputs(names, zero_shot)

@@ -29,6 +29,8 @@ class WeightsAndBiases:
     """Writes a run of W&B under the id of ours, so that one that was interrupted goes on."""
 
     def __init__(self, run: RunDescription) -> None:
+        # The setting "silent" is of the run alone, and W&B speaks before it begins, too.
+        os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
         mode = os.environ.get("WANDB_MODE", "offline")

@@ -149,7 +149,7 @@ def test_the_file_of_a_model_is_copied(folder: Path, command: Command, here: Sit
     assert command("new", "notices", "--from", "adverts:Notice").code == 0
     package = folder / "notices" / "fieldsmith_notices"
     assert sorted(path.name for path in package.iterdir()) == [
-        "__init__.py", "model.py", "sample.jsonl",
+        "__init__.py", "cases.yaml", "model.py", "sample.jsonl",
     ]  # fmt: skip
     assert (package / "model.py").read_text(encoding="utf-8") == MODEL
     setup = tomllib.loads((folder / "notices/pyproject.toml").read_text(encoding="utf-8"))

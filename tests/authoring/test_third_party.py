@@ -215,7 +215,7 @@ def test_the_tutorial_leads_to_scores(place: Place) -> None:
 def fill_in(package: Path) -> None:
     """Do what the page says in words."""
     shutil.copy(CODE / "plugin.py", package / "__init__.py")
-    for file in ("schema.json", "sample.csv"):
+    for file in ("schema.json", "sample.csv", "cases.yaml"):
         shutil.copy(CODE / file, package)
     (package / "sample.jsonl").unlink()
 
@@ -235,7 +235,7 @@ def test_the_tutorial_names_every_step() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert "pip install -e job_adverts" in text
     assert {path.name for path in CODE.iterdir() if path.is_file()} == {
-        *re.findall(r"`(?:fieldsmith_job_adverts/)?(\w+\.(?:py|json|csv))`", text),
+        *re.findall(r"`(?:fieldsmith_job_adverts/)?(\w+\.(?:py|json|csv|yaml))`", text),
         "advert.txt",
     } - {"__init__.py", "pyproject.toml", "sample.jsonl"}
     assert shlex.split("extract predict runs/first advert.txt") in commands(PAGE)
