@@ -32,7 +32,7 @@ def test_data_of_one_plugin_may_name_it(tmp_path: Path, monkeypatch: pytest.Monk
 
     def source(given: str) -> Path | None:
         options = TrainingOptions(
-            ("toy",), (given,), None, None, None, (), None, (), (), frozenset()
+            ("toy",), (given,), None, None, None, (), (), None, (), frozenset()
         )
         return options.data
 
