@@ -119,14 +119,14 @@ def _of_task(
     kept.sort(key=lambda row: row["doc_id"])
     names = [str(name) for name in kept[0].get("metrics", ())]
     for name in sorted(names, key=lambda each: (_rank(each), names.index(each))):
-        values = [row.get(name) for row in kept]
-        if not all(isinstance(value, int | float) for value in values):
+        given = [row.get(name) for row in kept]
+        values = [float(value) for value in given if isinstance(value, int | float)]
+        if len(values) < len(given):
             continue
-        mean = sum(map(float, values)) / len(values)  # type: ignore[arg-type]
+        mean = sum(values) / len(values)
         whole = reported.get(f"{name},{kept[0].get('filter', 'none')}")
         if isinstance(whole, int | float) and abs(mean - whole) < _ALIKE:
-            sums = [(float(value), 1.0) for value in values]  # type: ignore[arg-type]
-            return name, higher_is_better.get(name) is False, sums
+            return name, higher_is_better.get(name) is False, [(value, 1.0) for value in values]
     raise SettingsError(
         f"--ability {task}: none of its scores is a mean over documents, so that they have no "
         f"paired interval; choose another task"

@@ -1,4 +1,4 @@
-"""What a tracker has to do, and what it is told of a run."""
+"""What a tracker has to do, and what describes a run to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROJECT = "fieldsmith"
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a tracker is told when it starts.
+    """What a tracker gets when it starts.
 
     Attributes:
         folder: the run folder.
