@@ -1,7 +1,7 @@
 """Domains trained together, in one adapter, beside each trained alone.
 
     python -m benchmarks several_domains --plugins medical_ner,dcat_datasets [--seeds 1,2,3]
-        [--temperatures 1] [--output runs/several_domains] [--set key=value]...
+        [--temperatures 1] [--preset embedded] [--output runs/several_domains] [--set key=value]...
 
 For each seed every domain is trained alone on its bundled sample, and all of them together, once at
 each `sampling_temperature`; then their scores on the validation documents are compared as `extract
@@ -29,6 +29,7 @@ from fieldsmith.errors import RunError
 from fieldsmith.files import write_atomically, write_json
 from fieldsmith.report.interference import interference
 from fieldsmith.runs.folder import Run
+from fieldsmith.settings import EMBEDDED
 
 from .cached_training import table
 from .learning_curves import interval
@@ -42,10 +43,12 @@ class Trainings:
 
     Attributes:
         folder: where their runs go.
+        preset: the preset of all.
         chosen: settings as ``--set`` takes them.
     """
 
     folder: Path
+    preset: str
     chosen: tuple[str, ...]
 
     def train(self, name: str, plugins: Sequence[str], *settings: str) -> Path:
@@ -61,7 +64,7 @@ class Trainings:
         if not run.info_file.is_file():
             order = [f"--plugin={plugin}" for plugin in plugins]
             order += [f"--set={each}" for each in (*self.chosen, *settings)]
-            order += ["--output", str(run.folder)]
+            order += ["--preset", self.preset, "--output", str(run.folder)]
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"{name}.log"
         with log.open("a", encoding="utf-8") as stream:
@@ -84,12 +87,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--plugins", required=True, type=_listed)
     parser.add_argument("--seeds", default=["1", "2", "3"], type=_listed)
     parser.add_argument("--temperatures", default=["1"], type=_listed)
+    parser.add_argument("--preset", default=EMBEDDED)
     parser.add_argument("--output", type=Path, default=Path("runs/several_domains"))
     parser.add_argument("--set", action="append", default=[], dest="chosen")
     given = parser.parse_args(arguments)
     found: dict[str, dict[str, Any]] = {each: {} for each in given.temperatures}
     for seed in given.seeds:
-        trainings = Trainings(given.output / f"seed-{seed}", (*given.chosen, f"seed={seed}"))
+        chosen = (*given.chosen, f"seed={seed}")
+        trainings = Trainings(given.output / f"seed-{seed}", given.preset, chosen)
         alone = [trainings.train(plugin, [plugin]) for plugin in given.plugins]
         for each in given.temperatures:
             name = "+".join(given.plugins) + ("" if each == "1" else f"-T{each}")
