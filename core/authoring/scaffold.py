@@ -14,14 +14,12 @@ from typing import Any
 
 from .. import __version__
 from ..data import Example, Schema
-from ..dataset.row_examples import example_of_row
-from ..dataset.splits import fingerprint
-from ..errors import InputError, OutputError, PluginError
-from ..files import files_in, read_jsonl
+from ..errors import OutputError, PluginError
 from ..plugins import find
 from ..progress import say
 from ..schema.navigation import resolve, types_of
 from .example_cases import cases_of
+from .labelled_rows import labelled_examples
 from .model_source import ModelSource, read_model
 from .sample_records import made_up_rows
 from .schema_inference import infer_schema
@@ -43,7 +41,6 @@ _FILES: Mapping[str, str] = {
 _SAMPLE = 200
 """How many of the records that the schema is inferred from become the sample."""
 
-_NOT_RECORD = ("id", "text", "url", "path", "split", "mentions")
 _SPLITS = ("train", "train", "train", "validation", "test")
 
 
@@ -91,8 +88,8 @@ def create(name: str, records: Path | None = None, model: str | None = None) -> 
 
     Args:
         name: name of the plugin; its module is ``fieldsmith_NAME``.
-        records: JSONL of ``id, text, record`` (or of the record's keys beside ``text``), from
-            which the schema is inferred and which become the sample.
+        records: labelled rows (``labelled_examples``), from which the schema is inferred and which
+            become the sample.
         model: a class whose schema the plugin has, as ``read_model`` takes it; its sample is made
             up.
 
@@ -115,7 +112,7 @@ def create(name: str, records: Path | None = None, model: str | None = None) -> 
 
 
 def _of_records(name: str, records: Path) -> _Contents:
-    examples = list(_examples(records))
+    examples = list(labelled_examples(records))
     schema, rows = infer_schema(examples, f"Records of {name}"), list(_sample(examples))
     return _Contents(
         schema,
@@ -246,32 +243,6 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             project.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
-def _examples(records: Path) -> Iterator[Example]:
-    """Yield the labelled rows of a file or folder, each text and id once.
-
-    Raises:
-        InputError: a row has no text or a broken record, or none has a record.
-    """
-    texts, ids = set[str](), set[str]()
-    for file in files_in(records):
-        for number, row in read_jsonl(file):
-            if "record" not in row:
-                row["record"] = {key: row[key] for key in row if key not in _NOT_RECORD} or None
-            example = example_of_row(row, f"{file}:{number}")
-            if not isinstance(example, Example):
-                raise InputError(f"{example.place}: {example.reason}")
-            mark = fingerprint(example.document.text)
-            if example.record and mark not in texts and example.document.id not in ids:
-                texts.add(mark)
-                ids.add(example.document.id)
-                yield example
-    if not texts:
-        raise InputError(
-            f"{records}: no row has a record; write one a line, "
-            f'{{"id": "1", "text": "…", "record": {{"field": "value"}}}}'
-        )
 
 
 def _sample(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,9 @@ from ..files import files_in, readable
 from ..plugins import Plugin
 from ..progress import say
 from .named_files import FilesBeside
+from .row_chats import is_own_triple
 from .row_files import is_row_file, rows_of
-from .row_forms import has_form, is_core_row, is_own_triple
+from .row_forms import has_form, is_core_row
 from .row_names import renamed_row
 from .standoff import BRAT, BRAT_TEXT, is_standoff
 

@@ -12,7 +12,8 @@ from ..data import SPLITS, Document, Example, Mentions, Reject, Teacher
 from ..errors import UnknownFormatError
 from ..files import check_json, files_in, readable, split_of
 from ..plugins import Plugin
-from .readers import first_row
+from .readers import first_row, say_once
+from .row_chats import FixedWords
 from .row_files import FileRow, jsonl_rows, rows_of
 from .row_forms import as_core_row, is_core_row
 from .row_names import identity_of, renamed_record, renamed_row
@@ -61,6 +62,7 @@ def read_row_file(
             ValueError if there is none (``labelled_files``).
         labelled: the fields that its spans are labelled with; None for those of the file alone.
     """
+    fixed = FixedWords()
     for row in rows_of(file):
         place, values = f"{file}:{row.line}", row.values
         if values is None:
@@ -74,8 +76,10 @@ def read_row_file(
                 others = (each.values for each in rows_of(file))
                 labelled = labelled_fields(filter(None, others), plugin)
             found = example_of_row(as_core_row(values, plugin, labelled or ()), place, split)
-            if isinstance(found, Example) and (left_out := labels_passed_over(values, plugin)):
-                found = replace(found, passed_over=left_out)
+            if isinstance(found, Example):
+                fixed.add(values, found.document.text)
+                if left_out := labels_passed_over(values, plugin):
+                    found = replace(found, passed_over=left_out)
         except ValueError as error:
             alone = example_of_row(identity_of(values, plugin.names), place)
             if isinstance(alone, Example):
@@ -88,6 +92,8 @@ def read_row_file(
             known = replace(found.document, meta=meta, words=document.words)
             found = replace(found, document=known)
         yield found
+    if warning := fixed.warning(file):
+        say_once(warning)
 
 
 def _with_text(

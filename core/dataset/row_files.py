@@ -23,7 +23,8 @@ from ..errors import InputError
 from ..files import check_json, parse_json, parse_line, read_text
 from .standoff import is_standoff, standoff_rows
 
-_JSONL, _TABLES = {".jsonl", ".ndjson"}, {".csv", ".tsv"}
+TABLES = {".csv", ".tsv"}
+_JSONL = {".jsonl", ".ndjson"}
 _DELIMITERS = ",;\t"
 _LONGEST_CELL = 1 << 30
 _PARQUET_ROWS = 256
@@ -55,7 +56,7 @@ def is_row_file(file: Path) -> bool:
     kind = kind_of(file)
     return (
         is_standoff(file)
-        or kind in {*_JSONL, *_TABLES, ".parquet"}
+        or kind in {*_JSONL, *TABLES, ".parquet"}
         or (kind == ".json" and _is_list(file))
     )
 
@@ -73,7 +74,7 @@ def rows_of(file: Path) -> Iterator[FileRow]:
         yield from _parquet_rows(file)
     elif kind == ".json":
         yield from _json_rows(file)
-    elif kind in _TABLES:
+    elif kind in TABLES:
         yield from _table_rows(file, "\t" if kind == ".tsv" else _DELIMITERS)
     else:
         yield from jsonl_rows(_lines(file), str(file))

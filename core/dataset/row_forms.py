@@ -9,26 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ..data import Document, Schema
+from ..data import Schema
 from ..files import parse_json
 from ..plugins import Plugin
 from ..schema.navigation import resolve, types_of
 from ..source_names import RESERVED
+from .row_chats import from_json, is_triple, of_conversation, of_triple, turns_of
 from .row_names import Joined, renamed_record, renamed_row
-from .row_spans import has_spans, is_task, known_keys, of_spans
+from .row_spans import has_spans, is_task, of_spans
 
 CORE_KEYS = frozenset(RESERVED)
 """Keys of the core's own rows."""
-
-_MARK = "\u2060the document\u2060"
-"""Stands for the text of a document in a prompt, to find what is around it."""
 
 _NULLS = {"", "null", "none", "na", "n/a"}
 
 
 def has_form(row: Mapping[str, Any]) -> bool:
     """Say whether a row is in one of the forms that the core reads."""
-    return "text" in row or _is_conversation(row) or _is_triple(row) or is_task(row)
+    return "text" in row or bool(turns_of(row)) or is_triple(row) or is_task(row)
 
 
 def is_core_row(row: Mapping[str, Any]) -> bool:
@@ -61,10 +59,10 @@ def as_core_row(
 
 
 def _in_core_form(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
-    if _is_conversation(row):
-        return _of_conversation(row, plugin)
-    if _is_triple(row):
-        return _of_triple(row, plugin)
+    if turns_of(row):
+        return of_conversation(row, plugin)
+    if is_triple(row):
+        return of_triple(row, plugin)
     if has_spans(row):
         return of_spans(row, plugin, labelled)
     if isinstance(row.get("record"), str):  # the cell of a table
@@ -99,7 +97,7 @@ def _values(cell: Any, part: Mapping[str, Any], name: str) -> Iterator[Any]:
         yield cell
     elif "array" in types or "object" in types:
         if cell.strip():
-            yield _from_json(cell, name) if cell.lstrip()[0] in "[{" else [cell]
+            yield from_json(cell, name) if cell.lstrip()[0] in "[{" else [cell]
         elif "array" in types:
             yield []
     elif cell.strip().casefold() in _NULLS and "null" in types:
@@ -108,67 +106,4 @@ def _values(cell: Any, part: Mapping[str, Any], name: str) -> Iterator[Any]:
         if cell:
             yield cell
     elif cell.strip():
-        yield _from_json(cell.strip().lower(), name)
-
-
-def _from_json(cell: str, name: str) -> Any:
-    try:
-        return parse_json(cell)
-    except ValueError as error:
-        raise ValueError(f"{name}: {cell[:40]!r} is no JSON: {error}") from error
-
-
-# Conversations: the prompt of the plugin, or the text alone, and the answer
-
-
-def _is_conversation(row: Mapping[str, Any]) -> bool:
-    messages = row.get("messages")
-    return (
-        isinstance(messages, list)
-        and bool(messages)
-        and all(
-            isinstance(each, dict) and isinstance(each.get("content"), str) for each in messages
-        )
-    )
-
-
-def _of_conversation(row: dict[str, Any], plugin: Plugin) -> dict[str, Any]:
-    asked = [each["content"] for each in row["messages"] if each.get("role") == "user"]
-    answers = [each["content"] for each in row["messages"] if each.get("role") == "assistant"]
-    if not asked or len(answers) > 1:
-        raise ValueError("messages: a user's turn and one answer are wanted")
-    known = known_keys(row)
-    if "window" in row and "id" in known:  # several windows of a document, as they are exported
-        known["id"] = f"{known['id']}-{row['window']}"
-    found = known | {"text": _document_in(asked[-1], plugin)}
-    return found | ({"record": _from_json(answers[0], "the answer")} if answers else {})
-
-
-# Triples: the instruction, the document or the prompt with it, and the answer
-
-
-def is_own_triple(row: Mapping[str, Any]) -> bool:
-    """Say whether a row is a triple that ``extract label`` has written: plugins read others."""
-    return _is_triple(row) and "teacher" in row
-
-
-def _is_triple(row: Mapping[str, Any]) -> bool:
-    parts = [row.get("instruction"), row.get("output"), row.get("input", "")]
-    return "text" not in row and all(isinstance(part, str) for part in parts)
-
-
-def _of_triple(row: dict[str, Any], plugin: Plugin) -> dict[str, Any]:
-    asked = row.get("input") or row["instruction"]
-    answer = _from_json(row["output"], "output") if row["output"].strip() else None
-    return known_keys(row) | {"text": _document_in(asked, plugin), "record": answer}
-
-
-def _document_in(content: str, plugin: Plugin) -> str:
-    """Return the document's text of a user's turn: what the plugin's prompt has in its place."""
-    for prompt in (plugin.brief_prompt, plugin.prompt):
-        for message in prompt(Document("", _MARK)):
-            before, mark, after = message.content.partition(_MARK)
-            fits = content.startswith(before) and content.endswith(after)
-            if mark and (before or after) and fits and len(content) >= len(before + after):
-                return content[len(before) : len(content) - len(after)]
-    return content
+        yield from_json(cell.strip().lower(), name)

@@ -24,9 +24,9 @@ from fieldsmith import (
     hookspecs,
     jsonl_examples,
 )
-from fieldsmith.authoring import scaffold
 from fieldsmith.authoring.checks import check_plugin
 from fieldsmith.authoring.example_cases import cases_of
+from fieldsmith.authoring.labelled_rows import labelled_examples
 from fieldsmith.authoring.scaffold import create
 from fieldsmith.authoring.schema_inference import infer_schema
 from fieldsmith.contract import checked_schema
@@ -323,13 +323,58 @@ def test_any_file_of_records_is_read_or_refused(
     folder.mkdir(exist_ok=True)
     (folder / "records.jsonl").write_bytes(content)
     with suppress(FieldsmithError):
-        infer_schema(list(scaffold._examples(folder / "records.jsonl")), "any")
+        infer_schema(list(labelled_examples(folder / "records.jsonl")), "any")
 
 
 def test_rows_may_be_the_records_themselves(folder: Path) -> None:
     create("flat", written(folder, [{"text": "Ada was here.", "name": "Ada", "age": 7}]))
     schema = json.loads((folder / "flat/fieldsmith_flat/schema.json").read_text(encoding="utf-8"))
     assert list(schema["properties"]) == ["name", "age"]
+
+
+SAID = [
+    {"text": "Bill of Ulm AG, 12 May, 7.50 euro.", "firm": "Ulm AG", "total": 7.5, "code": "007"},
+    {"text": "Bill of Bonn AG, 20 euro, paid.", "firm": "Bonn AG", "total": 20, "code": "011"},
+]
+"""Labelled documents, in the form of the core's rows."""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,firm,total,code\n" + "".join(
+            f'"{row["text"]}",{row["firm"]},{row["total"]},{row["code"]}\n' for row in SAID)),
+        ("rows.json", json.dumps([
+            {"instruction": "Read.", "input": row["text"], "output": json.dumps(
+                {key: row[key] for key in ("firm", "total", "code")})} for row in SAID])),
+        ("rows.jsonl", "".join(json.dumps({"conversations": [
+            {"from": "system", "value": "Answer with JSON."},
+            {"from": "human", "value": row["text"]},
+            {"from": "gpt", "value": json.dumps(
+                {key: row[key] for key in ("firm", "total", "code")})}]}) + "\n" for row in SAID)),
+    ],
+)  # fmt: skip
+def test_labels_of_other_tools_become_a_plugin(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content, encoding="utf-8")
+    create("bills", folder / name)
+    package = folder / "bills/fieldsmith_bills"
+    schema = json.loads((package / "schema.json").read_text(encoding="utf-8"))
+    types = {key: part["type"] for key, part in schema["properties"].items()}
+    assert types == {"firm": ["string", "null"], "total": "number", "code": "string"}
+    lines = (package / "sample.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["text"] for row in rows] == [row["text"] for row in SAID]
+    assert [row["record"]["total"] for row in rows] == [7.5, 20]
+
+
+def test_what_is_no_row_is_not_read_as_one(folder: Path) -> None:
+    (folder / "notes.txt").write_text("a text", encoding="utf-8")
+    with pytest.raises(InputError, match=r"notes.txt: rows are wanted: JSONL, CSV"):
+        create("bills", folder / "notes.txt")
+    (folder / "bad.csv").write_text("text,a\nb,1\nc\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"bad.csv:3: 1 columns, where the first line has 2"):
+        create("bills", folder / "bad.csv")
+    assert not (folder / "bills").exists()
 
 
 # The reader of rows that a new plugin uses

@@ -246,6 +246,58 @@ def test_the_text_of_a_conversation_is_taken_out_of_the_plugins_prompt(tmp_path:
     ]
 
 
+ANSWER = json.dumps({"drugs": ["velmol"]})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"conversations": [
+            {"from": "system", "value": "Answer with JSON."},
+            {"from": "human", "value": "Took velmol."},
+            {"from": "gpt", "value": ANSWER},
+        ]},
+        {"messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Took velmol."}]},
+            {"role": "assistant", "content": [{"type": "text", "text": ANSWER}]},
+        ]},
+        {"prompt": "Took velmol.", "completion": ANSWER},
+        {
+            "prompt": [{"role": "user", "content": "Took velmol."}],
+            "completion": [{"role": "assistant", "content": ANSWER}],
+        },
+        {"instruction": "Which drugs?", "input": "Took velmol.", "output": ANSWER, "system": "Be."},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet"])
+def test_what_trainers_of_chat_models_read_is_read(
+    row: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    if name == "a.parquet":
+        pq = pytest.importorskip("pyarrow.parquet")
+        pa = pytest.importorskip("pyarrow")
+        pq.write_table(pa.Table.from_pylist([row]), file)
+    else:
+        file.write_text(json.dumps([row] if name == "a.json" else row), encoding="utf-8")
+    (found,) = read(file)
+    assert isinstance(found, Example), found
+    assert found.document.text == "Took velmol."
+    assert found.record == {"drugs": ["velmol"]}
+
+
+def test_an_instruction_in_all_prompts_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [f"Which drugs does this note name?\n\nTook {name}." for name in ("velmol", "brunixal")]
+    rows = [{"prompt": text, "completion": ANSWER} for text in texts]
+    (tmp_path / "a.jsonl").write_bytes(as_jsonl(rows))
+    with caplog.at_level("INFO"):
+        assert len(read(tmp_path / "a.jsonl")) == 2
+    assert "all 2 prompts begin with 'Which drugs does this note name?" in caplog.text
+    assert "write it into the plugin's prompt" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
