@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import click
 from .options import PATH, map_option, with_option
 
 if TYPE_CHECKING:
-    from ..dataset.inputs import Inputs
+    from ..data import Document, Reject
     from ..labelling.budget import Budget
     from ..labelling.documents import Labelling
     from ..plugins import Plugin
@@ -113,6 +115,12 @@ class _Asked:
     help="Write rows to this JSONL file; the same command resumes after an interruption.",
 )
 @click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Label the first N documents alone; without it, the same command goes on with the rest.",
+)
+@click.option(
     "--samples",
     type=click.IntRange(1, 100),
     default=1,
@@ -180,6 +188,7 @@ def command(
     pairs: Path | None,
     mapping: tuple[str, ...],
     wrappers: tuple[str, ...],
+    limit: int | None,
     budget: int | None,
     budget_cost: float | None,
     price_in: float | None,
@@ -226,12 +235,13 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(locked(files.answers, BUSY))
         rows = stack.enter_context(open_inputs(loaded, inputs, files.all()))
-        ids = _ids_of_gold(loaded, rows, agreement)
+        ids = _ids_of_gold(loaded, islice(rows, limit), agreement)
         answers = stack.enter_context(open_answers(files.answers))
         spending = Budget(answers.spent, tokens=budget, cost=budget_cost, prices=prices)
         labelling = asked.labelling(loaded, spending)
-        progress = stack.enter_context(meter("labelling", rows.count, "documents"))
-        counts = label(labelling, rows, answers, files, progress.advance)
+        count = rows.count if limit is None else min(limit, rows.count)
+        progress = stack.enter_context(meter("labelling", count, "documents"))
+        counts = label(labelling, islice(rows, limit), answers, files, progress.advance)
         for line in summary(counts, files, answers, prices.cost(answers.spent)):
             click.echo(line, err=True)
     if agreement and counts.labelled:
@@ -249,7 +259,7 @@ def _by_field(options: dict[str, Any]) -> dict[str, Any]:
     return {"model": options.pop("teacher_model"), **options}
 
 
-def _ids_of_gold(plugin: Plugin, rows: Inputs, gold: Path | None) -> set[str]:
+def _ids_of_gold(plugin: Plugin, rows: Iterable[Document | Reject], gold: Path | None) -> set[str]:
     """Return the ids of the documents that gold is wanted for, before any answer is paid for.
 
     Raises:

@@ -38,10 +38,16 @@ def _reviewer(_context: click.Context, _option: click.Parameter, given: str | No
     type=PATH,
     metavar="FILE",
     help="What is decided, a row for each document. Default: beside FILE, named with the reviewer. "
-    "With --compare: the documents that both decided differently.",
+    "With --compare: the documents that both decided differently. With --apply: all documents.",
 )
 @click.option(
     "--reviewer", callback=_reviewer, metavar="NAME", help="Who decides. Default: your user name."
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Show N of the documents, drawn at random; the same ones each time.",
 )
 @click.option(
     "--port",
@@ -57,6 +63,19 @@ def _reviewer(_context: click.Context, _option: click.Parameter, given: str | No
     help="Do not review: compare FILE, a reviewer's output, with that of another one.",
 )
 @click.option(
+    "--apply",
+    "reviewed",
+    type=PATH,
+    metavar="FILE",
+    help="Do not review: write all rows of FILE to --output, those that a review (this file) "
+    "decided as it did.",
+)
+@click.option(
+    "--as-test",
+    is_flag=True,
+    help="With --apply: what was reviewed becomes the test split, the rest train and validation.",
+)
+@click.option(
     "--export",
     "tool",
     type=click.Choice(["prodigy", "label-studio", "brat", "pubtator"]),
@@ -70,8 +89,11 @@ def command(
     plugin: str,
     output: Path | None,
     reviewer: str,
+    sample: int | None,
     port: int,
     compare: Path | None,
+    reviewed: Path | None,
+    as_test: bool,
     tool: str | None,
     mapping: tuple[str, ...],
     as_json: bool,
@@ -85,29 +107,37 @@ def command(
     by the schema and against the document. It wants the extra 'serve'.
 
     The output has a row for each document that is decided, which `extract train --data` reads, and
-    says who decided what, and when. --compare prints Cohen's kappa of two reviewers by field.
+    says who decided what, and when. --apply joins it with the rows that were not reviewed.
+    --compare prints Cohen's kappa of two reviewers by field.
 
     \b
     Example:
       extract review labels.jsonl --plugin NAME
-      extract review labels.jsonl --plugin NAME --reviewer ann --port 0
+      extract review labels.jsonl --plugin NAME --reviewer ann --sample 50
+      extract review labels.jsonl --plugin NAME --apply labels.ann.jsonl --output checked.jsonl
       extract review labels.ann.jsonl --plugin NAME --compare labels.bob.jsonl
       extract review labels.jsonl --plugin NAME --export label-studio --output tasks.json
       extract review labels.jsonl --plugin NAME --export brat --output FOLDER
     """
     if as_json and compare is None:
         raise click.UsageError("--json wants --compare")
-    if tool and (compare is not None or output is None):
-        raise click.UsageError("--export wants --output and excludes --compare")
+    if sum(each is not None for each in (compare, reviewed, tool)) > 1:
+        raise click.UsageError("--apply, --compare and --export exclude each other")
+    if (tool or reviewed) and output is None:
+        raise click.UsageError(f"{'--export' if tool else '--apply'} wants --output")
+    if as_test and reviewed is None:
+        raise click.UsageError("--as-test wants --apply")
     from ..plugins import load
 
     chosen = load(plugin, names=parse_names(mapping))
     if tool and output is not None:
         _export(chosen, source, tool, output)
+    elif reviewed is not None and output is not None:
+        _apply(chosen, source, reviewed, output, as_test=as_test)
     elif compare is not None:
         _compare(chosen, source, compare, output, as_json=as_json)
     else:
-        _review(chosen, source, output or _beside(source, reviewer), reviewer, port)
+        _review(chosen, source, output or _beside(source, reviewer), reviewer, sample, port)
 
 
 def _beside(source: Path, reviewer: str) -> Path:
@@ -115,7 +145,9 @@ def _beside(source: Path, reviewer: str) -> Path:
     return source.with_name(f"{stem}.{reviewer}.jsonl")
 
 
-def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int) -> None:
+def _review(
+    plugin: Plugin, source: Path, output: Path, reviewer: str, sample: int | None, port: int
+) -> None:
     from ..files import refuse_input, require_output
     from ..files.locks import locked
     from ..progress import say
@@ -128,7 +160,7 @@ def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int
     refuse_input(output, source)
     require_output(output)
     with locked(output, "another process reviews into it; wait for it, or choose another --output"):
-        reviews = Reviews(plugin, source, output, reviewer)
+        reviews = Reviews(plugin, source, output, reviewer, sample)
         if reviews.rejects:
             first = reviews.rejects[0]
             count = len(reviews.rejects)
@@ -140,6 +172,26 @@ def _review(plugin: Plugin, source: Path, output: Path, reviewer: str, port: int
             say(f"reviewing at {address}; Ctrl-C ends it")
 
         serve_review(reviews, port, say_address)
+    click.echo(printable(str(output)))
+
+
+def _apply(plugin: Plugin, source: Path, reviewed: Path, output: Path, *, as_test: bool) -> None:
+    from ..errors import InputError
+    from ..files import refuse_input, write_jsonl
+    from ..progress import say
+    from ..review.decisions import Reviews
+
+    for each in (source, reviewed):
+        refuse_input(output, each)
+    if not reviewed.is_file():
+        raise InputError(f"{reviewed}: there is no such file; name what `extract review` wrote")
+    reviews = Reviews(plugin, source, reviewed, reviewer="")
+    if reviews.rejects:
+        first = reviews.rejects[0]
+        say(f"{len(reviews.rejects)} rows are left out; the first: {first.place}: {first.reason}")
+    write_jsonl(output, reviews.rows(reviewed_are_test=as_test))
+    decided = sum(item.review is not None for item in reviews.items)
+    say(f"{output}: {len(reviews.items)} documents, {decided} of them as they were reviewed")
     click.echo(printable(str(output)))
 
 

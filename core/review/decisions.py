@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal, get_args
 from ..data import Example, Record, Reject, Schema
 from ..dataset.loading import read_examples
 from ..dataset.row_forms import CORE_KEYS
+from ..dataset.splits import hash_split
 from ..errors import InputError
 from ..files import read_jsonl, write_jsonl
 from ..plugins import Plugin
@@ -19,6 +21,9 @@ from ..schema.records import canonical
 from .editing import CheckedRecord, checked
 
 Decision = Literal["accepted", "corrected", "rejected"]
+
+_WITHOUT_TEST = (90, 10, 0)
+"""Percent for train, validation and test of documents beside a test set."""
 
 REVIEW = "review"
 """Key of a reviewed row: who decided what of it, and when."""
@@ -69,7 +74,9 @@ class Reviews:
         reviewer: who decides.
     """
 
-    def __init__(self, plugin: Plugin, source: Path, output: Path, reviewer: str) -> None:
+    def __init__(
+        self, plugin: Plugin, source: Path, output: Path, reviewer: str, sample: int | None = None
+    ) -> None:
         """Read the documents, and what was decided of them before.
 
         Args:
@@ -77,6 +84,8 @@ class Reviews:
             source: rows of a text and a record, in any form that the core or the plugin reads.
             output: JSONL; it may be there already.
             reviewer: who decides.
+            sample: keep so many documents, drawn by their ids, and those that are decided; None:
+                all.
 
         Raises:
             InputError: the source cannot be read, or the output is of other documents.
@@ -86,6 +95,11 @@ class Reviews:
         self.items = self._read(source)
         if output.exists():
             self._read_decisions(source)
+        if sample is not None:
+            drawn = {each.example.document.id for each in sorted(self.items, key=_drawn)[:sample]}
+            self.items = [
+                item for item in self.items if item.review or item.example.document.id in drawn
+            ]
 
     @property
     def schema(self) -> Schema:
@@ -130,6 +144,20 @@ class Reviews:
     def undo(self, number: int) -> None:
         """Take back what was decided of a document, and write all other decisions."""
         self._write(number, None)
+
+    def rows(self, *, reviewed_are_test: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield a row for each document, with its record as it was decided or else as it was given.
+
+        Args:
+            reviewed_are_test: give the documents that are decided the split "test", and the others
+                "train" or, one in ten by its id, "validation", whatever their rows say.
+        """
+        for item in self.items:
+            row = _row(item)
+            if reviewed_are_test:
+                others = hash_split(item.example.document.id, _WITHOUT_TEST)
+                row["split"] = "test" if item.review else others
+            yield row
 
     def _write(self, number: int, review: Review | None) -> None:
         items = [*self.items]
@@ -180,6 +208,11 @@ def reviewed_rows(file: Path) -> Iterable[tuple[dict[str, Any], Review]]:
         yield row, Review(decision, reviewer, time, row.get("record"), given.get("proposed"))
 
 
+def _drawn(item: ReviewItem) -> bytes:
+    """Return what documents are drawn by: as good as chance, and the same in every run."""
+    return hashlib.sha256(f"review {item.example.document.id}".encode()).digest()
+
+
 def _further_keys(source: Path) -> dict[str, dict[str, Any]]:
     """Return the keys that are not the core's, of the rows of JSONL, by their place."""
     if source.is_dir() or source.suffix.lower() not in (".jsonl", ".ndjson"):
@@ -203,21 +236,22 @@ def _require_different(source: Path, items: Sequence[ReviewItem]) -> None:
 
 
 def _row(item: ReviewItem) -> dict[str, Any]:
-    """Return the row of a document that is decided, as training reads it."""
+    """Return the row of a document as training reads it; decided or not."""
     example, review = item.example, item.review
-    assert review is not None
     row: dict[str, Any] = {"id": example.document.id, "text": example.document.text}
     row |= dict(example.document.meta)
-    row["record"] = review.record
-    if review.decision == "accepted" and example.mentions:  # a changed record has others
+    row["record"] = review.record if review else example.record
+    if (not review or review.decision == "accepted") and example.mentions:
+        # A changed record has other mentions.
         row["mentions"] = {pointer: list(spans) for pointer, spans in example.mentions.items()}
     if example.split:
         row["split"] = example.split
     row |= {key: value for key, value in item.further.items() if key != REVIEW}
-    row[REVIEW] = {
-        "decision": review.decision,
-        "reviewer": review.reviewer,
-        "time": review.time,
-        "proposed": review.proposed,
-    }
+    if review:
+        row[REVIEW] = {
+            "decision": review.decision,
+            "reviewer": review.reviewer,
+            "time": review.time,
+            "proposed": review.proposed,
+        }
     return row

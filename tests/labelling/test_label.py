@@ -375,6 +375,18 @@ def test_the_same_text_is_asked_about_once(label: Label, tmp_path: Path, output:
     assert [row["id"] for row in lines(output)] == ["a.txt", "b.txt"]
 
 
+def test_a_few_documents_can_be_labelled_first(label: Label, tmp_path: Path, output: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.txt").write_text(f"Aspirin caused rash in case {number}.")
+    with teaching(lambda _body: RASH) as teacher:
+        done = label(teacher, tmp_path, "--limit", 2)
+        assert "2 of 2 documents labelled" in done.errors
+        assert (len(teacher.asked), len(lines(output))) == (2, 2)
+        done = label(teacher, tmp_path)
+        assert "5 of 5 documents labelled" in done.errors
+        assert (len(teacher.asked), len(lines(output))) == (5, 5)
+
+
 def test_the_budget_is_kept_and_a_larger_one_goes_on(
     label: Label, notes: Path, output: Path
 ) -> None:

@@ -135,3 +135,65 @@ def test_two_reviewers_are_compared_by_field(
     refused = command("review", source, "--plugin", "medical_ner", "--compare", bob)
     assert refused.code == 1
     assert "labels.jsonl:1: no row of a review" in refused.errors
+
+
+def test_a_review_is_joined_with_what_was_not_reviewed(
+    medical: Plugin, source: Path, tmp_path: Path, command: Command
+) -> None:
+    reviewed, output = source.with_name("labels.ann.jsonl"), tmp_path / "checked.jsonl"
+    reviews = Reviews(medical, source, reviewed, "ann")
+    corrected = {**ROWS[0]["record"], "chemicals": ["Aspirin"]}
+    reviews.decide(1, corrected)
+    reviews.decide(2, None)
+    order = ("review", source, "--plugin", "medical_ner", "--apply", reviewed, "--output", output)
+    answer = command(*order)
+    assert answer.code == 0, answer.errors
+    assert "4 documents, 2 of them as they were reviewed" in answer.errors
+    given = ROWS[0]["record"]
+    assert [row["record"] for row in rows(output)] == [given, corrected, None, given]
+    assert [row.get("review", {}).get("decision") for row in rows(output)] == [
+        None,
+        "corrected",
+        "rejected",
+        None,
+    ]
+    assert {row["teacher"]["licence"] for row in rows(output)} == {"apache-2.0"}
+    assert ["mentions" in row for row in rows(output)] == [True, False, False, True]
+    assert not any("split" in row for row in rows(output))
+    assert command(*order, "--as-test").code == 0
+    splits = {row["id"]: row["split"] for row in rows(output)}
+    assert (splits.pop("d1"), splits.pop("d2")) == ("test", "test")
+    assert set(splits.values()) <= {"train", "validation"}
+
+
+def test_a_review_of_other_documents_is_not_applied(
+    medical: Plugin, source: Path, tmp_path: Path, command: Command
+) -> None:
+    reviewed, output = source.with_name("labels.ann.jsonl"), tmp_path / "checked.jsonl"
+    order = ("review", source, "--plugin", "medical_ner", "--apply", reviewed, "--output", output)
+    missing = command(*order)
+    assert (missing.code, "there is no such file" in missing.errors) == (1, True)
+    Reviews(medical, source, reviewed, "ann").decide(0, None)
+    source.write_text(json.dumps(ROWS[1]) + "\n", encoding="utf-8")
+    refused = command(*order)
+    assert (refused.code, "has decisions on 'd0', which is not in" in refused.errors) == (1, True)
+    assert not output.exists()
+    for wrong in (order[:-2], (*order, "--compare", reviewed), (*order[:4], "--as-test")):
+        assert command(*wrong).code == 2
+
+
+def test_a_sample_is_the_same_each_time_and_keeps_what_is_decided(
+    medical: Plugin, source: Path, tmp_path: Path
+) -> None:
+    def ids(reviews: Reviews) -> list[str]:
+        return [item.example.document.id for item in reviews.items]
+
+    output = tmp_path / "out.jsonl"
+    drawn = ids(Reviews(medical, source, output, "ann", sample=2))
+    assert len(drawn) == 2
+    other = next(number for number, row in enumerate(ROWS) if row["id"] not in drawn)
+    Reviews(medical, source, output, "ann").decide(other, None)
+    again = Reviews(medical, source, output, "ann", sample=2)
+    assert set(ids(again)) == {*drawn, ROWS[other]["id"]}
+    again.decide(0, None)
+    assert len(rows(output)) == 2
