@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data import Example, Schema
 from ..errors import InputError
+from ..schema.formats import is_date
 from ..text.grounding import align
 
 VERBATIM_SHARE = 0.9
@@ -33,10 +34,10 @@ _Values = Sequence[tuple[Any, str]]
 def infer_schema(examples: Iterable[Example], title: str) -> Schema:
     """Infer the schema of some records.
 
-    A string is verbatim if its values are in the texts, otherwise inferred; it is an enum only for
-    few values that repeat. A field that is null or absent somewhere may be null, and so may every
-    verbatim string. ``x-key`` is the first property, or pair of them, that identifies the objects
-    of each list.
+    A string is verbatim if its values are in the texts, otherwise inferred: a date if all values
+    are dates of ISO 8601, an enum only for few values that repeat. A field that is null or absent
+    somewhere may be null, and so may every verbatim string. ``x-key`` is the first property, or
+    pair of them, that identifies the objects of each list.
 
     Raises:
         InputError: a field has objects or lists in one record and another type in another.
@@ -97,6 +98,8 @@ def _string(values: _Values) -> Schema:
     found = sum(bool(align(text, value)) for value, text in values)
     if found >= VERBATIM_SHARE * len(values):
         return {"type": "string", "x-source": "verbatim"}
+    if all(is_date(value) for value, _text in values):
+        return {"type": "string", "format": "date", "x-source": "inferred"}
     distinct = sorted({value for value, _text in values})
     if 1 < len(distinct) <= ENUM_VALUES and len(values) >= ENUM_REPEATS * len(distinct):
         return {"type": "string", "enum": distinct, "x-source": "inferred", "x-score": "exact"}

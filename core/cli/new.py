@@ -12,9 +12,10 @@ import click
 @click.option(
     "--from",
     "source",
-    metavar="JSONL|MODEL",
-    help="Where the schema comes from: records, one per line (id, text, record), which become the "
-    "sample; or a pydantic model, as model.py:Model or package.module:Model.",
+    metavar="ROWS|MODEL",
+    help="Where the schema comes from: labelled rows (JSONL, CSV, TSV, parquet, a JSON list), each "
+    "a text with a record or a key for each field, which become the sample; or a pydantic model, "
+    "as model.py:Model or package.module:Model.",
 )
 def command(name: str, source: str | None) -> None:
     """Create the project of a new plugin in a folder called NAME, ready to install.

@@ -212,6 +212,38 @@ def test_the_tutorial_leads_to_scores(place: Place) -> None:
     assert ran == ["new", "check", "audit", "train", "evaluate", "predict"]
 
 
+OWN_FIELDS = ROOT / "docs" / "how-to" / "own-fields.md"
+
+
+@pytest.mark.slow
+def test_rows_with_fields_of_their_own_lead_to_scores(place: Place) -> None:
+    ((name, shown),) = blocks(OWN_FIELDS, "jsonl")
+    rows = [json.loads(line) for line in shown.splitlines()]
+    for number in range(40):  # the page shows three
+        row = rows[number % 3]
+        rows.append({**row, "text": f"No. {number}. {row['text']}"})
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (place.folder / name).write_text(lines, encoding="utf-8")
+    (place.folder / "new.txt").write_text(rows[0]["text"], encoding="utf-8")
+    assert "pip install -e invoices" in OWN_FIELDS.read_text(encoding="utf-8")
+    ran = []
+    for _program, *arguments in commands(OWN_FIELDS):
+        if arguments[0] == "train":
+            arguments += ["--set", "max_steps=2", "--set", "eval_documents=2", *SHORT]
+        said = place.extract(*arguments)
+        ran.append(arguments[0])
+        if arguments[0] == "new":
+            schema = place.folder / "invoices" / "fieldsmith_invoices" / "schema.json"
+            fields = json.loads(schema.read_text(encoding="utf-8"))["properties"]
+            assert fields["vendor"]["x-source"] == "verbatim"
+            assert (fields["total"]["type"], fields["date"]["format"]) == ("number", "date")
+            place.install("invoices")
+        elif arguments[0] == "check":
+            assert {line.split()[0] for line in said.splitlines()} == {"ok"}
+    place.remove("invoices")
+    assert ran == ["new", "check", "audit", "train", "evaluate", "evaluate", "predict"]
+
+
 def fill_in(package: Path) -> None:
     """Do what the page says in words."""
     shutil.copy(CODE / "plugin.py", package / "__init__.py")

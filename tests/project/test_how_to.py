@@ -12,10 +12,13 @@ from forked_command import run_forked
 from paths import ROOT
 from stand_in_arxiv import PAPERS
 
+from fieldsmith.plugins import load
+from fieldsmith.review.decisions import Reviews
+
 DOCS = ROOT / "docs"
 
 # What waits for a person or a server, wants a plugin that is installed, or stands for any run.
-_ELSEWHERE = {"review", "check", "http://localhost:8000", "RUN", "adverts.jsonl"}
+_ELSEWHERE = {"check", "http://localhost:8000", "https://api.openai.com/v1", "RUN"}
 _NOTES = "Velmol caused tarvitis in two patients. Brunixal was well tolerated."
 
 pytestmark = pytest.mark.slow
@@ -30,6 +33,13 @@ def add_rows(file: Path, count: int) -> None:
             rows.write(json.dumps({**first, "id": f"more-{number}", "text": text}) + "\n")
 
 
+def add_turns(file: Path, count: int) -> None:
+    """Add conversations like the first one of a file."""
+    first = file.read_text(encoding="utf-8").splitlines()[0]
+    with file.open("a", encoding="utf-8") as rows:
+        rows.writelines(first.replace("two", str(number + 3)) + "\n" for number in range(count))
+
+
 def write_papers(folder: Path, first: int, count: int) -> None:
     """Write PDFs of invented papers and their labels."""
     folder.mkdir(exist_ok=True)
@@ -41,13 +51,29 @@ def write_papers(folder: Path, first: int, count: int) -> None:
             labels.write(json.dumps({"path": f"p{number}.pdf", "record": record}) + "\n")
 
 
+def review(folder: Path, count: int) -> None:
+    """Accept some documents of ``labels.jsonl`` as Ann."""
+    labels = folder / "labels.jsonl"
+    reviews = Reviews(load("medical_ner"), labels, folder / "labels.ann.jsonl", "ann", count)
+    for number in range(count):
+        reviews.decide(number, reviews.current(number))
+
+
 def write_gold(file: Path) -> None:
     record = {"chemicals": ["Velmol", "Brunixal"], "diseases": ["tarvitis"], "relations": []}
     file.write_text(json.dumps({"id": "gold", "text": _NOTES, "record": record}), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "name", ["start", "how-to/jsonl", "how-to/pdf", "how-to/pydantic", "how-to/teacher"]
+    "name",
+    [
+        "start",
+        "how-to/jsonl",
+        "how-to/other-trainers",
+        "how-to/pdf",
+        "how-to/pydantic",
+        "how-to/teacher",
+    ],
 )
 def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
     page = DOCS / f"{name}.md"
@@ -56,8 +82,11 @@ def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
             if file:
                 (tmp_path / file).parent.mkdir(exist_ok=True)
                 (tmp_path / file).write_text(content, encoding="utf-8")
+    (tmp_path / "new.txt").write_text(_NOTES, encoding="utf-8")
     if name == "how-to/jsonl":
         add_rows(tmp_path / "mine.jsonl", 37)
+    if name == "how-to/other-trainers":
+        add_turns(tmp_path / "chat.jsonl", 38)
     if name == "how-to/pdf":
         (tmp_path / "papers" / "a.pdf").write_bytes(replace(PAPERS[0], authors=("Ann Oke",)).pdf())
         write_papers(tmp_path / "papers", 1, 24)
@@ -71,6 +100,9 @@ def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
     ran = 0
     for _program, *arguments in commands(page):
         if _ELSEWHERE & set(arguments):
+            continue
+        if arguments[0] == "review" and "--apply" not in arguments:
+            review(tmp_path, 5)  # waits for a person
             continue
         if arguments[0] == "train":
             arguments += [*SHORT, "--set", "max_steps=2", "--set", "eval_documents=2"]
