@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from command import Command
+from doc_commands import blocks
 from installed_plugins import Site
 from paths import ROOT
 from pydantic import ValidationError
 
 import fieldsmith
-from fieldsmith import Document, Prediction
+from fieldsmith import Counts, Document, Example, Prediction
+from fieldsmith.schema.navigation import is_verbatim
+from fieldsmith.schema.pointers import leaves, value_at
 
 PLUGIN = '''
 """Job adverts."""
@@ -193,6 +196,38 @@ def test_a_model_of_every_kind_of_field_goes_from_its_file_to_predictions(
         record = json.loads(line)["record"]
         assert record is not None, line
         assert faults(model, record) <= {"amount", "moment"}  # pydantic's own schema is wider
+
+
+@pytest.mark.slow
+def test_the_nested_model_of_the_how_to_keeps_the_contract_and_loses_no_value(
+    here: Site, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "how-to" / "pydantic.md"
+    for file, content in [*blocks(page, "python"), *blocks(page, "jsonl")]:
+        if file:
+            (tmp_path / file).write_text(content, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    made = command("new", "adverts", "--from", "model.py:Advert")
+    assert (made.code, made.errors) == (0, "")
+    (here.path / "fieldsmith_adverts").symlink_to(tmp_path / "adverts" / "fieldsmith_adverts")
+    here.declare("adverts", "1.0", "[extract.plugins]\nadverts = fieldsmith_adverts\n")
+    checked = command("check", "adverts")
+    assert checked.code == 0, checked.output
+    names: dict[str, Any] = {}
+    exec(compile((tmp_path / "model.py").read_text(), "model.py", "exec", dont_inherit=True), names)
+    schema = fieldsmith.schema_of(names["Advert"])
+    row = json.loads((tmp_path / "adverts.jsonl").read_text(encoding="utf-8"))
+    verbatim = ["/title", "/towns/0", "/towns/1", "/contacts/0/name", "/contacts/0/phones/0"]
+    assert [key for key, _value in leaves(row["record"]) if is_verbatim(key, schema)] == verbatim
+    assert all(value_at(key, row["record"]) in row["text"] for key in verbatim)
+    document = Document("1", row["text"])
+    gold = Example(document, row["record"])
+    whole = Prediction(document, record=row["record"])
+    assert whole.as_model(names["Advert"]).closes.isoformat() == "2027-03-05"
+    assert Prediction(document, error="length").as_model(names["Advert"]) is None
+    less = {**row["record"], "contacts": [{"name": "Ann Oke", "phones": []}]}
+    counts = fieldsmith.field_counts(gold, Prediction(document, record=less), schema)
+    assert (counts["contacts"], counts["contacts/phones"]) == (Counts(1, 1, 1), Counts(0, 0, 1))
 
 
 def faults(model: type[Any], record: object) -> set[object]:

@@ -20,8 +20,8 @@ from .terminal import console, printable, table
     "--data",
     type=PATH,
     metavar="PATH",
-    help="Answer documents of this path. Default: the run's test documents, or those of "
-    "validation where it has none.",
+    help="Answer documents of this path. Default: the run's validation documents, or those of test "
+    "where it has none. Nothing is scored, so that no test set is used.",
 )
 @click.option(
     "--documents",

@@ -109,6 +109,10 @@ def command(
             require_one_process(job.settings.values, group.processes * group.nodes)
         elif group == ProcessGroup(1) and not processes.processes and not processes.gpus:
             group = ProcessGroup(_devices(job, resumed=resume is not None))
+        if auto_batch and group.is_several:
+            raise click.UsageError(
+                f"--auto-batch works with one process only; this training has {group.processes}"
+            )
         if group.is_several or is_sharded(job.settings.values):
             run = _launch(group, job, output, resume)
         elif resume is not None:

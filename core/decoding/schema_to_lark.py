@@ -155,6 +155,7 @@ class LarkRules:
 
     def _alternatives(self, node: SchemaNode, name: str) -> list[str]:
         if node.verbatim:
+            _require_text(node)
             node.check_keywords(_VERBATIM, " in a verbatim field")
         else:
             node.check_keywords(ABOVE_VERBATIM, " where a verbatim field is further in")
@@ -178,8 +179,6 @@ class LarkRules:
         if type_ == "null":
             return '"null"'
         if node.verbatim:
-            if type_ != "string":
-                raise node.error("x-source", f"is 'verbatim' and the type {type_}; make it string")
             if node.keywords.get("minLength", 0) > 1:
                 raise node.error("minLength", "is over 1 in a verbatim field; leave it out")
             return "SPAN"
@@ -233,6 +232,19 @@ class LarkRules:
         if not starts:
             return '"{" "}"'
         return f'"{{" ({" | ".join(starts)}){"?" if lead == len(members) else ""} "}}"'
+
+
+def _require_text(node: SchemaNode) -> None:
+    """Refuse a verbatim schema of what is no string.
+
+    Raises:
+        SchemaError: names the type, and where the annotation belongs.
+    """
+    for type_ in node.types:
+        if type_ == "array":
+            raise node.error("x-source", "is 'verbatim' at a list; give it to the list's items")
+        if type_ not in ("string", "null"):
+            raise node.error("x-source", f"is 'verbatim' and the type {type_}; make it string")
 
 
 def _key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""What trackers get of a run that was scored: scores, examples, and the report's pages."""
+"""What trackers get of a run that was scored: scores, ability, examples, the report's pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..runs.ability import Measured, read_ability
 from ..runs.file_schemas import SCORED
 from ..runs.folder import Run
 from ..runs.joint_job import domain_runs
@@ -41,6 +42,8 @@ def send_results(run: Run, names: Sequence[str]) -> list[str]:
         for prefix, scored in (domains or {"": run}).items():
             for name, summary in scored.metrics().items():
                 trackers.score(step, scores_of(f"{prefix}{name}", summary))
+            if measured := read_ability(scored):
+                trackers.score(step, figures_of(f"{prefix}ability", measured))
             if examples := list(_examples(scored)):
                 trackers.add_table(step, Table(f"{prefix}examples", _COLUMNS, examples))
         for file in report_files(run):
@@ -63,6 +66,26 @@ def scores_of(name: str, summary: Mapping[str, Any]) -> dict[str, float]:
         found |= {f"{name}/{metric}/{end}": float(interval[end]) for end in ("low", "high")}
     found |= {f"{name}/{key}": float(summary[key]) for key in ("valid", "documents")}
     return found | {f"{name}/null_baseline": float(summary["baselines"]["null"]["score"])}
+
+
+def figures_of(name: str, measured: Measured) -> dict[str, float]:
+    """Return the figures of ability.json by the names that trackers get.
+
+    >>> interval = {"value": -0.25, "low": -0.5, "high": -0.125}
+    >>> entry = {"figure": "accuracy", "base": 0.75, "tuned": 0.5, "difference": interval}
+    >>> figures_of("ability", {"last_word": entry})
+    {'ability/last_word/accuracy/base': 0.75, 'ability/last_word/accuracy/tuned': 0.5, \
+'ability/last_word/accuracy/difference': -0.25, 'ability/last_word/accuracy/difference/low': -0.5, \
+'ability/last_word/accuracy/difference/high': -0.125}
+    """
+    found: dict[str, float] = {}
+    for task, entry in measured.items():
+        for figure, values in {entry["figure"]: entry, **entry.get("also", {})}.items():
+            place, change = f"{name}/{task}/{figure.replace(' ', '_')}", values["difference"]
+            found |= {f"{place}/{model}": float(values[model]) for model in ("base", "tuned")}
+            found[f"{place}/difference"] = float(change["value"])
+            found |= {f"{place}/difference/{end}": float(change[end]) for end in ("low", "high")}
+    return found
 
 
 def report_files(run: Run) -> list[Path]:

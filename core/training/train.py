@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..tracking.trackers import open_trackers
 from ..windows.rows import Row
 from .adapter import base_name, install_adapter
-from .backoff import Backoff, MemoryExhaustedError, smaller
+from .backoff import Backoff, MemoryExhaustedError, halved, smaller
 from .preparation import prepare
 from .qlora import build_trainer
 from .row_settings import NO_PLANNER, Planner, fit_to_rows, planned, same_rows_a_step
@@ -150,8 +150,12 @@ def _advice(
         line += f"; {planned}"
     if can_shrink:
         return f"{line}; resume with smaller batches: extract train --resume {folder} --auto-batch"
+    changes: dict[str, object] = dict(halved(backoff.settings))
+    if not backoff.settings.activation_checkpointing:
+        changes["activation_checkpointing"] = "true"
+    options = "".join(f"--set {name}={value} " for name, value in changes.items())
     return (
-        f"{line}; see extract plan, train anew with --set activation_checkpointing=true, a smaller "
+        f"{line}; see extract plan, train anew with {options and options + 'or '}a smaller "
         f"max_length or a smaller model, or resume where there is more memory: "
         f"extract train --resume {folder}"
     )

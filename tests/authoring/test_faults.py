@@ -79,6 +79,8 @@ FAULTS = [
           "schema_is_enforceable", "leave it out"),
     Fault("verbatim number", TOWN, TOWN.replace('"string"', '"integer"'),
           "schema_is_enforceable", "make it string"),
+    Fault("verbatim list", TOWN, TOWN + '"towns": {"type": "array", "items": {"type": "string"}, '
+          '"x-source": "verbatim"},', "schema_is_enforceable", "give it to the list's items"),
     Fault("open object", '"additionalProperties": False,', '"additionalProperties": True,',
           "schema_is_enforceable",
           "is not false"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from command import Command
 from launcher_environments import TORCHRUN
+from tiny_model import Trained
 
 from fieldsmith.model import devices
 
@@ -118,3 +121,15 @@ def test_half_of_a_launcher_is_one_line(
     assert answer.code == 1
     assert said in answer.errors
     assert answer.errors.count("\n") == 1
+
+
+def test_a_run_of_several_processes_is_not_resumed_with_smaller_batches(
+    trained: Trained, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fieldsmith.parallel.launcher.launch", None)
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    stored = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps({**stored, "processes": 2}), encoding="utf-8")
+    answer = command("train", "--resume", run, "--auto-batch")
+    assert answer.code == 2
+    assert "--auto-batch works with one process only; this training has 2" in answer.errors

@@ -16,6 +16,8 @@ from command_reference import reference
 from doc_commands import SHORT, blocks, commands, table_rows
 from forked_command import run_forked
 from paths import ROOT
+from preset_table import PAGE as MODELS_PAGE
+from preset_table import with_table
 
 import fieldsmith
 from fieldsmith.cli import COMMANDS, cli
@@ -152,6 +154,13 @@ def test_the_settings_page_explains_a_setting_as_its_source_does() -> None:
 def test_the_page_of_commands_is_that_of_the_command_line() -> None:
     page = COMMAND_PAGE.read_text(encoding="utf-8")
     assert page == reference(), "run: python tools/command_reference.py"
+
+
+def test_the_page_of_models_has_every_preset_as_it_is() -> None:
+    page = MODELS_PAGE.read_text(encoding="utf-8")
+    assert page == with_table(page), "run: python tools/preset_table.py"
+    table = page.partition("## Presets")[2]
+    assert [name for name in preset_names() if table.count(f"\n| `{name}` |") != 1] == []
 
 
 def test_the_api_pages_list_what_is_public() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,13 @@ def review(folder: Path, count: int) -> None:
         reviews.decide(number, reviews.current(number))
 
 
+def run_python(file: Path) -> subprocess.CompletedProcess[str]:
+    """Run a file of a page in its folder."""
+    return subprocess.run(
+        [sys.executable, file], cwd=file.parent, capture_output=True, text=True, check=False
+    )
+
+
 def write_gold(file: Path) -> None:
     record = {"chemicals": ["Velmol", "Brunixal"], "diseases": ["tarvitis"], "relations": []}
     file.write_text(json.dumps({"id": "gold", "text": _NOTES, "record": record}), encoding="utf-8")
@@ -111,4 +120,9 @@ def test_the_commands_run_in_order(tmp_path: Path, name: str) -> None:
         answer = run_forked(arguments, tmp_path)
         assert answer.code == 0, f"{arguments}: {answer.errors}"
         ran += 1
+    for file, _content in blocks(page, "python"):
+        if file in ("table.py", "mentions.py"):
+            done = run_python(tmp_path / file)
+            assert done.returncode == 0, f"{file}: {done.stderr}"
+            assert done.stdout, file
     assert ran >= (1 if name == "how-to/pydantic" else 4)

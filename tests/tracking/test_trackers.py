@@ -17,6 +17,7 @@ from tiny_model import Workplace, info, lines
 from tracked import Numbers, Tracked, read_mlflow, read_tensorboard, read_trackio, read_wandb
 
 from fieldsmith.progress import log_to_stderr
+from fieldsmith.runs.ability import write_ability
 from fieldsmith.runs.folder import Run
 from fieldsmith.tracking.results import send_results
 from fieldsmith.tracking.tensorboard import TensorBoard
@@ -30,6 +31,20 @@ SHORT: Mapping[str, Any] = {
 }  # fmt: skip
 
 SECRET = "hush-4711"
+
+_LESS = {"value": -0.25, "low": -0.5, "high": -0.125}
+_MORE = {"value": 4.0, "low": 1.5, "high": 8.5}
+
+ABILITY: Mapping[str, Any] = {
+    "date": "2026-01-01", "version": "0.1.0", "source": "fieldsmith", "figure": "accuracy",
+    "documents": 80, "base": 0.75, "tuned": 0.5, "difference": _LESS, "lower_is_better": False,
+    "loss": 0.25, "max_loss": None, "lost": False,
+    "also": {
+        "bits per byte": {
+            "base": 2.0, "tuned": 6.0, "difference": _MORE, "lower_is_better": True,
+        },
+    },
+}  # fmt: skip
 
 KILLED_AT = Moment("open", "log.jsonl", 6)
 """As the sixth step is logged: the trackers have the fifth, and the checkpoint is of the fourth."""
@@ -71,6 +86,7 @@ def told(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Told
         resumed = extract("train", "--resume", run)
         assert resumed.code == 0, resumed.errors
         (run / "report.html").write_text("<!doctype html>A page.", encoding="utf-8")
+        write_ability(Run.open(run), {"last_word": ABILITY})
         sent = extract("track", run)
     return Told(run, resumed, sent, folder / "trackio")
 
@@ -147,6 +163,20 @@ def test_a_page_of_the_report_is_sent_later(told: Told, name: str) -> None:
     files = told.read(name).files
     page = (told.run / "report.html").read_bytes()
     assert files == {"report.html": b"" if name == "tensorboard" else page}
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_what_was_measured_of_general_ability_is_sent_later(told: Told, name: str) -> None:
+    tracked = told.read(name)
+    expected = {
+        "last_word/accuracy/base": 0.75, "last_word/accuracy/tuned": 0.5,
+        "last_word/accuracy/difference/high": -0.125,
+        "last_word/bits_per_byte/tuned": 6.0, "last_word/bits_per_byte/difference": 4.0,
+    }  # fmt: skip
+    for key, value in expected.items():
+        held = f"ability/{key}".replace("/", "." if name == "mlflow" else "/")
+        found = tracked.scores[held] if name == "wandb" else tracked.numbers[held][-1][1]
+        assert found == value, key
 
 
 def test_trackers_print_nothing_and_store_no_secret(told: Told) -> None:

@@ -165,6 +165,21 @@ def test_a_batch_of_one_row_is_not_halved(
     assert [noted["to"]["batch_size"] for noted in info(tmp_path / "run")["lowered"]] == [1]
 
 
+def test_several_processes_are_told_of_a_smaller_batch_for_a_new_run(
+    workplace: Workplace,
+    command: Command,
+    holds: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fieldsmith.training.train.process_count", lambda: 4)
+    holds(0)
+    order = workplace.order(tmp_path / "run", batch_size=2, activation_checkpointing="yes")
+    line = error_of(command(*order))
+    assert "train anew with --set batch_size=1 --set accumulation=2 or a smaller" in line
+    assert "--auto-batch" not in line
+
+
 def test_short_of_memory_while_scoring_fewer_prompts_are_answered_at_once(
     workplace: Workplace, command: Command, holds: Callable[..., None], tmp_path: Path
 ) -> None:
