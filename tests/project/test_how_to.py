@@ -20,7 +20,7 @@ from fieldsmith.review.decisions import Reviews
 DOCS = ROOT / "docs"
 
 # What waits for a person or a server, wants a plugin that is installed, or stands for any run.
-_ELSEWHERE = {"check", "http://localhost:8000", "https://api.openai.com/v1", "RUN"}
+_ELSEWHERE = {"check", "http://localhost:8000", "https://api.openai.com/v1", "RUN", "adverts.jsonl"}
 _NOTES = "Velmol caused tarvitis in two patients. Brunixal was well tolerated."
 
 pytestmark = pytest.mark.slow
