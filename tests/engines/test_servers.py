@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ from tiny_model import Trained, lines
 from fieldsmith import Document
 from fieldsmith.cli import INTERRUPTED
 from fieldsmith.engines.connect import KEY, connect
-from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import SettingsError
 from fieldsmith.exporting.engine_check import TIE, check_engine
 from fieldsmith.exporting.gguf_file import write_gguf
@@ -43,25 +43,32 @@ Change = Callable[[str, Any], Any]
 """Takes path and body of a request; returns the body to pass on, or a number: the HTTP state."""
 
 
+_SERVER = """
+import sys
+from pathlib import Path
+
+from fieldsmith.engines.llama_cpp import GgufEngine
+
+engine = GgufEngine.load(Path(sys.argv[1]), 512, 2)
+print(engine.servers[0].address, engine.servers[0].key, flush=True)
+sys.stdin.read()
+"""
+"""llama.cpp in a process of its own: it has aborted once, which must not end the tests."""
+
+
 @dataclass(frozen=True)
 class Served:
     """A run, and llama.cpp's server with its model."""
 
     run: CausalRun
-    engine: GgufEngine
+    file: Path
+    address: str
+    key: str = field(repr=False)
     extractor: Extractor = field(repr=False)
-
-    @property
-    def address(self) -> str:
-        return self.engine.servers[0].address
-
-    @property
-    def key(self) -> str:
-        return self.engine.servers[0].key
 
 
 @pytest.fixture(scope="module")
-def served(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Served:
+def served(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     run = CausalRun(tmp_path_factory.mktemp("served") / "copy")  # is scored
     shutil.copytree(known.folder, run.folder)
     merge(Run.open(run.run), run.folder / "merged")
@@ -70,7 +77,20 @@ def served(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Served
     except SettingsError as error:
         skip_without_index(str(error))
         raise
-    return Served(run, GgufEngine.load(file.path, 512, 2), Extractor.load(run.run))
+    server = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, file.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        assert server.stdin
+        assert server.stdout
+        address, key = server.stdout.readline().split()
+        yield Served(run, file.path, address, key, Extractor.load(run.run))
+        ended = server.poll()
+        server.stdin.close()
+    assert ended is None, f"llama.cpp ended by {ended}, see standard error"
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +172,6 @@ def test_actors_of_ray_ask_servers(served: Served, tmp_path: Path) -> None:
     assert answer.errors.splitlines()[-1].startswith("extract: error: --engine http://127.0.0.1:1")
 
 
-@pytest.mark.slow  # llama.cpp has aborted while it answered several requests in this process
 def test_predictions_are_those_of_our_decoder(
     served: Served, tmp_path: Path, command: Command
 ) -> None:
@@ -160,8 +179,7 @@ def test_predictions_are_those_of_our_decoder(
     outputs = tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl"
     ours = command("predict", served.run.run, corpus, "--output", outputs[0])
     engine = ("--engine", f"{served.address}/v1")
-    # Not forked: llama.cpp has threads in this process.
-    theirs = run_installed("predict", served.run.run, corpus, "--output", outputs[1], *engine)
+    theirs = command("predict", served.run.run, corpus, "--output", outputs[1], *engine)
     assert (ours.code, theirs.code) == (0, 0), theirs.errors
     for one, other in zip(*map(lines, outputs), strict=True):
         assert other["confidence"] == pytest.approx(one["confidence"], abs=0.01)
@@ -177,7 +195,7 @@ def test_an_engine_that_is_started_answers_with_the_merged_run(
     write_package(tmp_path / "site", LLAMA_CPP)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("GGUF", str(served.engine.file))
+    monkeypatch.setenv("GGUF", str(served.file))
     document, outputs = tmp_path / "notes.txt", (tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl")
     document.write_text(documents(1)[0].text, encoding="utf-8")
     engine = ("--engine", "vllm", "--engine-python", sys.executable)
