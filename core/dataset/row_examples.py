@@ -162,7 +162,15 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
         if not isinstance(model, str) or not isinstance(licence, str):
             return rejected_example(example, "teacher", _WANTED_TEACHER)
         example = replace(example, teacher=Teacher(model, licence))
+    if record is not None and _is_proposed(row):
+        example = replace(example, is_proposed=True)
     return as_encodable(replace(example, record=record, mentions=mentions, split=split))
+
+
+def _is_proposed(row: Mapping[str, Any]) -> bool:
+    """Say whether a row is one of ``extract next`` that was not reviewed."""
+    chosen = row.get("next")
+    return isinstance(chosen, dict) and "strategy" in chosen and not row.get("review")
 
 
 def text_id(text: str) -> str:

@@ -140,7 +140,7 @@ class Reviews:
     def _read(self, source: Path) -> list[ReviewItem]:
         further = _further_keys(source)
         items: list[ReviewItem] = []
-        for row in read_examples(self.plugin, source):
+        for row in read_examples(self.plugin, source, with_proposals=True):
             if isinstance(row, Reject):
                 self.rejects.append(row)
             else:
