@@ -229,7 +229,9 @@ def _finished(block: _Block) -> AnnotatedText:
                 relations.append(found)
     except Fault as fault:
         return AnnotatedText(unquote(block.id), block.text, place=block.place, fault=fault)
-    return AnnotatedText(unquote(block.id), block.text, tuple(annotations), tuple(relations), block.place)
+    return AnnotatedText(
+        unquote(block.id), block.text, tuple(annotations), tuple(relations), block.place
+    )
 
 
 def _annotation(block: _Block, line: str, place: str) -> Annotation | Relation:
