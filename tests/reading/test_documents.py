@@ -17,6 +17,7 @@ from fieldsmith import Document, InputError, Reject
 from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.dataset.row_json import row_as_json, row_of_json
 from fieldsmith.plugins import load
+from fieldsmith.progress import log_to_stderr
 from fieldsmith.reading import archives
 from fieldsmith.reading.docx import read_docx
 from fieldsmith.reading.limits import Limits
@@ -135,7 +136,9 @@ def test_gzip_holds_a_file_of_any_kind(tmp_path: Path) -> None:
     assert read(tmp_path / "b.lst.gz") == [Document("line 2", "Ada")]
 
 
-def test_each_file_of_an_archive_has_its_line(tmp_path: Path) -> None:
+def test_each_file_of_an_archive_has_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("pdfminer", reason="the extra pdf is not installed")
     outside = tmp_path.parent / "outside.txt"
     drawing = columns(2)
@@ -155,7 +158,12 @@ def test_each_file_of_an_archive_has_its_line(tmp_path: Path) -> None:
     }
     file = tmp_path / "all.zip"
     file.write_bytes(zip_of(members))
-    found = read(file)
+    with log_to_stderr():
+        found = read(file)
+    said = [line for line in capsys.readouterr().err.splitlines() if "passed over" in line]
+    names = "README.md, .hidden.txt, __MACOSX/in.txt"
+    why = "3 files passed over (hidden, about the data, or links)"
+    assert said == [f"all.zip: {why}: {names}"]
     assert [(type(row).__name__, row.id) for row in found] == [
         ("Document", "all.zip/in/paper.pdf"),
         ("Document", "all.zip/../outside.txt"),
