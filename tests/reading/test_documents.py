@@ -84,6 +84,28 @@ def test_what_a_word_file_shows_is_read(body: str) -> None:
     assert read_docx(content, Limits()).text == "new"
 
 
+def test_the_body_may_have_a_number() -> None:
+    body = BODY.format("<w:p><w:r><w:t>new</w:t></w:r></w:p>")
+    assert read_docx(zip_of({"word/document2.xml": body.encode()}), Limits()).text == "new"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text"),
+    [
+        ('w:font="Symbol" w:char="F061"', "TNF-α"),
+        ('w:font="Symbol" w:char="00B3"', "TNF-≥"),
+        ('w:font="Symbol" w:char="F02B"', "TNF-+"),
+        ('w:font="Wingdings" w:char="F0E0"', "TNF-\ufffd"),
+        ('w:font="Symbol" w:char="D800"', "TNF-\ufffd"),
+        ('w:font="Symbol"', "TNF-\ufffd"),
+    ],
+)
+def test_symbols_are_the_characters_that_they_show(symbol: str, text: str) -> None:
+    body = BODY.format(f"<w:p><w:r><w:t>TNF-</w:t><w:sym {symbol}/></w:r></w:p>")
+    content = zip_of({"word/document.xml": body.encode()})
+    assert read_docx(content, Limits()).text == text
+
+
 BROKEN = {
     "rubbish": (b"PK\x03\x04 rubbish", "the DOCX file cannot be read"),
     "broken XML": (zip_of({"word/document.xml": b"<a>"}), "cannot be read (no element found"),
