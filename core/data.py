@@ -125,8 +125,8 @@ class Example:
         passed_over: a kind of annotation for each that the source has and the record cannot hold
             ("mention of Species"); the core counts them over the source and says so.
         teacher: the model that made the record; None if no model did.
-        is_proposed: whether the record is what a run proposes (``extract next``) and nobody has
-            reviewed: no gold.
+        is_proposed: whether the record is a proposal on which nobody has decided, of a run
+            (``extract next``) or of two reviewers who differ: no gold.
     """
 
     document: Document

@@ -31,8 +31,9 @@ _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 
 
 _PROPOSED = (
-    "its record is what a run proposes (`extract next`), and nobody has reviewed it; review the "
-    'file with `extract review`, or remove the key "next" from rows that are right'
+    "its record is a proposal on which nobody has decided (of `extract next`, or of two reviewers "
+    'who differ); decide with `extract review`, or remove the keys "next" and "reviews" from rows '
+    "that are right"
 )
 
 

@@ -168,9 +168,13 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
 
 
 def _is_proposed(row: Mapping[str, Any]) -> bool:
-    """Say whether a row is one of ``extract next`` that was not reviewed."""
-    chosen = row.get("next")
-    return isinstance(chosen, dict) and "strategy" in chosen and not row.get("review")
+    """Say whether nobody reviewed a row of ``extract next``, or of reviewers who differ."""
+    chosen, reviews = row.get("next"), row.get("reviews")
+    is_chosen = isinstance(chosen, dict) and "strategy" in chosen
+    differ = isinstance(reviews, list) and any(
+        isinstance(each, dict) and {"reviewer", "decision"} <= each.keys() for each in reviews
+    )
+    return (is_chosen or differ) and not row.get("review")
 
 
 def text_id(text: str) -> str:

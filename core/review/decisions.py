@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -213,6 +213,8 @@ def _row(item: ReviewItem) -> dict[str, Any]:
         row["mentions"] = {pointer: list(spans) for pointer, spans in example.mentions.items()}
     if example.split:
         row["split"] = example.split
+    if example.teacher:  # its licence holds for what becomes of the record
+        row["teacher"] = asdict(example.teacher)
     row |= {key: value for key, value in item.further.items() if key != REVIEW}
     row[REVIEW] = {
         "decision": review.decision,

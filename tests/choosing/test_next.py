@@ -55,7 +55,7 @@ def test_what_a_run_proposes_is_no_gold_until_it_is_reviewed(
     for asked in (("train", *data, "--output", tmp_path / "run"), ("audit", *data)):
         done = command(*asked)
         assert done.code == 1
-        assert "its record is what a run proposes" in done.output + done.errors
+        assert "its record is a proposal on which nobody has decided" in done.output + done.errors
     reviews = Reviews(medical, proposed, tmp_path / "labels.jsonl", "ann")
     assert reviews.current(0) == record
     reviews.decide(0, record)
