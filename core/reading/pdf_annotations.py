@@ -6,7 +6,7 @@ Viewers draw them over the page by their appearance streams (ISO 32000, 12.5.5).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _matrix(stream: PDFStream) -> Matrix:
     return a, b, c, d, e, f
 
 
-def _fit(bbox: list[Any], matrix: Matrix, rect: list[Any]) -> Matrix:
+def _fit(bbox: Sequence[Any], matrix: Matrix, rect: Sequence[Any]) -> Matrix:
     """Return the matrix that fits a box, after its own matrix, into a rectangle."""
     from pdfminer.utils import apply_matrix_pt
 
