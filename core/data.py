@@ -125,6 +125,8 @@ class Example:
         passed_over: a kind of annotation for each that the source has and the record cannot hold
             ("mention of Species"); the core counts them over the source and says so.
         teacher: the model that made the record; None if no model did.
+        is_proposed: whether the record is a proposal on which nobody has decided, of a run
+            (``extract next``) or of two reviewers who differ: no gold.
     """
 
     document: Document
@@ -134,6 +136,7 @@ class Example:
     place: str = ""
     passed_over: Sequence[str] = ()
     teacher: Teacher | None = None
+    is_proposed: bool = False
 
 
 @dataclass(frozen=True)

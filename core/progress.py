@@ -22,6 +22,24 @@ LOGGER = logging.getLogger("fieldsmith")
 _LOG_EVERY = 15.0  # seconds between two log lines of a meter
 
 
+def printable(text: object, *, keep: str = "") -> str:
+    """Return text that a terminal shows unchanged, with control characters escaped.
+
+    A document's text could otherwise move the cursor or set the title of the user's terminal.
+
+    Args:
+        text: anything that ``str`` turns into text.
+        keep: control characters that are not escaped, such as line breaks of a longer text.
+
+    >>> printable("one line\\n\\x1b[2J")
+    'one line\\\\n\\\\x1b[2J'
+    """
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in str(text)
+    )
+
+
 def say(message: str) -> None:
     """Log a message about what is being done; results are printed or returned instead."""
     LOGGER.info(message)
@@ -38,7 +56,8 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not _is_first_process():
             return
-        print(self.format(record), file=sys.stderr, flush=True)
+        text = printable(self.format(record), keep="\n\t")
+        print(text, file=sys.stderr, flush=True)
 
 
 def _is_first_process() -> bool:

@@ -55,6 +55,12 @@ def test_the_command_line_shows_messages_as_plain_lines(
     assert (LOGGER.handlers, LOGGER.level, LOGGER.propagate) == ([], logging.NOTSET, True)
 
 
+def test_a_name_in_a_message_moves_no_cursor(capfd: pytest.CaptureFixture[str]) -> None:
+    with log_to_stderr():
+        say("passed over: a\x1b[2Jb")
+    assert capfd.readouterr().err == "passed over: a\\x1b[2Jb\n"
+
+
 def test_the_command_line_shows_a_bar_on_a_terminal(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

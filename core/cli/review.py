@@ -206,7 +206,7 @@ def _export(plugin: Plugin, source: Path, tool: str, output: Path) -> None:
     rejects: list[str] = []
 
     def examples() -> Iterator[Example]:
-        for row in read_examples(plugin, source):
+        for row in read_examples(plugin, source, with_proposals=True):
             if isinstance(row, Example):
                 yield row
             else:

@@ -7,29 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..progress import printable as printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 _COLOURS = {"ok": "green", "fail": "red", "warn": "yellow", "expected": "yellow", "skip": "yellow"}
-
-
-def printable(text: object, *, keep: str = "") -> str:
-    """Return text that a terminal shows unchanged, with control characters escaped.
-
-    A document's text could otherwise move the cursor or set the title of the user's terminal.
-
-    Args:
-        text: anything that ``str`` turns into text.
-        keep: control characters that are not escaped, such as line breaks of a longer text.
-
-    >>> printable("one line\\n\\x1b[2J")
-    'one line\\\\n\\\\x1b[2J'
-    """
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
-        for char in str(text)
-    )
 
 
 def debug_is_on() -> bool:

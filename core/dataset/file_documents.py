@@ -19,8 +19,8 @@ from ..plugins import Plugin
 from ..reading.archives import Member
 from ..reading.kinds import ARCHIVES, BINARY, PLAIN_TEXT, kind_of
 from ..reading.reader import Reader
-from .passed_over import is_about_data
-from .readers import explained_format, has_rows, is_core_file, rows_of_plugin
+from .passed_over import is_about_data, passed_over_message
+from .readers import explained_format, has_rows, is_core_file, rows_of_plugin, say_once
 from .remote_inputs import Copies
 from .row_examples import as_encodable, read_row_file
 from .row_files import is_row_file
@@ -132,11 +132,19 @@ def _members(
             members = reader.unpack(file, kind, Path(folder))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        members = [each for each in members if not is_about_data(Path(each.name or file.stem))]
-        if not members:
+        others = [each.name or file.stem for each in members if _is_no_document(each, file)]
+        if len(others) == len(members):
             raise InputError(f"{name}: no document in it")
+        if others:
+            say_once(passed_over_message(name, others, "hidden, about the data, or links"))
         for member in members:
+            if _is_no_document(member, file):
+                continue
             yield from _member_documents(plugin, member, name, reader)
+
+
+def _is_no_document(member: Member, archive: Path) -> bool:
+    return member.is_passed_over or is_about_data(Path(member.name or archive.stem))
 
 
 def _member_documents(

@@ -30,13 +30,23 @@ from .standoff import BRAT, BRAT_TEXT, configured_labels
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 
 
-def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Reject]:
+_PROPOSED = (
+    "its record is a proposal on which nobody has decided (of `extract next`, or of two reviewers "
+    'who differ); decide with `extract review`, or remove the keys "next" and "reviews" from rows '
+    "that are right"
+)
+
+
+def read_examples(
+    plugin: Plugin, source: Path | None, *, with_proposals: bool = False
+) -> Iterator[Example | Reject]:
     """Yield the examples of a source, for training and evaluation.
 
     Args:
         plugin: its loader reads what is not the core's JSONL; records are checked by its schema,
             and ``names`` are what the source calls its fields.
         source: a file or folder; None for the plugin's bundled sample.
+        with_proposals: whether records that nobody has reviewed are wanted, to review them.
 
     Yields:
         Examples, and a reject for each row that is not valid.
@@ -51,6 +61,8 @@ def read_examples(plugin: Plugin, source: Path | None) -> Iterator[Example | Rej
     for row in _explained(_rows(plugin, source), plugin, source):
         is_empty = False
         checked = _validated(row, plugin)
+        if isinstance(checked, Example) and checked.is_proposed and not with_proposals:
+            checked = rejected_example(checked, "record", _PROPOSED)
         if isinstance(row, Example):
             kept = checked if isinstance(checked, Example) else row
             passed_over.update(kept.passed_over)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..collecting.folder import is_list_of_labels
@@ -61,12 +61,24 @@ def passed_over(folder: Path, read: Iterable[Path]) -> str | None:
     """
     inside = (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
     known = set(read)
-    others = [readable(path.relative_to(folder).as_posix()) for path in inside if path not in known]
+    others = [path.relative_to(folder).as_posix() for path in inside if path not in known]
     if not others:
         return None
+    return passed_over_message(
+        str(folder), others, "hidden, about the data, without a label, or not regular"
+    )
+
+
+def passed_over_message(place: str, others: Sequence[str], why: str) -> str:
+    """Return a message about files that are passed over.
+
+    Args:
+        place: the folder or archive.
+        others: names of the files; the first ones are shown.
+        why: what is said of all of them.
+    """
     more = ", …" if len(others) > _SHOWN else ""
     files = "1 file" if len(others) == 1 else f"{len(others)} files"
     return (
-        f"{folder}: {files} passed over (hidden, about the data, without a label, or not regular): "
-        f"{', '.join(others[:_SHOWN])}{more}"
+        f"{place}: {files} passed over ({why}): {', '.join(map(readable, others[:_SHOWN]))}{more}"
     )

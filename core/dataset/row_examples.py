@@ -168,7 +168,19 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
         if not isinstance(model, str) or not isinstance(licence, str):
             return rejected_example(example, "teacher", _WANTED_TEACHER)
         example = replace(example, teacher=Teacher(model, licence))
+    if record is not None and _is_proposed(row):
+        example = replace(example, is_proposed=True)
     return as_encodable(replace(example, record=record, mentions=mentions, split=split))
+
+
+def _is_proposed(row: Mapping[str, Any]) -> bool:
+    """Say whether nobody reviewed a row of ``extract next``, or of reviewers who differ."""
+    chosen, reviews = row.get("next"), row.get("reviews")
+    is_chosen = isinstance(chosen, dict) and "strategy" in chosen
+    differ = isinstance(reviews, list) and any(
+        isinstance(each, dict) and {"reviewer", "decision"} <= each.keys() for each in reviews
+    )
+    return (is_chosen or differ) and not row.get("review")
 
 
 def text_id(text: str) -> str:

@@ -97,7 +97,8 @@ def of_spans(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> 
     """
     if is_task(row):
         # The id of the document that it was made of, else the number that Label Studio gave it.
-        known = {key: value for key, value in {**row, **row["data"]}.items() if key == "id"}
+        both = {**row, **row["data"]}
+        known = {key: both[key] for key in ("id", "teacher") if key in both}
         text, spans = row["data"]["text"], _task_spans(row)
         spans = spans and _in_code_points(spans, text)
     else:

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http.client import HTTPException
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.sequence import Generated, Prompt, decoded
@@ -36,8 +37,10 @@ _LONGEST_PAUSE = 120.0
 _TIMEOUTS = 2
 """How often a request is sent that takes longer than the timeout."""
 
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
-"""HTTP states after which a request is sent again."""
+_BUSY = {408, 425, 429, *range(500, 600)} - {501, 505, 511}
+"""HTTP states after which a request is sent again; those of proxies (520 to 529) among them."""
+
+_REDIRECTS = range(300, 400)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,22 @@ class Server:
         body = None if request is None else json.dumps(request).encode()
         sent = Request(self.address + path, body, headers)
         try:
-            with urlopen(sent, timeout=self.timeout) as answer:
-                return json.load(answer)
+            with _opener().open(sent, timeout=self.timeout) as answer:
+                return _json(answer)
         except HTTPException as error:  # which is no OSError where an answer is cut off
             raise ConnectionError(f"it breaks off: {error}") from error
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Makes an error of a redirect: the key and the documents are for the host that was named."""
+
+    def redirect_request(self, *_request: Any) -> None:
+        """Follow none."""
+
+
+@cache
+def _opener() -> OpenerDirector:
+    return build_opener(_NoRedirects)
 
 
 class Dialect(Protocol):
@@ -186,7 +201,7 @@ def _asked_pause(error: HTTPError) -> float:
     asked = (error.headers.get("Retry-After") or "").strip()
     if asked.isdecimal():
         return float(asked)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         until = parsedate_to_datetime(asked)
         return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
     return 0.0
@@ -274,10 +289,35 @@ def reason(error: Exception) -> str:
     """Return what a server says of an error, in one line."""
     text = str(error)
     if isinstance(error, HTTPError):
-        with suppress(ValueError, LookupError, TypeError, OSError):
-            said = json.load(error)
-            said = said.get("error", said)
-            text = f"{error.code}: {said['message'] if isinstance(said, dict) else said}"
+        if error.code in _REDIRECTS:
+            error.close()
+            return f"{error.code}: it redirects to {error.headers.get('Location')}"
+        with suppress(HTTPException, OSError, ValueError):
+            text = f"{error.code}: {message_of(_json(error))}"
     elif isinstance(error, LookupError | TypeError | ValueError):
         text = f"its answer is not understood ({type(error).__name__}: {error})"
     return " ".join(text.split())[:300]
+
+
+def _json(stream: IO[bytes]) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: it is none, or too deeply nested.
+    """
+    try:
+        return json.load(stream)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def message_of(said: Any) -> str:
+    """Return the message in what a server says of an error, in whichever of the usual forms.
+
+    >>> message_of({"error": {"message": "no", "code": 3}}), message_of({"detail": [1]})
+    ('no', '[1]')
+    """
+    if isinstance(said, dict):
+        inner = next((said[key] for key in ("error", "message", "detail") if said.get(key)), said)
+        return message_of(inner) if inner is not said else json.dumps(said, ensure_ascii=False)
+    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)

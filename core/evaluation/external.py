@@ -103,7 +103,7 @@ def _records(plugin: Plugin, predictions: Path) -> ForeignRecords:
     if is_record_file(predictions, plugin.names):
         return read_records(predictions, plugin.schema, plugin.names)
     found = ForeignRecords()
-    for row in read_examples(plugin, predictions):
+    for row in read_examples(plugin, predictions, with_proposals=True):
         if isinstance(row, Reject):
             reason = f"{row.field}: {row.reason}" if row.field else row.reason
             found.answers[row.id or row.place] = reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from ..data import Document, Prediction, Record, Reject
 from ..errors import InputError
-from ..files import read_jsonl
+from ..files import json_line, read_jsonl
 from ..reading.boxes import boxes_of
 from ..runs.folder import Run
 from ..runs.paths import without_home
@@ -153,9 +152,7 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def encoded(line: Mapping[str, Any]) -> bytes:
     """Return a line as the file holds it."""
-    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
-    # Half a surrogate pair, as in a file's name that is not UTF-8, becomes the escape of JSON.
-    return text.encode("utf-8", "backslashreplace")
+    return json_line(line).encode()
 
 
 def rejected_line(reject: Reject, plugin: str) -> dict[str, Any]:

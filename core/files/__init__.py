@@ -14,6 +14,7 @@ from .reading import (
 from .writing import (
     is_left_over,
     is_same_file,
+    json_line,
     open_atomically,
     refuse_input,
     remove_left_over,
@@ -28,8 +29,8 @@ from .writing import (
 )
 
 __all__ = [
-    "check_json", "decode", "files_in", "is_left_over", "is_same_file", "open_atomically",
-    "parse_json", "parse_line", "read_jsonl", "read_text", "readable", "refuse_input",
-    "remove_left_over", "require_output", "require_writable", "split_of", "temporary_beside",
-    "write_atomically", "write_json", "write_jsonl", "write_lines", "writing",
+    "check_json", "decode", "files_in", "is_left_over", "is_same_file", "json_line",
+    "open_atomically", "parse_json", "parse_line", "read_jsonl", "read_text", "readable",
+    "refuse_input", "remove_left_over", "require_output", "require_writable", "split_of",
+    "temporary_beside", "write_atomically", "write_json", "write_jsonl", "write_lines", "writing",
 ]  # fmt: skip

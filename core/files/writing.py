@@ -149,7 +149,20 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> None:
 def write_lines(stream: TextIO, rows: Iterable[object]) -> None:
     """Write one compact JSON value a line to an open file."""
     for row in rows:
-        stream.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+        stream.write(json_line(row))
+
+
+def json_line(row: object) -> str:
+    """Return a value as compact JSON in a line, which can be written as UTF-8.
+
+    Half a surrogate pair, as in a file's name that is not UTF-8 or in what a model was cut off at,
+    becomes the escape of JSON.
+
+    >>> json_line(["é", chr(0xD83D)])
+    '["é","\\\\ud83d"]\\n'
+    """
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def require_writable(folder: Path) -> None:

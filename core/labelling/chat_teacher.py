@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ..data import Schema
 from ..decoding.partial_json import schema_requiring
-from ..engines.server import Server, ServerPool, is_timeout, reason
+from ..engines.server import Server, ServerPool, is_timeout, message_of, reason
 from ..engines.threads import in_threads
 from ..errors import EngineError, SettingsError
 from ..runs.paths import without_folders
@@ -39,7 +39,10 @@ _NOT_TAKEN = {400, 415, 422, 501}
 
 _LATER = "repeat the command later, which goes on where it was"
 
+_ADDRESS = "give --teacher the address that it leads to, if it is the right one"
+
 _FATAL = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _ADDRESS),
     401: "set FIELDSMITH_ENGINE_KEY to a key that it accepts",
     402: "the account has no credit",
     403: "the key may not use this model",
@@ -49,6 +52,7 @@ _FATAL = {
     502: _LATER,
     503: _LATER,
     504: _LATER,
+    529: _LATER,
 }
 """HTTP states that the next question would meet as well, and what to do."""
 
@@ -209,12 +213,15 @@ class ChatTeacher:
         Raises:
             LookupError, TypeError, ValueError: it is none.
         """
+        if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
+            raise _RefusedError(message_of(answer), 200)  # as of a provider behind the server
         (choice,) = answer["choices"]
         message, ending = choice["message"], choice.get("finish_reason")
+        text = _text_of(message["content"])
         if refusal := message.get("refusal"):
-            text, form = str(refusal), REFUSAL
-        else:
-            text = str(message["content"] or "")
+            text, form = message_of(refusal), REFUSAL
+        elif ending == "content_filter":
+            text, form = text or "its content filter has stopped the answer", REFUSAL
         return Reply(
             text,
             ending != "length",
@@ -232,6 +239,14 @@ class ChatTeacher:
         if type(read) is int and type(written) is int and read >= 0 and written >= 0:
             return Usage(read, written, 1)
         return Usage(self._most(question).prompt_tokens, len(text.encode("utf-8", "replace")), 1)
+
+
+def _text_of(content: Any) -> str:
+    """Return the text of a message, which may be in parts; what was thought is none of it."""
+    if isinstance(content, list):
+        texts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(str(part.get("text") or "") for part in texts)
+    return content if isinstance(content, str) else "" if content is None else json.dumps(content)
 
 
 class _RefusedError(Exception):

@@ -12,7 +12,9 @@ from ..windows.cutting import Window
 from ..windows.targets import targets
 from .teacher import REFUSAL, Reply
 
-_FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^[ \t]*```[\w-]*[ \t]*\r?\n(.*?)^[ \t]*```[ \t]*\r?$", re.DOTALL | re.MULTILINE
+)
 
 _SHOWN = 300
 """Characters of a refusal that a reason shows."""
@@ -44,13 +46,15 @@ def read_sample(reply: Reply, window: Window, schema: Schema) -> Sample:
         schema: of a record.
 
     Raises:
-        InvalidRecordError: it is a refusal, was cut off, is not JSON, or breaks the schema.
+        InvalidRecordError: it is a refusal, empty, cut off, no JSON, or breaks the schema.
     """
     if reply.form == REFUSAL:
         said = " ".join(reply.text.split())[:_SHOWN]
         raise InvalidRecordError(f"the teacher refuses: {said}")
     if not reply.finished:
         raise InvalidRecordError("the answer was cut off at the length limit (max_new_tokens)")
+    if not reply.text.strip():
+        raise InvalidRecordError("the answer is empty")
     written = read_record(unfenced(reply.text), schema)
     # As gold is read before it is trained on.
     target = targets(Example(window.document, written), [Window(window.document, 0)], schema)

@@ -70,7 +70,8 @@ def checked_row(row: object) -> Example | Reject:
         id_ = readable(document.id)
         return Reject(place or id_, "", str(error), id_, sound)
     split, teacher = _split(row.split), _teacher(row.teacher)
-    return Example(document, record, mentions, split, place, passed_over, teacher)
+    is_proposed = row.is_proposed is True
+    return Example(document, record, mentions, split, place, passed_over, teacher, is_proposed)
 
 
 def _reject(row: Reject) -> Reject:

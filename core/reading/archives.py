@@ -27,11 +27,13 @@ class Member(NamedTuple):
         name: its path in the archive, "" in gzip; for messages and ids.
         path: where it was unpacked; "" where it was not.
         fault: why it was not.
+        is_passed_over: whether it was not because it is no document, as a hidden file is none.
     """
 
     name: str
     path: str
     fault: str = ""
+    is_passed_over: bool = False
 
 
 def safe_name(name: str) -> str:
@@ -47,7 +49,7 @@ def safe_name(name: str) -> str:
 def unpack(file: Path, kind: str, folder: Path, limits: Limits) -> list[Member]:
     """Unpack a file into a folder, each member into a folder of its own.
 
-    Hidden files, links, and what macOS adds are passed over.
+    Hidden files, links, and what macOS adds are passed over, and named.
 
     Args:
         file: the archive.
@@ -75,10 +77,13 @@ def _zip(file: Path, folder: Path, limits: Limits) -> Iterator[Member]:
     left = limits.unpacked_bytes
     names: set[str] = set()
     with zipfile.ZipFile(file) as archive:
-        entries = [entry for entry in archive.infolist() if _is_document(entry)]
-        if len(entries) > limits.members:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if sum(map(_is_document, entries)) > limits.members:
             raise InputError(f"has more than {limits.members:,} files; unpack it")
         for number, entry in enumerate(entries):
+            if not _is_document(entry):
+                yield Member(entry.filename, "", is_passed_over=True)
+                continue
             if entry.filename in names:
                 yield Member(entry.filename, "", "another file of the archive has the same name")
                 continue
@@ -99,7 +104,7 @@ def _is_document(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
     is_hidden = any(part.startswith(".") and part != ".." for part in parts)
     is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    return not (entry.is_dir() or is_hidden or is_link or "__MACOSX" in parts)
+    return not (is_hidden or is_link or "__MACOSX" in parts)
 
 
 def _place(folder: Path, number: int, name: str) -> Path:

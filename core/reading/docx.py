@@ -7,14 +7,16 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from xml.etree.ElementTree import ParseError, iterparse
+from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from ..errors import InputError
 from .limits import Limits, require_short
 from .page_text import PagedText
 
-_BODY = "word/document.xml"
-_PARTS = (r"word/header\d*\.xml", re.escape(_BODY), r"word/(?:foot|end)notes\.xml",
+_BODY = re.compile(r"word/document\d*\.xml")
+"""The body; some servers number it."""
+
+_PARTS = (r"word/header\d*\.xml", _BODY.pattern, r"word/(?:foot|end)notes\.xml",
           r"word/footer\d*\.xml")  # fmt: skip
 """Names of the parts that hold text, in the order in which they are read."""
 
@@ -23,6 +25,17 @@ _NO_TEXT = frozenset({"Fallback", "moveFrom", "del", "pPr", "rPr"})
 
 _WRITTEN = {"tab": "\t", "br": "\n", "cr": "\n", "p": "\n", "noBreakHyphen": "-"}
 """What an element stands for, or a paragraph ends with."""
+
+_SYMBOLS = dict(
+    zip(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖαβχδεφγηιϕκλμνοπθρστυϖωξψζ",
+        strict=True,
+    )
+) | dict(
+    zip("\xa3\xa5\xac\xad\xae\xaf\xb0\xb1\xb3\xb4\xb7\xb9\xbb\xd6", "≤∞←↑→↓°±≥×•≠≈√", strict=True)
+)
+"""Characters of the font Symbol, in which word processors wrote Greek letters and signs."""
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, ParseError, NotImplementedError, RuntimeError,
            EOFError, OSError, ValueError, LookupError)  # fmt: skip
@@ -40,7 +53,7 @@ def read_docx(data: bytes, limits: Limits) -> PagedText:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-            if _BODY not in names:
+            if not any(map(_BODY.fullmatch, names)):
                 raise InputError("holds no text document (a table, slides?); save it as PDF")
             for name in _text_parts(names):
                 with archive.open(name) as stream:
@@ -88,6 +101,18 @@ def _text(content: bytes) -> str:
         elif name == "tr":
             pieces[-1:] = ["\n"]
         elif not unread:
-            pieces.append(element.text or "" if name == "t" else _WRITTEN.get(name, ""))
+            pieces.append(_written(name, element))
         element.clear()
     return "".join(pieces).strip("\n")
+
+
+def _written(name: str, element: Element) -> str:
+    """Return what an element stands for."""
+    if name == "t":
+        return element.text or ""
+    if name != "sym":
+        return _WRITTEN.get(name, "")
+    values = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    code = re.fullmatch("(?i)(?:F0|00)([0-9A-F]{2})", values.get("char", ""))
+    char = chr(int(code[1], 16)) if code and values.get("font") == "Symbol" else ""
+    return _SYMBOLS.get(char, char if char.isascii() and char.isprintable() else "") or "\ufffd"

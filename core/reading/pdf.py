@@ -15,6 +15,7 @@ from ..errors import InputError
 from .limits import Limits, require_short
 from .page_lines import Box, Character
 from .page_text import PagedText, text_of_pages
+from .pdf_annotations import draw_annotations
 
 if TYPE_CHECKING:
     from pdfminer.layout import LTChar
@@ -115,6 +116,16 @@ def _pages(data: bytes) -> Iterator[list[Character]]:
                 drawn: Any = self.cur_item._objs[-1]  # the layout has no list of its own of these
                 drawn.is_vertical = True
             return advance
+
+        def begin_page(self, page: Any, ctm: Any) -> None:
+            """Keep the matrix of the page."""
+            super().begin_page(page, ctm)
+            self.page_matrix = ctm
+
+        def end_page(self, page: Any) -> None:
+            """Add what annotations draw over the page."""
+            draw_annotations(page, self.page_matrix, interpreter)
+            super().end_page(page)
 
         def paint_path(self, *_path: Any, **_how: Any) -> None:
             """Pass over a path."""

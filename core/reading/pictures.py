@@ -38,6 +38,7 @@ def draw_page(data: bytes, page: int, *, is_gray: bool = False) -> tuple[bytes, 
         with pypdfium2.PdfDocument(data) as document:
             if not 1 <= page <= len(document):
                 raise InputError(f"has no page {page}; it has {len(document)}")
+            document.init_forms()  # without which fields that are filled in are not drawn
             drawn = document[page - 1]
             width, height = drawn.get_size()
             scale = min(_SCALE, _LARGEST / max(width, height, 1.0))

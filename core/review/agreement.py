@@ -22,7 +22,7 @@ from ..schema.records import canonical
 from ..scoring.equality import value_key
 from ..scoring.field_counts import field_counts
 from ..scoring.metrics import precision_recall_f1, total_counts
-from .decisions import Review, reviewed_rows
+from .decisions import REVIEW, Review, reviewed_rows
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,8 @@ def _differ(one: Review, other: Review) -> bool:
 
 
 def _conflict(row: Mapping[str, Any], one: Review, other: Review) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "text": row.get("text"),
+    kept = {key: value for key, value in row.items() if key not in ("mentions", REVIEW)}
+    return kept | {
         "record": one.record or other.record,
         "reviews": [
             {"reviewer": each.reviewer, "decision": each.decision, "record": each.record}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -168,7 +168,7 @@ class Reviews:
     def _read(self, source: Path) -> list[ReviewItem]:
         further = _further_keys(source)
         items: list[ReviewItem] = []
-        for row in read_examples(self.plugin, source):
+        for row in read_examples(self.plugin, source, with_proposals=True):
             if isinstance(row, Reject):
                 self.rejects.append(row)
             else:
@@ -246,6 +246,8 @@ def _row(item: ReviewItem) -> dict[str, Any]:
         row["mentions"] = {pointer: list(spans) for pointer, spans in example.mentions.items()}
     if example.split:
         row["split"] = example.split
+    if example.teacher:  # its licence holds for what becomes of the record
+        row["teacher"] = asdict(example.teacher)
     row |= {key: value for key, value in item.further.items() if key != REVIEW}
     if review:
         row[REVIEW] = {

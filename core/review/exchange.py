@@ -11,10 +11,11 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data import Example, Schema
+from ..data import Example, Schema, Teacher
 from ..dataset.standoff import BRAT, BRAT_TEXT, BRAT_TYPES, file_name
 from ..errors import InputError, OutputError
 from ..files import (
@@ -65,6 +66,8 @@ def export(
             count += 1
             if tool in _WITH_LINKS:
                 _note_id(example, ids)
+                if example.teacher:
+                    notes["teacher", _no_licence(example.teacher)] += 1
             marks = marks_of(example, schema, with_links=tool in _WITH_LINKS)
             notes.update(marks.notes)
             yield example, marks
@@ -84,7 +87,13 @@ def prodigy_row(example: Example, marks: Marks) -> dict[str, Any]:
     """Return a row of Prodigy's."""
     document = example.document
     spans = [{"start": each.start, "end": each.end, "label": each.label} for each in marks.spans]
-    return {"id": document.id, "text": document.text, "spans": spans, "meta": {"id": document.id}}
+    row = {"id": document.id, "text": document.text, "spans": spans, "meta": {"id": document.id}}
+    return row | _teacher_of(example)
+
+
+def _teacher_of(example: Example) -> dict[str, Any]:
+    """Return who labelled a document: the licence holds for what comes back, too."""
+    return {"teacher": asdict(example.teacher)} if example.teacher else {}
 
 
 def label_studio_task(example: Example, marks: Marks) -> dict[str, Any]:
@@ -105,8 +114,15 @@ def label_studio_task(example: Example, marks: Marks) -> dict[str, Any]:
         }
         for number, each in enumerate(marks.spans)
     ]
-    data = {"id": document.id, "text": document.text}
+    data = {"id": document.id, "text": document.text, **_teacher_of(example)}
     return {"data": data, "predictions": [{"model_version": "fieldsmith", "result": result}]}
+
+
+def _no_licence(teacher: Teacher) -> str:
+    return (
+        f"labelled by {teacher.model}: the format has no place for its licence "
+        f"({teacher.licence}), which holds for what comes back"
+    )
 
 
 def _note_id(example: Example, ids: dict[str, str]) -> None:

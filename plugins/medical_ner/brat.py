@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from fieldsmith import InputError, Reject, SourceFile, read_text
 
@@ -57,6 +58,7 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText]:
     text = read_text(path, as_is=True)
     lines = file.path.with_suffix(ANNOTATIONS)
     name = SourceFile(path, path if file.is_alone else file.source).name.removesuffix(TEXT)
+    name = unquote(name)  # as `extract review --export` writes an id that is no name of a file
     try:
         annotations, relations = _annotations(lines)
     except Fault as fault:

@@ -9,7 +9,8 @@
     354896<TAB>CID<TAB>D008012<TAB>D006323
 
 A mention of several concepts joins their ids with ``|``, ``+``, ``;`` or ``,`` and may name its
-parts in a seventh column, which is not read because the parts are not contiguous text.
+parts in a seventh column, which is not read because the parts are not contiguous text. An id has no
+blank, bar or slash; ``extract review --export`` writes %20 and so on for them.
 
 Files in circulation are looser than that. Blanks in place of tabs, wrapped texts and lines that
 begin with ``#`` are read where only one reading is possible.
@@ -21,6 +22,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from fieldsmith import InputError, Reject, SourceFile
 
@@ -226,8 +228,10 @@ def _finished(block: _Block) -> AnnotatedText:
             else:
                 relations.append(found)
     except Fault as fault:
-        return AnnotatedText(block.id, block.text, place=block.place, fault=fault)
-    return AnnotatedText(block.id, block.text, tuple(annotations), tuple(relations), block.place)
+        return AnnotatedText(unquote(block.id), block.text, place=block.place, fault=fault)
+    return AnnotatedText(
+        unquote(block.id), block.text, tuple(annotations), tuple(relations), block.place
+    )
 
 
 def _annotation(block: _Block, line: str, place: str) -> Annotation | Relation:

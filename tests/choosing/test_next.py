@@ -11,7 +11,7 @@ import pytest
 from command import Command
 from tiny_model import Trained, Workplace, contents, info, lines
 
-from fieldsmith import Document, Example
+from fieldsmith import Document, Example, Reject
 from fieldsmith.choosing.embedding import Embedder
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.extraction.extractor import Extractor
@@ -38,6 +38,35 @@ def pool(workplace: Workplace, medical: Plugin, tmp_path: Path) -> Path:
     """Twelve documents of no split."""
     rows = [{"id": d.id, "text": d.text} for d in documents(medical, workplace.unseen)]
     return write_pool(tmp_path / "pool.jsonl", rows)
+
+
+def test_what_a_run_proposes_is_no_gold_until_it_is_reviewed(
+    medical: Plugin, tmp_path: Path, command: Command
+) -> None:
+    record = {"chemicals": ["aspirin"], "diseases": [], "relations": []}
+    row = {
+        "id": "a",
+        "text": "aspirin",
+        "record": record,
+        "next": {"rank": 1, "strategy": "random"},
+    }
+    proposed = write_pool(tmp_path / "next.jsonl", [row])
+    data = ("--plugin", "medical_ner", "--data", proposed)
+    for asked in (("train", *data, "--output", tmp_path / "run"), ("audit", *data)):
+        done = command(*asked)
+        assert done.code == 1
+        assert "its record is a proposal on which nobody has decided" in done.output + done.errors
+    reviews = Reviews(medical, proposed, tmp_path / "labels.jsonl", "ann")
+    assert reviews.current(0) == record
+    reviews.decide(0, record)
+    (reviewed,) = read_examples(medical, tmp_path / "labels.jsonl")
+    assert isinstance(reviewed, Example)
+    assert reviewed.record == record
+    for tool, ending in (("prodigy", "jsonl"), ("label-studio", "json")):
+        output = tmp_path / f"tasks.{ending}"
+        exported = ("--plugin", "medical_ner", "--export", tool, "--output", output)
+        assert command("review", proposed, *exported).code == 0
+        assert "aspirin" in output.read_text()
 
 
 @pytest.mark.parametrize("strategy", ["both", "random"])
@@ -74,6 +103,8 @@ def test_rows_are_read_by_review_and_hold_what_predict_says(
     assert [reviews.current(number) for number in range(4)] == [row["record"] for row in rows]
     assert not reviews.rejects
     assert reviews.items[0].further["next"] == rows[0]["next"]
+    # What a run proposes is no gold.
+    assert all(isinstance(row, Reject) for row in read_examples(medical, output))
     before = contents(tmp_path)
     assert command(*asked).code == 0
     assert contents(tmp_path) == before  # the same again, and nothing beside it

@@ -43,6 +43,7 @@ def test_repeats_are_left_out_and_counted() -> None:
         '```json\n{"names": ["Ada"]}\n```',
         'Here it is:\n```\n{"names": ["Ada"]}\n```\nAnything else?',
         '  \n{"names": ["Ada"]}\n ',
+        '```json\r\n{"names": ["Ada"]}\r\n```\r\n',
     ],
 )
 def test_an_answer_may_stand_in_a_code_fence(text: str) -> None:
@@ -62,7 +63,7 @@ def test_an_answer_may_stand_in_a_code_fence(text: str) -> None:
         ('{"names": "Ada"}', "/names"),
         ('{"people": ["Ada"]}', "people"),
         ('["Ada"]', "the record"),
-        ("", "not JSON"),
+        ("", "the answer is empty"),
     ],
 )
 def test_what_is_no_record_is_not_repaired(text: str, reason: str) -> None:

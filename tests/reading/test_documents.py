@@ -17,6 +17,7 @@ from fieldsmith import Document, InputError, Reject
 from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.dataset.row_json import row_as_json, row_of_json
 from fieldsmith.plugins import load
+from fieldsmith.progress import log_to_stderr
 from fieldsmith.reading import archives
 from fieldsmith.reading.docx import read_docx
 from fieldsmith.reading.limits import Limits
@@ -83,6 +84,28 @@ def test_what_a_word_file_shows_is_read(body: str) -> None:
     assert read_docx(content, Limits()).text == "new"
 
 
+def test_the_body_may_have_a_number() -> None:
+    body = BODY.format("<w:p><w:r><w:t>new</w:t></w:r></w:p>")
+    assert read_docx(zip_of({"word/document2.xml": body.encode()}), Limits()).text == "new"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text"),
+    [
+        ('w:font="Symbol" w:char="F061"', "TNF-α"),
+        ('w:font="Symbol" w:char="00B3"', "TNF-≥"),
+        ('w:font="Symbol" w:char="F02B"', "TNF-+"),
+        ('w:font="Wingdings" w:char="F0E0"', "TNF-\ufffd"),
+        ('w:font="Symbol" w:char="D800"', "TNF-\ufffd"),
+        ('w:font="Symbol"', "TNF-\ufffd"),
+    ],
+)
+def test_symbols_are_the_characters_that_they_show(symbol: str, text: str) -> None:
+    body = BODY.format(f"<w:p><w:r><w:t>TNF-</w:t><w:sym {symbol}/></w:r></w:p>")
+    content = zip_of({"word/document.xml": body.encode()})
+    assert read_docx(content, Limits()).text == text
+
+
 BROKEN = {
     "rubbish": (b"PK\x03\x04 rubbish", "the DOCX file cannot be read"),
     "broken XML": (zip_of({"word/document.xml": b"<a>"}), "cannot be read (no element found"),
@@ -135,7 +158,9 @@ def test_gzip_holds_a_file_of_any_kind(tmp_path: Path) -> None:
     assert read(tmp_path / "b.lst.gz") == [Document("line 2", "Ada")]
 
 
-def test_each_file_of_an_archive_has_its_line(tmp_path: Path) -> None:
+def test_each_file_of_an_archive_has_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("pdfminer", reason="the extra pdf is not installed")
     outside = tmp_path.parent / "outside.txt"
     drawing = columns(2)
@@ -155,7 +180,12 @@ def test_each_file_of_an_archive_has_its_line(tmp_path: Path) -> None:
     }
     file = tmp_path / "all.zip"
     file.write_bytes(zip_of(members))
-    found = read(file)
+    with log_to_stderr():
+        found = read(file)
+    said = [line for line in capsys.readouterr().err.splitlines() if "passed over" in line]
+    names = "README.md, .hidden.txt, __MACOSX/in.txt"
+    why = "3 files passed over (hidden, about the data, or links)"
+    assert said == [f"all.zip: {why}: {names}"]
     assert [(type(row).__name__, row.id) for row in found] == [
         ("Document", "all.zip/in/paper.pdf"),
         ("Document", "all.zip/../outside.txt"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command import Command
 
-from fieldsmith.data import Example
+from fieldsmith.data import Example, Reject
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.errors import InputError
 from fieldsmith.plugins import Plugin
@@ -38,6 +38,14 @@ def source(tmp_path: Path) -> Path:
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def test_of_a_folder_the_teacher_of_each_document_is_kept(medical: Plugin, source: Path) -> None:
+    output = source.parent.with_name("decided.jsonl")
+    reviews = Reviews(medical, source.parent, output, "ann")
+    for number in range(4):
+        reviews.decide(number, ROWS[0]["record"])
+    assert [row["teacher"] for row in rows(output)] == [ROWS[0]["teacher"]] * 4
 
 
 def test_each_decision_is_written_and_found_again(medical: Plugin, source: Path) -> None:
@@ -130,6 +138,9 @@ def test_two_reviewers_are_compared_by_field(
         "3 documents decided by both, 0 by one alone; 2 decided differently"
         in command(*order).output
     )
+    assert [row["teacher"] for row in rows(conflicts)] == [ROWS[0]["teacher"]] * 2
+    undecided = list(read_examples(medical, conflicts))
+    assert all(isinstance(row, Reject) and "two reviewers" in row.reason for row in undecided)
     judged = Reviews(medical, conflicts, tmp_path / "final.jsonl", "carol")
     assert judged.current(1) == record
     refused = command("review", source, "--plugin", "medical_ner", "--compare", bob)

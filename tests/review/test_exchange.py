@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command import Command
 
-from fieldsmith.data import Example, Reject
+from fieldsmith.data import Example, Reject, Teacher
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.plugins import Plugin
 
@@ -24,8 +24,9 @@ RECORD: dict[str, Any] = {
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     file = tmp_path / "labels.jsonl"
+    teacher = {"model": "big", "licence": "llama3"}
     rows = [
-        {"id": "a/1", "text": TEXT, "record": RECORD},
+        {"id": "a/1", "text": TEXT, "record": RECORD, "teacher": teacher},
         {"id": "b", "text": TEXT, "record": RECORD, "mentions": {"/chemicals/0": [[0, 7]]}},
         {"id": "c", "text": "Nothing.", "record": {"chemicals": [], "diseases": []}},
     ]
@@ -69,6 +70,20 @@ def test_spans_go_there_and_back(
     assert examples[2].record == {"chemicals": [], "diseases": []}
     spans = [[list(span) for span in row.mentions["/chemicals/0"]] for row in examples[:2]]
     assert spans == [[[0, 7], [21, 28]], [[0, 7]]]
+    # A licence holds for what becomes of the record, whoever corrects it.
+    assert [row.teacher for row in examples] == [Teacher("big", "llama3"), None, None]
+
+
+@pytest.mark.parametrize("tool", ["brat", "pubtator"])
+def test_a_licence_that_a_format_cannot_hold_is_told(
+    source: Path, command: Command, tmp_path: Path, tool: str
+) -> None:
+    output = tmp_path / "out.pubtator"
+    answer = command(
+        *("review", source, "--plugin", "medical_ner", "--export", tool, "--output", output)
+    )
+    assert answer.code == 0, answer.errors
+    assert "teacher: 1 labelled by big: the format has no place for its licence" in answer.errors
 
 
 def test_it_wants_an_output(source: Path, command: Command) -> None:

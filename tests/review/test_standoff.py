@@ -297,7 +297,8 @@ def test_medical_ner_reads_what_the_command_writes(
         "/relations/0/disease": [[15, 19], [36, 40]],
     }  # fmt: skip
     source = tmp_path / "labels.jsonl"
-    source.write_text(json.dumps({"id": "1", "text": text, "record": record, "mentions": mentions}))
+    row = {"id": "notes.zip/1 a.txt", "text": text, "record": record, "mentions": mentions}
+    source.write_text(json.dumps(row))
     for tool, ending in ENDINGS.items():
         output = tmp_path / f"out{ending}"
         answer = command(
@@ -306,6 +307,7 @@ def test_medical_ner_reads_what_the_command_writes(
         assert (answer.code, answer.errors) == (0, f"{output}: 1 documents\n")
         (found,) = read_examples(medical, output)
         assert isinstance(found, Example)
+        assert found.document.id == "notes.zip/1 a.txt"
         assert found.record == record
         assert {key: [list(each) for each in at] for key, at in found.mentions.items()} == mentions
 

@@ -1,0 +1,119 @@
+"""Text of a PDF's page that is drawn by its annotations: fields that are filled in, notes, stamps.
+
+Viewers draw them over the page by their appearance streams (ISO 32000, 12.5.5).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pdfminer.pdfinterp import PDFPageInterpreter
+    from pdfminer.pdfpage import PDFPage
+    from pdfminer.pdftypes import PDFStream
+    from pdfminer.utils import Matrix
+
+_WITH_TEXT = {"Widget", "FreeText", "Stamp", "Watermark"}
+"""Kinds of annotations whose text is part of what a page says; others are links and remarks."""
+
+_NOT_SHOWN = 1 << 1 | 1 << 5
+"""Flags of an annotation that is hidden, or drawn on paper alone."""
+
+_BUTTON = "Btn"
+"""Fields of this type draw marks and no text."""
+
+_DEEPEST = 32
+"""Fields in fields that are looked at for their type."""
+
+
+def draw_annotations(page: PDFPage, ctm: Matrix, interpreter: PDFPageInterpreter) -> None:
+    """Draw the text of a page's annotations onto the device of an interpreter.
+
+    One that is broken is passed over, as viewers do.
+
+    Args:
+        page: the page.
+        ctm: the matrix that the page is drawn by.
+        interpreter: draws.
+    """
+    from pdfminer.pdftypes import dict_value, list_value
+    from pdfminer.utils import mult_matrix
+
+    for stream, rect in _appearances(page):
+        try:
+            matrix = _matrix(stream)
+            fitted = mult_matrix(_fit(list_value(stream["BBox"]), matrix, rect), ctm)
+            resources = dict_value(stream.get("Resources") or {})
+            interpreter.render_contents(resources, [stream], ctm=mult_matrix(matrix, fitted))
+        except MemoryError:
+            raise
+        except Exception as error:  # the parser may raise any
+            logging.getLogger("pdfminer").warning("annotation: %s", error)
+
+
+def _appearances(page: PDFPage) -> Iterator[tuple[PDFStream, list[Any]]]:
+    """Yield the streams of the annotations that are shown, with their rectangles."""
+    from pdfminer.pdftypes import PDFStream, resolve1
+
+    found = resolve1(page.annots)
+    for each in found if isinstance(found, list) else ():
+        annotation = resolve1(each)
+        if not isinstance(annotation, dict) or not _is_text(annotation):
+            continue
+        normal = _entry(_entry(annotation, "AP"), "N")
+        if isinstance(normal, dict):  # one for each state
+            normal = _entry(normal, _name(_entry(annotation, "AS")))
+        rect = _entry(annotation, "Rect")
+        if isinstance(normal, PDFStream) and isinstance(rect, list):
+            yield normal, [resolve1(side) for side in rect]
+
+
+def _is_text(annotation: Mapping[str, Any]) -> bool:
+    kind, flags = _name(_entry(annotation, "Subtype")), _entry(annotation, "F")
+    if kind not in _WITH_TEXT or (isinstance(flags, int) and flags & _NOT_SHOWN):
+        return False
+    field: Any = annotation
+    for _ in range(_DEEPEST):
+        if not isinstance(field, dict):
+            break
+        if "FT" in field:
+            return _name(_entry(field, "FT")) != _BUTTON
+        field = _entry(field, "Parent")
+    return True
+
+
+def _entry(holder: Any, key: str) -> Any:
+    from pdfminer.pdftypes import resolve1
+
+    return resolve1(holder.get(key)) if isinstance(holder, dict) else None
+
+
+def _name(value: Any) -> str:
+    name = getattr(value, "name", "")
+    return name if isinstance(name, str) else ""
+
+
+def _matrix(stream: PDFStream) -> Matrix:
+    from pdfminer.pdftypes import list_value
+    from pdfminer.utils import MATRIX_IDENTITY
+
+    given = list_value(stream.get("Matrix") or list(MATRIX_IDENTITY))
+    a, b, c, d, e, f = map(float, given)
+    return a, b, c, d, e, f
+
+
+def _fit(bbox: Sequence[Any], matrix: Matrix, rect: Sequence[Any]) -> Matrix:
+    """Return the matrix that fits a box, after its own matrix, into a rectangle."""
+    from pdfminer.utils import apply_matrix_pt
+
+    x0, y0, x1, y1 = map(float, bbox)
+    corners = [apply_matrix_pt(matrix, (x, y)) for x in (x0, x1) for y in (y0, y1)]
+    left, lower = (min(corner[axis] for corner in corners) for axis in (0, 1))
+    right, upper = (max(corner[axis] for corner in corners) for axis in (0, 1))
+    rx0, ry0, rx1, ry1 = map(float, rect)
+    rx0, rx1, ry0, ry1 = min(rx0, rx1), max(rx0, rx1), min(ry0, ry1), max(ry0, ry1)
+    wide = (rx1 - rx0) / (right - left) if right > left else 1.0
+    high = (ry1 - ry0) / (upper - lower) if upper > lower else 1.0
+    return wide, 0.0, 0.0, high, rx0 - left * wide, ry0 - lower * high

@@ -1,0 +1,126 @@
+"""Answers that servers and gateways give beside those of OpenAI: each document has its outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Answer, Command
+from played_teacher import MODEL, Play, Played, Teacher, record, teaching
+from tiny_model import lines
+
+from fieldsmith.engines.connect import KEY
+
+RASH = record(chemicals=["aspirin"], diseases=["rash"])
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that fail are sent again at once."""
+    monkeypatch.setattr("fieldsmith.engines.server._PAUSE", 0.001)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(f"Aspirin caused rash ({name}).")
+    return folder
+
+
+def label(command: Command, teacher: Teacher, notes: Path, output: Path) -> Answer:
+    asked = ("--teacher", teacher.address, "--teacher-model", MODEL, "--licence", "apache-2.0")
+    arguments = ("--plugin", "medical_ner", "--output", output, "--concurrency", 1)
+    return command("label", notes, *asked, *arguments)
+
+
+def first_then_rash(first: Played) -> Play:
+    """Answer the first request of all otherwise than the others."""
+    answers: Iterator[Played] = iter([first])
+    return lambda _body: next(answers, RASH)
+
+
+def outcomes(output: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return rows and failures."""
+    failures = output.with_name("labels.failures.jsonl")
+    return lines(output), lines(failures) if failures.exists() else []
+
+
+@pytest.mark.parametrize("state", [500, 502, 520, 524, 529])
+def test_what_gateways_answer_when_a_model_is_overloaded_passes(
+    state: int, command: Command, notes: Path, tmp_path: Path
+) -> None:
+    with teaching(first_then_rash(Played("overloaded", state=state))) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert done.code == 0, done.errors
+    assert len(outcomes(tmp_path / "labels.jsonl")[0]) == 2
+
+
+def test_a_date_beyond_all_calendars_is_no_pause(
+    command: Command, notes: Path, tmp_path: Path
+) -> None:
+    never = {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1200"}
+    with teaching(first_then_rash(Played("slow", state=429, headers=never))) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert done.code == 0, done.errors
+    assert len(outcomes(tmp_path / "labels.jsonl")[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "raw"),
+    [
+        (Played(body=b"[" * 200_000), "nested too deeply", []),
+        (Played(body=b'{"error": {"message": "no provider", "code": 502}}'), "no provider", []),
+        (Played(body=b"[1]", state=400), "400: [1]", []),
+        (Played(body=b'{"detail": [{"msg": "bad field"}]}', state=422), "bad field", []),
+        (Played("half \ud83d"), "not JSON", ["half \ud83d"]),
+        (Played(None, message={"tool_calls": [{"id": "c"}]}), "the answer is empty", [""]),
+        (Played("", finish="content_filter"), "content filter", None),
+    ],
+)
+def test_a_document_with_an_odd_answer_has_a_reason(
+    answer: Played, reason: str, raw: list[str] | None,
+    command: Command, notes: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    output = tmp_path / "labels.jsonl"
+    with teaching(lambda body: answer if "a.txt" in json.dumps(body) else RASH) as teacher:
+        done = label(command, teacher, notes, output)
+    assert done.code == 0, done.errors
+    rows, failures = outcomes(output)
+    assert [row["id"] for row in rows] == ["b.txt"]
+    assert [failure["id"] for failure in failures] == ["a.txt"]
+    assert reason in failures[0]["reason"]
+    assert raw is None or failures[0]["raw"] == raw
+
+
+def test_the_text_of_an_answer_may_come_in_parts(
+    command: Command, notes: Path, tmp_path: Path
+) -> None:
+    text = [{"type": "text", "text": half} for half in (RASH.content[:9], RASH.content[9:])]
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "{"}]}
+    parts = Played(message={"content": [thought, *text]})
+    with teaching(lambda _body: parts) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert done.code == 0, done.errors
+    rows, _failures = outcomes(tmp_path / "labels.jsonl")
+    assert [row["record"]["chemicals"] for row in rows] == [["Aspirin"]] * 2
+
+
+@pytest.mark.parametrize("state", [302, 307])
+def test_a_redirect_is_told_and_gets_no_key(
+    state: int, command: Command, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "secret")
+    with teaching(lambda _body: RASH) as other:
+        there = {"Location": f"{other.address}/v1/chat/completions"}
+        moved = Played(state=state, headers=there)
+        with teaching(lambda _body: moved) as teacher:
+            done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert other.keys == []
+    assert done.code == 1
+    assert f"{state}: it redirects to {other.address}" in done.errors
+    assert "Traceback" not in done.errors
