@@ -306,13 +306,8 @@ def test_a_token_of_the_template_that_the_model_does_not_know_is_refused(tmp_pat
         load_tokenizer(Settings(model=str(tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["llama-2", "phi-3"])
-def test_a_token_of_texts_that_the_model_does_not_know_is_refused(
-    name: str, tmp_path: Path
-) -> None:
-    family = FAMILIES[name]
-    added = len(family.load_tokenizer().get_added_vocab()) - 3  # behind the tokens of texts
-    replace(family, spare=-max(added, 0) - 2).write(tmp_path)
+def test_a_token_of_texts_that_the_model_does_not_know_is_refused(tmp_path: Path) -> None:
+    replace(FAMILIES["llama-2"], spare=-2).write(tmp_path)  # its last tokens are no control tokens
     with pytest.raises(SettingsError, match=r"as token \d+, .* tokenizer that belongs to it"):
         load_tokenizer(Settings(model=str(tmp_path)))
 
