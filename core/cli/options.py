@@ -13,6 +13,7 @@ import click
 from ..data import DEFAULT_RATIO, FLAGS
 from ..dataset.teachers import ACCEPTS, accepted_licence
 from ..errors import SettingsError
+from .chosen_settings import chosen_settings
 
 if TYPE_CHECKING:
     from ..plugins import Plugin
@@ -224,11 +225,7 @@ class TrainingOptions:
 
     def _chosen(self) -> dict[str, object]:
         """Return what the user set, by name."""
-        from ..settings import parse_assignments
-
-        chosen = parse_assignments(self.assignments)
-        chosen |= {"model": self.model} if self.model else {}
-        return chosen | ({"max_length": self.max_length} if self.max_length else {})
+        return chosen_settings(self.assignments, model=self.model, max_length=self.max_length)
 
     def _sources(self) -> dict[str, Path]:
         """Return the data of several plugins by their names."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .chosen_settings import chosen_settings
 from .options import PATH, Command, with_option
 
 if TYPE_CHECKING:
@@ -85,13 +86,11 @@ class ZeroShotOptions:
         """
         from ..extraction.zero_shot import ZeroShot
         from ..plugins import load
-        from ..settings import parse_assignments
         from ..source_names import parse_names
 
         assert self.plugin is not None
         plugin = load(self.plugin, self.wrappers, parse_names(mapping))
-        chosen = parse_assignments(self.assignments)
-        chosen |= {"model": self.model} if self.model else {}
+        chosen = chosen_settings(self.assignments, model=self.model)
         return ZeroShot.of(
             plugin, self.preset, chosen, shots=self.shots or 0, shots_data=self.shots_data
         )

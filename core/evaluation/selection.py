@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 from ..data import SPLITS, Example, Reject
 from ..dataset.loading import read_examples, read_splits
+from ..dataset.set_aside import SetAside, in_words
 from ..dataset.splits import fingerprint
 from ..errors import InputError, LeakError, RunError
 from ..plugins import Plugin
@@ -53,7 +54,7 @@ def select(
 ) -> Selection:
     """Choose the documents that a run is scored on; arguments and errors are ``evaluate_run``'s."""
     examples: Iterable[Example]
-    set_aside = of = 0
+    set_aside, of = SetAside(), 0
     if data is None:
         name = split or "test"
         own = _own_split(run, plugin, name)
@@ -67,10 +68,13 @@ def select(
         examples = Labelled(plugin, data, split)
         set_aside = examples.set_aside()
         where = f"{data}{f': the {split} split' if split else ''}"
+        set_aside.say(data)
     fingerprints, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
     if not fingerprints:
         raise InputError(f"{where} holds no document with a record to score")
-    return Selection(name, examples, len(fingerprints), set_aside, of, len(leaks), fingerprints)
+    return Selection(
+        name, examples, len(fingerprints), set_aside.count, of, len(leaks), fingerprints
+    )
 
 
 def refuse_trained(
@@ -149,18 +153,29 @@ class Labelled:
                 known.add(key)
                 yield row
 
-    def set_aside(self) -> int:
-        """Return how many rows have no record or are copies of earlier ones, in whatever split."""
-        rows = [
-            _key(row) if _has_gold(row) else b"" for row in read_examples(self.plugin, self.data)
-        ]
-        return len(rows) - len({key for key in rows if key})
+    def set_aside(self) -> SetAside:
+        """Return the rows that have no record or are copies of earlier ones, in whatever split."""
+        known: set[bytes] = set()
+        count, first = 0, ""
+        for row in read_examples(self.plugin, self.data):
+            if _has_gold(row) and (key := _key(row)) not in known:
+                known.add(key)
+                continue
+            count, first = count + 1, first or _why_unscored(row)
+        return SetAside(count, first)
 
 
 def _key(example: Example) -> bytes:
     """Return a key that is equal for copies: rows with the same id, text and record."""
     parts = example.document.id, fingerprint(example.document.text), example.record
     return hashlib.sha256(canonical(parts).encode()).digest()
+
+
+def _why_unscored(row: Example | Reject) -> str:
+    if isinstance(row, Reject):
+        return in_words(row)
+    reason = "a copy of an earlier row" if _has_gold(row) else "it has no text"
+    return f"{row.place or row.document.id}: {'it has no record' if row.record is None else reason}"
 
 
 def _has_gold(row: Example | Reject) -> TypeGuard[Example]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data import Example
 from ..dataset.loading import read_splits
+from ..dataset.set_aside import SetAside
 from ..errors import InputError
 from ..extraction.zero_shot import ZeroShot, say_fewer_shots
 from ..model.loading import identity
@@ -42,16 +43,18 @@ def evaluate_zero_shot(
     scored: Iterable[Example]
     if data is not None and split is None:
         scored = Labelled(plugin, data, None)
-        set_aside, name = scored.set_aside(), data.resolve().name
+        unused, name = scored.set_aside(), data.resolve().name
     else:
         split = split or "test"
         splits, _sha256 = read_splits(plugin, data, allow_leaks=True)
         scored = list(getattr(splits, split))
-        set_aside = len(splits.set_aside)
+        unused = SetAside.of(splits.set_aside)
         name = f"{data.resolve().name}:{split}" if data else split
         if asked.shots_data is None:
             ids = {example.document.id for example in scored}
             among = [example for example in splits.train if example.document.id not in ids]
+    if data is not None:
+        unused.say(data)
     count = sum(1 for _ in scored)
     if not count:
         where = data or f"the sample of {plugin.name}"
@@ -66,7 +69,7 @@ def evaluate_zero_shot(
     summary, _counts = answer_and_score(extractor, scored, count, name, None)
     say_fewer_shots(extractor)
     return summary | {
-        "set_aside": set_aside,
+        "set_aside": unused.count,
         "zero_shot": {
             "model": identity(asked.settings),
             "shots": asked.shots,

@@ -15,6 +15,7 @@ from random import Random
 
 from ..data import Document, Example
 from ..dataset.loading import read_splits
+from ..dataset.set_aside import SetAside
 from ..dataset.splits import fingerprint
 from ..plugins import Plugin
 from ..schema.pointers import field_of, leaves
@@ -27,7 +28,7 @@ _DRAWN = 64
 
 
 def shot_examples(plugin: Plugin, source: Path | None) -> tuple[Example, ...]:
-    """Return the labelled documents of a source that may be shots.
+    """Return the labelled documents of a source that may be shots; say what cannot be read.
 
     Args:
         plugin: reads the source.
@@ -40,6 +41,8 @@ def shot_examples(plugin: Plugin, source: Path | None) -> tuple[Example, ...]:
         InputError: the source cannot be read.
     """
     splits, _sha256 = read_splits(plugin, source, allow_leaks=True)
+    if source is not None:
+        SetAside.of(splits.set_aside).say(source)
     if splits.official or source is None:
         return splits.train
     return splits.train + splits.validation + splits.test

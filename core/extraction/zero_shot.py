@@ -12,6 +12,7 @@ from ..model.devices import free_memory, pick_device
 from ..model.fitting import choose_preset, count_parameters, fit_to_positions, positions_of
 from ..model.loading import identity, load_for_inference, load_tokenizer, quieten, read_config
 from ..model.prompts import PromptFormat
+from ..model.quantization import stored_quantization
 from ..plugins import Plugin
 from ..progress import say
 from ..runs.receipt import receipt_of
@@ -173,7 +174,10 @@ def _without_training(resolved: Resolved) -> Settings:
 
 
 def _fits(settings: Settings) -> bool:
-    """Say whether the weights, not quantised, take under half of the memory that is free."""
+    """Say whether the weights can be had unquantised in under half of the memory that is free."""
+    config = read_config(settings)
+    if stored_quantization(config):
+        return False
     device = pick_device()
     width = 2 if device.type == "cuda" else 4
-    return count_parameters(read_config(settings), settings) * width < free_memory(device) / 2
+    return count_parameters(config, settings) * width < free_memory(device) / 2

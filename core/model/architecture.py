@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _LAYER_TYPES = frozenset(("full_attention", "sliding_attention"))
+BUILDING_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What transformers and torch raise for a config that they cannot make a model of."""
+
 _ARGUMENTS = ("position_ids", "attention_mask", "past_key_values", "logits_to_keep")
 
 
@@ -35,6 +47,17 @@ def model_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
     # Where several classes fit, from_pretrained and from_config take the first, too.
     kind: type[PreTrainedModel] = found[0] if isinstance(found, tuple) else found
     return kind
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why transformers cannot make or load a model, in one line.
+
+    Of the errors that Python raises by itself, the name says more than the text.
+    """
+    text = " ".join(str(error).split())
+    named = isinstance(error, (ArithmeticError, AssertionError, AttributeError, LookupError))
+    reason = f"{type(error).__name__}: {text}" if named else text
+    return reason if len(reason) <= 300 else reason[:299] + "…"
 
 
 def require_supported(config: PretrainedConfig, name: str) -> None:
@@ -90,19 +113,28 @@ def unsupported(model: str, why: str) -> SettingsError:
 def require_known_tokens(
     tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, name: str
 ) -> None:
-    """Refuse a tokenizer whose chat template writes tokens that the model has no embedding for.
+    """Refuse a tokenizer that writes tokens which the model has no embedding for.
+
+    Added tokens that the chat template does not write may lack one, such as those of images.
 
     Raises:
         SettingsError: names the model and the token.
     """
     size = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    if size is None:
+        return
+    added = tokenizer.get_added_vocab()
     written = f"{tokenizer.chat_template}{tokenizer.bos_token}{tokenizer.eos_token}"
-    for token, number in tokenizer.get_added_vocab().items():
-        if size is not None and number >= size and token in written:
-            raise SettingsError(
-                f"model {name}: its tokenizer writes {token!r} as token {number}, and the model "
-                f"has {size} tokens; resize its embeddings"
-            )
+    unknown = (
+        (number, token)
+        for token, number in tokenizer.get_vocab().items()
+        if number >= size and (token not in added or token in written)
+    )
+    if first := min(unknown, default=None):
+        raise SettingsError(
+            f"model {name}: its tokenizer writes {first[1]!r} as token {first[0]}, and the model "
+            f"has {size} tokens; take the tokenizer that belongs to it, or resize its embeddings"
+        )
 
 
 def language_linears(model: PreTrainedModel) -> list[str] | None:

@@ -10,7 +10,7 @@ from ..errors import SettingsError
 from ..progress import say
 from ..recipes import CAUSAL, CAUSAL_SMALL, Preset, causal_preset, in_words, read_preset
 from ..settings import EMBEDDED, Resolved, Settings
-from .architecture import auto_class, require_supported
+from .architecture import BUILDING_ERRORS, auto_class, reason_of, require_supported
 from .loading import quieten, read_config
 
 if TYPE_CHECKING:
@@ -66,10 +66,11 @@ def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
             model = auto_class(config).from_config(
                 config, trust_remote_code=settings.trust_remote_code
             )
-    except (ImportError, ValueError) as error:
-        reason = " ".join(str(error).split()).partition(" Model type should be one of")[0]
+    except BUILDING_ERRORS as error:
+        reason = reason_of(error).partition(" Model type should be one of")[0]
         raise SettingsError(
-            f"model {settings.model}: transformers makes no causal language model of it: {reason}"
+            f"model {settings.model}: transformers makes no causal language model of it: {reason} "
+            f"(see its config.json)"
         ) from error
     return sum(parameter.numel() for parameter in model.parameters())
 

@@ -153,13 +153,12 @@ def _clear(folder: Path) -> None:
 def _convert(folder: Path, file: Path, source: str, digest: str) -> None:
     from .gguf_conversion import convert
 
-    say(f"{file.name}: converting to a model folder, once: {folder}")
     for path in folder.parent.glob(".*.new"):
         if is_left_over(path.name, folder.name):
             shutil.rmtree(path, ignore_errors=True)  # a killed process left it
     temporary = temporary_beside(folder)
     try:
-        convert(file, temporary, source, digest)
+        convert(file, temporary, source, digest, output=folder)
         files = {path.name: _entry(path) for path in sorted(temporary.iterdir())}
         # What was downloaded for the moment is not there any more the next time.
         found = {str(file): _stamp(file)} if source == str(file) else {}

@@ -40,7 +40,7 @@ A model folder made by fieldsmith from a GGUF file. Do not edit it: its files ar
 """
 
 
-def convert(file: Path, folder: Path, source: str, digest: str) -> None:
+def convert(file: Path, folder: Path, source: str, digest: str, *, output: Path) -> None:
     """Convert a GGUF file to a folder of safetensors, config, tokenizer and README.md.
 
     Args:
@@ -48,6 +48,7 @@ def convert(file: Path, folder: Path, source: str, digest: str) -> None:
         folder: is created; must not exist. Nothing is written before the file has been checked.
         source: where the file comes from, for README.md.
         digest: SHA-256 of the file, for README.md.
+        output: what the folder will be called, which is printed.
 
     Raises:
         SettingsError: the file cannot be converted, or what came out is not sound.
@@ -61,6 +62,7 @@ def convert(file: Path, folder: Path, source: str, digest: str) -> None:
     header = read_header(file)
     config = _config(header)
     tokenizer = _tokenizer(header)
+    say(f"{file.name}: converting to a model folder, once: {output}")
     model = _model(header, config)
     try:
         folder.mkdir(parents=True)

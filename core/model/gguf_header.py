@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
 _MAGIC = b"GGUF"
+
+_PIECE = re.compile(r"(.+\.gguf)([.-](?:part|split-))[0-9a-z]+", re.IGNORECASE)
+"""Name of a piece of a file that was cut without regard to its content, and can be put together."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,10 @@ def read_header(path: Path) -> GgufHeader:
     """
     reader = _open(path)
     metadata = {key: _value(field) for key, field in reader.fields.items()}
+    _refuse_parts(path, metadata)
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str):
         raise refusal(path, "it does not name its architecture (general.architecture)")
-    _refuse_parts(path, metadata)
     _refuse_text(path, metadata)
     _refuse_storage(path, reader.tensors)
     rotary = {t.name: t.data for t in reader.tensors if t.name.startswith("rope_")}
@@ -98,18 +102,34 @@ def _open(path: Path) -> GGUFReader:
             magic = stream.read(len(_MAGIC))
     except OSError as error:
         raise refusal(path, f"cannot be read ({error.strerror})") from error
+    if piece := _PIECE.fullmatch(path.name):
+        raise refusal(
+            path,
+            f"is a piece of a file that was cut; join the pieces first, in their order: "
+            f"cat {piece[1]}{piece[2]}* > {piece[1]}",
+        )
     if magic != _MAGIC:
         raise refusal(path, "is no GGUF file; name one, a folder, or a model of the hub")
     try:
         reader = GGUFReader(path)
-    # The library checks little: what it trips over depends on where the file ends.
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+    except ValueError as error:
+        if "GGMLQuantizationType" not in str(error):
+            raise _damaged(path, error) from error
         raise refusal(
-            path, f"cannot be read as GGUF; it is cut off or damaged ({_short(error)})"
+            path,
+            f"stores weights in a type that the package gguf does not know ({_short(error)}); "
+            f"update that package, or take the model in another type, such as Q8_0",
         ) from error
+    # The library checks little: what it trips over depends on where the file ends.
+    except (ArithmeticError, LookupError, OSError, TypeError) as error:
+        raise _damaged(path, error) from error
     if reader.endianess != GGUFEndian.LITTLE:
         raise refusal(path, "is a big-endian GGUF file; take the little-endian one")
     return reader
+
+
+def _damaged(path: Path, error: Exception) -> SettingsError:
+    return refusal(path, f"cannot be read as GGUF; it is cut off or damaged ({_short(error)})")
 
 
 def _value(field: ReaderField) -> Any:

@@ -16,22 +16,32 @@ from safetensors import SafetensorError
 
 from ..errors import RunError, SettingsError
 from ..settings import EMBEDDED, Settings
-from .architecture import auto_class, model_class, require_known_tokens, require_supported
+from .architecture import (
+    BUILDING_ERRORS,
+    auto_class,
+    model_class,
+    reason_of,
+    require_known_tokens,
+    require_supported,
+)
 from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 from .gguf import local_folder, source_digest
 from .importing import import_model_libraries
+from .quantization import (
+    computing_in,
+    dequantized,
+    keep_as_quantized,
+    quantization,
+    require_usable_quantization,
+    stored_quantization,
+)
 from .weight_hashes import hash_weights
 from .weights import CONFIG as ADAPTER_CONFIG
 from .weights import load_adapter, require_all_weights, require_floats
 
 if TYPE_CHECKING:
-    from transformers import (
-        BitsAndBytesConfig,
-        PretrainedConfig,
-        PreTrainedModel,
-        PreTrainedTokenizerBase,
-    )
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 """The types of numbers that the setting ``precision`` names."""
@@ -175,10 +185,30 @@ def read_config(settings: Settings) -> PretrainedConfig:
 
 
 def _no_config(settings: Settings, error: Exception) -> SettingsError:
+    folder = Path(location(settings))
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        return SettingsError(
+            f"model {settings.model}: its config cannot be read: {_what_else(folder)}"
+        )
     return SettingsError(
-        f"model {settings.model}: its config cannot be read: {_shortened(error)} "
+        f"model {settings.model}: its config cannot be read: {reason_of(error)} "
         f"(name a folder with a config.json, or go online; a gated model wants `hf auth login`)"
     )
+
+
+def _what_else(folder: Path) -> str:
+    """Say what a folder is that has no config.json, and what to name in its place."""
+    if files := sorted(folder.glob("*.gguf")):
+        names = ", ".join(file.name for file in files[:3]) + (", …" if files[3:] else "")
+        return f"the folder holds GGUF files ({names}); name one of them: --model {files[0]}"
+    if (folder / "adapter_config.json").is_file():
+        return (
+            "the folder holds an adapter and no base model; name the model that it was trained "
+            "over, or merge both (extract merge does it for a run)"
+        )
+    if (folder / "run.json").is_file():
+        return "the folder is a run; `extract merge` makes a model folder of it"
+    return "the folder has no config.json; name the folder of a model, with config and safetensors"
 
 
 def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrainedTokenizerBase:
@@ -197,6 +227,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         kind = AutoTokenizer
         config = read_config(settings)
         require_supported(config, settings.model)
+        require_usable_quantization(config, settings)
     try:
         tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
             name,
@@ -210,7 +241,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
             raise
         if folder is not None:
             raise RunError(
-                f"{folder}: its tokenizer cannot be loaded: {_shortened(error)}"
+                f"{folder}: its tokenizer cannot be loaded: {reason_of(error)}"
             ) from error
         raise _cannot_load(settings, error) from error
     if tokenizer.pad_token is None:
@@ -234,7 +265,8 @@ def load_base(
             precision: those that are stored as bytes cannot be split.
 
     Raises:
-        SettingsError: there is no such model, it has no safetensors, or it does not load.
+        SettingsError: there is no such model, it has no safetensors, or it does not load; or its
+            weights are stored quantised in a way that does not fit the settings.
     """
     import_model_libraries()
     config = read_config(settings)
@@ -242,13 +274,17 @@ def load_base(
     # Adapters over unquantised float32 weights train well under autocast; fp16 weights do not.
     dtype = torch.float32 if precision == torch.float16 or device.type == "cpu" else precision
     options: dict[str, Any] = {}
-    if quantized:
+    require_usable_quantization(config, settings, split=split)
+    stored = stored_quantization(config)
+    if stored:
+        options["config"] = computing_in(config, precision)
+    elif quantized:
         options["quantization_config"] = quantization(precision, as_numbers=split)
     place = location(settings)
     if device.type == "cuda" and (quantized or not split):
         options["device_map"] = {"": device.index or 0}
     try:
-        if Path(place).is_dir() and getattr(config, "quantization_config", None) is None:
+        if Path(place).is_dir() and stored is None:
             require_floats(Path(place), settings.model)
         model: PreTrainedModel
         model, loaded = auto_class(config).from_pretrained(
@@ -262,42 +298,12 @@ def load_base(
             output_loading_info=True,
             **options,
         )
-    except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
+    except (*BUILDING_ERRORS, OSError, SafetensorError) as error:
         raise _cannot_load(settings, error) from error
     require_all_weights(model, loaded, settings.model)
     if quantized:
         keep_as_quantized(model)
     return model
-
-
-def keep_as_quantized(model: torch.nn.Module) -> None:
-    """Keep bitsandbytes from repacking the weights at their first use in evaluation mode.
-
-    On CPUs with bf16 instructions it would, rounding the quantisation constants: after its first
-    evaluation, a training would continue with other weights.
-    """
-    module: Any
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-
-
-def quantization(compute: torch.dtype, *, as_numbers: bool = False) -> BitsAndBytesConfig:
-    """Return the quantisation of QLoRA (Dettmers et al. 2023): NF4 with double quantisation.
-
-    Args:
-        compute: the type of the numbers that products are computed in.
-        as_numbers: store the same bits as numbers of that type, and not as bytes.
-    """
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-        bnb_4bit_quant_storage=compute if as_numbers else torch.uint8,
-    )
 
 
 def pick_attention(
@@ -344,7 +350,7 @@ def load_for_inference(settings: Settings, adapter: Path | None) -> PreTrainedMo
     merging = settings.merge == "yes" or (settings.merge == "auto" and _fits(model, device))
     if merging:
         dtype = inference_dtype(device.type, pick_precision(settings, device))
-        model = (model.dequantize(dtype=dtype) if quantized else model).to(dtype)
+        model = dequantized(model, dtype) if quantized else model.to(dtype)
     if adapter is not None and not is_whole:
         model = load_adapter(model, adapter)
         model = model.merge_and_unload() if merging else model
@@ -393,9 +399,4 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
 
 
 def _cannot_load(settings: Settings, error: BaseException) -> SettingsError:
-    return SettingsError(f"model {settings.model}: cannot be loaded: {_shortened(error)}")
-
-
-def _shortened(error: BaseException) -> str:
-    reason = " ".join(str(error).split())
-    return reason if len(reason) <= 300 else reason[:299] + "…"
+    return SettingsError(f"model {settings.model}: cannot be loaded: {reason_of(error)}")

@@ -10,7 +10,8 @@ import torch
 from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
 from ..model.importing import import_model_libraries
-from ..model.loading import DTYPES, keep_as_quantized, pick_attention, quantization
+from ..model.loading import DTYPES, pick_attention
+from ..model.quantization import keep_as_quantized, quantization
 from ..settings import Settings
 from ..training.qlora import check_modules, lora_config, train_language_model
 

@@ -138,10 +138,14 @@ def _snippet(task: Task, info: dict[str, Any], *, has_spans: bool) -> str:
     messages = _messages(task)
     if messages is None or not task.is_causal:
         return ""
+    from ..model.architecture import auto_class
+    from ..model.loading import read_config
+
     return render(
         __package__,
         "plain_generation.py.jinja",
         base=info["base_model"],
+        loader=auto_class(read_config(task.settings)).__name__,
         settings=task.settings,
         messages=[asdict(message) for message in messages],
         end=task.prompts.end,

@@ -166,6 +166,36 @@ def test_wrong_combinations_say_what_is_wrong(
     assert words in " ".join(answer.errors.split())
 
 
+@pytest.mark.parametrize("split", [None, "test"])
+def test_rows_that_cannot_be_scored_are_told(
+    workplace: Workplace, tmp_path: Path, command: Command, split: str | None
+) -> None:
+    gold = {"chemicals": ["aspirin"], "diseases": [], "relations": []}
+    good = {"id": "a", "text": "aspirin.", "record": gold, "split": "test"}
+    bad = {**good, "id": "b", "text": "cocaine.", "record": {"chemicals": 7}}
+    source = tmp_path / "mixed.jsonl"
+    source.write_text(f"{json.dumps(bad)}\n{json.dumps(good)}\n", encoding="utf-8")
+    chosen = ("--split", split) if split else ()
+    answer = command(*asked(workplace, "--data", source, *chosen))
+    assert answer.code == 0, answer.errors
+    said = f"{source}: 1 row was set aside; the first: {source}:1: /chemicals: the record breaks"
+    assert said in answer.errors
+
+
+def test_rows_that_cannot_be_shots_are_told(
+    workplace: Workplace, tmp_path: Path, command: Command
+) -> None:
+    source = tmp_path / "shots.jsonl"
+    bad = {"id": "b", "text": "cocaine.", "record": {"chemicals": 7}}
+    source.write_text(json.dumps(bad) + "\n", encoding="utf-8")
+    more = ("--data", workplace.unseen, "--shots", "1", "--shots-data", source)
+    answer = command(*asked(workplace, *more))
+    assert answer.code == 1
+    told, refused = answer.errors.splitlines()
+    assert told.startswith(f"{source}: 1 row was set aside; the first: {source}:1: /chemicals: ")
+    assert "no labelled document is left to make a shot of" in refused
+
+
 def test_data_without_labels_is_refused(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:

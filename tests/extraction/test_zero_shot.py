@@ -247,6 +247,25 @@ def test_what_is_missing_is_wrong_usage(
     assert answer.output == ""
 
 
+@pytest.mark.parametrize(
+    ("command_line", "said"),
+    [
+        ("predict --model one --set model=two a.txt", "--model one and --set model=two say diff"),
+        ("train --model one --set model=two", "--model one and --set model=two say different"),
+        ("train --max-length 300 --set max_length=200", "--max-length 300 and --set max_length"),
+        ("plan --model=", "--model is empty: name one, or leave it out"),
+        ("predict --model= a.txt", "--model is empty"),
+    ],
+)
+def test_an_option_and_a_setting_that_differ_are_wrong_usage(
+    command: Command, command_line: str, said: str
+) -> None:
+    name, *arguments = command_line.split()
+    answer = command(name, "--plugin", "medical_ner", *arguments)
+    assert answer.code == 2
+    assert said in " ".join(answer.errors.split())
+
+
 def test_a_run_and_a_model_exclude_each_other(
     workplace: Workplace, notes: list[Path], tmp_path: Path, command: Command
 ) -> None:

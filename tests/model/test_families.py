@@ -306,6 +306,12 @@ def test_a_token_of_the_template_that_the_model_does_not_know_is_refused(tmp_pat
         load_tokenizer(Settings(model=str(tmp_path)))
 
 
+def test_a_token_of_texts_that_the_model_does_not_know_is_refused(tmp_path: Path) -> None:
+    replace(FAMILIES["llama-2"], spare=-2).write(tmp_path)  # its last tokens are no control tokens
+    with pytest.raises(SettingsError, match=r"as token \d+, .* tokenizer that belongs to it"):
+        load_tokenizer(Settings(model=str(tmp_path)))
+
+
 # Models of a family
 
 

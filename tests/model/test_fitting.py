@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command import extract
 from tiny_model import Workplace
 from transformers import LlamaConfig
 
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.fitting import choose_preset, fit_to_positions
+from fieldsmith.model.loading import load_base
 from fieldsmith.recipes import causal_preset, read_preset, recipe
-from fieldsmith.settings import EMBEDDED, Resolved, resolve
+from fieldsmith.settings import EMBEDDED, Resolved, Settings, resolve
 
 
 def config_folder(folder: Path, **fields: Any) -> Path:
@@ -67,6 +70,60 @@ def test_a_model_of_another_kind_is_refused_before_anything_is_loaded(tmp_path: 
     with pytest.raises(SettingsError, match="it has an encoder") as refused:
         choose_preset(None, {"model": str(folder)})
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"pad_token_id": 99_999}, "AssertionError: Padding_idx must be within num_embeddings"),
+        ({"hidden_act": "invented"}, "KeyError: 'invented'"),
+    ],
+)
+def test_a_config_that_no_model_can_be_made_of_is_told_in_one_line(
+    fields: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    folder = config_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | fields
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(SettingsError) as refused:
+        choose_preset(None, {"model": str(folder)})
+    assert str(refused.value).endswith(f"language model of it: {reason} (see its config.json)")
+    # A preset that is named is taken without a look at the size; then the weights are read.
+    settings = Settings(model=str(folder), quantize="none", attention="sdpa")
+    with pytest.raises(SettingsError, match="cannot be loaded: "):
+        load_base(settings, quantized=False, device=torch.device("cpu"))
+
+
+def gguf_files(folder: Path) -> None:
+    (folder / "a-Q4_K_M.gguf").write_bytes(b"GGUF")
+    (folder / "a-Q8_0.gguf").write_bytes(b"GGUF")
+
+
+def adapter(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+
+
+def run(folder: Path) -> None:
+    (folder / "run.json").write_text("{}", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fill", "said"),
+    [
+        (gguf_files, "(a-Q4_K_M.gguf, a-Q8_0.gguf); name one of them: --model {folder}/a-Q4_K_M"),
+        (adapter, "the folder holds an adapter and no base model; name the model that it was"),
+        (run, "the folder is a run; `extract merge` makes a model folder of it"),
+        (Path.exists, "the folder has no config.json; name the folder of a model"),
+    ],
+)
+def test_a_folder_of_something_else_is_told_with_what_to_name(
+    fill: Callable[[Path], object], said: str, tmp_path: Path
+) -> None:
+    fill(tmp_path)
+    with pytest.raises(SettingsError) as refused:
+        choose_preset(None, {"model": str(tmp_path)})
+    assert said.format(folder=tmp_path) in str(refused.value)
 
 
 def for_model(folder: Path, own: dict[str, object], chosen: dict[str, object]) -> Resolved:

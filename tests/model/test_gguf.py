@@ -77,6 +77,34 @@ def big_endian(file: Path) -> None:
     writer.close()
 
 
+def later_part(file: Path) -> None:
+    """Write what is in all parts but the first: weights, and which part it is."""
+    import gguf
+
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.kv_data[0].clear()
+    writer.add_uint16("split.no", 2)
+    writer.add_uint16("split.count", 3)
+    writer.add_tensor("blk.1.attn_norm.weight", np.ones((4, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def unknown_type(file: Path) -> None:
+    """Store the first tensor in a type that came after the package gguf."""
+    import gguf
+
+    TinyGguf().write(file)
+    info = gguf.GGUFReader(file).tensors[0].field
+    name, dimensions = info.parts[0][0], info.parts[2][0]
+    at = info.offset + 8 + int(name) + 4 + 8 * int(dimensions)
+    content = bytearray(file.read_bytes())
+    content[at : at + 4] = (999).to_bytes(4, "little")
+    file.write_bytes(content)
+
+
 def written(**changed: Any) -> Callable[[Path], object]:
     return lambda file: TinyGguf(**changed).write(file)
 
@@ -95,6 +123,14 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a part": (
         written(metadata={"split.count": 3, "split.no": 1}),
         "is part 2 of 3; join the parts first: llama-gguf-split --merge",
+    ),
+    "a later part": (
+        later_part,
+        "is part 3 of 3; join the parts first: llama-gguf-split --merge",
+    ),
+    "a type of weights of the future": (
+        unknown_type,
+        "stores weights in a type that the package gguf does not know",
     ),
     "no tokenizer": (written(metadata={"tokenizer.ggml.tokens": None}), "contains no tokenizer"),
     "no chat template": (without("chat_template"), "contains no chat template"),
@@ -124,6 +160,19 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "the weights of model.norm.weight are not all finite",
     ),
 }
+
+
+@pytest.mark.parametrize("ending", ["-split-a", "-split-b", ".part1of2"])
+def test_a_piece_of_a_file_that_was_cut_is_refused(
+    ending: str, file: Path, command: Command, cache: Path
+) -> None:
+    piece = file.rename(file.with_name(file.name + ending))
+    answer = command("plan", "--plugin", "medical_ner", "--model", piece)
+    assert answer.code == 1
+    assert len(answer.errors.splitlines()) == 1
+    assert "is a piece of a file that was cut; join the pieces first" in answer.errors
+    assert f"> {file.name}" in answer.errors
+    assert kept(cache) == []
 
 
 @pytest.mark.parametrize(("make", "fault"), REFUSED.values(), ids=REFUSED)

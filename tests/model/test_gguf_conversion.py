@@ -41,7 +41,7 @@ def converted(tiny: TinyGguf, folder: Path) -> tuple[Any, Path]:
     quieten()
     file = folder / "tiny.gguf"
     model = tiny.write(file)
-    convert(file, folder / "model", "a test", "0" * 64)
+    convert(file, folder / "model", "a test", "0" * 64, output=folder / "model")
     return model, folder / "model"
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import model_families
 import pytest
 from command import extract
 from plain_answers import TIE, module_of, plain_answer, snippet, tie_at_first_difference
@@ -179,3 +180,28 @@ def test_plain_generation_gives_the_same_records_over_smollm2(tmp_path: Path) ->
         precision="fp32",  # as the script in the card computes on a CPU
     )
     check_alike(trained, [*texts(1), *HARD])
+
+
+@pytest.mark.parametrize(
+    ("name", "loader"),
+    [
+        ("gemma-3", "AutoModelForCausalLM"),  # which has no logit for its last token
+        ("mistral-3-vision", "AutoModelForImageTextToText"),
+    ],
+)
+def test_the_script_answers_with_fewer_logits_than_tokens_and_with_a_part_for_images(
+    name: str, loader: str, tmp_path: Path
+) -> None:
+    {**model_families.FAMILIES, **model_families.VISION}[name].write(tmp_path / "model")
+    write_corpus(tmp_path / "corpus")
+    chosen = {"max_new_tokens": 100, "max_length": 1000, "max_steps": 1}
+    trained = train_run(tmp_path, tmp_path / "model", **chosen)
+    script = module_of(trained.adapter)
+    assert f"import {loader}, " in snippet(trained.adapter)
+    own = Extractor.load(trained.run, min_confidence=0.0)
+    found = 0
+    for text in texts(2):
+        answer = plain_answer(script, script.load(trained.adapter).eval(), trained.adapter, text)
+        found += answer.record is not None
+        assert answer.record in (None, own(text).record)
+    assert found
