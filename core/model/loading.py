@@ -37,7 +37,6 @@ from .quantization import (
     stored_quantization,
 )
 from .weight_hashes import hash_weights
-from .weights import CONFIG as ADAPTER_CONFIG
 from .weights import load_adapter, require_all_weights, require_floats
 
 if TYPE_CHECKING:
@@ -168,11 +167,6 @@ def read_config(settings: Settings) -> PretrainedConfig:
     name = location(settings)
     if Path(name).is_absolute() and not Path(name).is_dir():
         raise SettingsError(f"model {settings.model}: no such folder")
-    if Path(name, ADAPTER_CONFIG).is_file() and not Path(name, "config.json").is_file():
-        raise SettingsError(
-            f"model {settings.model}: is an adapter, not a model; merge it into its base with the "
-            f"tool that made it, and name the folder of the merged model"
-        )
     try:
         config: PretrainedConfig = AutoConfig.from_pretrained(
             name,
