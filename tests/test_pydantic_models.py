@@ -223,7 +223,8 @@ def test_the_nested_model_of_the_how_to_keeps_the_contract_and_loses_no_value(
     document = Document("1", row["text"])
     gold = Example(document, row["record"])
     whole = Prediction(document, record=row["record"])
-    assert whole.as_model(names["Advert"]).closes.isoformat() == "2027-03-05"
+    advert: Any = whole.as_model(names["Advert"])
+    assert advert.closes.isoformat() == "2027-03-05"
     assert Prediction(document, error="length").as_model(names["Advert"]) is None
     less = {**row["record"], "contacts": [{"name": "Ann Oke", "phones": []}]}
     counts = fieldsmith.field_counts(gold, Prediction(document, record=less), schema)
