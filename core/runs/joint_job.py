@@ -6,6 +6,7 @@ the weights is the same for all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..settings import (
     TrainingSettings,
     resolve,
 )
-from .file_schemas import FORMAT, RUN
+from .file_schemas import DOMAIN_NAME, FORMAT, RUN
 from .folder import Run
 from .job import TrainingJob
 from .paths import GivenPaths
@@ -41,8 +42,11 @@ _SHARED = {
 _OF_LONGEST = {"attention", "batch_size"}
 """Shared settings that the domain with the longest rows decides: they are for its memory."""
 
-_TAKEN = {"adapter", "checkpoints", "mlruns", "predictions", "tensorboard", "wandb"}
-"""Names of other folders in a run."""
+_TAKEN = {
+    "adapter", "checkpoints", "mlruns", "predictions", "tensorboard", "wandb",
+    "run.json", "log.jsonl", "training.log",
+}  # fmt: skip
+"""Names of other folders in a run, and of files."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,13 @@ class JointJob:
         """Return the job of several domains, each with the settings that ``joint_settings`` gave.
 
         Raises:
-            SettingsError: a plugin is called like a folder of a run.
+            SettingsError: a plugin is called like something else in a run, or as no folder can be.
         """
         for job in jobs:
-            if job.name in _TAKEN:
+            if job.name in _TAKEN or not re.match(DOMAIN_NAME, job.name):
                 raise SettingsError(
                     f"--plugin {job.name}: cannot be trained together with others, because a run "
-                    f"has a folder of that name"
+                    f"can have no folder of that name for it"
                 )
         longest = max(jobs, key=_longest)
         values = longest.settings.values
