@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..files.reading import files_in
 from ..plugins import Plugin
 from ..recipes import Preset
 from ..settings import (
@@ -82,6 +83,7 @@ class JointJob:
         """Return the job of several domains, each with the settings that ``joint_settings`` gave.
 
         Raises:
+            InputError: a source cannot be read; found here, before that of another is read.
             SettingsError: a plugin is called like something else in a run, or as no folder can be.
         """
         for job in jobs:
@@ -90,6 +92,8 @@ class JointJob:
                     f"--plugin {job.name}: cannot be trained together with others, because a run "
                     f"can have no folder of that name for it"
                 )
+            if job.source is not None:
+                files_in(job.source)
         longest = max(jobs, key=_longest)
         values = longest.settings.values
         most = {
