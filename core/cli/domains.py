@@ -51,6 +51,16 @@ def require_one_domain(folder: Path) -> None:
         )
 
 
+def require_own_run(folder: Path) -> None:
+    """Raise RunError for a run of several domains, of which one has to say how it is asked."""
+    if names := domains_in(folder):
+        raise RunError(
+            f"{folder}: was trained on several domains ({', '.join(names)}), which share their "
+            f"weights; name the run of one, such as {folder / names[0]}: what is made has these "
+            f"weights, with the prompt, schema and card of that domain"
+        )
+
+
 def print_domains(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the score of each domain with its interval, and their mean."""
     from ..scoring.metrics import WHOLE_RECORD

@@ -9,8 +9,6 @@ from typing import Any
 import click
 
 from ..data import SPLITS
-from ..errors import InputError
-from ..progress import say
 from .ability import evaluate_ability
 from .cases import fail_unless_all_hold, print_results
 from .domains import domain_of, domains_in, mean_score, print_domains
@@ -206,7 +204,7 @@ def command(
                     f"--data, --map, --cases and --engine are for one domain of {run}: "
                     f"add --plugin {names[0]}"
                 )
-            _print_each(run, names, engine, trusted=trusted, as_json=as_json, **how)
+            _print_each(run, engine, trusted=trusted, as_json=as_json, **how)
             return
         summary = _of_run(run, engine, trusted=trusted, **how)
     if as_json:
@@ -220,28 +218,22 @@ def command(
         fail_unless_all_hold(summary["cases"])
 
 
-def _print_each(
-    run: Path, names: list[str], engine: EngineOptions, *, as_json: bool, **how: Any
-) -> None:
-    """Score each domain of a run, and print a table of all."""
+def _print_each(run: Path, engine: EngineOptions, *, as_json: bool, **how: Any) -> None:
+    """Score each domain of a run, after a check of all, and print a table."""
+    from ..evaluation.domains import domains_to_score
+    from ..model.loading import quieten
     from ..runs.folder import Run
     from .score_tables import print_calibration, print_scores
 
-    split = how["split"] or "test"
+    quieten()
+    opened = Run.open(run, trusted=how["trusted"], joint=True)
+    asked = {key: how[key] for key in ("split", "again", "allow_leaks")}
     summaries = {}
-    for name in names:
-        folder = run / name
-        opened = Run.open(folder, trusted=how["trusted"])
-        opened.require_complete()
-        if split not in opened.splits():
-            say(f"{name}: there are no {split} documents to score")
-            continue
-        summaries[name] = _of_run(folder, engine, **how)
+    for name, domain in domains_to_score(opened, **asked).items():
+        summaries[name] = _of_run(domain.folder, engine, **how)
         if not as_json:
             print_scores(summaries[name])
             print_calibration(summaries[name])
-    if not summaries:
-        raise InputError(f"{run}: there are no {split} documents to score")
     if as_json:
         found = {"score": mean_score(summaries), "domains": summaries}
         click.echo(json.dumps(found, ensure_ascii=False))

@@ -46,7 +46,7 @@ def command(predictions: Path, format_name: str, plugin: str | None, output: Pat
 
         if plugin is not None:
             raise click.UsageError("--plugin is for predictions; a run names its own")
-        _write(export_run(Run.open(predictions), format_name), output)
+        _write(export_run(Run.open(predictions, joint=True), format_name), output)
         return
     exported = export(predictions, format_name, plugin)
     _write(exported.text, output)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..exporting.kinds import CONVERTED, QUANTISED
+from .domains import require_own_run
 from .engines import EngineOptions, engine_options
 from .options import PATH, again_option, command_line, json_option, trust_option
 from .terminal import console, printable, table
@@ -99,6 +100,7 @@ def command(
             "--no-score excludes --score-on, --documents, --tolerance, --engine and --again"
         )
     quieten()
+    require_own_run(run)
     opened = Run.open(run, trusted=trusted)
     opened.require_complete()
     if gguf is not None:

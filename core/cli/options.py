@@ -150,8 +150,8 @@ class TrainingOptions:
         if not self.sources:
             return None
         given = Path(self.sources[0])
-        name, equals, path = self.sources[0].partition("=")
-        return Path(path) if equals and (name,) == self.plugins and not given.exists() else given
+        name, _equals, path = self.sources[0].partition("=")
+        return Path(path) if path and (name,) == self.plugins and not given.exists() else given
 
     def require_one_plugin(self) -> str:
         """Return the name of the plugin.
@@ -237,8 +237,8 @@ class TrainingOptions:
             )
         found: dict[str, Path] = {}
         for given in self.sources:
-            name, equals, path = given.partition("=")
-            if not equals or name not in self.plugins or name in found:
+            name, _equals, path = given.partition("=")
+            if not path or name not in self.plugins or name in found:
                 raise click.UsageError(
                     f"--data {given}: with several plugins write NAME=PATH, once for each of "
                     f"{', '.join(self.plugins)} whose data is not its bundled sample"

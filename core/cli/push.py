@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .domains import require_own_run
 from .options import PATH, json_option, trust_option
 from .terminal import console, printable, table
 
@@ -65,6 +66,7 @@ def command(
     from ..runs.folder import Run
 
     quieten()
+    require_own_run(run)
     if repository is not None:
         require_name(repository)
     name = repository.rpartition("/")[2] if repository else None

@@ -24,7 +24,7 @@ def command(run: Path, step: int | None, output: Path | None, trusted: bool) -> 
     """Make a complete run of one that was interrupted, from the weights that it has saved.
 
     RUN stays as it is and can be resumed. The new run says at which step its training stood, and
-    every command takes it.
+    every command takes it. Of several domains that are trained together, RUN is the folder of all.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def command(run: Path, step: int | None, output: Path | None, trusted: bool) -> 
     from ..runs.folder import Run
     from ..training.recovery import recover
 
-    made = recover(Run.open(run, trusted=trusted), output, step)
+    made = recover(Run.open(run, trusted=trusted, joint=True), output, step)
     scored = "not scored" if made.score is None else f"scored {made.score:.3f} on validation"
     others = f"; also kept: step {', '.join(map(str, made.others))}" if made.others else ""
     say(f"step {made.step} of {made.steps}, {scored}{others}")

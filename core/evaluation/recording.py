@@ -42,6 +42,12 @@ class ScoringRequest:
 
 FIRST_TIME = ScoringRequest()
 
+AGAIN = (
+    "`--split validation` is free to choose by; to score them again, give the reason, which is "
+    'recorded: --again "REASON"'
+)
+"""What to do where documents were scored before."""
+
 
 @dataclass
 class Recorder:
@@ -117,15 +123,47 @@ def recorded(run: Run, chosen: Selection, name: str, request: ScoringRequest) ->
         RunError: some were scored before, and there is no reason; or the record is damaged.
     """
     reason = None if request.again is None else checked_reason(request.again)
+    scoring = _scoring_of(run, chosen, name, request.command)
+    if scoring is None:
+        yield Recorder(run)
+        return
+    refusal = "another process scores these documents; wait until it has ended"
+    with locked(run.folder / f"{FILE}.{scoring.sha256[:12]}", refusal):
+        earlier = _earlier(run, scoring)
+        if earlier and reason is None:
+            raise _refused(run, scoring, earlier)
+        yield Recorder(run, replace(scoring, reason=reason if earlier else None), earlier)
+
+
+def scored_before(run: Run, chosen: Selection, name: str) -> str:
+    """Say when documents were scored that may be scored once; "" where nothing has to be said.
+
+    Args:
+        run: the run folder.
+        chosen: the documents.
+        name: of the scores.
+
+    Raises:
+        RunError: the record is damaged.
+    """
+    scoring = _scoring_of(run, chosen, name)
+    if scoring is None or not (earlier := _earlier(run, scoring)):
+        return ""
+    return _last(scoring, earlier)
+
+
+def _scoring_of(run: Run, chosen: Selection, name: str, command: str = "") -> Scoring | None:
+    """Return what is known of a scoring before the documents are answered.
+
+    None where nothing is recorded: all of them are documents of validation or trained on.
+    """
     known = held_out(run)
     prints = set(chosen.fingerprints) - (known["validation"] - known["test"]) - run.trained_on()
     if chosen.name == "validation" or not prints:
-        yield Recorder(run)
-        return
+        return None
     # Runs of older versions do not know their test documents.
     of_test = prints if chosen.name == "test" and not known["test"] else prints & known["test"]
-    digest = hash_of(prints)
-    scoring = Scoring(
+    return Scoring(
         date="",
         name=name,
         score=0.0,
@@ -133,17 +171,16 @@ def recorded(run: Run, chosen: Selection, name: str, request: ScoringRequest) ->
         high=0.0,
         documents=chosen.count,
         test=len(of_test),
-        command=request.command,
+        command=command,
         version=__version__,
-        sha256=digest,
+        sha256=hash_of(prints),
         fingerprints=frozenset(prints),
     )
-    refusal = "another process scores these documents; wait until it has ended"
-    with locked(run.folder / f"{FILE}.{digest[:12]}", refusal):
-        earlier = [each for each in scorings(run) if _is_of(scoring, each)]
-        if earlier and reason is None:
-            raise _refused(run, scoring, earlier)
-        yield Recorder(run, replace(scoring, reason=reason if earlier else None), earlier)
+
+
+def _earlier(run: Run, scoring: Scoring) -> list[Scoring]:
+    """Return the scorings of some of the same documents, the last one at the end."""
+    return [each for each in scorings(run) if _is_of(scoring, each)]
 
 
 def _is_of(scoring: Scoring, other: Scoring) -> bool:
@@ -154,13 +191,19 @@ def _is_of(scoring: Scoring, other: Scoring) -> bool:
     return stems[0] == stems[1] or bool(scoring.test and other.test)
 
 
-def _refused(run: Run, scoring: Scoring, earlier: list[Scoring]) -> RunError:
+def _last(scoring: Scoring, earlier: list[Scoring]) -> str:
+    """Say how many of the documents were scored last time, when, and the score."""
     last = earlier[-1]
     shared = len(scoring.fingerprints & last.fingerprints) or last.documents
     kind = "test documents" if scoring.test else "documents"
+    return (
+        f"{shared} of these {scoring.documents} {kind} were scored already "
+        f"({last.date[:10] or 'unknown date'}: {last.score:.3f})"
+    )
+
+
+def _refused(run: Run, scoring: Scoring, earlier: list[Scoring]) -> RunError:
     return RunError(
-        f"{run.folder}: {shared} of these {scoring.documents} {kind} were scored already "
-        f"({last.date[:10] or 'unknown date'}: {last.score:.3f}); `extract report {run.folder}` "
-        f"shows scores, and `--split validation` is free to choose by; to score them again, give "
-        f'the reason, which is recorded: --again "REASON"'
+        f"{run.folder}: {_last(scoring, earlier)}; `extract report {run.folder}` shows scores, "
+        f"and {AGAIN}"
     )

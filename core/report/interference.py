@@ -106,6 +106,10 @@ def _sorted_out(folders: Sequence[Path]) -> tuple[Run, dict[str, Run]]:
     for run in runs:
         if run is joint[0]:
             continue
+        if "together" in run.info():
+            raise RunError(
+                f"{run.folder}: was trained together with others; give a run of it alone"
+            )
         plugin = run.info()["plugin"]["name"]
         if plugin not in joint[0].domains():
             raise RunError(f"{run.folder}: is of {plugin}, which {joint[0].folder} is not")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from statistics import fmean
 from typing import Any
+from urllib.parse import quote
 
 from .. import __version__
 from ..reading.reader import Reader
@@ -44,6 +46,54 @@ def render(scored: ScoredRun, comparison: Comparison | None = None, *, documents
         comparison: with another run, if any.
         documents: maximum number of documents on the page, those with the most errors first.
     """
+    with Reader() as reader:
+        report = _view(scored, comparison, documents, reader)
+    return _rendered(
+        "page.html.jinja",
+        has_pictures=any(document["pages"].drawn for document in report["documents"]),
+        report=report,
+        kinds=KINDS,
+        charts=charts,
+        limits={"pages": PAGES_SHOWN, "bytes": BYTES_SHOWN},
+    )
+
+
+def render_domains(scored: Mapping[str, ScoredRun], pages: Mapping[str, str]) -> str:
+    """Return the page of several domains: a table of their scores, with links.
+
+    Args:
+        scored: the run of each, by its plugin's name.
+        pages: the names of the files with their pages.
+    """
+    one = next(iter(scored.values()))
+    rows = [
+        {
+            "name": name,
+            "link": quote(pages[name]),
+            "documents": each.summary["documents"],
+            "of": each.summary.get("of"),
+            "score": each.summary["metrics"]["score"],
+            "null": each.summary["baselines"]["null"]["score"],
+            "whole": each.summary["metrics"].get(WHOLE_RECORD, {}).get("value"),
+            "test_set": each.test_set(),
+        }
+        for name, each in scored.items()
+    ]
+    shared = {"Base model", "Preset", "Steps", "Seed"}
+    return _rendered(
+        "domains.html.jinja",
+        name=one.name,
+        mean=fmean(row["score"]["value"] for row in rows),
+        facts=[
+            ("Run", one.run.folder.parent.name),
+            *(fact for fact in _facts(one) if fact[0] in shared),
+        ],
+        rows=rows,
+    )
+
+
+def _rendered(template: str, *, has_pictures: bool = False, **values: object) -> str:
+    """Return a page of a template, whose values are escaped, with its style and its script."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -52,18 +102,12 @@ def render(scored: ScoredRun, comparison: Comparison | None = None, *, documents
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=cleaned)
     style, script = _file("page.css"), _file("page.js")
-    with Reader() as reader:
-        report = _view(scored, comparison, documents, reader)
-    has_pictures = any(document["pages"].drawn for document in report["documents"])
-    return environment.from_string(_file("page.html.jinja")).render(
-        report=report,
-        kinds=KINDS,
+    return environment.from_string(_file(template)).render(
         policy=_policy(style, script, has_pictures=has_pictures),
         style=Markup(style),
         script=Markup(script),
         version=__version__,
-        charts=charts,
-        limits={"pages": PAGES_SHOWN, "bytes": BYTES_SHOWN},
+        **values,
     )
 
 

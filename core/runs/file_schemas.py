@@ -105,9 +105,12 @@ RUN = _object(
 )
 """run.json, from the moment when it is written first."""
 
+DOMAIN_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
+"""Names of plugins that are names of folders on any system."""
+
 _DOMAINS: _Schema = {
     "type": "array",
-    "items": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"},
+    "items": {"type": "string", "pattern": DOMAIN_NAME},
     "minItems": 2,
     "uniqueItems": True,
 }

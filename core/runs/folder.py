@@ -141,6 +141,11 @@ class Run:
         """Return the plugins of a run of several domains, whose folders are in it; [] of one."""
         return list(self.info().get("plugins", ()))
 
+    @property
+    def whole(self) -> Path:
+        """The folder that the training is resumed by: of one of several domains that of all."""
+        return self.folder.parent if "together" in self.info() else self.folder
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let no other process train into the folder, which is made if it is not there.
@@ -278,10 +283,9 @@ class Run:
     def require_complete(self) -> None:
         """Raise RunError if the training has not ended."""
         if not self.is_complete():
-            trained = self.folder.parent if "together" in self.info() else self.folder
             raise RunError(
                 f"{self.folder}: the training has not ended; "
-                f"resume it: extract train --resume {trained}"
+                f"resume it: extract train --resume {self.whole}"
             )
         check(self.info(), COMPLETE, str(self.info_file))
 

@@ -6,12 +6,14 @@ the weights is the same for all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..files.reading import files_in
 from ..plugins import Plugin
 from ..recipes import Preset
 from ..settings import (
@@ -23,7 +25,7 @@ from ..settings import (
     TrainingSettings,
     resolve,
 )
-from .file_schemas import FORMAT, RUN
+from .file_schemas import DOMAIN_NAME, FORMAT, RUN
 from .folder import Run
 from .job import TrainingJob
 from .paths import GivenPaths
@@ -41,8 +43,11 @@ _SHARED = {
 _OF_LONGEST = {"attention", "batch_size"}
 """Shared settings that the domain with the longest rows decides: they are for its memory."""
 
-_TAKEN = {"adapter", "checkpoints", "mlruns", "predictions", "tensorboard", "wandb"}
-"""Names of other folders in a run."""
+_TAKEN = {
+    "adapter", "checkpoints", "mlruns", "predictions", "tensorboard", "wandb",
+    "run.json", "log.jsonl", "training.log",
+}  # fmt: skip
+"""Names of other folders in a run, and of files."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,17 @@ class JointJob:
         """Return the job of several domains, each with the settings that ``joint_settings`` gave.
 
         Raises:
-            SettingsError: a plugin is called like a folder of a run.
+            InputError: a source cannot be read; found here, before that of another is read.
+            SettingsError: a plugin is called like something else in a run, or as no folder can be.
         """
         for job in jobs:
-            if job.name in _TAKEN:
+            if job.name in _TAKEN or not re.match(DOMAIN_NAME, job.name):
                 raise SettingsError(
                     f"--plugin {job.name}: cannot be trained together with others, because a run "
-                    f"has a folder of that name"
+                    f"can have no folder of that name for it"
                 )
+            if job.source is not None:
+                files_in(job.source)
         longest = max(jobs, key=_longest)
         values = longest.settings.values
         most = {

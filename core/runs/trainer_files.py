@@ -79,6 +79,16 @@ def export_run(run: Run, format: str) -> str:
     if format not in FORMATS:
         hint = did_you_mean(format, FORMATS)
         raise UnknownFormatError(f"--format {format}: {run.folder} is a run; {hint}")
+    if run.domains() and format == "training_metrics":
+        raise RunError(
+            f"{run.folder}: {format} is of one domain; name the run of one, such as "
+            f"{run.folder / run.domains()[0]}"
+        )
+    if "together" in run.info() and not run.is_complete():
+        raise RunError(
+            f"{run.folder}: is trained together with others, and what it came to is written at the "
+            f"end; until then: extract export {run.whole} --format latest_checkpoint_info"
+        )
     return json.dumps(without_home(FORMATS[format](run)), ensure_ascii=False, indent=2) + "\n"
 
 

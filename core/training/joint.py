@@ -12,12 +12,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from ..data import FLAGS
+from ..dataset.splits import fingerprint
+from ..errors import LeakError
 from ..files import write_atomically
 from ..parallel.processes import process_count
 from ..progress import say
 from ..runs.folder import Run
 from ..runs.joint_job import JointJob, domain_runs, require_one_process
 from ..settings import Settings
+from ..task import Task
 from ..windows.rows import Row
 from .adapter import best_weights, complete, training_entry
 from .manifest import described_device, versions
@@ -94,6 +98,7 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
 
     Raises:
         FieldsmithError: as ``train``; what is wrong with one domain stops the training of all.
+        LeakError: one domain is scored on texts that another one is trained on.
     """
     from ..model.loading import identity, quieten
 
@@ -108,6 +113,8 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
     for domain, own in zip(runs, job.jobs, strict=True):
         say(f"{own.name}:")
         made.append(prepare(domain, own, begun=begun))
+    if not begun:
+        _refuse_leaks(made)
     rows = [
         replace(row, domain=number) for number, each in enumerate(made) for row in each.rows.trained
     ]
@@ -128,6 +135,36 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
         )
     with storage_faults(run):
         fit(_inputs(run, job, made, rows), planner, auto_batch=job.shared.auto_batch)
+
+
+def _refuse_leaks(made: Sequence[Prepared]) -> None:
+    """Refuse texts that one domain is trained on and another one is scored on.
+
+    Raises:
+        LeakError: there are some, and the user does not accept leaks.
+    """
+    trained = {
+        each.job.name: {fingerprint(example.document.text) for example in each.splits.train}
+        for each in made
+    }
+    for each in made:
+        held_out = [*each.splits.validation, *each.splits.test]
+        prints = {fingerprint(example.document.text): example.document.id for example in held_out}
+        for name, of_training in trained.items():
+            ids = [prints[text] for text in prints if text in of_training]
+            if name == each.job.name or not ids:
+                continue
+            shown = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+            line = (
+                f"{len(ids)} of the {len(held_out)} validation and test documents of "
+                f"{each.job.name} are training documents of {name} ({shown})"
+            )
+            if "leaks" not in each.job.accepted:
+                raise LeakError(
+                    f"{line}; split both alike, by the key split of their rows, or accept it by "
+                    f"{FLAGS['leaks']}"
+                )
+            say(line)
 
 
 def _inputs(run: Run, job: JointJob, made: Sequence[Prepared], rows: Sequence[Row]) -> Inputs:
@@ -160,31 +197,42 @@ def _install(
     made[0].task.prompts.tokenizer.save_pretrained(str(partial_folder))
     (partial_folder / "README.md").unlink(missing_ok=True)  # PEFT's; each domain has a card
     training = training_entry(trainer)
-    del training["min_confidence"]  # each domain has its own
-    chosen = training.pop("domains", {})
     for each in made:
-        own = chosen.get(each.job.name, {"score": None, "min_confidence": 0.0})
-        entry = {
-            **training,
-            "best_score": own["score"],
-            **{name: own[name] for name in ("min_confidence", "shares") if name in own},
-        }
-        _write_log(run, each.run, each.job.name)
-        _install_domain(each, partial_folder, entry)
-    run.update(training=training)
+        write_log(run, each.run)
+        install_domain(each.run, each.task, partial_folder, of_domain(training, each.job.name))
+    run.update(training=of_all(training))
     os.replace(partial_folder, run.adapter)
     run.drop_checkpoints()
 
 
-def _install_domain(made: Prepared, weights: Path, training: Mapping[str, Any]) -> None:
-    """Make the run of a domain complete."""
-    own = made.run.folder / ".adapter"
-    for folder in (own, made.run.adapter):  # a kill may have come after one was made
+def of_all(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry ``training`` of all domains: what is chosen for each is not in it."""
+    return {k: value for k, value in training.items() if k not in ("min_confidence", "domains")}
+
+
+def of_domain(training: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the entry ``training`` of one domain."""
+    own = training.get("domains", {}).get(name, {"score": None, "min_confidence": 0.0})
+    chosen = {key: own[key] for key in ("min_confidence", "shares") if key in own}
+    return {**of_all(training), "best_score": own["score"], **chosen}
+
+
+def install_domain(run: Run, task: Task, weights: Path, training: Mapping[str, Any]) -> None:
+    """Make the run of a domain complete.
+
+    Args:
+        run: the run of the domain.
+        task: what the weights were trained for in it.
+        weights: the folder of the weights and the tokenizer.
+        training: the entry of run.json.
+    """
+    own = run.folder / ".adapter"
+    for folder in (own, run.adapter):  # a kill may have come after one was made
         shutil.rmtree(folder, ignore_errors=True)
     own.mkdir()
     for file in sorted(weights.iterdir()):
         _link(file, own / file.name)
-    complete(made.run, own, made.task, training)
+    complete(run, own, task, training)
 
 
 def _link(file: Path, target: Path) -> None:
@@ -195,12 +243,12 @@ def _link(file: Path, target: Path) -> None:
         shutil.copy2(file, target)
 
 
-def _write_log(run: Run, domain: Run, name: str) -> None:
+def write_log(run: Run, domain: Run) -> None:
     """Write the log of a domain: the steps of the training, with the scores of this domain."""
     lines = []
     for line in run.log():
         kept = {key: value for key, value in line.items() if not key.startswith("score")}
-        prefix = f"score/{name}/"
+        prefix = f"score/{domain.folder.name}/"
         own = {k.removeprefix(prefix): v for k, v in line.items() if k.startswith(prefix)}
         kept |= {k if k == "score" else f"score/{k}": value for k, value in own.items()}
         lines.append(json.dumps(kept) + "\n")

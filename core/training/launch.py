@@ -92,9 +92,8 @@ def job_of(run: Run) -> TrainingJob | JointJob:
     if run.domains():
         return JointJob.from_run(run)
     if "together" in run.info():
-        whole = run.folder.parent
         raise RunError(
-            f"{run.folder}: was trained together with others; name the run of all: {whole}"
+            f"{run.folder}: was trained together with others; name the run of all: {run.whole}"
         )
     return TrainingJob.from_run(run)
 

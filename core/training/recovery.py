@@ -19,11 +19,14 @@ from ..model.weights import WEIGHTS
 from ..runs.file_schemas import CHECKPOINT
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
+from ..runs.joint_job import domain_runs
 from ..runs.reading import read_object
 from ..runs.scorings import held_out, seen_elsewhere
+from ..task import Task
 from .adapter import complete
 from .callbacks import BEST, BestAdapter
 from .checkpoints import STATE
+from .joint import install_domain, of_all, of_domain, write_log
 from .pissa import INITIAL, as_difference
 from .saved_adapter import check_saved
 
@@ -68,6 +71,10 @@ def recover(run: Run, output: Path | None = None, step: int | None = None) -> Re
     """
     if run.is_complete():
         raise RunError(f"{run.folder}: the training has ended; the run can be used as it is")
+    if "together" in run.info():
+        raise RunError(
+            f"{run.folder}: is trained together with others; name the run of all: {run.whole}"
+        )
     quieten()
     with run.locked():
         kept, best = _kept(run), BestAdapter(0)
@@ -111,37 +118,79 @@ def _kept(run: Run) -> dict[int, Path]:
 def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[str, Any]) -> Run:
     """Write a complete run under a temporary name and rename it once it can be used."""
     Run.require_new(folder)
-    task = TrainingJob.from_run(run).task(PromptFormat(load_tokenizer(run.settings().values)))
-    task.prompts.tokenizer.chat_template = task.prompts.template  # as the training asked
     partial = Run(folder.with_name(f".{folder.name}.partial"), run.trusted)
     shutil.rmtree(partial.folder, ignore_errors=True)
     try:
         adapter = partial.folder / ".adapter"
         adapter.mkdir(parents=True)
-        for name in _COPIED:
-            if (run.folder / name).is_file():
-                shutil.copy2(run.folder / name, partial.folder)
         for pattern in _WEIGHTS:
             for file in weights.glob(pattern):
                 shutil.copy2(file, adapter)
         _check_weights(run, adapter, is_checkpoint=not weights.name.startswith(BEST))
-        info = run.info()
-        paths = {
-            stored: os.path.relpath(run.folder / way, folder)
-            for stored, way in info.get("paths", {}).items()
-        }
-        seen = seen_elsewhere(folder, held_out(run)["test"]) or info.get("test_seen", [])
-        write_json(partial.info_file, {**info, "paths": paths, "test_seen": seen})
-        partial.cut_log(step)
-        task.prompts.tokenizer.save_pretrained(str(adapter))
-        complete(partial, adapter, task, training)
-        checked_task(partial)
+        if run.domains():
+            _complete_domains(run, partial, folder, step, training)
+        else:
+            task = _begin(run, partial, folder, folder)
+            partial.cut_log(step)
+            task.prompts.tokenizer.save_pretrained(str(adapter))
+            complete(partial, adapter, task, training)
+            checked_task(partial)
         if folder.is_dir():  # it is empty
             folder.rmdir()
         os.replace(partial.folder, folder)
     finally:
         shutil.rmtree(partial.folder, ignore_errors=True)
     return Run(folder, run.trusted)
+
+
+def _begin(run: Run, partial: Run, folder: Path, whole: Path) -> Task:
+    """Write what a run of one domain knows of its data, and return what it is trained for.
+
+    Args:
+        run: the unfinished run.
+        partial: the new run, under a temporary name.
+        folder: where that will be.
+        whole: the folder of all domains; of one domain alone, the same.
+    """
+    task = TrainingJob.from_run(run).task(PromptFormat(load_tokenizer(run.settings().values)))
+    task.prompts.tokenizer.chat_template = task.prompts.template  # as the training asked
+    partial.folder.mkdir(exist_ok=True)
+    for name in _COPIED:
+        if (run.folder / name).is_file():
+            shutil.copy2(run.folder / name, partial.folder)
+    seen = seen_elsewhere(whole, held_out(run)["test"]) or run.info().get("test_seen", [])
+    _write_info(run, partial, folder, test_seen=seen)
+    return task
+
+
+def _write_info(run: Run, partial: Run, folder: Path, **entries: object) -> None:
+    """Write run.json of a new run, in which paths lead from there."""
+    info = run.info()
+    paths = {
+        stored: os.path.relpath(run.folder / way, folder)
+        for stored, way in info.get("paths", {}).items()
+    }
+    write_json(partial.info_file, {**info, "paths": paths, **entries})
+
+
+def _complete_domains(
+    run: Run, partial: Run, folder: Path, step: int, training: Mapping[str, Any]
+) -> None:
+    """Make a run of several domains complete, and the run of each in it."""
+    adapter = partial.folder / ".adapter"
+    shutil.copy2(run.log_file, partial.folder)
+    _write_info(run, partial, folder, training=of_all(training))
+    partial.cut_log(step)
+    for number, domain in enumerate(domain_runs(run)):
+        name = domain.folder.name
+        own = Run(partial.folder / name, run.trusted)
+        task = _begin(domain, own, folder / name, folder)
+        if not number:
+            task.prompts.tokenizer.save_pretrained(str(adapter))
+        write_log(partial, own)
+        install_domain(own, task, adapter, of_domain(training, name))
+        checked_task(own)
+    os.replace(adapter, partial.adapter)
 
 
 def _check_weights(run: Run, adapter: Path, *, is_checkpoint: bool) -> None:

@@ -51,19 +51,31 @@ def test_a_domain_is_compared_with_a_run_of_it_alone(
     assert "chemicals" in printed.output
 
 
-def test_a_run_against_itself_differs_by_nothing(together: Path) -> None:
-    found = interference([together, *(together / name for name in DOMAINS)], "validation")
+def as_if_alone(domain: Path, folder: Path) -> Path:
+    """Return a copy of the run of a domain that does not say that there were others."""
+    shutil.copytree(domain, folder)
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del info["together"]
+    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    return folder
+
+
+def test_a_run_against_itself_differs_by_nothing(together: Path, tmp_path: Path) -> None:
+    alone = [as_if_alone(together / name, tmp_path / name) for name in DOMAINS]
+    found = interference([together, *alone], "validation")
     assert not found.missing
     for domain in found.domains:
         for row in (domain.comparison.score, *domain.comparison.fields):
             assert (row.difference.low, row.difference.high) == (0, 0)
 
 
-def test_other_runs_are_refused(together: Path, trained: Trained) -> None:
-    alone = together / "medical_ner"
+def test_other_runs_are_refused(together: Path, trained: Trained, tmp_path: Path) -> None:
+    part = together / "medical_ner"
+    alone = as_if_alone(part, tmp_path / "alone")
     for folders, told in (
         ([alone, trained.run], "give one run of several domains"),
         ([together], "give a run of one of its domains alone"),
+        ([together, part], f"{part}: was trained together with others"),
         ([together, alone, trained.run], "both are of medical_ner"),
     ):
         with pytest.raises(RunError, match=told):

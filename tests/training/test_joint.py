@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 import torch
-from command import Answer, Command, Moment, extract
+from command import Command, Moment, extract
 from joint_run import DOMAINS, joint_order
 from tiny_model import Workplace, contents, info, lines
 from tracked import read_tensorboard
@@ -107,6 +107,7 @@ def test_a_killed_training_ends_in_the_same_bytes(
 ) -> None:
     run = tmp_path / joint.name
     extract(*joint_order(workplace, joint.parent / "papers.jsonl", run), kill=moment)
+    assert_recovered(run)
     answer = extract("train", "--resume", run)
     assert answer.code == 0, answer.errors
     whole, again = without_times(joint), without_times(run)
@@ -119,40 +120,65 @@ def test_a_killed_training_ends_in_the_same_bytes(
             assert info(run / name).get(key) == info(joint / name).get(key)
 
 
+def assert_recovered(run: Path) -> None:
+    """Make a run of an unfinished one: of all its domains, by the best weights that are kept."""
+    before = {name: data for name, data in contents(run).items() if not name.endswith(".lock")}
+    answer = extract("recover", run, "--output", run.parent / "recovered")
+    assert answer.code == 0, answer.errors
+    after = {name: data for name, data in contents(run).items() if not name.endswith(".lock")}
+    assert before == after
+    made = Path(answer.output.strip())
+    scored = [line for line in lines(made / "log.jsonl") if "score" in line]
+    training = info(made)["training"]
+    best = max(scored, key=lambda line: (line["score"], line["step"]))
+    assert training == {
+        "steps": best["step"],
+        "best_step": best["step"],
+        "best_score": best["score"],
+        "unfinished": {"of": 6},
+    }
+    weights = {
+        (folder / "adapter" / "adapter_model.safetensors").stat().st_ino
+        for folder in (made, *(made / name for name in DOMAINS))
+    }
+    assert len(weights) == 1
+    text = run.parent / "note.txt"
+    text.write_text("aspirin caused rash in 4 patients of the Corvid corpus.", encoding="utf-8")
+    for name in DOMAINS:
+        own = info(made / name)["training"]
+        assert own["best_score"] == best[f"score/{name}/score"]
+        assert [each["score"] for each in lines(made / name / "log.jsonl") if "score" in each] == [
+            each[f"score/{name}/score"] for each in scored
+        ]
+        card = (made / name / "adapter" / "README.md").read_text(encoding="utf-8")
+        assert f"step {best['step']} of 6" in card
+        predicted = extract("predict", made, text, "--plugin", name)
+        assert predicted.code == 0, predicted.errors
+        assert json.loads(predicted.output)["plugin"] == name
+    newest = extract("export", run, "--format", "latest_checkpoint_info")
+    assert json.loads(newest.output)["max_steps"] == 6
+    part = run / DOMAINS[0]
+    if not (part / "adapter").exists():
+        answer = extract("export", part, "--format", "latest_checkpoint_info")
+        assert f"extract export {run} --format latest_checkpoint_info" in answer.errors
+        answer = extract("recover", part)
+        assert f"name the run of all: {run}\n" in answer.errors
+        answer = extract("report", part)
+        assert f"resume it: extract train --resume {run}\n" in answer.errors
+
+
 def test_a_joint_run_is_not_taken_for_that_of_one_domain(joint: Path, command: Command) -> None:
-    for arguments in (["report", joint], ["cases", joint, "x"], ["recover", joint]):
+    for arguments in (["cases", joint, "x"], ["next", joint, "x.txt", "--output", "y.jsonl"]):
         answer = command(*arguments)
         assert answer.code == 1
         assert "was trained on several domains (medical_ner, dcat_datasets)" in answer.errors
         assert answer.errors.count("\n") == 1
+    answer = command("recover", joint)
+    assert answer.code == 1
+    assert "the training has ended; the run can be used as it is" in answer.errors
     answer = command("train", "--resume", joint / "medical_ner")
     assert answer.code == 1
     assert f"name the run of all: {joint}" in answer.errors
-
-
-TWO = ("train", "--plugin", "medical_ner", "--plugin", "news_json")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "told"),
-    [
-        ([*TWO, "--plugin", "news_json"], 2, "a plugin is named twice"),
-        ([*TWO, "--data", "pages/"], 2, "with several plugins write NAME=PATH"),
-        ([*TWO, "--data", "dcat_datasets=x"], 2, "with several plugins write NAME=PATH"),
-        ([*TWO, "--map", "a=text"], 2, "--map is for one plugin"),
-        ([*TWO, "--auto-batch"], 2, "--auto-batch is for one plugin"),
-        ([*TWO, "--processes", "2"], 1, "together by one process"),
-        ([*TWO, "--parallel", "fsdp"], 1, "together by one process"),
-        (["audit", *TWO[1:]], 2, "give one plugin"),
-        (["train", "--plugin", "news_json", "--data", "a", "--data", "b"], 2, "give one --data"),
-    ],
-)
-def test_what_several_domains_cannot_have_is_told_in_one_line(
-    arguments: list[str], code: int, told: str, command: Command
-) -> None:
-    answer: Answer = command(*arguments)
-    assert answer.code == code
-    assert told in answer.errors
 
 
 def test_the_longest_rows_decide_what_is_for_their_memory() -> None:
