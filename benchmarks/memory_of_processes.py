@@ -253,7 +253,7 @@ def build(case: Case, folder: Path) -> Any:
     from peft import get_peft_model
     from transformers import LlamaForCausalLM
 
-    from fieldsmith.model.loading import quantization
+    from fieldsmith.model.quantization import quantization
     from fieldsmith.training.qlora import lora_config
 
     options: dict[str, Any] = {}

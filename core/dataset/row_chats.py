@@ -66,10 +66,14 @@ def _turn(message: Mapping[str, Any]) -> Iterator[Turn]:
     role = message.get("role", message.get("from"))
     content = message.get("content", message.get("value"))
     if isinstance(content, list):  # parts, as of a model that is shown pictures, too
-        parts = [each.get("text") if isinstance(each, dict) else None for each in content]
-        content = "".join(parts) if all(isinstance(part, str) for part in parts) else None
+        texts = [each["text"] for each in content if _is_text(each)]
+        content = "".join(texts) if len(texts) == len(content) else None
     if isinstance(role, str) and isinstance(content, str):
         yield Turn(_ROLES.get(role, ""), content)
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), str)
 
 
 def of_conversation(row: Mapping[str, Any], plugin: Plugin | None) -> dict[str, Any]:

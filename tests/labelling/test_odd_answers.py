@@ -100,7 +100,8 @@ def test_a_document_with_an_odd_answer_has_a_reason(
 def test_the_text_of_an_answer_may_come_in_parts(
     command: Command, notes: Path, tmp_path: Path
 ) -> None:
-    text = [{"type": "text", "text": half} for half in (RASH.content[:9], RASH.content[9:])]
+    content = RASH.content or ""
+    text = [{"type": "text", "text": half} for half in (content[:9], content[9:])]
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "{"}]}
     parts = Played(message={"content": [thought, *text]})
     with teaching(lambda _body: parts) as teacher:
