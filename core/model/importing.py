@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,16 @@ def import_model_libraries() -> None:
         import transformers.modeling_utils  # noqa: F401
 
         # bitsandbytes asks for torch's compiler as it is imported, for devices other than CPUs and
-        # those of CUDA. To import that takes longer than all the rest of it.
-        before = os.environ.get(_NO_COMPILER)
+        # those of CUDA. To import that takes longer than all the rest of it. On some CPUs it warns
+        # of a package that training does not use.
+        log = logging.getLogger("bitsandbytes")
+        level, before = log.level, os.environ.get(_NO_COMPILER)
         os.environ[_NO_COMPILER] = "1"
+        log.setLevel(logging.ERROR)
         try:
             import bitsandbytes  # noqa: F401
         finally:
+            log.setLevel(level)
             if before is None:
                 del os.environ[_NO_COMPILER]
             else:
