@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..data import Example
-from ..dataset.row_chats import FixedWords, is_triple, of_conversation, of_triple, turns_of
+from ..dataset.row_chats import (
+    FixedWords,
+    from_json,
+    is_triple,
+    of_conversation,
+    of_triple,
+    turns_of,
+)
 from ..dataset.row_examples import example_of_row
 from ..dataset.row_files import TABLES, is_row_file, kind_of, rows_of
+from ..dataset.row_spans import has_spans
 from ..dataset.splits import fingerprint
 from ..errors import InputError
-from ..files import files_in
+from ..files import files_in, parse_json
 from ..progress import say
 from ..source_names import RESERVED
 
@@ -80,22 +87,24 @@ def _core_row(values: dict[str, Any], columns: set[str] | None) -> dict[str, Any
     Raises:
         ValueError: says why it cannot be read.
     """
+    if has_spans(values):
+        raise ValueError("spans with labels are read once there is a plugin; begin with records")
     if turns_of(values):
         return of_conversation(values, None)
     if is_triple(values):
         return of_triple(values, None)
     if columns is not None:
-        values = {key: _of_cell(cell, is_json=key in columns) for key, cell in values.items()}
+        values = {key: _of_cell(key, cell, columns) for key, cell in values.items()}
     if "record" in values:
         return values
     record = {key: values[key] for key in values if key not in RESERVED}
     return values | {"record": record or None}
 
 
-def _of_cell(cell: str, *, is_json: bool) -> Any:
+def _of_cell(column: str, cell: str, columns: set[str]) -> Any:
     if not cell.strip():
         return None
-    return json.loads(cell) if is_json else cell
+    return from_json(cell, column) if column in columns else cell
 
 
 def _json_columns(file: Path) -> set[str]:
@@ -110,6 +119,6 @@ def _json_columns(file: Path) -> set[str]:
 
 def _is_json(cell: str) -> bool:
     try:
-        return not isinstance(json.loads(cell), str)
+        return not isinstance(parse_json(cell), str)
     except ValueError:
         return False

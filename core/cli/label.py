@@ -118,7 +118,8 @@ class _Asked:
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Label the first N documents alone; without it, the same command goes on with the rest.",
+    help="Label the first N documents alone, and write only these; the command without it goes "
+    "on with the rest.",
 )
 @click.option(
     "--samples",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ..source_names import parse_names
 from .options import PATH, json_option, map_option
@@ -84,7 +85,9 @@ def _reviewer(_context: click.Context, _option: click.Parameter, given: str | No
 )
 @map_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     source: Path,
     plugin: str,
     output: Path | None,
@@ -123,6 +126,9 @@ def command(
         raise click.UsageError("--json wants --compare")
     if sum(each is not None for each in (compare, reviewed, tool)) > 1:
         raise click.UsageError("--apply, --compare and --export exclude each other")
+    for name in ("sample", "port", "reviewer") if compare or reviewed or tool else ():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} is for reviewing alone")
     if (tool or reviewed) and output is None:
         raise click.UsageError(f"{'--export' if tool else '--apply'} wants --output")
     if as_test and reviewed is None:
@@ -154,6 +160,7 @@ def _review(
     from .serve import require_installed
 
     require_installed()
+    from ..dataset.set_aside import SetAside
     from ..review.app import serve_review
     from ..review.decisions import Reviews
 
@@ -161,10 +168,7 @@ def _review(
     require_output(output)
     with locked(output, "another process reviews into it; wait for it, or choose another --output"):
         reviews = Reviews(plugin, source, output, reviewer, sample)
-        if reviews.rejects:
-            first = reviews.rejects[0]
-            count = len(reviews.rejects)
-            say(f"{count} rows cannot be reviewed; the first: {first.place}: {first.reason}")
+        SetAside.of(reviews.rejects).say(source)
 
         def say_address(address: str) -> None:
             decided = sum(item.review is not None for item in reviews.items)
@@ -176,6 +180,7 @@ def _review(
 
 
 def _apply(plugin: Plugin, source: Path, reviewed: Path, output: Path, *, as_test: bool) -> None:
+    from ..dataset.set_aside import SetAside
     from ..errors import InputError
     from ..files import refuse_input, write_jsonl
     from ..progress import say
@@ -186,12 +191,13 @@ def _apply(plugin: Plugin, source: Path, reviewed: Path, output: Path, *, as_tes
     if not reviewed.is_file():
         raise InputError(f"{reviewed}: there is no such file; name what `extract review` wrote")
     reviews = Reviews(plugin, source, reviewed, reviewer="")
-    if reviews.rejects:
-        first = reviews.rejects[0]
-        say(f"{len(reviews.rejects)} rows are left out; the first: {first.place}: {first.reason}")
-    write_jsonl(output, reviews.rows(reviewed_are_test=as_test))
+    SetAside.of(reviews.rejects).say(source)
+    rows = list(reviews.rows(reviewed_are_test=as_test))
+    write_jsonl(output, rows)
     decided = sum(item.review is not None for item in reviews.items)
-    say(f"{output}: {len(reviews.items)} documents, {decided} of them as they were reviewed")
+    say(f"{output}: {len(rows)} documents, {decided} of them as they were reviewed")
+    if copies := len(reviews.items) - len(rows):
+        say(f"{copies} copies of texts that were reviewed are left out")
     click.echo(printable(str(output)))
 
 

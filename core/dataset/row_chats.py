@@ -16,8 +16,15 @@ from .row_spans import known_keys
 _MARK = "\u2060the document\u2060"
 """Stands for the text of a document in a prompt, to find what is around it."""
 
-_ROLES = {"user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
-"""Roles of turns that count, by the names that OpenAI's messages and ShareGPT give them."""
+_ROLES = {
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "system": "",
+    "developer": "",
+}
+"""Roles by the names that OpenAI's messages and ShareGPT give them; "" for what is passed over."""
 
 
 _INSTRUCTION = 24
@@ -28,7 +35,7 @@ class Turn(NamedTuple):
     """What a conversation has in one turn.
 
     Attributes:
-        role: "user" or "assistant"; "" for others.
+        role: as the row names it.
         content: its text.
     """
 
@@ -43,9 +50,9 @@ def turns_of(row: Mapping[str, Any]) -> list[Turn]:
     ``conversations`` of ``from`` and ``value``, and TRL's ``prompt`` and ``completion``, which are
     texts or messages.
     """
-    if "text" in row:
+    if "record" in row:
         return []
-    if "prompt" in row and "completion" in row:
+    if "prompt" in row and "completion" in row and "text" not in row:
         asked = _turns(row["prompt"], "user")
         answer = _turns(row["completion"], "assistant")
         return [*asked, *answer] if asked and answer else []
@@ -69,7 +76,7 @@ def _turn(message: Mapping[str, Any]) -> Iterator[Turn]:
         texts = [each["text"] for each in content if _is_text(each)]
         content = "".join(texts) if len(texts) == len(content) else None
     if isinstance(role, str) and isinstance(content, str):
-        yield Turn(_ROLES.get(role, ""), content)
+        yield Turn(role, content)
 
 
 def _is_text(part: Any) -> bool:
@@ -84,18 +91,36 @@ def of_conversation(row: Mapping[str, Any], plugin: Plugin | None) -> dict[str, 
         plugin: its prompt says what of the last user's turn is the document; None: the whole of it.
 
     Raises:
-        ValueError: it has no user's turn, several answers, or an answer that is not JSON.
+        ValueError: a turn is by somebody unknown, there is no user's turn, or there are several
+            answers, or one that is not JSON.
     """
-    turns = turns_of(row)
-    asked = [turn.content for turn in turns if turn.role == "user"]
-    answers = [turn.content for turn in turns if turn.role == "assistant"]
-    if not asked or len(answers) > 1:
-        raise ValueError("a user's turn and one answer are wanted")
+    asked, answers = _exchange(row)
     known = known_keys(row)
     if "window" in row and "id" in known:  # several windows of a document, as they are exported
         known["id"] = f"{known['id']}-{row['window']}"
-    found = known | {"text": _document_in(asked[-1], plugin)}
+    found = known | {"text": _document_in(asked, plugin)}
     return found | ({"record": from_json(answers[0], "the answer")} if answers else {})
+
+
+def _exchange(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return the last turn of the user before the answer, and the answer, if there is one.
+
+    Raises:
+        ValueError: see ``of_conversation``.
+    """
+    asked, answers = list[str](), list[str]()
+    for role, content in turns_of(row):
+        if role not in _ROLES:
+            raise ValueError(
+                f"a turn of {role!r}; those of user and assistant, or human and gpt, are read"
+            )
+        if _ROLES[role] == "assistant":
+            answers.append(content)
+        elif _ROLES[role] == "user" and not answers:
+            asked.append(content)
+    if not asked or len(answers) > 1:
+        raise ValueError("a user's turn and one answer after it are wanted")
+    return asked[-1], answers
 
 
 def is_own_triple(row: Mapping[str, Any]) -> bool:
@@ -105,7 +130,7 @@ def is_own_triple(row: Mapping[str, Any]) -> bool:
 
 def is_triple(row: Mapping[str, Any]) -> bool:
     """Say whether a row has an instruction, an output and perhaps an input."""
-    parts = [row.get("instruction"), row.get("output"), row.get("input", "")]
+    parts = [row.get("instruction"), row.get("output"), row.get("input") or ""]
     return "text" not in row and all(isinstance(part, str) for part in parts)
 
 
@@ -132,10 +157,13 @@ class FixedWords:
 
     def add(self, row: Mapping[str, Any], text: str) -> None:
         """Take notice of a row, and of what was read of it as its document."""
-        asked = [turn.content for turn in turns_of(row) if turn.role == "user"]
-        if not asked and is_triple(row):
-            asked = [row.get("input") or row["instruction"]]
-        if not asked or asked[-1] != text:
+        if turns_of(row):
+            asked, _answers = _exchange(row)
+        elif is_triple(row):
+            asked = row.get("input") or row["instruction"]
+        else:
+            return
+        if asked != text:
             return
         self._begin = _shared(self._begin, text) if self._rows else text
         self._end = _shared(self._end, text[::-1]) if self._rows else text[::-1]

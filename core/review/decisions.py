@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 from ..data import Example, Record, Reject, Schema
 from ..dataset.loading import read_examples
 from ..dataset.row_forms import CORE_KEYS
-from ..dataset.splits import hash_split
+from ..dataset.splits import fingerprint, hash_split
 from ..errors import InputError
-from ..files import read_jsonl, write_jsonl
+from ..files import files_in, read_jsonl, write_jsonl
 from ..plugins import Plugin
 from ..schema.navigation import empty_record
 from ..schema.records import canonical
@@ -150,14 +150,21 @@ class Reviews:
 
         Args:
             reviewed_are_test: give the documents that are decided the split "test", and the others
-                "train" or, one in ten by its id, "validation", whatever their rows say.
+                "train" or, one in ten by its text, "validation", whatever their rows say. Others
+                with the text of one that is decided are left out.
+
+        Raises:
+            InputError: nothing is decided that could be the test split.
         """
+        decided = {fingerprint(item.example.document.text) for item in self.items if item.review}
+        if reviewed_are_test and not decided:
+            raise InputError(f"{self.output}: nothing is decided that could be the test split")
         for item in self.items:
-            row = _row(item)
+            row, mark = _row(item), fingerprint(item.example.document.text)
             if reviewed_are_test:
-                others = hash_split(item.example.document.id, _WITHOUT_TEST)
-                row["split"] = "test" if item.review else others
-            yield row
+                row["split"] = "test" if item.review else hash_split(mark, _WITHOUT_TEST)
+            if item.review or not reviewed_are_test or mark not in decided:
+                yield row
 
     def _write(self, number: int, review: Review | None) -> None:
         items = [*self.items]
@@ -215,11 +222,11 @@ def _drawn(item: ReviewItem) -> bytes:
 
 def _further_keys(source: Path) -> dict[str, dict[str, Any]]:
     """Return the keys that are not the core's, of the rows of JSONL, by their place."""
-    if source.is_dir() or source.suffix.lower() not in (".jsonl", ".ndjson"):
-        return {}
     return {
-        f"{source}:{line}": {key: value for key, value in row.items() if key not in CORE_KEYS}
-        for line, row in read_jsonl(source)
+        f"{file}:{line}": {key: value for key, value in row.items() if key not in CORE_KEYS}
+        for file in files_in(source)
+        if file.suffix.lower() in (".jsonl", ".ndjson")
+        for line, row in read_jsonl(file)
     }
 
 
@@ -240,7 +247,8 @@ def _row(item: ReviewItem) -> dict[str, Any]:
     example, review = item.example, item.review
     row: dict[str, Any] = {"id": example.document.id, "text": example.document.text}
     row |= dict(example.document.meta)
-    row["record"] = review.record if review else example.record
+    given = None if example.is_proposed else example.record  # a proposal is no gold
+    row["record"] = review.record if review else given
     if (not review or review.decision == "accepted") and example.mentions:
         # A changed record has other mentions.
         row["mentions"] = {pointer: list(spans) for pointer, spans in example.mentions.items()}
@@ -248,7 +256,7 @@ def _row(item: ReviewItem) -> dict[str, Any]:
         row["split"] = example.split
     if example.teacher:  # its licence holds for what becomes of the record
         row["teacher"] = asdict(example.teacher)
-    row |= {key: value for key, value in item.further.items() if key != REVIEW}
+    row |= {key: value for key, value in item.further.items() if key != REVIEW or not review}
     if review:
         row[REVIEW] = {
             "decision": review.decision,

@@ -374,6 +374,13 @@ def test_what_is_no_row_is_not_read_as_one(folder: Path) -> None:
     (folder / "bad.csv").write_text("text,a\nb,1\nc\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"bad.csv:3: 1 columns, where the first line has 2"):
         create("bills", folder / "bad.csv")
+    spans = {"text": "b", "spans": [{"start": 0, "end": 1, "label": "x"}]}
+    (folder / "marked.jsonl").write_text(json.dumps(spans), encoding="utf-8")
+    with pytest.raises(InputError, match=r"marked.jsonl:1: spans with labels are read once"):
+        create("bills", folder / "marked.jsonl")
+    (folder / "deep.csv").write_text(f"text,a\nb,{'[' * 100_000}\nc,NaN\n", encoding="utf-8")
+    examples = list(labelled_examples(folder / "deep.csv"))
+    assert [example.record for example in examples] == [{"a": "[" * 100_000}, {"a": "NaN"}]
     assert not (folder / "bills").exists()
 
 

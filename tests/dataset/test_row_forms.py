@@ -267,6 +267,12 @@ ANSWER = json.dumps({"drugs": ["velmol"]})
             "completion": [{"role": "assistant", "content": ANSWER}],
         },
         {"instruction": "Which drugs?", "input": "Took velmol.", "output": ANSWER, "system": "Be."},
+        {"instruction": "Took velmol.", "input": None, "output": ANSWER},
+        {"text": "<s>Took velmol. {}</s>", "messages": [
+            {"role": "user", "content": "Took velmol."},
+            {"role": "assistant", "content": ANSWER},
+            {"role": "user", "content": "Thanks."},
+        ]},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet"])
@@ -337,7 +343,13 @@ def test_a_file_that_is_damaged_is_one_line(
             "a.jsonl",
             '{"messages":[{"role":"user","content":"a"}]}\n'
             '{"messages":[{"role":"assistant","content":"a"}]}\n',
-            "a user's turn and one answer are wanted",
+            "a user's turn and one answer after it are wanted",
+        ),
+        (
+            "a.jsonl",
+            '{"conversations":[{"from":"human","value":"a"}]}\n'
+            '{"conversations":[{"from":"human","value":"a"},{"from":"bard","value":"{}"}]}\n',
+            "a turn of 'bard'; those of user and assistant, or human and gpt, are read",
         ),
     ],
 )

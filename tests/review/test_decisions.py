@@ -12,6 +12,7 @@ from command import Command
 from fieldsmith.data import Example, Reject
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.errors import InputError
+from fieldsmith.files import write_jsonl
 from fieldsmith.plugins import Plugin
 from fieldsmith.review.agreement import agreement, cohens_kappa
 from fieldsmith.review.decisions import Reviews
@@ -189,8 +190,57 @@ def test_a_review_of_other_documents_is_not_applied(
     refused = command(*order)
     assert (refused.code, "has decisions on 'd0', which is not in" in refused.errors) == (1, True)
     assert not output.exists()
-    for wrong in (order[:-2], (*order, "--compare", reviewed), (*order[:4], "--as-test")):
+    for wrong in (
+        order[:-2],
+        (*order, "--compare", reviewed),
+        (*order[:4], "--as-test"),
+        (*order, "--sample", "2"),
+    ):
         assert command(*wrong).code == 2
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_nobody_has_decided_on_stays_no_gold(
+    medical: Plugin, tmp_path: Path, is_folder: bool
+) -> None:
+    proposed = {"strategy": "uncertainty", "rank": 1}
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    file = folder / "next.jsonl"
+    file.write_text(
+        "".join(json.dumps({**row, "next": proposed}) + "\n" for row in ROWS), encoding="utf-8"
+    )
+    source = folder if is_folder else file
+    ann, bob = tmp_path / "ann.jsonl", tmp_path / "bob.jsonl"
+    reviews = Reviews(medical, source, ann, "ann")
+    for number in (0, 1):
+        reviews.decide(number, ROWS[0]["record"])
+    joined = tmp_path / "joined.jsonl"
+    write_jsonl(joined, Reviews(medical, source, ann, "").rows())
+    gold = ROWS[0]["record"]
+    read = [row for row in read_examples(medical, joined) if isinstance(row, Example)]
+    assert [row.record for row in read] == [gold, gold, None, None]
+    second = Reviews(medical, joined, bob, "bob")
+    second.decide(0, None)
+    write_jsonl(tmp_path / "twice.jsonl", Reviews(medical, joined, bob, "").rows())
+    twice = rows(tmp_path / "twice.jsonl")
+    assert [row.get("review", {}).get("reviewer") for row in twice] == ["bob", "ann", None, None]
+
+
+def test_copies_of_a_reviewed_text_are_in_no_other_split(
+    medical: Plugin, source: Path, tmp_path: Path
+) -> None:
+    copies = [*ROWS, {**ROWS[0], "id": "copy"}, {**ROWS[1], "id": "other copy"}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in copies), encoding="utf-8")
+    reviews = Reviews(medical, source, tmp_path / "ann.jsonl", "ann")
+    with pytest.raises(InputError, match=r"ann.jsonl: nothing is decided"):
+        list(reviews.rows(reviewed_are_test=True))
+    reviews.decide(0, ROWS[0]["record"])
+    splits = {row["id"]: row["split"] for row in reviews.rows(reviewed_are_test=True)}
+    assert splits.pop("d0") == "test"
+    assert "copy" not in splits
+    assert splits["d1"] == splits["other copy"]
+    assert len(list(reviews.rows())) == len(copies)
 
 
 def test_a_sample_is_the_same_each_time_and_keeps_what_is_decided(
