@@ -217,7 +217,7 @@ class ChatTeacher:
             raise _RefusedError(message_of(answer), 200)  # as of a provider behind the server
         (choice,) = answer["choices"]
         message, ending = choice["message"], choice.get("finish_reason")
-        text = _text_of(message["content"])
+        text = _text_of(message.get("content"))
         if refusal := message.get("refusal"):
             text, form = message_of(refusal), REFUSAL
         elif ending == "content_filter":

@@ -44,6 +44,12 @@ def first_then_rash(first: Played) -> Play:
     return lambda _body: next(answers, RASH)
 
 
+def message(keys: dict[str, Any], finish: str = "stop") -> Played:
+    """Return an answer whose message has no content."""
+    choice = {"message": {"role": "assistant", **keys}, "finish_reason": finish}
+    return Played(body=json.dumps({"choices": [choice]}).encode())
+
+
 def outcomes(output: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return rows and failures."""
     failures = output.with_name("labels.failures.jsonl")
@@ -80,6 +86,9 @@ def test_a_date_beyond_all_calendars_is_no_pause(
         (Played("half \ud83d"), "not JSON", ["half \ud83d"]),
         (Played(None, message={"tool_calls": [{"id": "c"}]}), "the answer is empty", [""]),
         (Played("", finish="content_filter"), "content filter", None),
+        (message({}, "content_filter"), "content filter", None),
+        (message({"refusal": "not this text"}), "not this text", None),
+        (message({}), "the answer is empty", [""]),
     ],
 )
 def test_a_document_with_an_odd_answer_has_a_reason(
