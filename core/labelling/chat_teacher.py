@@ -151,7 +151,7 @@ class ChatTeacher:
             if not is_timeout(error.__cause__):
                 raise
             return f"no answer within {_TIMEOUT:g} seconds"
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
             return reason(error)
 
     def _send(self, question: Question) -> tuple[Any, str]:
@@ -211,7 +211,7 @@ class ChatTeacher:
         """Read an answer.
 
         Raises:
-            LookupError, TypeError, ValueError: it is none.
+            LookupError, RecursionError, TypeError, ValueError: it is none.
         """
         if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
             raise _RefusedError(message_of(answer), 200)  # as of a provider behind the server

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from command import Answer, Command
@@ -104,6 +105,46 @@ def test_a_document_with_an_odd_answer_has_a_reason(
     assert [failure["id"] for failure in failures] == ["a.txt"]
     assert reason in failures[0]["reason"]
     assert raw is None or failures[0]["raw"] == raw
+
+
+DEEP = 2_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),  # how deep a value may be to be shown depends on the version of Python
+    [
+        (b'{"error": ' * DEEP + b'"no provider"' + b"}" * DEEP, "no provider"),
+        (b'{"error": ' + b"[" * DEEP + b"]" * DEEP + b"}", ""),
+        (message({"content": {}}).as_bytes().replace(b"{}", b'{"a": ' * DEEP + b"1" + b"}" * DEEP),
+         ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("state", [200, 400])
+def test_what_is_nested_deeper_than_python_follows_ends_no_command(
+    state: int, answer: bytes, reason: str,
+    command: Command, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    load = json.load
+
+    def deeper(stream: IO[bytes]) -> Any:  # as the parser of newer versions of Python
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(10 * DEEP)
+        try:
+            return load(stream)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    monkeypatch.setattr("fieldsmith.engines.server.json.load", deeper)
+    output = tmp_path / "labels.jsonl"
+    odd = Played(body=answer, state=state)
+    with teaching(lambda body: odd if "a.txt" in json.dumps(body) else RASH) as teacher:
+        done = label(command, teacher, notes, output)
+    assert done.code == 0, done.errors
+    rows, failures = outcomes(output)
+    assert [row["id"] for row in rows] == ["b.txt"]
+    assert [failure["id"] for failure in failures] == ["a.txt"]
+    assert failures[0]["reason"]
+    assert reason in failures[0]["reason"]
 
 
 def test_the_text_of_an_answer_may_come_in_parts(
