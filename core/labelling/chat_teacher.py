@@ -49,12 +49,12 @@ _FATAL = {
     404: "check the address and --teacher-model",
     405: "check the address: it has no route for chats",
     429: f"it had too many requests or the quota is used up; {_LATER}, with a lower --concurrency",
-    502: _LATER,
-    503: _LATER,
-    504: _LATER,
-    529: _LATER,
+    **dict.fromkeys((502, 503, 504, 521, 522, 523, 525, 526, 527, 529, 530), _LATER),
 }
-"""HTTP states that the next question would meet as well, and what to do."""
+"""HTTP states that the next question would meet as well, and what to do.
+
+From 520 on they are those of proxies; 520 and 524 may be due to the question.
+"""
 
 _OF_SCHEMAS = ("$schema", "$id")
 

@@ -67,6 +67,17 @@ def test_what_gateways_answer_when_a_model_is_overloaded_passes(
     assert len(outcomes(tmp_path / "labels.jsonl")[0]) == 2
 
 
+@pytest.mark.parametrize("state", [521, 522, 523, 525, 526, 527, 530])
+def test_a_proxy_that_does_not_reach_the_server_ends_the_command(
+    state: int, command: Command, notes: Path, tmp_path: Path
+) -> None:
+    with teaching(lambda _body: Played("no server", state=state)) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert done.code == 1
+    assert f"{state}: no server; repeat the command later" in done.errors
+    assert len({*teacher.texts()}) == 1
+
+
 def test_a_date_beyond_all_calendars_is_no_pause(
     command: Command, notes: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +98,8 @@ def test_a_date_beyond_all_calendars_is_no_pause(
         (Played("half \ud83d"), "not JSON", ["half \ud83d"]),
         (Played(None, message={"tool_calls": [{"id": "c"}]}), "the answer is empty", [""]),
         (Played("", finish="content_filter"), "content filter", None),
+        (Played("unknown", state=520), "520: unknown", []),
+        (Played("slow", state=524), "524: slow", []),
         (message({}, "content_filter"), "content filter", None),
         (message({"refusal": "not this text"}), "not this text", None),
         (message({}), "the answer is empty", [""]),
