@@ -29,6 +29,7 @@ from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from .dataset.row_examples import jsonl_examples
+    from .dataset.standoff import identifier_of
     from .extraction.extractor import Extractor
     from .reading.html import parse_html, visible_text
     from .reading.pdf import read_first_pages
@@ -84,6 +85,7 @@ __all__ = [
     "field_list",
     "files_in",
     "hookimpl",
+    "identifier_of",
     "jsonl_examples",
     "levenshtein_similarity",
     "load",
@@ -108,6 +110,7 @@ __all__ = [
 
 _LAZY = {
     "dataset.row_examples": "jsonl_examples",
+    "dataset.standoff": "identifier_of",
     "reading.html": "parse_html visible_text",
     "reading.pdf": "read_first_pages",
     "recipes": "SMALL_PRESETS",

@@ -136,8 +136,18 @@ def file_name(identifier: str) -> str:
 
 
 def identifier_of(name: str) -> str:
-    """Return the id that ``file_name`` made a name of."""
-    return unquote(name)
+    """Return the id that ``extract review --export`` wrote as a name of a file, or in PubTator.
+
+    Any other name is an id as it is, whatever per cent signs it has.
+
+    >>> identifier_of("a%2F1%20b"), identifier_of("95%fa")
+    ('a/1 b', '95%fa')
+
+    Args:
+        name: without folders, and without the ending of the file.
+    """
+    identifier = unquote(name)
+    return identifier if file_name(identifier) == name else name
 
 
 def is_standoff(file: Path) -> bool:

@@ -292,8 +292,10 @@ def reason(error: Exception) -> str:
         if error.code in _REDIRECTS:
             error.close()
             return f"{error.code}: it redirects to {error.headers.get('Location')}"
-        with suppress(HTTPException, OSError, ValueError):
+        with suppress(HTTPException, OSError, RecursionError, ValueError):
             text = f"{error.code}: {message_of(_json(error))}"
+    elif isinstance(error, RecursionError):
+        text = "its answer is not understood (nested too deeply)"
     elif isinstance(error, LookupError | TypeError | ValueError):
         text = f"its answer is not understood ({type(error).__name__}: {error})"
     return " ".join(text.split())[:300]
@@ -316,8 +318,13 @@ def message_of(said: Any) -> str:
 
     >>> message_of({"error": {"message": "no", "code": 3}}), message_of({"detail": [1]})
     ('no', '[1]')
+
+    Raises:
+        RecursionError: what is no message is nested too deeply to be shown.
     """
-    if isinstance(said, dict):
-        inner = next((said[key] for key in ("error", "message", "detail") if said.get(key)), said)
-        return message_of(inner) if inner is not said else json.dumps(said, ensure_ascii=False)
+    inner = said
+    while inner is not None:
+        said = inner
+        keys = ("error", "message", "detail") if isinstance(said, dict) else ()
+        inner = next((said[key] for key in keys if said.get(key)), None)
     return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)

@@ -49,12 +49,12 @@ _FATAL = {
     404: "check the address and --teacher-model",
     405: "check the address: it has no route for chats",
     429: f"it had too many requests or the quota is used up; {_LATER}, with a lower --concurrency",
-    502: _LATER,
-    503: _LATER,
-    504: _LATER,
-    529: _LATER,
+    **dict.fromkeys((502, 503, 504, 521, 522, 523, 525, 526, 527, 529, 530), _LATER),
 }
-"""HTTP states that the next question would meet as well, and what to do."""
+"""HTTP states that the next question would meet as well, and what to do.
+
+From 520 on they are those of proxies; 520 and 524 may be due to the question.
+"""
 
 _OF_SCHEMAS = ("$schema", "$id")
 
@@ -151,7 +151,7 @@ class ChatTeacher:
             if not is_timeout(error.__cause__):
                 raise
             return f"no answer within {_TIMEOUT:g} seconds"
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
             return reason(error)
 
     def _send(self, question: Question) -> tuple[Any, str]:
@@ -211,13 +211,13 @@ class ChatTeacher:
         """Read an answer.
 
         Raises:
-            LookupError, TypeError, ValueError: it is none.
+            LookupError, RecursionError, TypeError, ValueError: it is none.
         """
         if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
             raise _RefusedError(message_of(answer), 200)  # as of a provider behind the server
         (choice,) = answer["choices"]
         message, ending = choice["message"], choice.get("finish_reason")
-        text = _text_of(message["content"])
+        text = _text_of(message.get("content"))
         if refusal := message.get("refusal"):
             text, form = message_of(refusal), REFUSAL
         elif ending == "content_filter":

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"GGUF"
 
-_PIECE = re.compile(r"(.+\.gguf)([.-](?:part|split-))[0-9a-z]+", re.IGNORECASE)
+_PIECE = re.compile(r"(.+\.gguf)([.-](?:part|split-))([0-9a-z]+)", re.IGNORECASE)
 """Name of a piece of a file that was cut without regard to its content, and can be put together."""
 
 
@@ -104,9 +105,7 @@ def _open(path: Path) -> GGUFReader:
         raise refusal(path, f"cannot be read ({error.strerror})") from error
     if piece := _PIECE.fullmatch(path.name):
         raise refusal(
-            path,
-            f"is a piece of a file that was cut; join the pieces first, in their order: "
-            f"cat {piece[1]}{piece[2]}* > {piece[1]}",
+            path, f"is a piece of a file that was cut; join the pieces {_how(*piece.groups())}"
         )
     if magic != _MAGIC:
         raise refusal(path, "is no GGUF file; name one, a folder, or a model of the hub")
@@ -126,6 +125,13 @@ def _open(path: Path) -> GGUFReader:
     if reader.endianess != GGUFEndian.LITTLE:
         raise refusal(path, "is a big-endian GGUF file; take the little-endian one")
     return reader
+
+
+def _how(whole: str, mark: str, number: str) -> str:
+    """Return how to join pieces, by the name of the whole and what the name of a piece adds."""
+    if not number.isalpha():  # a shell sorts 10 before 2
+        return f"first, in the order of their numbers, to {whole}"
+    return f"first, in their order: cat {quote(whole + mark)}* > {quote(whole)}"
 
 
 def _damaged(path: Path, error: Exception) -> SettingsError:

@@ -26,16 +26,28 @@ _NO_TEXT = frozenset({"Fallback", "moveFrom", "del", "pPr", "rPr"})
 _WRITTEN = {"tab": "\t", "br": "\n", "cr": "\n", "p": "\n", "noBreakHyphen": "-"}
 """What an element stands for, or a paragraph ends with."""
 
-_SYMBOLS = dict(
-    zip(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-        "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖαβχδεφγηιϕκλμνοπθρστυϖωξψζ",
-        strict=True,
+_SYMBOLS = (
+    {char: char for char in " !#%&()+,./0123456789:;<=>?[]_{|}"}
+    | dict(zip("\"$'*-@\\^~", "∀∃∋∗−≅∴⊥∼", strict=True))
+    | dict(
+        zip(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖαβχδεφγηιϕκλμνοπθρστυϖωξψζ",
+            strict=True,
+        )
     )
-) | dict(
-    zip("\xa3\xa5\xac\xad\xae\xaf\xb0\xb1\xb3\xb4\xb7\xb9\xbb\xd6", "≤∞←↑→↓°±≥×•≠≈√", strict=True)
+    | dict(
+        zip(
+            "\xa3\xa5\xac\xad\xae\xaf\xb0\xb1\xb3\xb4\xb7\xb9\xbb\xd6",
+            "≤∞←↑→↓°±≥×•≠≈√",
+            strict=True,
+        )
+    )
 )
-"""Characters of the font Symbol, in which word processors wrote Greek letters and signs."""
+"""Characters of the font Symbol, in which word processors wrote Greek letters and signs.
+
+Of ASCII, it has digits and most punctuation in their places, and signs of mathematics in others.
+"""
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, ParseError, NotImplementedError, RuntimeError,
            EOFError, OSError, ValueError, LookupError)  # fmt: skip
@@ -115,4 +127,4 @@ def _written(name: str, element: Element) -> str:
     values = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     code = re.fullmatch("(?i)(?:F0|00)([0-9A-F]{2})", values.get("char", ""))
     char = chr(int(code[1], 16)) if code and values.get("font") == "Symbol" else ""
-    return _SYMBOLS.get(char, char if char.isascii() and char.isprintable() else "") or "\ufffd"
+    return _SYMBOLS.get(char, "\ufffd")

@@ -5,8 +5,8 @@ Viewers draw them over the page by their appearance streams (ISO 32000, 12.5.5).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,43 +31,53 @@ _DEEPEST = 32
 def draw_annotations(page: PDFPage, ctm: Matrix, interpreter: PDFPageInterpreter) -> None:
     """Draw the text of a page's annotations onto the device of an interpreter.
 
-    One that is broken is passed over, as viewers do.
+    One that is broken is passed over from its fault on, as viewers do.
 
     Args:
         page: the page.
         ctm: the matrix that the page is drawn by.
         interpreter: draws.
     """
-    from pdfminer.pdftypes import dict_value, list_value
+    from pdfminer.pdftypes import resolve1
+
+    device: Any = interpreter.device  # of a type that does not declare what a layout keeps
+    annotations: Any = None
+    with _passing_over(device):
+        annotations = resolve1(page.annots)
+    for annotation in annotations if isinstance(annotations, list) else ():
+        with _passing_over(device):
+            _draw(resolve1(annotation), ctm, interpreter)
+
+
+@contextmanager
+def _passing_over(device: Any) -> Iterator[None]:
+    """Pass over what the parser raises, and leave figures that it has begun and not ended."""
+    figures, item = [*device._stack], device.cur_item
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:  # the parser may raise any
+        device._stack[:], device.cur_item = figures, item
+
+
+def _draw(annotation: Any, ctm: Matrix, interpreter: PDFPageInterpreter) -> None:
+    """Draw an annotation, if it is one that is shown and has text."""
+    from pdfminer.pdftypes import PDFStream, dict_value, list_value, resolve1
     from pdfminer.utils import mult_matrix
 
-    for stream, rect in _appearances(page):
-        try:
-            matrix = _matrix(stream)
-            fitted = mult_matrix(_fit(list_value(stream["BBox"]), matrix, rect), ctm)
-            resources = dict_value(stream.get("Resources") or {})
-            interpreter.render_contents(resources, [stream], ctm=mult_matrix(matrix, fitted))
-        except MemoryError:
-            raise
-        except Exception as error:  # the parser may raise any
-            logging.getLogger("pdfminer").warning("annotation: %s", error)
-
-
-def _appearances(page: PDFPage) -> Iterator[tuple[PDFStream, list[Any]]]:
-    """Yield the streams of the annotations that are shown, with their rectangles."""
-    from pdfminer.pdftypes import PDFStream, resolve1
-
-    found = resolve1(page.annots)
-    for each in found if isinstance(found, list) else ():
-        annotation = resolve1(each)
-        if not isinstance(annotation, dict) or not _is_text(annotation):
-            continue
-        normal = _entry(_entry(annotation, "AP"), "N")
-        if isinstance(normal, dict):  # one for each state
-            normal = _entry(normal, _name(_entry(annotation, "AS")))
-        rect = _entry(annotation, "Rect")
-        if isinstance(normal, PDFStream) and isinstance(rect, list):
-            yield normal, [resolve1(side) for side in rect]
+    if not isinstance(annotation, dict) or not _is_text(annotation):
+        return
+    normal = _entry(_entry(annotation, "AP"), "N")
+    if isinstance(normal, dict):  # one for each state
+        normal = _entry(normal, _name(_entry(annotation, "AS")))
+    rect = _entry(annotation, "Rect")
+    if not isinstance(normal, PDFStream) or not isinstance(rect, list):
+        return
+    matrix, corners = _matrix(normal), [resolve1(side) for side in rect]
+    fitted = mult_matrix(_fit(list_value(normal["BBox"]), matrix, corners), ctm)
+    resources = dict_value(normal.get("Resources") or {})
+    interpreter.render_contents(resources, [normal], ctm=mult_matrix(matrix, fitted))
 
 
 def _is_text(annotation: Mapping[str, Any]) -> bool:

@@ -16,9 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
-from fieldsmith import InputError, Reject, SourceFile, read_text
+from fieldsmith import InputError, Reject, SourceFile, identifier_of, read_text
 
 from .annotations import AnnotatedText, Annotation, Fault, Relation, Span, concepts_of, number_of
 
@@ -58,7 +57,8 @@ def documents(file: SourceFile) -> Iterator[AnnotatedText]:
     text = read_text(path, as_is=True)
     lines = file.path.with_suffix(ANNOTATIONS)
     name = SourceFile(path, path if file.is_alone else file.source).name.removesuffix(TEXT)
-    name = unquote(name)  # as `extract review --export` writes an id that is no name of a file
+    folder, slash, last = name.rpartition("/")
+    name = folder + slash + identifier_of(last)
     try:
         annotations, relations = _annotations(lines)
     except Fault as fault:

@@ -22,9 +22,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
-from fieldsmith import InputError, Reject, SourceFile
+from fieldsmith import InputError, Reject, SourceFile, identifier_of
 
 from .annotations import AnnotatedText, Annotation, Fault, Relation, concepts_of, plain, shown
 
@@ -228,9 +227,9 @@ def _finished(block: _Block) -> AnnotatedText:
             else:
                 relations.append(found)
     except Fault as fault:
-        return AnnotatedText(unquote(block.id), block.text, place=block.place, fault=fault)
+        return AnnotatedText(identifier_of(block.id), block.text, place=block.place, fault=fault)
     return AnnotatedText(
-        unquote(block.id), block.text, tuple(annotations), tuple(relations), block.place
+        identifier_of(block.id), block.text, tuple(annotations), tuple(relations), block.place
     )
 
 

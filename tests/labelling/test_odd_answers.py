@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from command import Answer, Command
@@ -44,6 +45,12 @@ def first_then_rash(first: Played) -> Play:
     return lambda _body: next(answers, RASH)
 
 
+def message(keys: dict[str, Any], finish: str = "stop") -> Played:
+    """Return an answer whose message has no content."""
+    choice = {"message": {"role": "assistant", **keys}, "finish_reason": finish}
+    return Played(body=json.dumps({"choices": [choice]}).encode())
+
+
 def outcomes(output: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return rows and failures."""
     failures = output.with_name("labels.failures.jsonl")
@@ -58,6 +65,17 @@ def test_what_gateways_answer_when_a_model_is_overloaded_passes(
         done = label(command, teacher, notes, tmp_path / "labels.jsonl")
     assert done.code == 0, done.errors
     assert len(outcomes(tmp_path / "labels.jsonl")[0]) == 2
+
+
+@pytest.mark.parametrize("state", [521, 522, 523, 525, 526, 527, 530])
+def test_a_proxy_that_does_not_reach_the_server_ends_the_command(
+    state: int, command: Command, notes: Path, tmp_path: Path
+) -> None:
+    with teaching(lambda _body: Played("no server", state=state)) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl")
+    assert done.code == 1
+    assert f"{state}: no server; repeat the command later" in done.errors
+    assert len({*teacher.texts()}) == 1
 
 
 def test_a_date_beyond_all_calendars_is_no_pause(
@@ -80,6 +98,11 @@ def test_a_date_beyond_all_calendars_is_no_pause(
         (Played("half \ud83d"), "not JSON", ["half \ud83d"]),
         (Played(None, message={"tool_calls": [{"id": "c"}]}), "the answer is empty", [""]),
         (Played("", finish="content_filter"), "content filter", None),
+        (Played("unknown", state=520), "520: unknown", []),
+        (Played("slow", state=524), "524: slow", []),
+        (message({}, "content_filter"), "content filter", None),
+        (message({"refusal": "not this text"}), "not this text", None),
+        (message({}), "the answer is empty", [""]),
     ],
 )
 def test_a_document_with_an_odd_answer_has_a_reason(
@@ -95,6 +118,46 @@ def test_a_document_with_an_odd_answer_has_a_reason(
     assert [failure["id"] for failure in failures] == ["a.txt"]
     assert reason in failures[0]["reason"]
     assert raw is None or failures[0]["raw"] == raw
+
+
+DEEP = 2_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),  # how deep a value may be to be shown depends on the version of Python
+    [
+        (b'{"error": ' * DEEP + b'"no provider"' + b"}" * DEEP, "no provider"),
+        (b'{"error": ' + b"[" * DEEP + b"]" * DEEP + b"}", ""),
+        (message({"content": {}}).as_bytes().replace(b"{}", b'{"a": ' * DEEP + b"1" + b"}" * DEEP),
+         ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("state", [200, 400])
+def test_what_is_nested_deeper_than_python_follows_ends_no_command(
+    state: int, answer: bytes, reason: str,
+    command: Command, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    load = json.load
+
+    def deeper(stream: IO[bytes]) -> Any:  # as the parser of newer versions of Python
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(10 * DEEP)
+        try:
+            return load(stream)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    monkeypatch.setattr("fieldsmith.engines.server.json.load", deeper)
+    output = tmp_path / "labels.jsonl"
+    odd = Played(body=answer, state=state)
+    with teaching(lambda body: odd if "a.txt" in json.dumps(body) else RASH) as teacher:
+        done = label(command, teacher, notes, output)
+    assert done.code == 0, done.errors
+    rows, failures = outcomes(output)
+    assert [row["id"] for row in rows] == ["b.txt"]
+    assert [failure["id"] for failure in failures] == ["a.txt"]
+    assert failures[0]["reason"]
+    assert reason in failures[0]["reason"]
 
 
 def test_the_text_of_an_answer_may_come_in_parts(

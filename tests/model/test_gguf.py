@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,17 +163,37 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("ending", ["-split-a", "-split-b", ".part1of2"])
-def test_a_piece_of_a_file_that_was_cut_is_refused(
-    ending: str, file: Path, command: Command, cache: Path
-) -> None:
+def refused_piece(file: Path, ending: str, command: Command, cache: Path) -> str:
+    """Return what is said of a piece of a file that was cut."""
     piece = file.rename(file.with_name(file.name + ending))
     answer = command("plan", "--plugin", "medical_ner", "--model", piece)
     assert answer.code == 1
     assert len(answer.errors.splitlines()) == 1
-    assert "is a piece of a file that was cut; join the pieces first" in answer.errors
-    assert f"> {file.name}" in answer.errors
+    assert "is a piece of a file that was cut; join the pieces" in answer.errors
     assert kept(cache) == []
+    return answer.errors
+
+
+@pytest.mark.parametrize("ending", ["-split-a", "-split-b", ".split-aa"])
+def test_pieces_with_letters_are_joined_by_the_command_that_is_said(
+    ending: str, file: Path, command: Command, cache: Path
+) -> None:
+    file = file.rename(file.with_name("it's a model.gguf"))
+    said = refused_piece(file, ending, command, cache)
+    join = said.partition("in their order: ")[2]
+    piece = file.with_name(file.name + ending)
+    piece.with_name(piece.name[:-1] + "c").write_bytes(b" and the rest")
+    subprocess.run(join, shell=True, check=True, cwd=file.parent)
+    assert file.read_bytes() == piece.read_bytes() + b" and the rest"
+
+
+@pytest.mark.parametrize("ending", [".part1of2", ".part10of12", "-split-10"])
+def test_pieces_with_numbers_are_joined_by_number(
+    ending: str, file: Path, command: Command, cache: Path
+) -> None:
+    said = refused_piece(file, ending, command, cache)
+    assert f"in the order of their numbers, to {file.name}" in said
+    assert "*" not in said  # a shell puts 10 before 2
 
 
 @pytest.mark.parametrize(("make", "fault"), REFUSED.values(), ids=REFUSED)

@@ -177,3 +177,23 @@ def test_annotations_without_texts_say_where_these_are_wanted(
             (row,) = read()
             assert isinstance(row, Reject)
             raise InputError(row.reason)
+
+
+IDS = {"95%fa": "95%fa", "50%": "50%", "a%2fb": "a%2fb", "a%2F1%20b": "a/1 b"}
+
+
+@pytest.mark.parametrize(("name", "identifier"), IDS.items())
+@pytest.mark.parametrize("is_brat", [True, False])
+def test_an_id_is_as_it_stands_but_for_what_the_export_writes(
+    is_brat: bool, name: str, identifier: str, tmp_path: Path
+) -> None:
+    if is_brat:
+        (tmp_path / "50%20").mkdir()
+        (tmp_path / "50%20" / f"{name}.txt").write_text("Velmol.")
+        (tmp_path / "50%20" / f"{name}.ann").write_text("T1\tChemical 0 6\tVelmol\n")
+        identifier = f"50%20/{identifier}"
+    else:
+        (tmp_path / "corpus.txt").write_text(f"{name}|t|Velmol.\n{name}|a|\n")
+    (found,) = read_examples(named({}), tmp_path)
+    assert isinstance(found, Example)
+    assert found.document.id == identifier

@@ -95,6 +95,10 @@ def test_the_body_may_have_a_number() -> None:
         ('w:font="Symbol" w:char="F061"', "TNF-α"),
         ('w:font="Symbol" w:char="00B3"', "TNF-≥"),
         ('w:font="Symbol" w:char="F02B"', "TNF-+"),
+        *(
+            (f'w:font="Symbol" w:char="F0{ord(char):02X}"', f"TNF-{shown}")
+            for char, shown in zip("\"$'*-@\\^~`", "∀∃∋∗−≅∴⊥∼\ufffd", strict=True)
+        ),
         ('w:font="Wingdings" w:char="F0E0"', "TNF-\ufffd"),
         ('w:font="Symbol" w:char="D800"', "TNF-\ufffd"),
         ('w:font="Symbol"', "TNF-\ufffd"),

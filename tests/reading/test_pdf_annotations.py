@@ -19,13 +19,27 @@ FIELD = b"/Subtype /Widget /FT /Tx /T (drug) /V (Ibuprofen) /F 4"
 SHOWS = b"/Rect [100 600 300 620] /AP << /N 6 0 R >>"
 
 
-def page_with(annotation: bytes, *, rotate: int = 0, form: bytes = b"/BBox [0 0 200 20]") -> bytes:
-    """Return a PDF with the text "Drug:" and an annotation that draws "Ibuprofen"."""
+def page_with(
+    annotation: bytes,
+    *further: bytes,
+    rotate: int = 0,
+    form: bytes = b"/BBox [0 0 200 20]",
+    annotations: bytes = b"[7 0 R]",
+) -> bytes:
+    """Return a PDF with the text "Drug:" and an annotation that draws "Ibuprofen".
+
+    Args:
+        annotation: entries of it; it is object 7.
+        further: objects from 8 on.
+        rotate: by which the page is turned.
+        form: entries of what the annotation draws.
+        annotations: of the page.
+    """
     return pdf_of_objects(
         b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [7 0 R] >> >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Annots [7 0 R]"
-        b" /Rotate %d /Resources << /Font << /F 5 0 R >> >> >>" % rotate,
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Annots %b"
+        b" /Rotate %d /Resources << /Font << /F 5 0 R >> >> >>" % (annotations, rotate),
         stream_of(b"BT /F 12 Tf 50 605 Td (Drug:) Tj ET\n"),
         FONT,
         stream_of(
@@ -33,6 +47,7 @@ def page_with(annotation: bytes, *, rotate: int = 0, form: bytes = b"/BBox [0 0 
             b"/Type /XObject /Subtype /Form " + form + b" /Resources << /Font << /F 5 0 R >> >>",
         ),
         b"<< /Type /Annot " + annotation + b" >>",
+        *further,
     )
 
 
@@ -88,6 +103,29 @@ def test_notes_stamps_and_choices_are_read(annotation: bytes) -> None:
 )
 def test_what_is_hidden_no_text_or_broken_is_passed_over(annotation: bytes) -> None:
     assert read(page_with(annotation)).text == "Drug:"
+
+
+BOX = b"/Type /XObject /Subtype /Form /BBox [0 0 200 20]"
+BROKEN = {
+    "a form in a stamp": [
+        b"<< /Subtype /Stamp /Rect [100 500 300 520] /AP << /N 9 0 R >> >>",
+        stream_of(b"/X Do\n", BOX + b" /Resources << /XObject << /X 10 0 R >> >>"),
+        stream_of(b"q Q\n", BOX + b" /Matrix [1 0]"),
+    ],
+    "no dictionary": [b"<< /Subtype >>"],
+    "a rectangle": [b"<< /Subtype /Stamp /Rect [1 2 3 /A] /AP << /N 6 0 R >> >>"],
+}
+
+
+@pytest.mark.parametrize("objects", BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_in_an_annotation_spoils_no_other(objects: list[bytes]) -> None:
+    page = page_with(FIELD + SHOWS, *objects, annotations=b"[8 0 R 7 0 R]")
+    assert read(page).text == "Drug:\tIbuprofen"
+
+
+def test_a_broken_list_of_annotations_spoils_no_page() -> None:
+    page = page_with(FIELD + SHOWS, b"<< /A >>", annotations=b"8 0 R")
+    assert read(page).text == "Drug:"
 
 
 def test_a_field_is_drawn_with_its_page() -> None:

@@ -105,6 +105,20 @@ def test_what_can_be_marked_comes_back(
             assert spans, pointer
 
 
+NAMES = {"95%fa": "95%fa", "50%": "50%", "a%2fb": "a%2fb", "a b": "a b", "a%2F1%20b": "a/1 b"}
+
+
+@pytest.mark.parametrize(("name", "identifier"), NAMES.items())
+def test_a_name_is_an_id_but_for_what_the_export_writes(
+    name: str, identifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{name}.txt").write_text("Aspirin.")
+    (tmp_path / f"{name}.ann").write_text("T1\tdrugs 0 7\tAspirin\n")
+    (found,) = read_examples(PLUGIN, tmp_path)
+    assert isinstance(found, Example)
+    assert found.document.id == identifier
+
+
 LINES = "Aspirin\r\ncaused acute\n\n  renal\ffailure. Not 5 mg\u2028Aspirin."
 OVER_LINES = row(
     "lines",
