@@ -178,7 +178,8 @@ def _complete_domains(
 ) -> None:
     """Make a run of several domains complete, and the run of each in it."""
     adapter = partial.folder / ".adapter"
-    shutil.copy2(run.log_file, partial.folder)
+    if run.log_file.is_file():
+        shutil.copy2(run.log_file, partial.folder)
     _write_info(run, partial, folder, training=of_all(training))
     partial.cut_log(step)
     for number, domain in enumerate(domain_runs(run)):
