@@ -192,8 +192,12 @@ def _key(example: Example) -> bytes:
 def _why_unscored(row: Example | Reject) -> str:
     if isinstance(row, Reject):
         return in_words(row)
-    reason = "a copy of an earlier row" if _has_gold(row) else "it has no text"
-    return f"{row.place or row.document.id}: {'it has no record' if row.record is None else reason}"
+    place = row.place or row.document.id
+    if row.record is None:
+        return f"{place}: it has no record"
+    if not _has_gold(row):
+        return f"{place}: it has no text"
+    return f"{place}: a copy of an earlier row"
 
 
 def _has_gold(row: Example | Reject) -> TypeGuard[Example]:
