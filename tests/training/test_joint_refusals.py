@@ -28,7 +28,7 @@ TWO = ("train", "--plugin", "medical_ner", "--plugin", "news_json")
         ([*TWO, "--data", "news_json=a", "--data", "news_json=b"], 2, "once for each of"),
         ([*TWO, "--data", "news_json=nowhere"], 1, "nowhere: no such file or folder"),
         (["train", "--plugin", "medical_ner", "--plugin", "news"], 1, "did you mean news_json"),
-        ([*TWO, "--set", "best=mode"], 1, "best"),
+        ([*TWO, "--set", "best=mode"], 1, "'mode' is none of mean, worst"),
         ([*TWO, "--map", "a=text"], 2, "--map is for one plugin"),
         ([*TWO, "--auto-batch"], 2, "--auto-batch is for one plugin"),
         ([*TWO, "--processes", "2"], 1, "together by one process"),
