@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from ..errors import RunError, did_you_mean
@@ -63,6 +62,7 @@ def require_own_run(folder: Path) -> None:
 
 def print_domains(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the score of each domain with its interval, and their mean."""
+    from ..report.domains import mean_score
     from ..scoring.metrics import WHOLE_RECORD
 
     made = table("", "domain", "documents", "score", "95 % interval", "whole records")
@@ -76,10 +76,5 @@ def print_domains(summaries: Mapping[str, Mapping[str, Any]]) -> None:
             f"{whole['value']:.3f}" if whole else "",
         )
     made.add_section()
-    made.add_row("mean", "", f"{mean_score(summaries):.3f}", "", "")
+    made.add_row("mean", "", f"{mean_score(summaries.values()):.3f}", "", "")
     console().print(made)
-
-
-def mean_score(summaries: Mapping[str, Mapping[str, Any]]) -> float:
-    """Return the mean of the scores of domains."""
-    return fmean(summary["score"] for summary in summaries.values())

@@ -11,7 +11,7 @@ import click
 from ..data import SPLITS
 from .ability import evaluate_ability
 from .cases import fail_unless_all_hold, print_results
-from .domains import domain_of, domains_in, mean_score, print_domains
+from .domains import domain_of, domains_in, print_domains
 from .engines import EngineOptions, engine_options
 from .options import (
     PATH,
@@ -222,6 +222,7 @@ def _print_each(run: Path, engine: EngineOptions, *, as_json: bool, **how: Any) 
     """Score each domain of a run, after a check of all, and print a table."""
     from ..evaluation.domains import domains_to_score
     from ..model.loading import quieten
+    from ..report.domains import mean_score
     from ..runs.folder import Run
     from .score_tables import print_calibration, print_scores
 
@@ -235,7 +236,7 @@ def _print_each(run: Path, engine: EngineOptions, *, as_json: bool, **how: Any) 
             print_scores(summaries[name])
             print_calibration(summaries[name])
     if as_json:
-        found = {"score": mean_score(summaries), "domains": summaries}
+        found = {"score": mean_score(summaries.values()), "domains": summaries}
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
         print_domains(summaries)

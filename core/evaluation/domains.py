@@ -18,7 +18,8 @@ def domains_to_score(
 ) -> dict[str, Run]:
     """Return the runs of the domains that have documents of a split, by the plugins' names.
 
-    All that can be wrong before a document is answered is found here, in every domain.
+    Checked in every domain before any is scored: whether each is complete, fits what is installed,
+    and has data that is unchanged, not trained on and not scored before.
 
     Args:
         run: the run of several domains.

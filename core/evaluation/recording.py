@@ -14,6 +14,7 @@ from ..files.locks import locked
 from ..progress import say
 from ..runs.card import update_card
 from ..runs.folder import Run
+from ..runs.joint_job import runs_together
 from ..runs.scorings import (
     FILE,
     Scoring,
@@ -158,7 +159,8 @@ def _scoring_of(run: Run, chosen: Selection, name: str, command: str = "") -> Sc
     None where nothing is recorded: all of them are documents of validation or trained on.
     """
     known = held_out(run)
-    prints = set(chosen.fingerprints) - (known["validation"] - known["test"]) - run.trained_on()
+    trained = set[str]().union(*(each.trained_on() for each in runs_together(run)[0]))
+    prints = set(chosen.fingerprints) - (known["validation"] - known["test"]) - trained
     if chosen.name == "validation" or not prints:
         return None
     # Runs of older versions do not know their test documents.

@@ -14,8 +14,10 @@ from ..dataset.set_aside import SetAside, in_words
 from ..dataset.splits import fingerprint
 from ..errors import InputError, LeakError, RunError
 from ..plugins import Plugin
+from ..progress import say
 from ..runs.folder import Run
 from ..runs.job import ratio_of
+from ..runs.joint_job import runs_together
 from ..schema.records import canonical
 from .sample import sampled
 
@@ -69,7 +71,17 @@ def select(
         set_aside = examples.set_aside()
         where = f"{data}{f': the {split} split' if split else ''}"
         set_aside.say(data)
-    fingerprints, leaks = refuse_trained(examples, run.trained_on(), allow_leaks=allow_leaks)
+    runs, missing = runs_together(run)
+    if missing:
+        say(
+            f"{run.folder}: was trained together with {', '.join(missing)}, whose runs are not "
+            f"beside it, so that their training documents are not noticed; score the run in the "
+            f"folder of all of them"
+        )
+    trained = set[str]().union(*(each.trained_on() for each in runs))
+    fingerprints, leaks = refuse_trained(
+        examples, trained, allow_leaks=allow_leaks, others=[each.folder.name for each in runs[1:]]
+    )
     if not fingerprints:
         raise InputError(f"{where} holds no document with a record to score")
     return Selection(
@@ -78,7 +90,11 @@ def select(
 
 
 def refuse_trained(
-    examples: Iterable[Example], trained: set[str], *, allow_leaks: bool
+    examples: Iterable[Example],
+    trained: set[str],
+    *,
+    allow_leaks: bool,
+    others: Sequence[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Return the text fingerprint of each example, and the ids of those that were trained on.
 
@@ -87,6 +103,7 @@ def refuse_trained(
         trained: the fingerprints of the texts that the run was trained on. Ids are not compared:
             two sources may both number their documents from 1.
         allow_leaks: whether there may be some.
+        others: domains that the run was trained together with, whose texts count too.
 
     Raises:
         LeakError: there are some, and they are not allowed.
@@ -98,9 +115,10 @@ def refuse_trained(
             ids.append(example.document.id)
     if ids and not allow_leaks:
         shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        of_others = f" or that of {', '.join(others)}" if others else ""
         raise LeakError(
-            f"{len(ids)} of {len(fingerprints)} documents were in this run's training data "
-            f"({shown}); score other documents, or say --allow-leaks"
+            f"{len(ids)} of {len(fingerprints)} documents were in this run's training data"
+            f"{of_others} ({shown}); score other documents, or say --allow-leaks"
         )
     return fingerprints, ids
 
@@ -174,8 +192,12 @@ def _key(example: Example) -> bytes:
 def _why_unscored(row: Example | Reject) -> str:
     if isinstance(row, Reject):
         return in_words(row)
-    reason = "a copy of an earlier row" if _has_gold(row) else "it has no text"
-    return f"{row.place or row.document.id}: {'it has no record' if row.record is None else reason}"
+    place = row.place or row.document.id
+    if row.record is None:
+        return f"{place}: it has no record"
+    if not _has_gold(row):
+        return f"{place}: it has no text"
+    return f"{place}: a copy of an earlier row"
 
 
 def _has_gold(row: Example | Reject) -> TypeGuard[Example]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -75,15 +75,15 @@ def _shared_name(run: Run, stored: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def mean_score(scored: Scored) -> float:
-    """Return the mean of the domains' scores."""
-    return fmean(each.summary["score"] for each, _comparison in scored.values())
+def mean_score(summaries: Iterable[Mapping[str, Any]]) -> float:
+    """Return the mean of the scores of domains, by what ``metrics.json`` holds of each."""
+    return fmean(summary["score"] for summary in summaries)
 
 
 def domains_object(scored: Scored) -> dict[str, Any]:
     """Return what ``extract report --json`` prints: the mean score, and the report of each."""
     return {
-        "score": mean_score(scored),
+        "score": mean_score(each.summary for each, _comparison in scored.values()),
         "domains": {name: report_object(*each) for name, each in scored.items()},
     }
 

@@ -7,7 +7,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from ..scoring.metrics import WHOLE_RECORD
 from . import charts
 from .comparison import Comparison, DocumentDifference
 from .display import shown, visible
+from .domains import mean_score
 from .error_kinds import KINDS, Case
 from .marked_text import TEXT_SHOWN, leaves_of, pieces
 from .page_pictures import BYTES_SHOWN, PAGES_SHOWN, PageDrawer
@@ -83,7 +83,7 @@ def render_domains(scored: Mapping[str, ScoredRun], pages: Mapping[str, str]) ->
     return _rendered(
         "domains.html.jinja",
         name=one.name,
-        mean=fmean(row["score"]["value"] for row in rows),
+        mean=mean_score(each.summary for each in scored.values()),
         facts=[
             ("Run", one.run.folder.parent.name),
             *(fact for fact in _facts(one) if fact[0] in shared),

@@ -165,6 +165,33 @@ def domain_runs(run: Run) -> list[Run]:
     return found
 
 
+def runs_together(run: Run) -> tuple[list[Run], list[str]]:
+    """Return the runs that have the weights of a run, and the domains whose runs are not there.
+
+    Args:
+        run: the run of one domain. If it was trained alone, or if it was copied without the runs of
+            the other domains, it is the only one.
+
+    Returns:
+        The runs, the given one first, and the names of the plugins whose runs are not beside it.
+
+    Raises:
+        RunError: run.json of one of them is damaged.
+    """
+    info = run.info()
+    together = info.get("together", [])
+    runs, missing = [run], []
+    for name in together:
+        other = Run(run.folder.absolute().parent / name, run.trusted)
+        if name == info["plugin"]["name"]:
+            continue
+        if other.info_file.is_file() and other.info().get("together") == together:
+            runs.append(other)
+        else:
+            missing.append(name)
+    return runs, missing
+
+
 def joint_settings(preset: Preset, plugin: Plugin, chosen: Mapping[str, object]) -> Resolved:
     """Return the settings of one of several domains, apart from what it takes over from others.
 

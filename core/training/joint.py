@@ -12,8 +12,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ..data import FLAGS
-from ..dataset.splits import fingerprint
+from ..data import FLAGS, SPLITS
+from ..dataset.issues import Issue
+from ..dataset.splits import Leak, fingerprint, shown_ids
 from ..errors import LeakError
 from ..files import write_atomically
 from ..parallel.processes import process_count
@@ -114,7 +115,7 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
         say(f"{own.name}:")
         made.append(prepare(domain, own, begun=begun))
     if not begun:
-        _refuse_leaks(made)
+        made = _with_leaks(made)
     rows = [
         replace(row, domain=number) for number, each in enumerate(made) for row in each.rows.trained
     ]
@@ -137,34 +138,60 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
         fit(_inputs(run, job, made, rows), planner, auto_batch=job.shared.auto_batch)
 
 
-def _refuse_leaks(made: Sequence[Prepared]) -> None:
-    """Refuse texts that one domain is trained on and another one is scored on.
+def _with_leaks(made: Sequence[Prepared]) -> list[Prepared]:
+    """Return the domains with the texts that one is scored on and another one is trained on.
+
+    They are leaks and issues of the domain that is scored on them, as if they were in two splits of
+    its own data.
 
     Raises:
         LeakError: there are some, and the user does not accept leaks.
     """
-    trained = {
-        each.job.name: {fingerprint(example.document.text) for example in each.splits.train}
-        for each in made
-    }
+    found = []
     for each in made:
-        held_out = [*each.splits.validation, *each.splits.test]
-        prints = {fingerprint(example.document.text): example.document.id for example in held_out}
-        for name, of_training in trained.items():
-            ids = [prints[text] for text in prints if text in of_training]
-            if name == each.job.name or not ids:
-                continue
-            shown = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
-            line = (
-                f"{len(ids)} of the {len(held_out)} validation and test documents of "
-                f"{each.job.name} are training documents of {name} ({shown})"
-            )
-            if "leaks" not in each.job.accepted:
-                raise LeakError(
-                    f"{line}; split both alike, by the key split of their rows, or accept it by "
-                    f"{FLAGS['leaks']}"
-                )
-            say(line)
+        leaks, issues = list[Leak](), list[Issue]()
+        for other in made:
+            if other is not each and (shared := _leaks(each, other)):
+                leaks += shared
+                issues.append(_accepted(each, other, shared))
+        known = replace(each.splits, leaks=(*each.splits.leaks, *leaks))
+        found.append(replace(each, splits=known, issues=[*each.issues, *issues]))
+    return found
+
+
+def _leaks(scored: Prepared, trained: Prepared) -> list[Leak]:
+    """Return the texts that one domain is scored on and another one is trained on, by split."""
+    texts = {fingerprint(example.document.text) for example in trained.splits.train}
+    found = []
+    for name in SPLITS[1:]:
+        ids: dict[str, str] = {}
+        for example in getattr(scored.splits, name):
+            ids.setdefault(fingerprint(example.document.text), example.document.id)
+        if shared := tuple(ids[text] for text in ids if text in texts):
+            found.append(Leak(name, f"train of {trained.job.name}", shared, len(ids)))
+    return found
+
+
+def _accepted(scored: Prepared, trained: Prepared, leaks: Sequence[Leak]) -> Issue:
+    """Return the issue of leaks between two domains, and say it.
+
+    Raises:
+        LeakError: the user does not accept leaks.
+    """
+    ids = [document for leak in leaks for document in leak.ids]
+    total = len(scored.splits.validation) + len(scored.splits.test)
+    line = (
+        f"{len(ids)} of the {total} validation and test documents of {scored.job.name} are "
+        f"training documents of {trained.job.name} ({shown_ids(ids)})"
+    )
+    if "leaks" not in scored.job.accepted:
+        raise LeakError(
+            f"{line}; split both alike, by the key split of their rows, or accept it by "
+            f"{FLAGS['leaks']}"
+        )
+    issue = Issue("leaks", line, FLAGS["leaks"], accepted=True)
+    say(issue.line)
+    return issue
 
 
 def _inputs(run: Run, job: JointJob, made: Sequence[Prepared], rows: Sequence[Row]) -> Inputs:

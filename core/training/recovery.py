@@ -130,7 +130,7 @@ def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[s
         if run.domains():
             _complete_domains(run, partial, folder, step, training)
         else:
-            task = _begin(run, partial, folder, folder)
+            task = _begin(run, partial, folder)
             partial.cut_log(step)
             task.prompts.tokenizer.save_pretrained(str(adapter))
             complete(partial, adapter, task, training)
@@ -143,14 +143,14 @@ def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[s
     return Run(folder, run.trusted)
 
 
-def _begin(run: Run, partial: Run, folder: Path, whole: Path) -> Task:
+def _begin(run: Run, partial: Run, folder: Path, whole: Path | None = None) -> Task:
     """Write what a run of one domain knows of its data, and return what it is trained for.
 
     Args:
         run: the unfinished run.
         partial: the new run, under a temporary name.
         folder: where that will be.
-        whole: the folder of all domains; of one domain alone, the same.
+        whole: the folder of all domains; None for a run of one domain alone.
     """
     task = TrainingJob.from_run(run).task(PromptFormat(load_tokenizer(run.settings().values)))
     task.prompts.tokenizer.chat_template = task.prompts.template  # as the training asked
@@ -158,7 +158,7 @@ def _begin(run: Run, partial: Run, folder: Path, whole: Path) -> Task:
     for name in _COPIED:
         if (run.folder / name).is_file():
             shutil.copy2(run.folder / name, partial.folder)
-    seen = seen_elsewhere(whole, held_out(run)["test"]) or run.info().get("test_seen", [])
+    seen = seen_elsewhere(whole or folder, held_out(run)["test"]) or run.info().get("test_seen", [])
     _write_info(run, partial, folder, test_seen=seen)
     return task
 
@@ -178,7 +178,8 @@ def _complete_domains(
 ) -> None:
     """Make a run of several domains complete, and the run of each in it."""
     adapter = partial.folder / ".adapter"
-    shutil.copy2(run.log_file, partial.folder)
+    if run.log_file.is_file():
+        shutil.copy2(run.log_file, partial.folder)
     _write_info(run, partial, folder, training=of_all(training))
     partial.cut_log(step)
     for number, domain in enumerate(domain_runs(run)):

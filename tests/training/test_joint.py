@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 import torch
 from command import Command, Moment, extract
-from joint_run import DOMAINS, joint_order
+from joint_run import DOMAINS, joint_order, write_papers
 from tiny_model import Workplace, contents, info, lines
 from tracked import read_tensorboard
 
@@ -165,6 +165,22 @@ def assert_recovered(run: Path) -> None:
         assert f"name the run of all: {run}\n" in answer.errors
         answer = extract("report", part)
         assert f"resume it: extract train --resume {run}\n" in answer.errors
+
+
+def test_a_training_whose_log_is_lost_is_recovered_all_the_same(
+    workplace: Workplace, tmp_path: Path, command: Command
+) -> None:
+    write_papers(tmp_path / "papers.jsonl")
+    run, kill = tmp_path / "run", Moment("os.rename", "checkpoint-2")
+    order = joint_order(workplace, tmp_path / "papers.jsonl", run, checkpoint_steps=1)
+    extract(*order, kill=kill)
+    (run / "log.jsonl").unlink()
+    answer = command("recover", run)
+    assert answer.code == 0, answer.errors
+    made = Path(answer.output.strip())
+    for name in DOMAINS:
+        assert info(made / name)["training"]["steps"] == 1
+        assert lines(made / name / "log.jsonl") == []
 
 
 def test_a_joint_run_is_not_taken_for_that_of_one_domain(joint: Path, command: Command) -> None:

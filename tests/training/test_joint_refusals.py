@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ TWO = ("train", "--plugin", "medical_ner", "--plugin", "news_json")
         ([*TWO, "--data", "news_json=a", "--data", "news_json=b"], 2, "once for each of"),
         ([*TWO, "--data", "news_json=nowhere"], 1, "nowhere: no such file or folder"),
         (["train", "--plugin", "medical_ner", "--plugin", "news"], 1, "did you mean news_json"),
-        ([*TWO, "--set", "best=mode"], 1, "best"),
+        ([*TWO, "--set", "best=mode"], 1, "'mode' is none of mean, worst"),
         ([*TWO, "--map", "a=text"], 2, "--map is for one plugin"),
         ([*TWO, "--auto-batch"], 2, "--auto-batch is for one plugin"),
         ([*TWO, "--processes", "2"], 1, "together by one process"),
@@ -90,6 +91,31 @@ def test_a_domain_is_not_scored_on_texts_that_another_one_is_trained_on(
     assert line in answer.errors
     assert answer.code == (0 if accepts else 1), answer.errors
     assert run.exists() == accepts
+    if not accepts:
+        return
+    domain = run / "dcat_datasets"
+    leak = {"held_out": "validation", "other": "train of medical_ner", "total": 1}
+    assert info(domain)["data"]["leaks"] == [{**leak, "ids": ["validation-0"]}]
+    (issue,) = (each for each in info(domain)["findings"] if each["name"] == "leaks")
+    assert issue["accepted"]
+    assert issue["message"] == line
+    assert info(run / "medical_ner")["data"]["leaks"] == []
+    metrics = json.loads((domain / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["validation"]["trained_on"] == 1
+
+    seen = write_rows(tmp_path / "seen.jsonl", {"test": of_both(1, 8)}, DATASETS)
+    answer = command("evaluate", domain, "--data", seen)
+    assert answer.code == 1
+    told = "1 of 2 documents were in this run's training data or that of medical_ner (test-0)"
+    assert told in answer.errors
+    answer = command("evaluate", domain, "--data", seen, "--allow-leaks", "--json")
+    assert answer.code == 0, answer.errors
+    assert json.loads(answer.output)["trained_on"] == 1
+
+    copy = shutil.copytree(domain, tmp_path / "copy")
+    answer = command("evaluate", copy, "--split", "validation", "--json")
+    assert answer.code == 0, answer.errors
+    assert "trained together with medical_ner, whose runs are not beside it" in answer.errors
 
 
 def test_a_domain_may_have_no_validation_documents_and_needs_training_documents(
