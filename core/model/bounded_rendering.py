@@ -30,10 +30,24 @@ def bounded(render: Callable[[], str]) -> str:
     It runs in a fork of this process, which can be ended: no signal and no thread interrupts code
     in C, such as a power of large numbers, and what a template allocates is gone with the fork.
     Where a process cannot fork (Windows, or too little memory is left) it runs here, without
-    bounds.
+    bounds. A fork that ends without an outcome is repeated once: besides too large a template,
+    threads of this process, which it lacks, can be the cause.
 
     Raises:
         TemplateFaultError: the function raised an exception, takes too long, or writes too much.
+    """
+    outcome = _in_fork(render) or _in_fork(render)
+    text = outcome[1:].decode(errors="surrogatepass")
+    if not outcome.startswith(b"+"):
+        raise TemplateFaultError(text or "takes more memory than there is")
+    return text
+
+
+def _in_fork(render: Callable[[], str]) -> bytes:
+    """Return the outcome in a fork of this process, or in this one; nothing if the fork died.
+
+    Raises:
+        TemplateFaultError: it takes too long.
     """
     reading, writing = os.pipe()
     try:
@@ -41,7 +55,7 @@ def bounded(render: Callable[[], str]) -> str:
     except (OSError, AttributeError):
         os.close(reading)
         os.close(writing)
-        return _text(_outcome(render))
+        return _outcome(render)
     if process == 0:
         try:
             os.close(reading)
@@ -53,7 +67,7 @@ def bounded(render: Callable[[], str]) -> str:
             os._exit(0)  # without what the parent has registered for its own exit
     os.close(writing)
     try:
-        return _text(_read(reading))
+        return _read(reading)
     finally:
         os.close(reading)
         os.kill(process, signal.SIGKILL)
@@ -95,14 +109,6 @@ def _outcome(render: Callable[[], str]) -> bytes:
 
 def _fault(what: str) -> bytes:
     return f"-{' '.join(what[:500].split())}".encode(errors="replace")
-
-
-def _text(outcome: bytes) -> str:
-    """Return the text of an outcome, or raise its fault."""
-    text = outcome[1:].decode(errors="surrogatepass")
-    if not outcome.startswith(b"+"):
-        raise TemplateFaultError(text or "takes more memory than there is")
-    return text
 
 
 def _read(pipe: int) -> bytes:

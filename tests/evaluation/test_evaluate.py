@@ -226,7 +226,11 @@ def test_own_data_that_changed_is_refused(
 def test_data_without_labels_is_refused(run: Path, tmp_path: Path, command: Command) -> None:
     source = tmp_path / "plain.jsonl"
     source.write_text(json.dumps({"id": "a", "text": "aspirin"}) + "\n")
-    assert "holds no document with a record to score" in refused(command, run, "--data", source)
+    answer = command("evaluate", run, "--data", source)
+    assert (answer.code, answer.output) == (1, "")
+    told, refusal = answer.errors.splitlines()
+    assert told == f"{source}: 1 row was set aside; the first: {source}:1: it has no record"
+    assert refusal == f"extract: error: {source} holds no document with a record to score"
 
 
 def test_a_changed_schema_is_refused(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import threading
 from pathlib import Path
 
@@ -99,3 +101,23 @@ def test_a_regular_expression_without_an_end_is_one_line(folder: Path) -> None:
     assert prompts.encode("banana")
     with pytest.raises(SettingsError, match="its tokenizer fails on a text: Onig: Regex search"):
         prompts.encode("a" * 40 + "b")
+
+
+def test_a_rendering_process_that_dies_is_started_again(tmp_path: Path) -> None:
+    died = tmp_path / "died"
+
+    def render() -> str:
+        if not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "a prompt"
+
+    assert bounded(render) == "a prompt"
+    died.unlink()
+
+    def always() -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "never"
+
+    with pytest.raises(TemplateFaultError, match="takes more memory than there is"):
+        bounded(always)
