@@ -84,7 +84,7 @@ def texts_for_hub(
         names=list(dict.fromkeys(metric for split in splits for metric in split.metrics)),
         exported=exported,
         settings=task.settings,
-        leaks=len(info["data"].get("leaks", ())),
+        leaked=_leaked(info["data"].get("leaks", ())),
         counts=info["counts"]["documents"],
         data_hash=info["data"]["sha256"],
         teachers=info["data"].get("teachers", ()),
@@ -98,6 +98,11 @@ def texts_for_hub(
     header = _header(name, kind, base, licence, _results(task, splits, info))
     made["README.md"] = f"---\n{header}\n---\n{body.rstrip()}\n{sections}".encode()
     return made
+
+
+def _leaked(leaks: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many held-out documents other splits or domains have too; each counts once."""
+    return len({(leak["held_out"], id_) for leak in leaks for id_ in leak["ids"]})
 
 
 def base_folder(settings: Settings) -> Path | None:

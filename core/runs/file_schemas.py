@@ -53,7 +53,10 @@ _DATA = _object(
     sha256=_HASH,
     official_splits=_FLAG,
     missing_splits=_TEXTS,
-    leaks={"type": "array"},
+    leaks={
+        "type": "array",
+        "items": _object({"held_out": _TEXT, "other": _TEXT, "ids": _TEXTS, "total": _COUNT}),
+    },
     teachers={"type": "array", "items": _TEACHER},
 )
 _RECEIPT = _object(dict.fromkeys(("schema", "chat_template", "tokenizer", "probe"), _HASH))

@@ -269,6 +269,18 @@ def test_a_base_model_of_the_hub_is_named_with_its_commit(
         assert licence_of(settings, base)["license_link"] == licence
 
 
+def test_the_card_counts_each_document_that_other_data_has_once(
+    causal: CausalRun, tmp_path: Path
+) -> None:
+    task = checked_task(Run.open(causal.run))
+    copy = Run(Path(shutil.copytree(causal.run, tmp_path / "run")))
+    leak = {"held_out": "validation", "other": "train", "ids": ["a", "b"], "total": 9}
+    leaks = [leak, {**leak, "other": "news_json: train", "ids": ["b", "c"]}]
+    copy.update(data={**copy.info()["data"], "leaks": leaks})
+    card = texts_for_hub(copy, task, "mine", "adapter", "", {})["README.md"].decode()
+    assert "another split has 3 of these documents" in card
+
+
 def test_the_card_of_a_run_with_prefix_attention_says_who_answers_worse(trained: Trained) -> None:
     upload = collect(Run.open(trained.run), None, None, None)
     card = _text(upload, "README.md")
