@@ -283,10 +283,8 @@ class Run:
     def require_complete(self) -> None:
         """Raise RunError if the training has not ended."""
         if not self.is_complete():
-            raise RunError(
-                f"{self.folder}: the training has not ended; "
-                f"resume it: extract train --resume {self.whole}"
-            )
+            again = f"extract train --resume {self.whole}"
+            raise RunError(f"{self.folder}: the training has not ended; resume it: {again}")
         check(self.info(), COMPLETE, str(self.info_file))
 
     def write_rejects(self, kinds: Mapping[str, Iterable[Reject]], source: Path | None) -> None:
