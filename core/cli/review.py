@@ -122,17 +122,7 @@ def command(
       extract review labels.jsonl --plugin NAME --export label-studio --output tasks.json
       extract review labels.jsonl --plugin NAME --export brat --output FOLDER
     """
-    if as_json and compare is None:
-        raise click.UsageError("--json wants --compare")
-    if sum(each is not None for each in (compare, reviewed, tool)) > 1:
-        raise click.UsageError("--apply, --compare and --export exclude each other")
-    for name in ("sample", "port", "reviewer") if compare or reviewed or tool else ():
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is for reviewing alone")
-    if (tool or reviewed) and output is None:
-        raise click.UsageError(f"{'--export' if tool else '--apply'} wants --output")
-    if as_test and reviewed is None:
-        raise click.UsageError("--as-test wants --apply")
+    _require_together(context)
     from ..plugins import load
 
     chosen = load(plugin, names=parse_names(mapping))
@@ -144,6 +134,31 @@ def command(
         _compare(chosen, source, compare, output, as_json=as_json)
     else:
         _review(chosen, source, output or _beside(source, reviewer), reviewer, sample, port)
+
+
+def _require_together(context: click.Context) -> None:
+    """Refuse options that exclude or need each other.
+
+    Raises:
+        click.UsageError: says which.
+    """
+    given = context.params
+    others = [
+        option
+        for option, name in (("apply", "reviewed"), ("compare", "compare"), ("export", "tool"))
+        if given[name] is not None
+    ]
+    if len(others) > 1:
+        raise click.UsageError("--apply, --compare and --export exclude each other")
+    for name in ("sample", "port", "reviewer") if others else ():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} is for reviewing alone")
+    if others in (["apply"], ["export"]) and given["output"] is None:
+        raise click.UsageError(f"--{others[0]} wants --output")
+    if given["as_test"] and "apply" not in others:
+        raise click.UsageError("--as-test wants --apply")
+    if given["as_json"] and "compare" not in others:
+        raise click.UsageError("--json wants --compare")
 
 
 def _beside(source: Path, reviewer: str) -> Path:
