@@ -120,7 +120,8 @@ def dequantized(model: Any, dtype: torch.dtype) -> PreTrainedModel:
     steps = getattr(whole, "_weight_conversions", None)
     if steps is not None:
         whole._weight_conversions = [step for step in steps if not _reads_four_bits(step)]
-    return whole.to(dtype)  # type: ignore[no-any-return]
+    numbers: PreTrainedModel = whole.to(dtype)
+    return numbers
 
 
 def _reads_four_bits(step: Any) -> bool:
