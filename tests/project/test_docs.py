@@ -35,7 +35,7 @@ UNSEEN = {
             "record": {"chemicals": ["velmol"], "diseases": ["Rash"], "relations": []},
         }
     ),
-    "answers.jsonl": json.dumps(
+    "gold.jsonl": json.dumps(
         {"id": "notes.txt", "text": "Aspirin caused a rash.", "record": {"diseases": ["rash"]}}
     ),
     "notes.txt": "Aspirin caused a rash.",
