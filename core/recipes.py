@@ -209,5 +209,5 @@ def _read_preset_file(name: str) -> dict[str, object]:
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
-        raise SettingsError(f"preset {name}: settings are wanted, one 'name: value' a line")
+        raise SettingsError(f"preset {name}: settings are wanted, one 'name: value' per line")
     return {str(key): value for key, value in loaded.items()}

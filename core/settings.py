@@ -107,14 +107,14 @@ class TrainingSettings:
     patience: int = 3  # stop after scoring so often without a better score; 0: never
     checkpoint_steps: int = 100  # steps between checkpoints; each epoch ends with one, too
     logging_steps: int = 10
-    sampling_temperature: float = 1.0  # rows of several domains: 1 by their number, large equally
-    best: Literal["mean", "worst"] = "mean"  # score of several domains that chooses the checkpoint
+    sampling_temperature: float = 1.0  # shares of several domains: 1 by size, large equal
+    best: Literal["mean", "worst"] = "mean"  # the score that counts with several domains
     report_to: list[str] = field(default_factory=list)  # tensorboard, wandb, mlflow, trackio
 
 
 @dataclass(frozen=True)
 class ParallelSettings:
-    """How several processes, one a device, share a training."""
+    """How several processes, one per device, share a training."""
 
     parallel: Literal["auto", "ddp", "fsdp", "zero2", "zero3"] = "auto"  # what is split among them
     offload: Literal["none", "optimizer", "params"] = "none"  # kept in main memory between its uses

@@ -494,7 +494,7 @@ def test_a_preset_may_be_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"- a\n- b\n", "settings are wanted, one 'name: value' a line"),
+        (b"- a\n- b\n", "settings are wanted, one 'name: value' per line"),
         (b"just text", "settings are wanted"),
         (b"false", "settings are wanted"),
         (b"a: [1\nb: 2", "not YAML"),

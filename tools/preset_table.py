@@ -32,7 +32,7 @@ def with_table(page: str) -> str:
 def _rows() -> Iterator[str]:
     for name in preset_names():
         values = read_preset(name).values
-        model = "the model that ships" if values["model"] == "embedded" else values["model"]
+        model = "the embedded model" if values["model"] == "embedded" else values["model"]
         weights = "4 bit" if values["quantize"] == "nf4" else "as they are"
         cells = (
             f"`{name}`",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--export-format",
     type=click.Choice(["jsonl", "json"]),
-    help="Of the files in a folder: a conversation a line, or a JSON list. A file has the format "
+    help="The files in a folder: a conversation per line, or a JSON list. A file has the format "
     "of its suffix. Default: jsonl.",
 )
 @json_option

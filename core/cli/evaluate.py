@@ -125,7 +125,7 @@ def command(
     Test documents, and others that the run has not seen, are scored once: a second time needs
     --again and a reason (docs/test-set.md). Choose by validation: --split validation.
 
-    Of a run of several domains each is scored, or with --plugin one.
+    For a run of several domains, each is scored, or with --plugin one.
 
     Without a run, --plugin and --model score a model that was not trained, and nothing is written.
 

@@ -25,8 +25,8 @@ from .options import PATH
 def command(predictions: Path, format_name: str, plugin: str | None, output: Path | None) -> None:
     """Convert a predictions file. Documents without a record are skipped and counted on stderr.
 
-    Every plugin has the format jsonl; the README of a plugin lists the others. Of a run folder its
-    numbers or its newest checkpoint are written as one JSON object (docs/run-folder.md).
+    Every plugin has the format jsonl; the README of a plugin lists the others. From a run folder,
+    its numbers or its newest checkpoint are written as one JSON object (docs/run-folder.md).
 
     \b
     Example:

@@ -47,7 +47,7 @@ _SHOWN = 3
     "--delay",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="Wait so long between two requests to one host. Default: what the source wants.",
+    help="Wait so long between two requests to one host. Default: what the source asks for.",
 )
 @click.option(
     "--plugin", metavar="NAME", help="The plugin that has the source. Default: all are looked into."

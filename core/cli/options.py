@@ -286,7 +286,7 @@ def parallel_options(command: Command) -> Command:
             type=click.Choice(["auto", "ddp", "fsdp", "zero2", "zero3"]),
             help="What several processes divide among them: nothing but the rows (ddp), the "
             "weights as well (fsdp, zero3), or all but the weights (zero2); short for "
-            "--set parallel=…. Default: ddp where a whole copy fits, else fsdp.",
+            "--set parallel=…. Default: ddp where a whole copy fits, otherwise fsdp.",
         ),
     ):
         decorated = option(decorated)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "--processes",
     type=click.IntRange(1),
     metavar="N",
-    help="Plan for N processes, one a device, and for each way that they can share a training.",
+    help="Plan for N processes, one per device, and for each way that they can share a training.",
 )
 @parallel_options
 @click.option(

@@ -100,8 +100,8 @@ def command(
     and read, the share of the document that the model read. Documents are streamed, so there may be
     any number of them.
 
-    Of a run of several domains --plugin says which answers. Without a run, --plugin and --model ask
-    a model that was not trained.
+    For a run of several domains, --plugin says which answers. Without a run, --plugin and --model
+    ask a model that was not trained.
 
     \b
     Example:

@@ -24,7 +24,7 @@ def command(run: Path, step: int | None, output: Path | None, trusted: bool) -> 
     """Make a complete run of one that was interrupted, from the weights that it has saved.
 
     RUN stays as it is and can be resumed. The new run says at which step its training stood, and
-    every command takes it. Of several domains that are trained together, RUN is the folder of all.
+    every command takes it. For several domains that are trained together, RUN is the folder of all.
 
     \b
     Example:

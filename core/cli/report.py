@@ -67,8 +67,8 @@ def command(
 
     Reads what extract train and extract evaluate stored, and runs no model.
 
-    Of a run of several domains each is shown, and a table of their scores; --html then writes that
-    table to FILE, with links to a page for each domain beside it, and --png a folder for each.
+    For a run of several domains, each is shown, and a table of their scores; --html then writes
+    that table to FILE, with links to a page for each domain beside it, and --png a folder for each.
 
     \b
     Example:

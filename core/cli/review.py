@@ -107,7 +107,7 @@ def command(
     machine alone and works by keyboard: A accepts, R rejects, J and K go on and back, M sets the
     value under the focus to the text that is marked, E edits it, Delete removes it. Each decision
     is saved at once: stopped at any moment, the same command goes on. What is accepted is checked
-    by the schema and against the document. It wants the extra 'serve'.
+    by the schema and against the document. It needs the extra 'serve'.
 
     The output has a row for each document that is decided, which `extract train --data` reads, and
     says who decided what, and when. --apply joins it with the rows that were not reviewed.

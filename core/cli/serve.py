@@ -91,7 +91,7 @@ def command(
 ) -> None:
     """Answer documents by HTTP with one or more runs, each of another plugin.
 
-    Of a run of several domains each is served, by one model.
+    For a run of several domains, each is served, by one model.
 
     POST /v1/PLUGIN/extract takes {"text": ...}, {"texts": [...]} or {"documents": [{"id": ...,
     "text": ...}]} and gives lines as `extract predict` writes them; POST /v1/PLUGIN/files takes
@@ -99,7 +99,7 @@ def command(
     Prometheus, / is a page for people.
 
     Keys in FIELDSMITH_SERVER_KEY, separated by commas, have to be sent as bearer token. SIGTERM or
-    Ctrl-C ends the server, after the requests that have begun. It wants the extra 'serve'.
+    Ctrl-C ends the server, after the requests that have begun. It needs the extra 'serve'.
 
     \b
     Example:

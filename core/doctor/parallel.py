@@ -1,4 +1,4 @@
-"""Try each way of sharing a training on this machine: real steps of the model that ships."""
+"""Try each way of sharing a training on this machine: real steps of the embedded model."""
 
 from __future__ import annotations
 

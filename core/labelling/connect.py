@@ -20,7 +20,7 @@ _LARGE = 8_000_000_000
 def server_task(plugin: Plugin, chosen: Mapping[str, object]) -> Task:
     """Return the task of a server: what a large causal model is asked.
 
-    The tokens of a window (``window_size``) are those of the model that ships, which are shorter
+    The tokens of a window (``window_size``) are those of the embedded model, which are shorter
     than those of a large model: the server's own tokenizer is not known.
 
     Args:

@@ -1,4 +1,4 @@
-"""Try one way of sharing a training: two real steps of the model that ships, and what is saved."""
+"""Try one way of sharing a training: two real steps of the embedded model, and what is saved."""
 
 from __future__ import annotations
 

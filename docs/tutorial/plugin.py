@@ -78,7 +78,7 @@ def _adverts(path: Path) -> Iterator[Example | Reject]:
 def _advert(row: Mapping[str | None, str | None], place: str) -> Example | Reject:
     name, text = row["id"], row["advert"]
     if None in row or None in row.values() or not name or not text:
-        return Reject(place, "", "a row has an id, an advert, and a cell a column", name or "")
+        return Reject(place, "", "a row has an id, an advert, and a cell per column", name or "")
     split = row.get("split") or None
     return Example(Document(name, text), _record(row), split=split, place=place)
 

@@ -44,7 +44,10 @@ def contracts(here: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         {
             "id": str(number),
             "text": f"No. {number}. {CLAUSE}. {LATER}. Ann Oke, Bo Li.",
-            "record": {"parties": ["Ann Oke", "Bo Li"], "clauses": [CLAUSE, LATER][: 1 + number % 2]},
+            "record": {
+                "parties": ["Ann Oke", "Bo Li"],
+                "clauses": [CLAUSE, LATER][: 1 + number % 2],
+            },
         }
         for number in range(6)
     )
@@ -64,7 +67,9 @@ def test_it_keeps_to_the_contract() -> None:
 @pytest.mark.usefixtures("contracts")
 def test_clauses_with_most_words_in_common_match() -> None:
     plugin = load("contracts")
-    example = Example(Document("1", CLAUSE), {"parties": [], "clauses": [CLAUSE, "Pets are allowed"]})
+    example = Example(
+        Document("1", CLAUSE), {"parties": [], "clauses": [CLAUSE, "Pets are allowed"]}
+    )
 
     def counted(record: dict[str, object] | None) -> tuple[float, ...]:
         answer = Prediction(example.document, record=record)
