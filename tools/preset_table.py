@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 _BEGIN, _END = "<!-- made by tools/preset_table.py: do not edit -->\n", "<!-- end of presets -->\n"
 
 _HEAD = """\
-| preset | model | weights | longest row | rows a step | epochs | rank | learning rate |
+| preset | model | weights | longest row | rows per step | epochs | rank | learning rate |
 |---|---|---|---|---|---|---|---|
 """
 
