@@ -21,7 +21,8 @@ from preset_table import with_table
 
 import fieldsmith
 from fieldsmith.cli import COMMANDS, cli
-from fieldsmith.recipes import preset_names
+from fieldsmith.plugins import load
+from fieldsmith.recipes import preset_names, read_preset
 from fieldsmith.settings import Settings, resolve
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")])
@@ -161,6 +162,28 @@ def test_the_page_of_models_has_every_preset_as_it_is() -> None:
     assert page == with_table(page), "run: python tools/preset_table.py"
     table = page.partition("## Presets")[2]
     assert [name for name in preset_names() if table.count(f"\n| `{name}` |") != 1] == []
+
+
+def test_the_page_of_models_says_what_each_plugin_sets() -> None:
+    """Windows, rows per step and epochs of the embedded model and of models under 0.5 B."""
+    page = MODELS_PAGE.read_text(encoding="utf-8")
+    for plugin in map(load, ("medical_ner", "arxiv_metadata", "news_json", "dcat_datasets")):
+        row = re.search(rf"^\| {plugin.name} \|(.*?)\|(.*?)\|", page, re.MULTILINE)
+        assert row is not None
+        for shown, preset in zip(row.groups(), ("embedded", "smollm2-135m"), strict=True):
+            values = resolve(preset, plugin.name, plugin.settings(preset), {}).values
+            assert f"{values.batch_size} x {values.accumulation}, {values.epochs:g} epochs" in shown
+            windows = {"sentences": "sentences", "document": "whole"}
+            tokens = f"windows of {values.window_size:,} tokens"
+            assert windows.get(values.window, tokens) in shown
+
+
+def test_the_preset_of_the_page_of_models_can_be_used(tmp_path: Path) -> None:
+    ((name, content),) = blocks(MODELS_PAGE, "yaml")
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    preset = read_preset(str(tmp_path / name))
+    values = resolve(preset, "medical_ner", {}, {}).values
+    assert (values.model, values.learning_rate, values.epochs) == ("Qwen/Qwen3-4B", 2e-4, 3)
 
 
 def test_the_api_pages_list_what_is_public() -> None:

@@ -23,7 +23,14 @@ from fieldsmith.review.decisions import Reviews
 DOCS = ROOT / "docs"
 
 # What waits for a person or a server, wants a plugin that is installed, or stands for any run.
-_ELSEWHERE = {"check", "http://localhost:8000", "https://api.openai.com/v1", "RUN", "adverts.jsonl"}
+_ELSEWHERE = {
+    "check",
+    "http://localhost:8000",
+    "https://api.openai.com/v1",
+    "RUN",
+    "adverts.jsonl",
+    "Qwen/Qwen3-4B",
+}
 _NOTES = "Velmol caused tarvitis in two patients. Brunixal was well tolerated."
 
 pytestmark = pytest.mark.slow
