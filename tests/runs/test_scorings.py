@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from command import KILLED, Answer, Command
 from forked_command import run_forked
 from lxml import html
+from paths import ROOT
 from tiny_model import Trained, Workplace, contents, info, lines
 
 from fieldsmith.errors import InputError, RunError
@@ -378,3 +380,12 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"date": "yesterday"}\n')
     with pytest.raises(RunError, match=f"{FILE}:1"):
         read_scorings(tmp_path)
+
+
+def test_the_page_of_the_test_set_shows_a_card_as_it_is() -> None:
+    first = Scoring("2026-11-30T08:00:00", "test", 0.841, 0.803, 0.872, 60, 60)
+    again = Scoring("2026-12-01T09:00:00", "test", 0.857, 0.821, 0.886, 60, 60)
+    again = replace(again, reason="a higher min confidence")
+    section = scorings_section([first, again], [])
+    page = (ROOT / "docs" / "test-set.md").read_text(encoding="utf-8")
+    assert "\n".join(section.splitlines()[3:-1]) in page
