@@ -188,7 +188,7 @@ def test_pdfs_without_labels_lead_to_a_model(
             review(tmp_path, 5, "invoices")  # waits for a person
             continue
         if name == "label":
-            arguments = [*with_local_teacher(arguments), "--set", "max_new_tokens=24"]
+            arguments = [*with_local_teacher(arguments), "--set", "max_new_tokens=200"]
         if name == "train":
             arguments += [*SHORT, "--set", "max_steps=2", "--set", "eval_documents=2"]
         if name in ("audit", "train"):
