@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..data import Example, Prediction, Record, Reject
 from ..dataset.leaf_outcomes import general_reason
-from ..dataset.loading import read_examples
+from ..dataset.loading import read_examples, read_splits
 from ..errors import InputError
 from ..plugins import Plugin
 from ..settings import EMBEDDED, resolve
@@ -42,7 +42,7 @@ def evaluate_predictions(
         predictions: a file of ``extract predict``, or files that the plugin reads; documents are
             matched by id.
         data: the gold.
-        split: only documents with this official label or none.
+        split: the documents that a training on the data would put there; None for all.
         answered_only: leave out the documents without a valid record.
         ids: of the documents that the system was given, if those of the gold may be more; None for
             all.
@@ -85,12 +85,15 @@ def gold_of(
     Raises:
         InputError: the gold cannot be read, or there is none.
     """
+    rows: Iterable[Example | Reject] = read_examples(plugin, data)
+    if split is not None:
+        splits, _sha256 = read_splits(plugin, data, allow_leaks=True)
+        rows = getattr(splits, split)
     gold: dict[str, Example] = {}
-    for row in read_examples(plugin, data):
+    for row in rows:
         if isinstance(row, Reject) or row.record is None:
             continue
-        is_given = ids is None or row.document.id in ids
-        if is_given and (split is None or row.split in (None, split)):
+        if ids is None or row.document.id in ids:
             gold.setdefault(row.document.id, row)
     if not gold:
         given = "" if ids is None else " of a document that was given"

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from command import Command
 
+from fieldsmith.dataset.loading import read_splits
+from fieldsmith.plugins import load
+
 
 def record(chemicals: list[str], diseases: list[str]) -> dict[str, Any]:
     return {"chemicals": chemicals, "diseases": diseases, "relations": []}
@@ -88,6 +91,23 @@ def test_only_what_is_answered(command: Command, tmp_path: Path, gold: Path) -> 
     table = command("evaluate", *arguments)
     assert table.code == 0, table.errors
     assert "1 of the gold predicted, 0 unreadable, 2 missing; 0 predictions" in table.output
+
+
+def test_a_split_of_rows_without_one_is_that_of_a_training(
+    command: Command, tmp_path: Path
+) -> None:
+    rows = [
+        {"id": f"d{number}", "text": f"Zinc {number}.", "record": record(["Zinc"], [])}
+        for number in range(60)
+    ]
+    gold = written(tmp_path / "gold.jsonl", rows)
+    splits, _sha256 = read_splits(load("medical_ner"), gold, allow_leaks=False)
+    for name in ("train", "validation", "test"):
+        expected = {example.document.id for example in getattr(splits, name)}
+        assert 0 < len(expected) < 60
+        answered = [row for row in rows if row["id"] in expected]
+        summary = scored(command, written(tmp_path / "t.jsonl", answered), gold, "--split", name)
+        assert summary["documents"] == summary["outputs"]["answered"] == len(expected)
 
 
 def test_outputs_in_a_format_of_the_plugin(command: Command, tmp_path: Path, gold: Path) -> None:
