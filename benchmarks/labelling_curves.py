@@ -16,7 +16,8 @@ are not counted as labelled) and the documents that are scored.
 `labelling_curves.json` in the output folder has all curves, `labelling_curves.md` their tables:
 mean scores after so many labelled documents, the area under the curve by its width, its difference
 to random choice with a 95 % interval over seeds (paired, Student's t), in how many seeds it is
-better, and for each seed how many documents fewer it takes to come to random choice's last score.
+better, and how many documents fewer it takes to come to random choice's last score: for each seed,
+and as a mean with a 95 % interval over the seeds in which it does; the others are counted.
 Both are written anew after each training. Killed and started again with the same arguments, it
 goes on where it was.
 """
@@ -41,7 +42,7 @@ from fieldsmith.files import read_jsonl, write_atomically, write_json, write_jso
 from fieldsmith.plugins import Plugin
 
 from .cached_training import Training
-from .learning_curves import BASELINE, Curve, curves_table, summary
+from .learning_curves import BASELINE, Curve, curves_table, savings_text, summary
 from .quality import CASES, prepared, require
 
 _CASES = ("medical_ner", "arxiv_metadata", "dcat_datasets")
@@ -255,11 +256,6 @@ def _write(
     except (ValueError, KeyError) as error:
         raise RunError(f"{path}: not written by this benchmark; move it away") from error
     info = training.run.info()
-    whole = sizes.rounds + 1
-    full = {
-        seed: {each: curve for each, curve in own.items() if len(curve) == whole}
-        for seed, own in curves.items()
-    }
     cases[name] = {
         "sizes": vars(sizes),
         "set": list(chosen),
@@ -267,12 +263,22 @@ def _write(
         "versions": info["versions"],
         "device": info["device"],
         "curves": curves,
-        "summary": summary(full),
+        "summary": _summary(curves, sizes.rounds),
     }
     write_json(path, {"cases": cases})
     write_atomically(
         output / "labelling_curves.md",
         "\n".join(_section(each, cases[each]) for each in CASES if each in cases),
+    )
+
+
+def _summary(curves: Mapping[str, Mapping[str, Curve]], rounds: int) -> dict[str, Any]:
+    """Return the summary of the curves that are complete."""
+    return summary(
+        {
+            seed: {each: curve for each, curve in own.items() if len(curve) == rounds + 1}
+            for seed, own in curves.items()
+        }
     )
 
 
@@ -284,7 +290,9 @@ def _section(name: str, entry: Mapping[str, Any]) -> str:
         f"thresholds; preset embedded{f'; set: {chosen}' if chosen else ''}. The score after so "
         f"many labelled documents:\n\n"
     )
-    if not entry["summary"]:
+    # Of the curves, not the summary: an earlier version may have written the file.
+    found = _summary(entry["curves"], sizes["rounds"])
+    if not found:
         return head + "No curve is complete yet.\n"
-    order = sorted(entry["summary"], key=lambda each: each != BASELINE)
-    return head + curves_table({each: entry["summary"][each] for each in order})
+    order = sorted(found, key=lambda each: each != BASELINE)
+    return head + curves_table({each: found[each] for each in order}) + f"\n{savings_text(found)}\n"

@@ -50,6 +50,11 @@ def saved(curve: Curve, baseline: Curve) -> float | None:
     return None if needed is None or wanted is None else wanted - needed
 
 
+def rises(curve: Curve) -> bool:
+    """Say whether a curve ends above its first score, so that it has a level to come to."""
+    return curve[-1][1] > curve[0][1]
+
+
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % interval of a mean by Student's t; None for fewer than two values."""
     if len(values) < 2:
@@ -61,6 +66,9 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def summary(curves: Mapping[str, Mapping[str, Curve]]) -> dict[str, Any]:
     """Return means over seeds, and differences to random choice of the same seeds.
+
+    Documents saved are those of the seeds in which random choice rises and the strategy comes to
+    its last score; the others are counted.
 
     Args:
         curves: by seed, the curve of each strategy.
@@ -87,15 +95,31 @@ def summary(curves: Mapping[str, Mapping[str, Curve]]) -> dict[str, Any]:
             entry["difference"] = round(statistics.fmean(differences), 4)
             entry["interval"] = _rounded(interval(differences))
             entry["better"] = sum(each > 0 for each in differences)
-            entry["saved"] = [_short(saved(curve, other)) for curve, other in pairs]
+            entry["compared"] = len(pairs)
+            entry |= _savings(pairs)
         found[name] = entry
     return found
+
+
+def _savings(pairs: Sequence[tuple[Curve, Curve]]) -> dict[str, Any]:
+    """Return what a strategy saves, of the curves of seeds and those of random choice."""
+    by_seed = [saved(curve, other) for curve, other in pairs if rises(other)]
+    values = [each for each in by_seed if each is not None]
+    ends = interval(values)
+    return {
+        "saved": [None if each is None else round(each, 1) for each in by_seed],
+        "saved_mean": round(statistics.fmean(values), 1) if values else None,
+        "saved_interval": None if ends is None else [round(end, 1) for end in ends],
+        "not_reached": by_seed.count(None),
+        "no_level": len(pairs) - len(by_seed),
+    }
 
 
 def curves_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the table of a summary in Markdown."""
     counts = [str(count) for count, _score in next(iter(found.values()))["curve"]]
-    heads = ["strategy", "seeds", *counts, "area", "− random", "95 % interval", "better", "saved"]
+    heads = ["strategy", "seeds", *counts, "area", "− random", "95 % interval", "better"]
+    heads += ["saved, by seed", "mean", "95 % interval"]
     rows = []
     for name, entry in found.items():
         scores = [f"{score:.3f}" for _count, score in entry["curve"]]
@@ -104,21 +128,46 @@ def curves_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     return table(heads, rows)
 
 
+def savings_text(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what the table means by documents saved, and in which seeds nothing can be said."""
+    text = (
+        "Saved: how many labelled documents fewer it takes to come to the last score of random "
+        "choice, in a straight line between two points. Mean and interval (Student's t) are of "
+        "the seeds in which that score is reached."
+    )
+    compared = {name: entry for name, entry in found.items() if "compared" in entry}
+    missed = [
+        f"{name} in {entry['not_reached']} of {len(entry['saved'])}"
+        for name, entry in compared.items()
+        if entry["not_reached"]
+    ]
+    if missed:
+        text += f" Seeds in which it is not: {', '.join(missed)}."
+    if flat := max((entry["no_level"] for entry in compared.values()), default=0):
+        text += (
+            f" Left out: {flat} of {max(entry['compared'] for entry in compared.values())} seeds, "
+            f"in which random choice ends no higher than it began."
+        )
+    return text
+
+
 def _compared(entry: Mapping[str, Any]) -> list[str]:
     if "difference" not in entry:
-        return ["–"] * 4
-    low_high = entry["interval"]
+        return ["–"] * 6
+    mean = entry["saved_mean"]
     return [
         f"{entry['difference']:+.3f}",
-        f"{low_high[0]:+.3f} to {low_high[1]:+.3f}" if low_high else "–",
-        f"{entry['better']} of {len(entry['saved'])}",
-        ", ".join("never" if each is None else f"{each:.0f}" for each in entry["saved"]),
+        _range(entry["interval"], "+.3f"),
+        f"{entry['better']} of {entry['compared']}",
+        ", ".join("never" if each is None else f"{each:.0f}" for each in entry["saved"]) or "–",
+        "–" if mean is None else f"{mean:+.0f}",
+        _range(entry["saved_interval"], "+.0f"),
     ]
+
+
+def _range(ends: Sequence[float] | None, form: str) -> str:
+    return f"{ends[0]:{form}} to {ends[1]:{form}}" if ends else "–"
 
 
 def _rounded(given: tuple[float, float] | None) -> list[float] | None:
     return None if given is None else [round(end, 4) for end in given]
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)

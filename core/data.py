@@ -126,7 +126,7 @@ class Example:
             ("mention of Species"); the core counts them over the source and says so.
         teacher: the model that made the record; None if no model did.
         is_proposed: whether the record is a proposal on which nobody has decided, of a run
-            (``extract next``) or of two reviewers who differ: no gold.
+            (``extract next``) or of two reviewers or annotators who differ: no gold.
     """
 
     document: Document

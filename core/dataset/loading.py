@@ -32,8 +32,9 @@ _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 
 _PROPOSED = (
     "its record is a proposal on which nobody has decided (of `extract next`, or of two reviewers "
-    'who differ); decide with `extract review`, or remove the keys "next" and "reviews" from rows '
-    "that are right"
+    'or annotators who differ); decide with `extract review`, or remove the keys "next" and '
+    '"reviews" from rows that are right, or mark the right annotation as ground truth in Label '
+    "Studio"
 )
 
 

@@ -174,7 +174,7 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
 
 
 def _is_proposed(row: Mapping[str, Any]) -> bool:
-    """Say whether nobody reviewed a row of ``extract next``, or of reviewers who differ."""
+    """Say whether nobody reviewed a row of ``extract next``, or of people who differ."""
     chosen, reviews = row.get("next"), row.get("reviews")
     is_chosen = isinstance(chosen, dict) and "strategy" in chosen
     differ = isinstance(reviews, list) and any(

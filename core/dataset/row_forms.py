@@ -7,6 +7,7 @@ absent from its record.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..data import Schema
@@ -65,11 +66,34 @@ def _in_core_form(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]
         return of_triple(row, plugin)
     if has_spans(row):
         return of_spans(row, plugin, labelled)
+    _require_tasks(row)
     if isinstance(row.get("record"), str):  # the cell of a table
         return row | {"record": parse_json(row["record"]) if row["record"].strip() else None}
     if is_core_row(row):
         return row
     return _of_columns(row, plugin.schema)
+
+
+def _require_tasks(row: Mapping[str, Any]) -> None:
+    """Refuse spans in an export of Label Studio that is not one of tasks.
+
+    Raises:
+        ValueError: says which export to take.
+    """
+    if "annotation_id" in row and any(map(_are_spans, row.values())):
+        raise ValueError(
+            "a row of Label Studio's export as JSON-MIN, CSV or TSV, which lacks the ids of the "
+            "documents; export the project as JSON"
+        )
+
+
+def _are_spans(value: Any) -> bool:
+    if isinstance(value, str) and value.startswith("[{"):
+        with suppress(ValueError):
+            value = parse_json(value)
+    return isinstance(value, list) and any(
+        isinstance(each, dict) and {"start", "end", "labels"} <= each.keys() for each in value
+    )
 
 
 # Tables: a column for each field

@@ -14,6 +14,7 @@ from ..data import Schema
 from ..plugins import Plugin
 from ..schema.navigation import resolve, types_of
 from ..schema.pointers import pointer_of
+from ..schema.records import canonical
 from .marked_fields import MarkedField, field_of_label, marked_fields
 from .row_names import renamed_row
 
@@ -96,27 +97,54 @@ def of_spans(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> 
         ValueError: a span is none of the text, or a field with one value has several.
     """
     if is_task(row):
-        # The id of the document that it was made of, else the number that Label Studio gave it.
-        both = {**row, **row["data"]}
-        known = {key: both[key] for key in ("id", "teacher") if key in both}
-        text, spans = row["data"]["text"], _task_spans(row)
-        spans = spans and _in_code_points(spans, text)
-    else:
-        known, text = known_keys(row), row["text"]
-        is_accepted = row.get("answer", "accept") == "accept" and isinstance(text, str)
-        spans = (row["spans"] or []) if is_accepted else None
-    known["text"] = text
-    if spans is None:
+        return _of_task(row, plugin, labelled)
+    text = row["text"]
+    known = known_keys(row) | {"text": text}
+    if row.get("answer", "accept") != "accept" or not isinstance(text, str):
         return known
-    record, mentions = _record(text, spans, _links_of(row), plugin, labelled)
+    record, mentions = _record(text, row["spans"] or [], _links_of(row), plugin, labelled)
     return known | {"record": record, "mentions": mentions}
+
+
+def _of_task(row: dict[str, Any], plugin: Plugin, labelled: Collection[str]) -> dict[str, Any]:
+    """Return a task in the core's form; if its annotators differ, as reviewers who do."""
+    # The id of the document that it was made of, else the number that Label Studio gave it.
+    both = {**row, **row["data"]}
+    text = row["data"]["text"]
+    known = {key: both[key] for key in ("id", "teacher") if key in both} | {"text": text}
+    done = _annotations(row)
+    found = [
+        _record(text, _in_code_points(_spans_of(each), text), (), plugin, labelled) for each in done
+    ]
+    if not found:
+        return known
+    known |= {"record": found[0][0], "mentions": found[0][1]}
+    if len({_unordered(record) for record, _mentions in found}) > 1:
+        known["reviews"] = [
+            {"reviewer": str(each.get("completed_by")), "decision": "annotated", "record": record}
+            for each, (record, _mentions) in zip(done, found, strict=True)
+        ]
+    return known
+
+
+def _unordered(record: Mapping[str, Any]) -> str:
+    """Return what two records have in common that differ in the order of their lists alone."""
+    return canonical(
+        {
+            name: sorted(value, key=canonical) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+    )
 
 
 def _labels(row: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     """Yield each label, and whether it is of a link."""
-    spans = _task_spans(row) if is_task(row) else row["spans"]
+    if is_task(row):
+        spans = [span for each in _annotations(row) for span in _spans_of(each)]
+    else:
+        spans = row["spans"] or []
     for each, is_link in itertools.chain(
-        ((span, False) for span in spans or ()), ((link, True) for link in _links_of(row))
+        ((span, False) for span in spans), ((link, True) for link in _links_of(row))
     ):
         if isinstance(each, dict) and isinstance(each.get("label"), str):
             yield each["label"], is_link
@@ -132,16 +160,22 @@ def _links_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _task_spans(row: Mapping[str, Any]) -> list[Any] | None:
-    """Return the spans of the first annotation that is not cancelled; None if there is none."""
+def _annotations(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the annotations of a task that count.
+
+    One that is cancelled does not; if one is marked as ground truth, none of the others does.
+    """
     done = [
         each
         for each in row["annotations"] or ()
         if isinstance(each, dict) and not each.get("was_cancelled")
     ]
-    if not done:
-        return None
-    found = [each.get("value") for each in done[0].get("result") or () if isinstance(each, dict)]
+    return [each for each in done if each.get("ground_truth")] or done
+
+
+def _spans_of(annotation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the spans of an annotation of a task."""
+    found = [each.get("value") for each in annotation.get("result") or () if isinstance(each, dict)]
     return [
         {**{key: value.get(key) for key in ("start", "end", "text")}, "label": label}
         for value in found

@@ -84,7 +84,7 @@ class _Block:
 
     @property
     def text(self) -> str:
-        return self.title if self.abstract is None else f"{self.title} {self.abstract}"
+        return f"{self.title} {self.abstract}" if self.abstract else self.title
 
     def fail(self, place: str, reason: str) -> None:
         self.fault = self.fault or Fault(place, reason)

@@ -11,13 +11,14 @@ import pytest
 from scipy import stats
 from tiny_model import SETTINGS, Workplace, as_yaml, contents, embedded_recipe
 
-from benchmarks.labelling_curves import Sizes, draw, main
+from benchmarks.labelling_curves import Sizes, _section, draw, main
 from benchmarks.learning_curves import (
     area,
     curves_table,
     documents_at,
     interval,
     saved,
+    savings_text,
     summary,
 )
 from fieldsmith import Document, Example
@@ -63,7 +64,47 @@ def test_strategies_are_compared_within_a_seed() -> None:
     assert "difference" not in found["random"]
     made = curves_table(found).splitlines()
     assert made[0].startswith("| strategy | seeds | 10 | 20 | 40 |")
-    assert "| 2 of 2 | 20, 10 |" in made[3]
+    assert "| 2 of 2 | 20, 10 | +15 | -48 to +78 |" in made[3]
+
+
+def test_documents_saved_have_an_interval_over_the_seeds_that_reach_the_level() -> None:
+    flat = [(10, 0.2), (20, 0.3), (40, 0.2)]
+    curves = {
+        "1": {"random": SLOW, "both": RISING},  # saves 20
+        "2": {"random": RISING, "both": [(10, 0.2), (20, 0.4), (40, 0.6)]},  # saves 10
+        "3": {"random": RISING, "both": SLOW},  # does not come to the level
+        "4": {"random": flat, "both": RISING},  # there is no level to come to
+    }
+    found = summary(curves)
+    both = found["both"]
+    assert (both["compared"], both["not_reached"], both["no_level"]) == (4, 1, 1)
+    assert both["saved"] == [20.0, 10.0, None]
+    assert both["saved_mean"] == 15.0
+    wanted = stats.t.interval(0.95, 1, loc=15, scale=stats.sem([20, 10]))
+    assert both["saved_interval"] == pytest.approx(wanted, abs=0.05)
+    assert "| 20, 10, never | +15 | -48 to +78 |" in curves_table(found)
+    text = savings_text(found)
+    assert "Seeds in which it is not: both in 1 of 3." in text
+    assert "Left out: 1 of 4 seeds, in which random choice ends no higher than it began." in text
+
+
+def test_of_fewer_than_two_seeds_that_reach_the_level_no_interval_is_said() -> None:
+    curves = {"1": {"random": SLOW, "both": RISING}, "2": {"random": RISING, "both": SLOW}}
+    found = summary(curves)
+    assert (found["both"]["saved_mean"], found["both"]["saved_interval"]) == (20.0, None)
+    assert "| 20, never | +20 | – |" in curves_table(found)
+    never = summary({"2": curves["2"]})["both"]
+    assert (never["saved_mean"], never["saved_interval"], never["not_reached"]) == (None, None, 1)
+
+
+def test_results_of_an_earlier_version_are_shown_with_what_is_new() -> None:
+    entry = {
+        "sizes": {"pool": 80, "scored": 40, "validation": 10, "rounds": 2},
+        "set": [],
+        "curves": json.loads(json.dumps({"1": {"random": SLOW, "both": RISING}})),
+        "summary": {"both": {"seeds": 1, "saved": [20.0]}},
+    }
+    assert "| 1 of 1 | 20 | +20 | – |" in _section("medical_ner", entry)
 
 
 def examples(first: int, count: int) -> Sequence[Example]:

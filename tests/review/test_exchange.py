@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from command import Command
 
-from fieldsmith.data import Example, Reject, Teacher
+from fieldsmith.data import Document, Example, Reject, Teacher
+from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.dataset.loading import read_examples
 from fieldsmith.plugins import Plugin
 
@@ -90,6 +92,86 @@ def test_it_wants_an_output(source: Path, command: Command) -> None:
     answer = command("review", source, "--plugin", "medical_ner", "--export", "prodigy")
     assert answer.code == 2
     assert "--export wants --output" in answer.errors
+
+
+def span(text: str, label: str, document: str = TEXT) -> dict[str, Any]:
+    start = document.index(text)
+    value = {"start": start, "end": start + len(text), "text": text, "labels": [label]}
+    return {"from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+ASPIRIN, MORPHINE = span("Aspirin", "chemicals"), span("morphine", "chemicals")
+RASH = span("rash", "diseases")
+ANNOTATED: dict[str, tuple[list[dict[str, Any]], list[str] | None]] = {
+    "alike in another order": (
+        [{"result": [ASPIRIN, MORPHINE]}, {"result": [MORPHINE, ASPIRIN]}],
+        ["Aspirin", "morphine"],
+    ),
+    "one found nothing": ([{"result": [ASPIRIN]}, {"result": []}], None),
+    "one found more": ([{"result": [ASPIRIN]}, {"result": [ASPIRIN, MORPHINE]}], None),
+    "another label": (
+        [{"result": [ASPIRIN]}, {"result": [span("Aspirin", "diseases")]}],
+        None,
+    ),
+    "one passed over it": (
+        [{"result": [], "was_cancelled": True}, {"result": [MORPHINE]}],
+        ["morphine"],
+    ),
+    "one is ground truth": (
+        [{"result": [ASPIRIN]}, {"result": [MORPHINE], "ground_truth": True}],
+        ["morphine"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ANNOTATED)
+def test_annotators_of_label_studio_who_differ_are_a_conflict(
+    medical: Plugin, tmp_path: Path, case: str
+) -> None:
+    annotations, chemicals = ANNOTATED[case]
+    tasks = [
+        {"id": 1, "data": {"text": TEXT}, "annotations": annotations},
+        {"id": 2, "data": {"text": "Rash."}, "annotations": [{"result": []}]},
+    ]
+    file = tmp_path / "tasks.json"
+    file.write_text(json.dumps(tasks), encoding="utf-8")
+    found, other = read_examples(medical, file)
+    assert isinstance(other, Example)
+    if chemicals is None:
+        assert isinstance(found, Reject)
+        assert "two reviewers or annotators who differ); decide with `extract review`" in (
+            found.reason
+        )
+        assert (found.id, found.field) == ("1", "record")
+        shown = next(iter(read_examples(medical, file, with_proposals=True)))
+        assert isinstance(shown, Example)
+        assert shown.is_proposed
+    else:
+        assert isinstance(found, Example)
+        assert (found.record or {})["chemicals"] == chemicals
+
+
+@pytest.mark.parametrize("ending", ["json", "csv"])
+def test_an_export_of_label_studio_that_is_not_of_tasks_is_refused(
+    medical: Plugin, tmp_path: Path, ending: str
+) -> None:
+    labels = [each["value"] for each in (ASPIRIN, RASH)]
+    row = {"id": 7, "text": TEXT, "label": labels, "annotator": 1, "annotation_id": 2}
+    file = tmp_path / f"min.{ending}"
+    if ending == "json":
+        file.write_text(json.dumps([row]), encoding="utf-8")
+    else:
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            cells = csv.DictWriter(stream, row)
+            cells.writeheader()
+            cells.writerow(row | {"label": json.dumps(labels)})
+    (found,) = read_examples(medical, file)
+    assert isinstance(found, Reject)
+    assert found.reason.endswith("export the project as JSON")
+    # Its text can still be predicted.
+    (document,) = read_inputs(medical, [str(file)])
+    assert isinstance(document, Document)
+    assert document.text == TEXT
 
 
 EMOJI = "😀 Aspirin caused 🩸 rash."

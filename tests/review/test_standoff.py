@@ -160,6 +160,24 @@ def test_a_text_is_what_it_was_but_for_its_line_breaks(tmp_path: Path, text: str
     assert there_and_back(examples, "brat", tmp_path)[0].document.text == text
 
 
+@pytest.mark.parametrize(
+    "text", ["Aspirin", "Aspirin.", "Aspirin ", "Rash. Aspirin", "😀 x|t|y Aspirin. "]
+)
+def test_medical_ner_reads_a_text_of_pubtator_byte_for_byte(
+    medical: Plugin, tmp_path: Path, text: str
+) -> None:
+    start = text.index("Aspirin")
+    example = row("a", text, {"chemicals": ["Aspirin"], "diseases": []})
+    for name in ("out.pubtator", "out.txt"):  # by the core, and by the plugin's own reader
+        output = tmp_path / name
+        export([example], medical.schema, "pubtator", output)
+        (found,) = read_examples(medical, output)
+        assert isinstance(found, Example)
+        assert found.document.text.encode() == text.encode()
+        assert (found.record or {})["chemicals"] == ["Aspirin"]
+        assert found.mentions["/chemicals/0"] == [(start, start + 7)]
+
+
 def test_what_cannot_be_marked_is_counted_by_field(tmp_path: Path) -> None:
     record = {
         "Opening Text": "ASPIRIN",
