@@ -8,7 +8,6 @@ import logging
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -37,25 +36,6 @@ _LARGEST = 1e6
 _LETTERS = str.maketrans(_LIGATURES | _HYPHEN)
 
 
-def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
-    """Return the text of the first pages of a PDF, and where its words stand, in this process.
-
-    Args:
-        path: the file.
-        pages: how many pages are read at most.
-        enough: number of characters after which no further page is read.
-
-    Raises:
-        InputError: see ``read_pdf``; names the file.
-    """
-    try:
-        return read_pdf(path.read_bytes(), Limits(), pages=pages, enough=enough)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
 def read_pdf(
     data: bytes, limits: Limits, *, pages: int | None = None, enough: int | None = None
 ) -> PagedText:
@@ -64,8 +44,8 @@ def read_pdf(
     Args:
         data: the file.
         limits: what it may take.
-        pages: see ``read_first_pages``; None for all.
-        enough: see ``read_first_pages``; None for all.
+        pages: how many are read at most; None for all.
+        enough: number of characters after which no further page is read; None for all.
 
     Raises:
         InputError: it is encrypted, broken, too large or without text, or the extra ``pdf`` is not
