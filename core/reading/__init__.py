@@ -7,7 +7,7 @@
 - reading_order: lines of a page in the order in which they are read
 - page_text: pages as one text, and where its words stand
 - boxes: where a span of a text stands
-- html, docx: the text of such a file
+- html, docx: the text of such a file; docx_hidden: which of it Word hides
 - archives: unpack gzip and zip
 - reader: read in another process, which a hostile file can only end
 - pictures: pages of a PDF as pictures

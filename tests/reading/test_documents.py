@@ -84,6 +84,69 @@ def test_what_a_word_file_shows_is_read(body: str) -> None:
     assert read_docx(content, Limits()).text == "new"
 
 
+HIDDEN = {
+    "a run": "<w:p><w:r><w:t>new</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>old</w:t><w:tab/>"
+    '<w:sym w:font="Symbol" w:char="F061"/></w:r></w:p>',
+    "not hidden": '<w:p><w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "formerly hidden": "<w:p><w:r><w:rPr><w:rPrChange><w:rPr><w:vanish/></w:rPr></w:rPrChange>"
+    "</w:rPr><w:t>new</w:t></w:r></w:p>",
+    "the end of a paragraph": "<w:p><w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr><w:r><w:t>ne</w:t>"
+    "</w:r></w:p><w:p><w:pPr><w:rPr><w:specVanish/></w:rPr></w:pPr><w:r><w:t>w</w:t></w:r></w:p>",
+    "a style": '<w:p><w:r><w:t>new</w:t></w:r><w:r><w:rPr><w:rStyle w:val="Secret"/></w:rPr>'
+    "<w:t>old</w:t></w:r></w:p>",
+    "a style that is based on one": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:t>old'
+    "</w:t></w:r></w:p><w:p><w:r><w:t>new</w:t></w:r></w:p>",
+    "a style that shows again": '<w:p><w:r><w:rPr><w:rStyle w:val="Shown"/></w:rPr><w:t>new</w:t>'
+    "</w:r></w:p>",
+    "two styles that cancel each other": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:rPr>'
+    '<w:rStyle w:val="Secret"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "shown in a hidden style": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:rPr><w:vanish'
+    ' w:val="false"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "a table": '<w:p><w:r><w:t>new</w:t></w:r></w:p><w:tbl><w:tblPr><w:tblStyle w:val="Grid"/>'
+    "</w:tblPr><w:tr><w:tc><w:p><w:r><w:t>old</w:t></w:r></w:p></w:tc></w:tr></w:tbl>",
+    "a drawing": "<w:p><w:r><w:t>new</w:t></w:r><w:r><w:drawing><inline><docPr hidden='1'/>"
+    "<w:txbxContent><w:p><w:r><w:t>old</w:t></w:r></w:p></w:txbxContent></inline></w:drawing>"
+    "<w:pict><shape style='width:1pt;visibility:hidden'><w:t>old</w:t></shape></w:pict></w:r></w:p>",
+}
+STYLES = """<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+<w:style w:type="paragraph" w:default="1" w:styleId="Normal"/>
+<w:style w:type="character" w:styleId="Secret"><w:rPr><w:vanish/></w:rPr></w:style>
+<w:style w:type="character" w:styleId="Shown"><w:basedOn w:val="Secret"/><w:rPr><w:vanish
+w:val="off"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Above"><w:rPr><w:vanish w:val="1"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Below"><w:basedOn w:val="Above"/></w:style>
+<w:style w:type="table" w:styleId="Grid"><w:rPr><w:vanish/></w:rPr></w:style>
+<w:style w:type="character" w:styleId="Loop"><w:basedOn w:val="Loop"/></w:style></w:styles>"""
+
+
+@pytest.mark.parametrize("body", HIDDEN.values(), ids=HIDDEN)
+def test_what_word_hides_is_left_out(body: str) -> None:
+    parts = {"word/document.xml": BODY.format(body), "word/styles.xml": STYLES}
+    content = zip_of({name: part.encode() for name, part in parts.items()})
+    assert read_docx(content, Limits()).text == "new"
+
+
+@pytest.mark.parametrize(
+    ("styles", "text"),
+    [
+        ("<w:docDefaults><w:rPrDefault><w:rPr><w:vanish/></w:rPr></w:rPrDefault></w:docDefaults>", ""),
+        (
+            '<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:rPr><w:vanish/></w:rPr>'
+            "</w:style>",
+            "",
+        ),
+        ("<w:style><w:rPr><w:vanish/></w:rPr></w:style>", "old"),
+    ],
+)
+def test_hidden_by_default_is_hidden(styles: str, text: str) -> None:
+    head, _, _ = STYLES.partition("<w:style ")
+    shown = "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>new</w:t></w:r>"
+    body = BODY.format(f"<w:p><w:r><w:t>old</w:t></w:r>{shown}</w:p>")
+    parts = {"word/document.xml": body, "word/styles.xml": f"{head}{styles}</w:styles>"}
+    content = zip_of({name: part.encode() for name, part in parts.items()})
+    assert read_docx(content, Limits()).text == f"{text}new"
+
+
 def test_the_body_may_have_a_number() -> None:
     body = BODY.format("<w:p><w:r><w:t>new</w:t></w:r></w:p>")
     assert read_docx(zip_of({"word/document2.xml": body.encode()}), Limits()).text == "new"
