@@ -2,6 +2,9 @@
 
 - kinds: which kind of file it is, by its content, and what reads it
 - pdf: the characters of a PDF's pages
+- pdf_content: what a page draws; pdf_layers: which layers are off; pdf_annotations: fields and
+  notes; pdf_fields: values of fields without an appearance
+- pdf_glyphs: characters that no font draws; pdf_values: values of objects
 - page_lines: characters of a page as lines
 - bidi: lines from right to left in the order in which they are read
 - reading_order: lines of a page in the order in which they are read

@@ -14,8 +14,8 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, given, settings
 from drawn_pages import pdf_of_objects
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paths import REAL_DATA
 from pdf_files import line, pdf_of
@@ -515,7 +515,9 @@ def test_a_hostile_pdf_is_one_line_and_the_others_are_read(
         assert [row.document.id for row in found if isinstance(row, Example)] == ["b.pdf", "d.pdf"]
         with open_inputs(plugin, [str(folder)]) as inputs:
             reasons = [row.reason for row in inputs if isinstance(row, Reject)]
-        assert reasons == [f"{folder}/{name}.pdf: {why}" for name, why in zip("ac", says, strict=True)]
+        assert reasons == [
+            f"{folder}/{name}.pdf: {why}" for name, why in zip("ac", says, strict=True)
+        ]
 
 
 def test_hostile_texts_change_nothing(tmp_path: Path) -> None:
