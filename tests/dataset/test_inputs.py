@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -180,6 +181,32 @@ def test_a_text_in_utf_16_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "a.txt").write_bytes(text.encode("utf-16-be"))
     assert inputs(PLUGIN, tmp_path / "a.txt") == [Document("a.txt", text, {"path": "a.txt"})]
     assert read_stdin(monkeypatch, text.encode("utf-16-le")) == [Document("-", text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("x.pdf", b"", "the file is empty"),
+        ("x.pdf", b"some text", r"is no PDF, although its name ends in \.pdf; is it whole\?"),
+        ("x.DOCX", b"some text", r"is no DOCX, although its name ends in \.DOCX"),
+        ("x.zip", b"some text", "is no zip file"),
+        ("x.txt.gz", b"some text", "is no gzip file"),
+        ("x.bin", b"", "the file is empty"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_told(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    file = tmp_path / "in" / name
+    file.parent.mkdir()
+    file.write_bytes(content)
+    for plugin in (PLUGIN, load("arxiv_metadata"), load("medical_ner")):
+        with pytest.raises(InputError, match=says) as caught:
+            inputs(plugin, file)
+        assert str(caught.value).startswith(f"{file}: ")
+        (reject,) = inputs(plugin, file.parent)
+        assert isinstance(reject, Reject)
+        assert re.search(says, reject.reason)
 
 
 def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:
