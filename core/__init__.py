@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .dataset.standoff import identifier_of
     from .extraction.extractor import Extractor
     from .reading.html import parse_html, visible_text
-    from .reading.pdf import read_first_pages
+    from .reading.reader import read_first_pages
     from .recipes import SMALL_PRESETS
     from .schema.navigation import field_list
     from .scoring.counts import exact_counts, set_counts, text_counts
@@ -112,7 +112,7 @@ _LAZY = {
     "dataset.row_examples": "jsonl_examples",
     "dataset.standoff": "identifier_of",
     "reading.html": "parse_html visible_text",
-    "reading.pdf": "read_first_pages",
+    "reading.reader": "read_first_pages",
     "recipes": "SMALL_PRESETS",
     "schema.navigation": "field_list",
     "scoring.counts": "exact_counts set_counts text_counts",

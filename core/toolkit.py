@@ -15,7 +15,7 @@ from typing import Any
 
 from .data import Document, Example, Message, Reject, Schema
 from .errors import InputError, UnknownFormatError
-from .files import files_in, read_text, readable, split_of
+from .files import broken_promise, files_in, read_text, readable, split_of
 from .progress import say
 from .schema.navigation import field_list, resolve, types_of
 
@@ -222,7 +222,7 @@ def read_formats(
     if paths == [source]:
         file = SourceFile(source, source)
         if (found := _format_of(file, formats)) is None:
-            raise UnknownFormatError(f"{source}: {unknown}")
+            raise UnknownFormatError(f"{source}: {broken_promise(source) or unknown}")
         return iter(found.read(file))
     paths = sorted(paths, key=lambda path: sort_key(SourceFile(path, source)))
     # Each is made when it is read, so that the heads of those before are freed.
@@ -240,7 +240,8 @@ def _read_folder(
             continue
         try:
             if (found := _format_of(file, formats)) is None:
-                yield Reject(str(file.path), "", f"{unknown}; move it away or convert it")
+                why = broken_promise(file.path) or unknown
+                yield Reject(str(file.path), "", f"{why}; move it away or convert it")
             else:
                 yield from found.read(file)
         except InputError as error:

@@ -59,7 +59,9 @@ def test_a_byte_order_mark_goes_and_line_ends_become_one(tmp_path: Path) -> None
         (b"one\ntwo\ncaf\xe9\n", "a.txt:3: byte 11 is not UTF-8; convert the file (iconv"),
         (BOM + b"\n\n\xff", "a.txt:3: byte 2 is not UTF-8"),
         (b"a\nb\0c", "a.txt:2: byte 3 is NUL, so this is no text file"),
-        ("text".encode("utf-16"), "is NUL"),
+        ("text".encode("utf-16-le"), "byte 1 is NUL, so this is no text file, or UTF-16"),
+        (b"\xff\xfea", "a.txt: byte 2 is not UTF-16-LE, as the byte order mark says"),
+        (b"\xfe\xff\xd8\0\0a", "a.txt: byte 2 is not UTF-16-BE"),
         (b"\xed\xa0\x80", "a.txt:1: byte 0 is not UTF-8"),  # half a surrogate pair
     ],
 )
@@ -71,6 +73,26 @@ def test_what_is_no_text_is_refused_with_its_line(
     with pytest.raises(InputError) as refusal:
         read_text(file)
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("\ufeffé\r\n\U0001f98a".encode(encoding))
+    assert read_text(file) == "é\n\U0001f98a"
+    assert read_text(file, as_is=True) == "\ufeffé\r\n\U0001f98a"
+
+
+def test_a_document_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"a" * 20_000_001)
+    with pytest.raises(InputError, match=r"a.txt: has more than 20,000,000 characters"):
+        read_text(file, as_is=True)
+    assert len(read_text(file)) == 20_000_001
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)  # is not read: it has no place in memory
+    with pytest.raises(InputError, match=r"a.txt: has more than 20,000,000 characters"):
+        read_text(file, as_is=True)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -211,6 +233,10 @@ def test_rows_are_read_lazily_up_to_the_broken_one(tmp_path: Path) -> None:
         (b"[1]", "f:7: a JSON object is wanted, not list"),
         (b"caf\xe9", "f:7: byte 3 is not UTF-8"),
         (b'{"a\0": 1}', "f:7: byte 3 is NUL"),
+        (
+            '\ufeff{"a": 1}\n'.encode("utf-16-le"),
+            "f:7: is UTF-16-LE, and has to be UTF-8; convert it (iconv -f utf-16 -t utf-8)",
+        ),
         (b'{"a": NaN}', "f:7: not JSON: NaN is not a JSON number"),
         (b'{"a": 1, "a": 2}', "f:7: not JSON: the key 'a' is given twice; keep one"),
         (b'{"a": ' + b"[" * 100_000, "f:7: not JSON: nested deeper than 64 levels"),

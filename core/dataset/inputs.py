@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -16,7 +17,7 @@ from typing import IO
 
 from ..data import Document, Reject
 from ..errors import InputError, shortened
-from ..files import decode, files_in, readable
+from ..files import files_in, read_text_stream, readable
 from ..plugins import Plugin
 from ..reading.reader import Reader
 from ..schema.records import canonical
@@ -252,12 +253,14 @@ def _unique_names(sources: Iterable[Path], outputs: Collection[Path]) -> dict[Pa
 def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | Reject]:
     name = "standard input"
     stream.seek(0)
-    texts = (decode(line, name, number).strip() for number, line in enumerate(stream, 1))
-    first = next(filter(None, texts), "")
+    first = next(filter(None, (line.removeprefix(BOM_UTF8).strip() for line in stream)), b"")
     if not first:
         raise InputError(f"{name}: empty")
     stream.seek(0)
-    if first.startswith("{"):
+    if first.startswith(b"{"):
         yield from map(document_of, read_core_jsonl(stream, name, plugin.names))
     else:
-        yield Document("-", decode(stream.read(), name, as_is=True))
+        text = read_text_stream(stream, name)
+        if not text.strip("\ufeff").strip():
+            raise InputError(f"{name}: empty")
+        yield Document("-", text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data import Example, Reject
 from ..errors import InputError, UnknownFormatError
-from ..files import files_in, readable
+from ..files import broken_promise, files_in, readable
 from ..plugins import Plugin
 from ..progress import say
 from .named_files import FilesBeside
@@ -103,6 +103,8 @@ def explained_format(
     """Return an error that also says which names a file lacks, or which one could be the text."""
     if source is None or not source.is_file():
         return error
+    if fault := broken_promise(source):
+        return UnknownFormatError(f"{source}: {fault}")
     if missing := plugin.names.missing(source):
         return UnknownFormatError(missing)
     keys = list(first_row(source))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data import SPLITS, Document, Example, Mentions, Reject, Teacher
 from ..errors import UnknownFormatError
-from ..files import check_json, files_in, readable, split_of
+from ..files import MOST_CHARACTERS, TOO_LONG, check_json, files_in, readable, split_of
 from ..plugins import Plugin
 from .readers import first_row, say_once
 from .row_chats import FixedWords
@@ -189,7 +189,9 @@ def text_id(text: str) -> str:
 
 
 def as_encodable(row: Example | Reject) -> Example | Reject:
-    """Return a row that can be written as JSON; a reject where an example cannot."""
+    """Return a row that can be written as JSON; a reject where an example cannot or is too long."""
+    if row.document and len(row.document.text) > MOST_CHARACTERS:
+        row = Reject(row.place or row.document.id, "text", TOO_LONG, row.document.id)
     if isinstance(row, Example):
         try:
             check_json(example_as_json(row))

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from ..errors import InputError
 
@@ -25,21 +25,85 @@ _DEEPEST = 64
 """Deepest nesting that is read: no record needs more, and code that recurses needs a limit."""
 
 
+MOST_CHARACTERS = 20_000_000
+"""Most characters of a document, whatever its format."""
+
+TOO_LONG = f"has more than {MOST_CHARACTERS:,} characters of text; split it"
+
+_MOST_BYTES = 4
+"""Of a character."""
+
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32-LE",  # which begins with that of UTF-16
+    codecs.BOM_UTF32_BE: "UTF-32-BE",
+    codecs.BOM_UTF16_LE: "UTF-16-LE",
+    codecs.BOM_UTF16_BE: "UTF-16-BE",
+}
+"""Byte order marks, each with its encoding."""
+
+
 def read_text(path: Path, *, as_is: bool = False) -> str:
     """Read a text file as strict UTF-8; a byte order mark is dropped, CRLF becomes LF.
 
+    UTF-16 and UTF-32 are read where a byte order mark says so.
+
     Args:
         path: the file.
-        as_is: keep both, for offsets that count the characters of the file itself.
+        as_is: the file is one document: keep both, for offsets that count the characters of the
+            file itself, and refuse a longer text than a document may have.
 
     Raises:
-        InputError: the file is missing, is not UTF-8, or contains NUL bytes (binary data).
+        InputError: the file is missing, too long, in another encoding, or contains NUL bytes
+            (binary data).
     """
     try:
+        if as_is and path.stat().st_size > _MOST_BYTES * (MOST_CHARACTERS + 1):
+            raise InputError(f"{path}: {TOO_LONG}")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode(data, str(path), as_is=as_is)
+    text = decode(_as_utf8(data, str(path)), str(path), as_is=as_is)
+    return require_short(text, str(path)) if as_is else text
+
+
+def read_text_stream(stream: IO[bytes], name: str) -> str:
+    """Read a document from a stream, as ``read_text`` reads one from a file as it is."""
+    data = stream.read(_MOST_BYTES * (MOST_CHARACTERS + 1) + 1)
+    return require_short(decode(_as_utf8(data, name), name, as_is=True), name)
+
+
+def require_short(text: str, name: str) -> str:
+    """Return the text of a document.
+
+    Raises:
+        InputError: it is too long; says so with the name.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"{name}: {TOO_LONG}")
+    return text
+
+
+def _encoding_of(data: bytes) -> str:
+    """Return the encoding that a byte order mark says, but for UTF-8; "" if there is none."""
+    return next((_MARKS[mark] for mark in _MARKS if data.startswith(mark)), "")
+
+
+def _as_utf8(data: bytes, name: str) -> bytes:
+    """Return text in UTF-8, its byte order mark included.
+
+    Raises:
+        InputError: it is not in the encoding that its mark says.
+    """
+    encoding = _encoding_of(data)
+    if not encoding:
+        return data
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        fault = (
+            f"byte {error.start} is not {encoding}, as the byte order mark says; give it as UTF-8"
+        )
+        raise InputError(f"{name}: {fault}") from error
 
 
 def decode(data: bytes, name: str, line: int = 1, *, as_is: bool = False) -> str:
@@ -51,12 +115,15 @@ def decode(data: bytes, name: str, line: int = 1, *, as_is: bool = False) -> str
         line: the line of the source in which ``data`` begins, for messages.
         as_is: keep a byte order mark and CRLF.
     """
+    if encoding := _encoding_of(data):
+        advice = f"convert it (iconv -f {encoding[:6].lower()} -t utf-8)"
+        raise InputError(f"{name}:{line}: is {encoding}, and has to be UTF-8; {advice}")
     if not as_is:
         data = data.removeprefix(codecs.BOM_UTF8)
     at = data.find(b"\0")
     if at >= 0:
         line += data.count(b"\n", 0, at)
-        fault = f"byte {at} is NUL, so this is no text file; give it as UTF-8"
+        fault = f"byte {at} is NUL, so this is no text file, or UTF-16; give it as UTF-8"
         raise InputError(f"{name}:{line}: {fault}")
     try:
         text = data.decode()

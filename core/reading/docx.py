@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from ..errors import InputError
+from .docx_hidden import Styles, Visibility, read_styles
 from .limits import Limits, require_short
 from .page_text import PagedText
 
@@ -19,6 +20,8 @@ _BODY = re.compile(r"word/document\d*\.xml")
 _PARTS = (r"word/header\d*\.xml", _BODY.pattern, r"word/(?:foot|end)notes\.xml",
           r"word/footer\d*\.xml")  # fmt: skip
 """Names of the parts that hold text, in the order in which they are read."""
+
+_STYLES = "word/styles.xml"
 
 _NO_TEXT = frozenset({"Fallback", "moveFrom", "del", "pPr", "rPr"})
 """Elements that describe text, or hold what is deleted or also in another element."""
@@ -61,30 +64,44 @@ def read_docx(data: bytes, limits: Limits) -> PagedText:
         InputError: it is broken, too large or without text; says so without the name of the file.
     """
     parts: list[str] = []
-    left = limits.file_bytes
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
             if not any(map(_BODY.fullmatch, names)):
                 raise InputError("holds no text document (a table, slides?); save it as PDF")
-            for name in _text_parts(names):
-                with archive.open(name) as stream:
-                    content = stream.read(left + 1)
-                left -= len(content)
-                if left < 0:
-                    raise InputError(
-                        f"unpacks to more than {limits.file_bytes >> 20} MiB; split it"
-                    )
-                text = _text(content)
+            contents = _contents(archive, [*_text_parts(names), *({_STYLES} & {*names})], limits)
+            styles = read_styles(contents.pop(_STYLES)) if _STYLES in contents else Styles()
+            for content in contents.values():
+                text = _text(content, styles)
                 if text and text not in parts:  # first and other pages may have the same header
                     parts.append(text)
     except _BROKEN as error:
         raise InputError(f"the DOCX file cannot be read ({error}); is it whole?") from error
     if not parts:
-        raise InputError("the DOCX file holds no text (pictures alone?)")
+        raise InputError("the DOCX file holds no text (pictures alone, or hidden text?)")
     text = "\n\n".join(parts)
     require_short(len(text), limits)
     return PagedText(text)
+
+
+def _contents(archive: zipfile.ZipFile, names: list[str], limits: Limits) -> dict[str, bytes]:
+    """Return parts by their names.
+
+    Raises:
+        InputError: they are too large, or one is no part that a word processor writes.
+    """
+    contents: dict[str, bytes] = {}
+    left = limits.file_bytes
+    for name in names:
+        with archive.open(name) as stream:
+            content = stream.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            raise InputError(f"unpacks to more than {limits.file_bytes >> 20} MiB; split it")
+        if b"<!DOCTYPE" in content[:1024]:
+            raise InputError("the DOCX file declares a DTD, which no word processor writes")
+        contents[name] = content
+    return contents
 
 
 def _text_parts(names: list[str]) -> Iterator[str]:
@@ -92,10 +109,9 @@ def _text_parts(names: list[str]) -> Iterator[str]:
         yield from sorted(name for name in names if re.fullmatch(pattern, name))
 
 
-def _text(content: bytes) -> str:
+def _text(content: bytes, styles: Styles) -> str:
     """Return the text of a part, without recursion: elements may be nested to any depth."""
-    if b"<!DOCTYPE" in content[:1024]:
-        raise InputError("the DOCX file declares a DTD, which no word processor writes")
+    seen = Visibility(styles)
     pieces: list[str] = []
     cells: list[int] = []  # numbers of the first piece of the cells that are open
     unread = 0
@@ -104,6 +120,7 @@ def _text(content: bytes) -> str:
         step = 1 if event == "start" else -1
         unread += step if name in _NO_TEXT else 0
         if event == "start":
+            seen.begins(element)
             if name == "tc":
                 cells.append(len(pieces))
             continue
@@ -112,8 +129,9 @@ def _text(content: bytes) -> str:
             pieces[cells.pop() :] = [cell, "\t"]
         elif name == "tr":
             pieces[-1:] = ["\n"]
-        elif not unread:
+        elif not unread and seen.is_shown(element):
             pieces.append(_written(name, element))
+        seen.ends(element)
         element.clear()
     return "".join(pieces).strip("\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InputError
@@ -38,6 +38,8 @@ _INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp "
     "small span strike strong sub sup time tt u var wbr".split()
 )
+_VISIBILITIES = {"hidden": False, "collapse": False, "visible": True}
+_NOTHING = re.compile(r"0*\.?0+%?")
 
 
 def read_html(data: bytes, limits: Limits) -> PagedText:
@@ -123,16 +125,22 @@ def visible_text(tree: Any) -> str:
     from lxml import etree
 
     pieces: list[str] = []
+    visible = [True]  # of each element that is open: those in a hidden one may be shown again
     walker = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
     for event, element in walker:
         if event == "start":
-            if _is_hidden(element):
+            style = _style(element)
+            visible.append(_VISIBILITIES.get(style.get("visibility", ""), visible[-1]))
+            if _is_absent(element, style):
                 walker.skip_subtree()
                 continue
-            pieces += ["" if element.tag in _INLINE else "\n", _flowing(element.text)]
+            text = _flowing(element.text) if visible[-1] else ""
+            pieces += ["" if element.tag in _INLINE else "\n", text]
         else:
+            if event == "end":
+                visible.pop()
             closes = event == "end" and element.tag not in _INLINE
-            pieces += ["\n" if closes else "", _flowing(element.tail)]
+            pieces += ["\n" if closes else "", _flowing(element.tail) if visible[-1] else ""]
     title = tree.find(".//title")
     lines = [title.text_content() if title is not None else "", *"".join(pieces).split("\n")]
     return "\n".join(line for line in map(_seen, lines) if line)
@@ -148,6 +156,23 @@ def _seen(line: str) -> str:
     return " ".join(_INVISIBLE.sub("", line).split())
 
 
-def _is_hidden(element: Any) -> bool:
-    style = (element.get("style") or "").replace(" ", "").lower()
-    return element.tag in _UNSEEN or "hidden" in element.attrib or "display:none" in style
+def _style(element: Any) -> dict[str, str]:
+    """Return what an element's own style says; of two values the last, or the important one."""
+    found: dict[str, str] = {}
+    important: dict[str, str] = {}
+    for declaration in (element.get("style") or "").lower().split(";"):
+        name, _, value = declaration.partition(":")
+        value, mark, _ = value.partition("!")
+        (important if mark else found)[name.strip()] = value.strip()
+    return found | important
+
+
+def _is_absent(element: Any, style: Mapping[str, str]) -> bool:
+    """Say whether neither an element nor anything in it is shown."""
+    return (
+        element.tag in _UNSEEN
+        or "hidden" in element.attrib
+        or style.get("display") == "none"
+        or style.get("content-visibility") == "hidden"
+        or _NOTHING.fullmatch(style.get("opacity", "")) is not None
+    )

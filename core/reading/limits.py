@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..files import MOST_CHARACTERS
 
 
 class Limits(NamedTuple):
@@ -12,7 +13,7 @@ class Limits(NamedTuple):
 
     Attributes:
         pages: of a PDF.
-        characters: of its text.
+        characters: of its text, as of any document.
         seconds: of computing, to read it.
         memory: bytes of the process that reads it.
         file_bytes: of a file that is read as one document.
@@ -21,7 +22,7 @@ class Limits(NamedTuple):
     """
 
     pages: int = 2_000
-    characters: int = 20_000_000
+    characters: int = MOST_CHARACTERS
     seconds: float = 120.0
     memory: int = 2 << 30
     file_bytes: int = 256 << 20

@@ -8,17 +8,15 @@ import logging
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .limits import Limits, require_short
 from .page_lines import Box, Character
 from .page_text import PagedText, text_of_pages
-from .pdf_annotations import draw_annotations
+from .pdf_glyphs import characters_in
 
 if TYPE_CHECKING:
-    from pdfminer.layout import LTChar
     from pdfminer.pdfpage import PDFPage
 
 _LIGATURES = {
@@ -37,25 +35,6 @@ _LARGEST = 1e6
 _LETTERS = str.maketrans(_LIGATURES | _HYPHEN)
 
 
-def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
-    """Return the text of the first pages of a PDF, and where its words stand, in this process.
-
-    Args:
-        path: the file.
-        pages: how many pages are read at most.
-        enough: number of characters after which no further page is read.
-
-    Raises:
-        InputError: see ``read_pdf``; names the file.
-    """
-    try:
-        return read_pdf(path.read_bytes(), Limits(), pages=pages, enough=enough)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
 def read_pdf(
     data: bytes, limits: Limits, *, pages: int | None = None, enough: int | None = None
 ) -> PagedText:
@@ -64,8 +43,8 @@ def read_pdf(
     Args:
         data: the file.
         limits: what it may take.
-        pages: see ``read_first_pages``; None for all.
-        enough: see ``read_first_pages``; None for all.
+        pages: how many are read at most; None for all.
+        enough: number of characters after which no further page is read; None for all.
 
     Raises:
         InputError: it is encrypted, broken, too large or without text, or the extra ``pdf`` is not
@@ -93,54 +72,23 @@ def read_pdf(
 def _pages(data: bytes) -> Iterator[list[Character]]:
     """Yield the characters of each page."""
     try:
-        from pdfminer.converter import PDFPageAggregator
         from pdfminer.pdfdocument import PDFPasswordIncorrect
-        from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+        from pdfminer.pdfinterp import PDFResourceManager
         from pdfminer.pdfpage import PDFPage
+
+        from .pdf_content import Device
     except ImportError as error:
         raise InputError(
             "reading PDF needs the extra `pdf`: pip install 'fieldsmith[pdf]'"
         ) from error
     logging.getLogger("pdfminer").setLevel(logging.CRITICAL)  # it warns of faults that it repairs
 
-    class Device(PDFPageAggregator):
-        """Collects the characters of a page, and nothing else that it draws.
-
-        Those that are written from top to bottom have a line that is turned by a right angle.
-        """
-
-        def render_char(self, matrix: Any, font: Any, *how: Any, **more: Any) -> float:
-            """Add a character, and say whether it is of a vertical line."""
-            advance = super().render_char(matrix, font, *how, **more)
-            if font.is_vertical():
-                drawn: Any = self.cur_item._objs[-1]  # the layout has no list of its own of these
-                drawn.is_vertical = True
-            return advance
-
-        def begin_page(self, page: Any, ctm: Any) -> None:
-            """Keep the matrix of the page."""
-            super().begin_page(page, ctm)
-            self.page_matrix = ctm
-
-        def end_page(self, page: Any) -> None:
-            """Add what annotations draw over the page."""
-            draw_annotations(page, self.page_matrix, interpreter)
-            super().end_page(page)
-
-        def paint_path(self, *_path: Any, **_how: Any) -> None:
-            """Pass over a path."""
-
-        def render_image(self, *_image: Any, **_how: Any) -> None:
-            """Pass over a picture."""
-
-    resources = PDFResourceManager()
-    device = Device(resources)
-    interpreter = PDFPageInterpreter(resources, device)
+    device = Device(PDFResourceManager())
     try:
         for page in PDFPage.get_pages(io.BytesIO(data)):
-            interpreter.process_page(page)
+            device.interpreter.process_page(page)
             layout = device.get_result()
-            yield [*_visible(_characters(layout), _shown(page))]
+            yield [*_visible(characters_in(layout), _shown(page))]
     except PDFPasswordIncorrect as error:
         raise InputError(
             "is encrypted; remove its password (qpdf --decrypt) and try again"
@@ -151,21 +99,6 @@ def _pages(data: bytes) -> Iterator[list[Character]]:
     except Exception as error:
         what = type(error).__name__
         raise InputError(f"the PDF cannot be read ({what}); is it whole?") from error
-
-
-def _characters(items: Iterable[Any]) -> Iterator[LTChar]:
-    """Yield the characters in a page, and in the forms that are drawn on it, without recursion."""
-    from pdfminer.layout import LTChar, LTContainer
-
-    stack = [iter(items)]
-    while stack:
-        item = next(stack[-1], None)
-        if item is None:
-            stack.pop()
-        elif isinstance(item, LTChar):
-            yield item
-        elif isinstance(item, LTContainer):
-            stack.append(iter(item))
 
 
 def _shown(page: PDFPage) -> Box:
@@ -183,7 +116,7 @@ def _shown(page: PDFPage) -> Box:
     return turned.get(page.rotate, Box(x0, y0, x1, y1))
 
 
-def _visible(characters: Iterable[LTChar], shown: Box) -> Iterator[Character]:
+def _visible(characters: Iterable[Any], shown: Box) -> Iterator[Character]:
     """Yield the characters whose middle is in the part of the page that is shown."""
     for each in characters:
         x, y = (each.x0 + each.x1) / 2, (each.y0 + each.y1) / 2

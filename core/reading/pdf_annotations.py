@@ -1,6 +1,7 @@
 """Text of a PDF's page that is drawn by its annotations: fields that are filled in, notes, stamps.
 
-Viewers draw them over the page by their appearance streams (ISO 32000, 12.5.5).
+Viewers draw them over the page by their appearance streams (ISO 32000, 12.5.5), and write the value
+of a field that has none.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .pdf_fields import inherited, value_of, written
+from .pdf_glyphs import characters_in, is_same
+from .pdf_layers import Layers
+from .pdf_values import entry, list_of, name_of
+
 if TYPE_CHECKING:
     from pdfminer.pdfinterp import PDFPageInterpreter
     from pdfminer.pdfpage import PDFPage
     from pdfminer.pdftypes import PDFStream
     from pdfminer.utils import Matrix
 
-_WITH_TEXT = {"Widget", "FreeText", "Stamp", "Watermark"}
+_FIELD = "Widget"
+_WITH_TEXT = {_FIELD, "FreeText", "Stamp", "Watermark"}
 """Kinds of annotations whose text is part of what a page says; others are links and remarks."""
 
 _NOT_SHOWN = 1 << 1 | 1 << 5
@@ -24,11 +31,10 @@ _NOT_SHOWN = 1 << 1 | 1 << 5
 _BUTTON = "Btn"
 """Fields of this type draw marks and no text."""
 
-_DEEPEST = 32
-"""Fields in fields that are looked at for their type."""
 
-
-def draw_annotations(page: PDFPage, ctm: Matrix, interpreter: PDFPageInterpreter) -> None:
+def draw_annotations(
+    page: PDFPage, ctm: Matrix, interpreter: PDFPageInterpreter, layers: Layers
+) -> None:
     """Draw the text of a page's annotations onto the device of an interpreter.
 
     One that is broken is passed over from its fault on, as viewers do.
@@ -37,16 +43,32 @@ def draw_annotations(page: PDFPage, ctm: Matrix, interpreter: PDFPageInterpreter
         page: the page.
         ctm: the matrix that the page is drawn by.
         interpreter: draws.
+        layers: those of the file.
     """
     from pdfminer.pdftypes import resolve1
 
     device: Any = interpreter.device  # of a type that does not declare what a layout keeps
-    annotations: Any = None
+    annotations: list[Any] = []
+    values_first = False
     with _passing_over(device):
-        annotations = resolve1(page.annots)
-    for annotation in annotations if isinstance(annotations, list) else ():
+        annotations = list_of(page.annots)
+        values_first = entry(entry(page.doc.catalog, "AcroForm"), "NeedAppearances") is True
+    for annotation in annotations:
         with _passing_over(device):
-            _draw(resolve1(annotation), ctm, interpreter)
+            shown = resolve1(annotation)
+            if not isinstance(shown, dict) or not _is_text(shown) or layers.is_off(shown.get("OC")):
+                continue
+            figure = device.cur_item._objs
+            before = len(figure)
+            is_drawn = False
+            with _passing_over(device):
+                is_drawn = _draw(shown, ctm, interpreter)
+            is_written = not is_drawn or (
+                values_first and name_of(entry(shown, "Subtype")) == _FIELD
+            )
+            value = value_of(shown) if is_written else ""
+            if value and not is_same(value, characters_in(figure[before:])):
+                figure[before:] = written(value, shown, ctm)
 
 
 @contextmanager
@@ -61,48 +83,29 @@ def _passing_over(device: Any) -> Iterator[None]:
         device._stack[:], device.cur_item = figures, item
 
 
-def _draw(annotation: Any, ctm: Matrix, interpreter: PDFPageInterpreter) -> None:
-    """Draw an annotation, if it is one that is shown and has text."""
+def _draw(annotation: Any, ctm: Matrix, interpreter: PDFPageInterpreter) -> bool:
+    """Draw an annotation by its appearance; say whether it has one."""
     from pdfminer.pdftypes import PDFStream, dict_value, list_value, resolve1
     from pdfminer.utils import mult_matrix
 
-    if not isinstance(annotation, dict) or not _is_text(annotation):
-        return
-    normal = _entry(_entry(annotation, "AP"), "N")
+    normal = entry(entry(annotation, "AP"), "N")
     if isinstance(normal, dict):  # one for each state
-        normal = _entry(normal, _name(_entry(annotation, "AS")))
-    rect = _entry(annotation, "Rect")
+        normal = entry(normal, name_of(entry(annotation, "AS")))
+    rect = entry(annotation, "Rect")
     if not isinstance(normal, PDFStream) or not isinstance(rect, list):
-        return
+        return False
     matrix, corners = _matrix(normal), [resolve1(side) for side in rect]
     fitted = mult_matrix(_fit(list_value(normal["BBox"]), matrix, corners), ctm)
     resources = dict_value(normal.get("Resources") or {})
     interpreter.render_contents(resources, [normal], ctm=mult_matrix(matrix, fitted))
-
-
-def _is_text(annotation: Mapping[str, Any]) -> bool:
-    kind, flags = _name(_entry(annotation, "Subtype")), _entry(annotation, "F")
-    if kind not in _WITH_TEXT or (isinstance(flags, int) and flags & _NOT_SHOWN):
-        return False
-    field: Any = annotation
-    for _ in range(_DEEPEST):
-        if not isinstance(field, dict):
-            break
-        if "FT" in field:
-            return _name(_entry(field, "FT")) != _BUTTON
-        field = _entry(field, "Parent")
     return True
 
 
-def _entry(holder: Any, key: str) -> Any:
-    from pdfminer.pdftypes import resolve1
-
-    return resolve1(holder.get(key)) if isinstance(holder, dict) else None
-
-
-def _name(value: Any) -> str:
-    name = getattr(value, "name", "")
-    return name if isinstance(name, str) else ""
+def _is_text(annotation: Mapping[str, Any]) -> bool:
+    kind, flags = name_of(entry(annotation, "Subtype")), entry(annotation, "F")
+    if kind not in _WITH_TEXT or (isinstance(flags, int) and flags & _NOT_SHOWN):
+        return False
+    return name_of(inherited(annotation, "FT")) != _BUTTON
 
 
 def _matrix(stream: PDFStream) -> Matrix:

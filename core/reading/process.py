@@ -19,26 +19,32 @@ from ..errors import InputError
 from .archives import unpack
 from .kinds import read
 from .limits import Limits
+from .pdf import read_pdf
 from .pictures import draw_page
 
+_IDLE = 60.0
+"""Seconds without a request after which the process ends, so that it takes no memory in vain."""
 
-def serve(handle: int, limits: Limits) -> None:
-    """Answer requests.
+
+def serve(handle: int, limits: Limits, idle: float = _IDLE) -> None:
+    """Answer requests, until there is none for a while.
 
     Args:
         handle: number of the open file that is the connection.
         limits: of each request.
+        idle: seconds without a request after which this process ends.
     """
     connection = Connection(handle)
     _limit_memory(limits)
     with suppress(EOFError, OSError):  # the process at the other end is gone, or wants no more
-        while True:
+        while connection.poll(idle):
             request = json.loads(connection.recv_bytes())
             _limit_time(limits)
             reply = _reply(request, limits)
             connection.send_bytes(json.dumps(reply).encode("ascii"))
             if reply.get("is_last"):
                 return
+        connection.send_bytes(b'{"is_idle": true}')
 
 
 def _reply(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def _reply(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     except MemoryError:
         fault = f"takes more than {limits.memory >> 20} MiB of memory; split it"
         # What was taken is not all given back.
-        return {"fault": fault, "is_last": True}
+        return {"fault": fault, "takes_too_much": True, "is_last": True}
     except Exception:  # a bug, which the other process raises
         return {"bug": traceback.format_exc()}
 
@@ -76,6 +82,8 @@ def answer(request: Mapping[str, Any], limits: Limits) -> Any:
     if request["task"] == "draw":
         picture, size = draw_page(data, request["page"], is_gray=request["is_gray"])
         return [base64.b64encode(picture).decode(), *size]
+    if request["task"] == "first pages":
+        return read_pdf(data, limits, pages=request["pages"], enough=request["enough"])
     return read(data, request["kind"], limits)
 
 

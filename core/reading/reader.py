@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -32,6 +36,9 @@ serve(int(sys.argv[2]), Limits(*json.loads(sys.argv[3])))
 
 _PATIENCE = 10
 """So many times the seconds of computing are waited for, on a machine that has more to do."""
+
+_refused: dict[tuple[object, ...], str] = {}
+"""What took too much time or memory -> what was said: it is not tried again by another reader."""
 
 
 @dataclass
@@ -97,12 +104,16 @@ class Reader:
         Raises:
             InputError: it cannot be read, or takes too much; says why without its name.
         """
-        text, words = self._ask({"task": "read", "file": str(file), "kind": kind})
-        return PagedText(text, [PageWord(*word) for word in words])
+        return _paged(self._ask({"task": "read", "file": _path(file), "kind": kind}))
+
+    def read_first_pages(self, file: Path, *, pages: int, enough: int) -> PagedText:
+        """Return the text of the first pages of a PDF; see the function of this name."""
+        request = {"task": "first pages", "file": _path(file), "pages": pages, "enough": enough}
+        return _paged(self._ask(request))
 
     def unpack(self, file: Path, kind: str, folder: Path) -> list[Member]:
         """Unpack an archive into an empty folder; arguments and errors are those of ``read``."""
-        request = {"task": "unpack", "file": str(file), "kind": kind, "folder": str(folder)}
+        request = {"task": "unpack", "file": _path(file), "kind": kind, "folder": str(folder)}
         return [Member(*member) for member in self._ask(request)]
 
     def draw(
@@ -118,7 +129,7 @@ class Reader:
         Raises:
             InputError: it cannot be drawn; says why without its name.
         """
-        request = {"task": "draw", "file": str(file), "page": page, "is_gray": is_gray}
+        request = {"task": "draw", "file": _path(file), "page": page, "is_gray": is_gray}
         picture, width, height = self._ask(request)
         return base64.b64decode(picture), (width, height)
 
@@ -127,28 +138,49 @@ class Reader:
             from .process import answer
 
             return answer(request, self.limits)
-        if self._process is None:
-            self._process = _Process.start(self.limits)
-        connection = self._process.connection
-        try:
-            connection.send_bytes(json.dumps(request).encode())
-            if not connection.poll(_PATIENCE * self.limits.seconds):
-                self._process.process.send_signal(signal.SIGXCPU)
-            reply = json.loads(connection.recv_bytes())
-        except (EOFError, OSError) as error:
-            code = self._process.process.wait()
-            self._end()
-            raise InputError(self._fault(code)) from error
-        except BaseException:  # such as Ctrl-C: a later reply would be taken for another file's
-            self._end()
-            raise
+        key = self._key(request)
+        if key in _refused:
+            raise InputError(_refused[key])
+        reply = self._reply(request)
         if reply.get("is_last"):
             self._end()
+        if reply.get("takes_too_much"):
+            _refused[key] = reply["fault"]
         if "bug" in reply:
             raise RuntimeError(f"in the process that reads {request['file']}:\n{reply['bug']}")
         if "fault" in reply:
             raise InputError(reply["fault"])
         return reply["value"]
+
+    def _key(self, request: Mapping[str, Any]) -> tuple[object, ...]:
+        """Return what a file is known by; whoever reads pages of it reads what the first take."""
+        with suppress(OSError):
+            state = os.stat(request["file"])
+            changed = state.st_ino, state.st_mtime_ns, state.st_size
+            return request["file"], changed, request.get("page"), self.limits
+        return (request["file"],)
+
+    def _reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the process replies, or the fault in which it ended."""
+        self._process = self._process or _Process.start(self.limits)
+        connection = self._process.connection
+        try:
+            with suppress(BrokenPipeError):  # it has ended, and what it sent before says why
+                connection.send_bytes(json.dumps(request).encode())
+            if not connection.poll(_PATIENCE * self.limits.seconds):
+                self._process.process.send_signal(signal.SIGXCPU)
+            reply: dict[str, Any] = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            code = self._process.process.wait()
+            self._end()
+            return {"fault": self._fault(code), "takes_too_much": code == -signal.SIGXCPU}
+        except BaseException:  # such as Ctrl-C: a later reply would be taken for another file's
+            self._end()
+            raise
+        if not reply.get("is_idle"):
+            return reply
+        self._end()
+        return self._reply(request)
 
     def _fault(self, code: int) -> str:
         """Return what is wrong with a file in which the process ended, with its exit code."""
@@ -164,3 +196,40 @@ class Reader:
         if self._process is not None:
             self._process.end()
             self._process = None
+
+
+_own = threading.local()
+
+
+def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
+    """Return the text of the first pages of a PDF, and where its words stand.
+
+    It is read in another process, within the limits of every file that is read. The process is that
+    of all calls of a thread, and ends when nothing was asked for a while.
+
+    Args:
+        path: the file.
+        pages: how many pages are read at most.
+        enough: number of characters after which no further page is read.
+
+    Raises:
+        InputError: it cannot be read, or takes too much; names the file.
+    """
+    if getattr(_own, "process", None) != os.getpid():  # a process that is forked starts its own
+        _own.process, _own.reader = os.getpid(), Reader()
+        atexit.register(_own.reader.__exit__, None, None, None)
+    reader: Reader = _own.reader
+    try:
+        return reader.read_first_pages(path, pages=pages, enough=enough)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _path(file: Path) -> str:
+    """Return the path of a file for a process that may be started in another folder."""
+    return str(file.absolute())
+
+
+def _paged(value: Any) -> PagedText:
+    text, words = value
+    return PagedText(text, [PageWord(*word) for word in words])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from name_lists import PLUGIN, ROW, write
 
 from fieldsmith import Document, Example, InputError, Reject, UnknownFormatError
 from fieldsmith.dataset.inputs import open_inputs, read_inputs
+from fieldsmith.dataset.loading import read_examples
 from fieldsmith.dataset.row_examples import text_id
 from fieldsmith.plugins import Plugin, load
 
@@ -148,6 +151,62 @@ def test_standard_input_is_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_stdin(monkeypatch, "\ufeffAn é.\r\n\nIt {\n".encode()) == [
         Document("-", "\ufeffAn é.\r\n\nIt {\n")
     ]
+
+
+TOO_LONG = "has more than 20,000,000 characters of text; split it"
+
+
+def test_a_text_that_is_too_long_is_refused_in_every_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a" * 20_000_001
+    rows = write(tmp_path / "in" / "a.jsonl", {"id": "long", "text": text}, ROW)
+    (tmp_path / "in" / "b.txt").write_text(text)
+    (tmp_path / "in" / "c.txt.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "in" / "d.lst").write_text(f"names\n{text}")
+    place = str(rows)
+    long_row, row, *others = inputs(PLUGIN, tmp_path / "in")
+    assert long_row == Reject(f"{place}:1", "text", TOO_LONG, "long")
+    assert isinstance(row, Document)
+    assert [each.id for each in others] == ["b.txt", "c.txt.gz", "line 2"]
+    assert all(isinstance(each, Reject) and TOO_LONG in each.reason for each in others)
+    found = list(read_examples(PLUGIN, rows))
+    assert [isinstance(each, Reject) for each in found] == [True, False]
+    with pytest.raises(InputError, match=f"standard input: {TOO_LONG}"):
+        read_stdin(monkeypatch, text.encode())
+
+
+def test_a_text_in_utf_16_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\ufeffAn é.\r\n"
+    (tmp_path / "a.txt").write_bytes(text.encode("utf-16-be"))
+    assert inputs(PLUGIN, tmp_path / "a.txt") == [Document("a.txt", text, {"path": "a.txt"})]
+    assert read_stdin(monkeypatch, text.encode("utf-16-le")) == [Document("-", text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("x.pdf", b"", "the file is empty"),
+        ("x.pdf", b"some text", r"is no PDF, although its name ends in \.pdf; is it whole\?"),
+        ("x.DOCX", b"some text", r"is no DOCX, although its name ends in \.DOCX"),
+        ("x.zip", b"some text", "is no zip file"),
+        ("x.txt.gz", b"some text", "is no gzip file"),
+        ("x.bin", b"", "the file is empty"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_told(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    file = tmp_path / "in" / name
+    file.parent.mkdir()
+    file.write_bytes(content)
+    for plugin in (PLUGIN, load("arxiv_metadata"), load("medical_ner")):
+        with pytest.raises(InputError, match=says) as caught:
+            inputs(plugin, file)
+        assert str(caught.value).startswith(f"{file}: ")
+        (reject,) = inputs(plugin, file.parent)
+        assert isinstance(reject, Reject)
+        assert re.search(says, reject.reason)
 
 
 def test_standard_input_may_be_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
 import pytest
+from drawn_pages import pdf_of_objects
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paths import REAL_DATA
@@ -20,6 +23,10 @@ from pdf_files import line, pdf_of
 import fieldsmith
 import fieldsmith_arxiv_metadata as arxiv_metadata
 from fieldsmith import Example, InputError, Record, Reject, UnknownFormatError
+from fieldsmith.dataset.inputs import open_inputs
+from fieldsmith.plugins import load
+from fieldsmith.reading import reader
+from fieldsmith.reading.limits import Limits
 from fieldsmith_arxiv_metadata.pages import PAGE_CHARACTERS, beginning, first_page
 
 DATA = REAL_DATA / "arxiv"
@@ -478,12 +485,39 @@ def test_a_scan_is_an_error(tmp_path: Path) -> None:
 def test_without_the_extra_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pdfminer.converter", None)
+    written(tmp_path, "installed/pdfminer/__init__.py", "")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    monkeypatch.setattr(reader, "_own", threading.local())  # of a process that is started now
     path = written(tmp_path, "a.pdf", pdf_of(line(60, 700, "Foxes")))
     with pytest.raises(InputError) as caught:
         rows(path)
     needed = "reading PDF needs the extra `pdf`: pip install 'fieldsmith[pdf]'"
     assert str(caught.value) == f"{path}: {needed}"
+
+
+def test_a_hostile_pdf_is_one_line_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pdfminer")
+    good = pdf_of(line(60, 700, "Foxes"))
+    loop = pdf_of_objects(b"<< /Type /Catalog /Pages 2 0 R >>", b"2 0 R")
+    for name, content in {"a": loop, "b": good, "c": good + bytes(1 << 20), "d": good}.items():
+        written(tmp_path, f"papers/{name}.pdf", content)
+    limits = Limits(seconds=1, file_bytes=1 << 20)
+    says = ["is not read within 1 seconds; split it", "has more than 1 MiB; split it"]
+    with reader.Reader(limits) as limited:
+        own = SimpleNamespace(process=os.getpid(), reader=limited)
+        monkeypatch.setattr(reader, "_own", own)
+        monkeypatch.setattr("fieldsmith.dataset.inputs.Reader", lambda: limited)
+        folder, plugin = tmp_path / "papers", load("arxiv_metadata")
+        found = rows(folder)
+        assert [row.reason for row in found if isinstance(row, Reject)] == says
+        assert [row.document.id for row in found if isinstance(row, Example)] == ["b.pdf", "d.pdf"]
+        with open_inputs(plugin, [str(folder)]) as inputs:
+            reasons = [row.reason for row in inputs if isinstance(row, Reject)]
+        assert reasons == [
+            f"{folder}/{name}.pdf: {why}" for name, why in zip("ac", says, strict=True)
+        ]
 
 
 def test_hostile_texts_change_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fieldsmith.plugins import load
 from fieldsmith.progress import log_to_stderr
 from fieldsmith.reading import archives
 from fieldsmith.reading.docx import read_docx
+from fieldsmith.reading.html import read_html
 from fieldsmith.reading.limits import Limits
 
 HTML = (
@@ -82,6 +83,73 @@ KEPT = {
 def test_what_a_word_file_shows_is_read(body: str) -> None:
     content = zip_of({"word/document.xml": BODY.format(body).encode()})
     assert read_docx(content, Limits()).text == "new"
+
+
+HIDDEN = {
+    "a run": "<w:p><w:r><w:t>new</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>old</w:t><w:tab/>"
+    '<w:sym w:font="Symbol" w:char="F061"/></w:r></w:p>',
+    "not hidden": '<w:p><w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "formerly hidden": "<w:p><w:r><w:rPr><w:rPrChange><w:rPr><w:vanish/></w:rPr></w:rPrChange>"
+    "</w:rPr><w:t>new</w:t></w:r></w:p>",
+    "the end of a paragraph": "<w:p><w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr><w:r><w:t>ne</w:t>"
+    "</w:r></w:p><w:p><w:pPr><w:rPr><w:specVanish/></w:rPr></w:pPr><w:r><w:t>w</w:t></w:r></w:p>",
+    "a style": '<w:p><w:r><w:t>new</w:t></w:r><w:r><w:rPr><w:rStyle w:val="Secret"/></w:rPr>'
+    "<w:t>old</w:t></w:r></w:p>",
+    "a style that is based on one": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:t>old'
+    "</w:t></w:r></w:p><w:p><w:r><w:t>new</w:t></w:r></w:p>",
+    "a style that shows again": '<w:p><w:r><w:rPr><w:rStyle w:val="Shown"/></w:rPr><w:t>new</w:t>'
+    "</w:r></w:p>",
+    "two styles that cancel each other": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:rPr>'
+    '<w:rStyle w:val="Secret"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "shown in a hidden style": '<w:p><w:pPr><w:pStyle w:val="Below"/></w:pPr><w:r><w:rPr><w:vanish'
+    ' w:val="false"/></w:rPr><w:t>new</w:t></w:r></w:p>',
+    "a table": '<w:p><w:r><w:t>new</w:t></w:r></w:p><w:tbl><w:tblPr><w:tblStyle w:val="Grid"/>'
+    "</w:tblPr><w:tr><w:tc><w:p><w:r><w:t>old</w:t></w:r></w:p></w:tc></w:tr></w:tbl>",
+    "a drawing": "<w:p><w:r><w:t>new</w:t></w:r><w:r><w:drawing><inline><docPr hidden='1'/>"
+    "<w:txbxContent><w:p><w:r><w:t>old</w:t></w:r></w:p></w:txbxContent></inline></w:drawing>"
+    "<w:pict><shape style='width:1pt;visibility:hidden'><w:t>old</w:t></shape></w:pict></w:r>"
+    "</w:p>",
+}
+STYLES = """<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+<w:style w:type="paragraph" w:default="1" w:styleId="Normal"/>
+<w:style w:type="character" w:styleId="Secret"><w:rPr><w:vanish/></w:rPr></w:style>
+<w:style w:type="character" w:styleId="Shown"><w:basedOn w:val="Secret"/><w:rPr><w:vanish
+w:val="off"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Above"><w:rPr><w:vanish w:val="1"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Below"><w:basedOn w:val="Above"/></w:style>
+<w:style w:type="table" w:styleId="Grid"><w:rPr><w:vanish/></w:rPr></w:style>
+<w:style w:type="character" w:styleId="Loop"><w:basedOn w:val="Loop"/></w:style></w:styles>"""
+
+
+@pytest.mark.parametrize("body", HIDDEN.values(), ids=HIDDEN)
+def test_what_word_hides_is_left_out(body: str) -> None:
+    parts = {"word/document.xml": BODY.format(body), "word/styles.xml": STYLES}
+    content = zip_of({name: part.encode() for name, part in parts.items()})
+    assert read_docx(content, Limits()).text == "new"
+
+
+@pytest.mark.parametrize(
+    ("styles", "text"),
+    [
+        (
+            "<w:docDefaults><w:rPrDefault><w:rPr><w:vanish/></w:rPr></w:rPrDefault></w:docDefaults>",
+            "",
+        ),
+        (
+            '<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:rPr><w:vanish/>'
+            "</w:rPr></w:style>",
+            "",
+        ),
+        ("<w:style><w:rPr><w:vanish/></w:rPr></w:style>", "old"),
+    ],
+)
+def test_hidden_by_default_is_hidden(styles: str, text: str) -> None:
+    head, _, _ = STYLES.partition("<w:style ")
+    shown = "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>new</w:t></w:r>"
+    body = BODY.format(f"<w:p><w:r><w:t>old</w:t></w:r>{shown}</w:p>")
+    parts = {"word/document.xml": body, "word/styles.xml": f"{head}{styles}</w:styles>"}
+    content = zip_of({name: part.encode() for name, part in parts.items()})
+    assert read_docx(content, Limits()).text == f"{text}new"
 
 
 def test_the_body_may_have_a_number() -> None:
@@ -147,6 +215,27 @@ def test_html_is_the_text_that_it_shows(tmp_path: Path, name: str) -> None:
     pytest.importorskip("trafilatura", reason="the extra html is not installed")
     (tmp_path / name).write_bytes(HTML)
     assert read(tmp_path / name) == [Document(name, "Foxes\nThey sleep.\nSo", {"path": name})]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p style='visibility: hidden'>old <b>old</b></p>",
+        "<p style='VISIBILITY:collapse'>old</p>",
+        "<p style='color:red; display : none !important;display:block'>old</p>",
+        "<p style='opacity: 0.0'>old</p>",
+        "<p style='content-visibility:hidden'>old</p>",
+        "<p hidden='until-found'>old</p>",
+        "<p style='visibility:hidden'>old <b style='visibility:visible'>in</b> old</p>",
+        "<p style='display:none;display:block;opacity:0.5;mso-display:none'>in</p>",
+        "<p aria-hidden='true'>in</p>",
+    ],
+)
+def test_what_a_page_hides_by_itself_is_left_out(hidden: str) -> None:
+    pytest.importorskip("trafilatura", reason="the extra html is not installed")
+    page = f"<html><body><p>new</p>{hidden}<p>end</p></body></html>"
+    shown = "new\nin\nend" if "in</" in hidden else "new\nend"
+    assert read_html(page.encode(), Limits()).text == shown
 
 
 def test_markdown_and_text_stay_as_they_are(tmp_path: Path) -> None:
@@ -298,7 +387,7 @@ def test_two_members_of_one_name_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "content", "extra"),
     [
-        ("pdfminer.converter", "a.pdf", b"%PDF-1.7", "pdf"),
+        ("pdfminer.pdfpage", "a.pdf", b"%PDF-1.7", "pdf"),
         ("trafilatura", "a.html", HTML, "html"),
     ],
 )

@@ -105,6 +105,73 @@ def test_what_is_hidden_no_text_or_broken_is_passed_over(annotation: bytes) -> N
     assert read(page_with(annotation)).text == "Drug:"
 
 
+RECT = b" /Rect [100 600 300 620]"
+VALUES = {
+    "a text": (b"/FT /Tx /V (Ibuprofen)", "Ibuprofen"),
+    "UTF-16": (b"/FT /Tx /V <FEFF03B10042>", "\u03b1B"),
+    "UTF-8": (b"/FT /Tx /V <EFBBBFCEB142>", "\u03b1B"),
+    "of its parent": (b"/Parent << /FT /Tx /V (Ibuprofen) /DA (/F 9 Tf) >>", "Ibuprofen"),
+    "a stream": (b"/FT /Tx /V 8 0 R", "Ibuprofen"),
+    "a choice": (b"/FT /Ch /V (i) /Opt [[(i) (Ibuprofen)] [(a) (Aspirin)]]", "Ibuprofen"),
+    "a choice by its name": (b"/FT /Ch /V (Ibuprofen) /Opt [(Ibuprofen)]", "Ibuprofen"),
+    "Hebrew": (b"/FT /Tx /V <FEFF05D005D1002000310032>", "\u05d0\u05d1 12"),
+    "a button": (b"/FT /Btn /V /On", ""),
+    "a password": (b"/FT /Tx /Ff 8192 /V (secret)", ""),
+    "nothing": (b"/FT /Tx", ""),
+    "hidden": (b"/FT /Tx /F 2 /V (secret)", ""),
+}
+
+
+@pytest.mark.parametrize(("field", "text"), VALUES.values(), ids=VALUES)
+def test_a_field_without_an_appearance_is_read(field: bytes, text: str) -> None:
+    page = page_with(b"/Subtype /Widget " + field + RECT, stream_of(b"Ibuprofen"))
+    found, words = read(page)
+    assert found == f"Drug:\t{text}".rstrip()
+    for word in words[1:]:
+        assert 100 <= word.x0 < word.x1 <= 300
+        assert 172 <= word.y0 < word.y1 <= 192
+
+
+@pytest.mark.parametrize(
+    ("turn", "rotate", "box"),
+    [(0, 0, (100, 172, 300, 192)), (0, 90, (600, 100, 620, 300)), (180, 180, (312, 600, 512, 620))],
+)
+def test_the_box_of_a_value_is_in_the_rectangle_of_its_field(
+    turn: int, rotate: int, box: tuple[int, int, int, int]
+) -> None:
+    field = b"/Subtype /Widget /FT /Tx /V (Ibuprofen) /MK << /R %d >>" % turn + RECT
+    text, words = read(page_with(field, rotate=rotate))
+    (word,) = (each for each in words if text[each.start : each.end] == "Ibuprofen")
+    assert box[0] <= word.x0 < word.x1 <= box[2]
+    assert box[1] <= word.y0 < word.y1 <= box[3]
+
+
+def test_a_field_of_several_lines_and_a_note_are_broken_into_lines() -> None:
+    value = b"(Ibuprofen and Aspirin\\nfor\\rhens)"
+    lines = "Ibuprofen and\nAspirin\nfor\nhens"
+    rect = b" /Rect [100 500 180 570]"
+    field = b"/Subtype /Widget /FT /Tx /Ff 4096 /V " + value + rect
+    assert read(page_with(field)).text.endswith(lines)
+    assert read(page_with(b"/Subtype /FreeText /Contents " + value + rect)).text.endswith(lines)
+
+
+@pytest.mark.parametrize(
+    ("needed", "drawn", "text"),
+    [
+        (b"true", b"() Tj", "new"),
+        (b"true", b"(old) Tj", "new"),
+        (b"false", b"(old) Tj", "old"),
+        (b"false", b"() Tj", ""),
+    ],
+)
+def test_an_appearance_is_written_anew_where_the_form_says_so(
+    needed: bytes, drawn: bytes, text: str
+) -> None:
+    page = page_with(b"/Subtype /Widget /FT /Tx /V (new)" + SHOWS)
+    page = page.replace(b"/AcroForm <<", b"/AcroForm << /NeedAppearances " + needed)
+    assert read(page.replace(b"(Ibuprofen) Tj", drawn.ljust(14))).text == f"Drug:\t{text}".rstrip()
+
+
 BOX = b"/Type /XObject /Subtype /Form /BBox [0 0 200 20]"
 BROKEN = {
     "a form in a stamp": [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from drawn_pages import Drawing, columns, encrypted, pdf_of_objects, scan, stream_of
 
-from fieldsmith import InputError
+from fieldsmith import InputError, read_first_pages
+from fieldsmith.reading import reader as reading
 from fieldsmith.reading.kinds import kind_of
 from fieldsmith.reading.limits import Limits
 from fieldsmith.reading.reader import Reader
@@ -125,6 +128,46 @@ def test_what_takes_too_much_is_one_line_and_the_next_file_is_read(
     with Reader(limits) as limited:
         assert says in fault(limited, tmp_path / "a.pdf", content)
         assert limited.read(good, "PDF").text == "Hello there"
+
+
+@pytest.mark.parametrize(("limits", "content", "says"), LIMITED.values(), ids=LIMITED)
+def test_first_pages_have_the_same_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Limits, content: bytes, says: str
+) -> None:
+    good, bad = tmp_path / "good.pdf", tmp_path / "a.pdf"
+    good.write_bytes(page_of(hello()))
+    bad.write_bytes(content)
+    with Reader(limits) as limited:
+        own = SimpleNamespace(process=os.getpid(), reader=limited)
+        monkeypatch.setattr(reading, "_own", own)
+        with pytest.raises(InputError, match=says) as caught:
+            read_first_pages(bad, pages=2000, enough=20_000_000)
+        assert str(caught.value).startswith(f"{bad}: ")
+        assert read_first_pages(good, pages=1, enough=1).text == "Hello there"
+
+
+def test_what_took_too_much_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, file = Limits(seconds=1), tmp_path / "a.pdf"
+    with Reader(limits) as first:
+        says = fault(first, file, LOOP_OF_OBJECTS)
+    monkeypatch.setattr(reading, "_Process", None)  # none can be started
+    with Reader(limits) as second, pytest.raises(InputError, match=says):
+        second.read(file, "PDF")
+
+
+def test_a_process_that_is_asked_for_nothing_ends_and_another_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "good.pdf"
+    file.write_bytes(page_of(hello()))
+    monkeypatch.setattr(reading, "_SCRIPT", reading._SCRIPT.replace("[3])))", "[3])), 0.5)"))
+    with Reader() as waiting:
+        assert waiting.read(file, "PDF").text == "Hello there"
+        assert waiting._process
+        psutil.Process(waiting._process.process.pid).wait()
+        assert waiting.read(file, "PDF").text == "Hello there"
 
 
 def test_a_process_that_is_killed_is_one_line_and_the_next_file_is_read(tmp_path: Path) -> None:
