@@ -296,7 +296,9 @@ def reason(error: Exception) -> str:
             text = f"{error.code}: {message_of(_json(error))}"
     elif isinstance(error, RecursionError):
         text = "its answer is not understood (nested too deeply)"
-    elif isinstance(error, LookupError | TypeError | ValueError):
+    elif isinstance(error, ValueError):
+        text = f"its answer is not understood ({error})"
+    elif isinstance(error, LookupError | TypeError):
         text = f"its answer is not understood ({type(error).__name__}: {error})"
     return " ".join(text.split())[:300]
 
@@ -311,6 +313,8 @@ def _json(stream: IO[bytes]) -> Any:
         return json.load(stream)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("it is no JSON") from error
 
 
 def message_of(said: Any) -> str:

@@ -99,7 +99,7 @@ def _reply_of(line: Mapping[str, Any]) -> Reply:
     Raises:
         LookupError, TypeError, ValueError: it holds none.
     """
-    texts = {name: line[name] for name in _TEXTS}
+    texts = {name: line[name] for name in _TEXTS} | {"problem": line.get("problem", "")}
     if not all(isinstance(text, str) for text in texts.values()):
         raise ValueError("a text is wanted")
     usage = Usage(**{name: int(count) for name, count in line["usage"].items()})

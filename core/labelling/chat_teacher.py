@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 from ..data import Schema
 from ..decoding.partial_json import schema_requiring
-from ..engines.server import Server, ServerPool, is_timeout, message_of, reason
+from ..engines.server import Server, ServerPool, is_timeout, reason
 from ..engines.threads import in_threads
 from ..errors import EngineError, SettingsError
 from ..runs.paths import without_folders
 from ..schema.navigation import iter_subschemas
 from .budget import Budget
-from .teacher import REFUSAL, Keep, Question, Reply, Usage
+from .chat_answer import ChatAnswer, read_chat
+from .teacher import Keep, Question, Reply, Usage
 
 _TIMEOUT = 300.0
 """Seconds in which an answer has to come."""
@@ -151,7 +152,7 @@ class ChatTeacher:
             if not is_timeout(error.__cause__):
                 raise
             return f"no answer within {_TIMEOUT:g} seconds"
-        except (LookupError, RecursionError, TypeError, ValueError) as error:
+        except ValueError as error:
             return reason(error)
 
     def _send(self, question: Question) -> tuple[Any, str]:
@@ -208,45 +209,33 @@ class ChatTeacher:
         return body
 
     def _read(self, question: Question, answer: Any, form: str) -> Reply:
-        """Read an answer.
+        """Read an answer, which is kept whatever its shape is: it may have been paid for.
 
         Raises:
-            LookupError, RecursionError, TypeError, ValueError: it is none.
+            _RefusedError: it is an error that has cost nothing, as of a provider behind the server.
         """
-        if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
-            raise _RefusedError(message_of(answer), 200)  # as of a provider behind the server
-        (choice,) = answer["choices"]
-        message, ending = choice["message"], choice.get("finish_reason")
-        text = _text_of(message.get("content"))
-        if refusal := message.get("refusal"):
-            text, form = message_of(refusal), REFUSAL
-        elif ending == "content_filter":
-            text, form = text or "its content filter has stopped the answer", REFUSAL
+        said = read_chat(answer)
+        known = answer if isinstance(answer, dict) else {}
+        if known.get("error") and not known.get("choices") and not sum(said.usage or ()):
+            raise _RefusedError(said.problem, 200)
+        version, fingerprint = known.get("model"), known.get("system_fingerprint")
         return Reply(
-            text,
-            ending != "length",
-            self._usage(question, answer.get("usage"), text),
+            said.text,
+            said.finished,
+            self._usage(question, said),
             f"{datetime.now(UTC):%Y-%m-%d}",
-            without_folders(str(answer.get("model") or "")),
-            str(answer.get("system_fingerprint") or ""),
-            form,
+            without_folders(version) if isinstance(version, str) else "",
+            fingerprint if isinstance(fingerprint, str) else "",
+            said.form or form,
+            problem=said.problem,
         )
 
-    def _usage(self, question: Question, said: Any, text: str) -> Usage:
+    def _usage(self, question: Question, said: ChatAnswer) -> Usage:
         """Return what an answer cost; where the server does not say, the most that it can have."""
-        counts = said if isinstance(said, dict) else {}
-        read, written = counts.get("prompt_tokens"), counts.get("completion_tokens")
-        if type(read) is int and type(written) is int and read >= 0 and written >= 0:
-            return Usage(read, written, 1)
-        return Usage(self._most(question).prompt_tokens, len(text.encode("utf-8", "replace")), 1)
-
-
-def _text_of(content: Any) -> str:
-    """Return the text of a message, which may be in parts; what was thought is none of it."""
-    if isinstance(content, list):
-        texts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        return "".join(str(part.get("text") or "") for part in texts)
-    return content if isinstance(content, str) else "" if content is None else json.dumps(content)
+        if said.usage:
+            return Usage(*said.usage, 1)
+        most = self._most(question).prompt_tokens
+        return Usage(most, len(said.text.encode("utf-8", "replace")), 1)
 
 
 class _RefusedError(Exception):

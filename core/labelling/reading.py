@@ -48,6 +48,8 @@ def read_sample(reply: Reply, window: Window, schema: Schema) -> Sample:
     Raises:
         InvalidRecordError: it is a refusal, empty, cut off, no JSON, or breaks the schema.
     """
+    if reply.problem:
+        raise InvalidRecordError(reply.problem)
     if reply.form == REFUSAL:
         said = " ".join(reply.text.split())[:_SHOWN]
         raise InvalidRecordError(f"the teacher refuses: {said}")

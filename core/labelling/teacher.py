@@ -71,6 +71,8 @@ class Reply:
             "text"; or ``REFUSAL``.
         confidence: JSON Pointer of a leaf -> probability that the teacher gave it; {} where it
             says none.
+        problem: why an answer of a server holds nothing that the teacher wrote, in words; its text
+            is the whole answer then.
     """
 
     text: str
@@ -81,6 +83,7 @@ class Reply:
     fingerprint: str = ""
     form: str = "text"
     confidence: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
 
 
 Keep = Callable[[Question, Reply], None]

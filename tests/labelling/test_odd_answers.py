@@ -33,10 +33,10 @@ def notes(tmp_path: Path) -> Path:
     return folder
 
 
-def label(command: Command, teacher: Teacher, notes: Path, output: Path) -> Answer:
+def label(command: Command, teacher: Teacher, notes: Path, output: Path, *more: object) -> Answer:
     asked = ("--teacher", teacher.address, "--teacher-model", MODEL, "--licence", "apache-2.0")
     arguments = ("--plugin", "medical_ner", "--output", output, "--concurrency", 1)
-    return command("label", notes, *asked, *arguments)
+    return command("label", notes, *asked, *arguments, *more)
 
 
 def first_then_rash(first: Played) -> Play:
@@ -92,6 +92,7 @@ def test_a_date_beyond_all_calendars_is_no_pause(
     ("answer", "reason", "raw"),
     [
         (Played(body=b"[" * 200_000), "nested too deeply", []),
+        (Played(body=b"<html>"), "its answer is not understood (it is no JSON)", []),
         (Played(body=b'{"error": {"message": "no provider", "code": 502}}'), "no provider", []),
         (Played(body=b"[1]", state=400), "400: [1]", []),
         (Played(body=b'{"detail": [{"msg": "bad field"}]}', state=422), "bad field", []),
@@ -118,6 +119,66 @@ def test_a_document_with_an_odd_answer_has_a_reason(
     assert [failure["id"] for failure in failures] == ["a.txt"]
     assert reason in failures[0]["reason"]
     assert raw is None or failures[0]["raw"] == raw
+
+
+CHOICE = {"message": {"role": "assistant", "content": "{}"}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ({}, "the answer has no choice"),
+        ({"choices": []}, "the answer has no choice"),
+        ({"choices": None}, "the answer has no choice"),
+        ({"choices": {"0": CHOICE}}, "the answer has no choice"),
+        ({"choices": [CHOICE, CHOICE]}, "the answer has 2 choices, where one was asked for"),
+        ({"choices": [{"finish_reason": "stop"}]}, "the choice of the answer has no message"),
+        ({"choices": [{"message": "{}"}]}, "the choice of the answer has no message"),
+        ({"choices": ["{}"]}, "the choice of the answer has no message"),
+        ({"error": {"message": "lost"}}, "the server answers with an error: lost"),
+    ],
+)
+def test_an_answer_that_was_paid_for_is_counted_and_kept_whatever_its_shape(
+    shape: dict[str, Any], reason: str, command: Command, notes: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.jsonl"
+    body = json.dumps({**shape, "usage": {"prompt_tokens": 3000, "completion_tokens": 500}})
+    with teaching(lambda _body: Played(body=body.encode())) as teacher:
+        done = label(command, teacher, notes, output)
+        assert len(teacher.asked) == 2
+        again = label(command, teacher, notes, output)
+        assert len(teacher.asked) == 2
+    for answer in (done, again):
+        assert answer.code == 1
+        assert "6,000 tokens read and 1,000 written in all" in answer.errors
+    for failure in outcomes(output)[1]:
+        assert failure["reason"] == reason
+        assert [json.loads(raw) for raw in failure["raw"]] == [json.loads(body)]
+        assert failure["usage"]["completion_tokens"] == 500
+
+
+def test_the_budget_bounds_answers_that_are_none(
+    command: Command, notes: Path, tmp_path: Path
+) -> None:
+    body = b'{"choices": [], "usage": {"prompt_tokens": 3000, "completion_tokens": 500}}'
+    with teaching(lambda _body: Played(body=body)) as teacher:
+        done = label(command, teacher, notes, tmp_path / "labels.jsonl", "--budget", 5000)
+    assert len(teacher.asked) == 1
+    assert done.code == 1
+    assert "the budget is spent" in done.errors
+
+
+@pytest.mark.parametrize("body", [b'{"choices": []}', b"[1]", b'"a text"', b"null"])
+def test_an_answer_that_is_none_and_tells_no_usage_counts_as_the_most_it_can_be(
+    body: bytes, command: Command, notes: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.jsonl"
+    with teaching(lambda _body: Played(body=body)) as teacher:
+        label(command, teacher, notes, output)
+    for failure in outcomes(output)[1]:
+        assert failure["raw"] == [body.decode()]
+        assert failure["usage"]["prompt_tokens"] > len(teacher.texts()[0])
+        assert failure["usage"]["completion_tokens"] == len(body)
 
 
 DEEP = 2_000
