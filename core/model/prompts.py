@@ -301,7 +301,10 @@ class PromptFormat:
             return ending.id
         if isinstance(self.tokenizer.eos_token_id, int):
             return self.tokenizer.eos_token_id
-        raise SettingsError(f"{self.tokenizer.name_or_path}: no token ends an answer")
+        raise SettingsError(
+            f"{self.tokenizer.name_or_path}: no token ends an answer; its chat template writes "
+            f"none after one, and tokenizer_config.json names no eos_token"
+        )
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
