@@ -28,6 +28,7 @@ from .attention import prompt_attention
 from .devices import free_memory, pick_device, pick_precision
 from .gguf import local_folder, source_digest
 from .importing import import_model_libraries
+from .prompts import PromptFormat
 from .quantization import (
     computing_in,
     dequantized,
@@ -238,11 +239,27 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
                 f"{folder}: its tokenizer cannot be loaded: {reason_of(error)}"
             ) from error
         raise _cannot_load(settings, error) from error
+    if tokenizer.eos_token is None and tokenizer.chat_template:
+        _name_end_token(tokenizer, config)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if config is not None:
         require_known_tokens(tokenizer, config, settings.model)
     return tokenizer
+
+
+def _name_end_token(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig | None) -> None:
+    """Give a tokenizer that names no end token that of its chat template, else of the config.
+
+    Raises:
+        SettingsError: neither names one, or the template cannot be used.
+    """
+    text: Any = config.get_text_config(decoder=True) if config else None
+    named = getattr(text, "eos_token_id", None)
+    end = named[0] if isinstance(named, list) and named else named
+    if isinstance(end, int) and 0 <= end < len(tokenizer):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(PromptFormat(tokenizer).end)
 
 
 def load_base(

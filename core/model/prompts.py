@@ -6,25 +6,20 @@ document stays text. The answer begins with a token of its own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Message
 from ..errors import SettingsError
 from .bounded_rendering import MOST_CHARACTERS, TemplateFaultError, bounded
+from .chat_templates import with_fixed_date
 from .plain_text import ControlToken, PlainTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-
-# Some templates print today's date; prompts of different days have to be equal.
-_DATE = datetime(2024, 7, 26)
-_NOW = re.compile(r"""strftime_now\(\s{0,9}(["'])(.{0,99}?)\1\s{0,9}\)""")
 
 _MARGIN = "\u2003"
 """White space that no template writes, around a mark, to see whether a template trims contents."""
@@ -108,7 +103,7 @@ class PromptFormat:
         self._markups: dict[tuple[tuple[str, ...], bool], _Rendered] = {}
         self._markup_ids: dict[str, list[int]] = {}
         self._markup_parts: dict[str, list[str | ControlToken]] = {}
-        self.template = self._with_fixed_date()
+        self.template = with_fixed_date(self._own_template())
         self.end = self._end_token()
         eos = tokenizer.eos_token_id
         self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
@@ -264,14 +259,14 @@ class PromptFormat:
             rendered = rendered.removeprefix(_MARGIN)
         return _Rendered(slots, rendered)
 
-    def _with_fixed_date(self) -> str:
+    def _own_template(self) -> str:
         try:
             template = self.tokenizer.get_chat_template()
         except ValueError as error:  # there are several, and none is the default
             raise self._unfit(f"is missing: {error}") from error
         if len(template) > MOST_CHARACTERS:
             raise self._unfit(f"has more than {MOST_CHARACTERS:,} characters")
-        return _NOW.sub(lambda call: repr(_DATE.strftime(call[2])), template)
+        return template
 
     def _apply(self, messages: Sequence[Message], answer_begins: bool) -> str:
         """Return what the template makes of a conversation."""
@@ -306,7 +301,10 @@ class PromptFormat:
             return ending.id
         if isinstance(self.tokenizer.eos_token_id, int):
             return self.tokenizer.eos_token_id
-        raise SettingsError(f"{self.tokenizer.name_or_path}: no token ends an answer")
+        raise SettingsError(
+            f"{self.tokenizer.name_or_path}: no token ends an answer; its chat template writes "
+            f"none after one, and tokenizer_config.json names no eos_token"
+        )
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -266,6 +266,18 @@ def test_a_model_may_begin_every_turn_with_its_bos() -> None:
         "{% set today = strftime_now('%d %b %Y') %}Today: {{ today }}.",
         "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
         "{% endif %}Today: {{ date_string }}.",
+        "{% set form = '%d %b %Y' %}Today: {{ strftime_now(form) }}.",
+        "{% if strftime_now is defined %}{% set form = '%d %b %Y' %}"
+        "{% set today = strftime_now(form) %}{% else %}{% set today = 'never' %}{% endif %}"
+        "Today: {{ today }}.",
+        "{% set clock = strftime_now %}Today: {{ clock('%d') ~ ' ' ~ clock(format='%b %Y') }}.",
+        "{% set kept = namespace(clock=strftime_now, form='%d %b') %}"
+        "{% for year in ['%Y'] %}Today: {{ kept.clock(kept.form ~ ' ' ~ year) }}.{% endfor %}",
+        "{% macro day(form) %}{% macro now() %}{{ strftime_now(form) }}{% endmacro %}{{ now() }}"
+        "{% endmacro %}Today: {{ day('%d') }} {{ day('%b %Y') }}.",
+        "Today: {{ strftime_now('%d' + ' %b') }} {{ strftime_now ('%Y') | int }}.",
+        "Today: {{ strftime_now(['%d', '%b', '%Y'] | join(' ')) }}.",
+        "Today: {{ strftime_now('%d_%b_%Y' | replace('_', ' ')) }}.",
     ],
 )
 def test_the_date_in_a_prompt_does_not_change_overnight(date: str) -> None:
@@ -280,11 +292,34 @@ def test_a_date_keeps_the_form_that_its_template_gives_it() -> None:
     assert "2024-07-26" in prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
 
 
-def test_the_template_to_save_asks_for_the_same_prompt_on_any_day() -> None:
-    with_date = after_bos(
-        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
-        "{% endif %}Today: {{ date_string }}."
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%A %a %B %b %c %D %d %e %F %H:%M:%S %I%p %j %m %T %U %V %W %w %x %X %y %Y%Z%z.%f",
+        "%d %%d%%",
+    ],
+)
+def test_a_fixed_date_is_written_as_python_writes_it(form: str) -> None:
+    prompts = format_with(
+        after_bos("{% set form = FORM %}{{ strftime_now(form) }}|").replace("FORM", repr(form))
     )
+    text = prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+    assert text.startswith(f"<|begin_of_text|>{datetime(2024, 7, 26):{form}}|")
+
+
+def test_a_fixed_date_changes_nothing_else_of_a_template() -> None:
+    template = "\n  {% if true %}\n" + PLAIN + "\n  {% endif %}\n "
+    dated = template.replace("if true", "if true or strftime_now(form)")
+    expected = format_with(template).prompt(conversation("A text."))
+    assert format_with(dated).prompt(conversation("A text.")) == expected
+
+
+@pytest.mark.parametrize("form", ["'%d %b %Y'", "'%d' ~ ' %b %Y'"])
+def test_the_template_to_save_asks_for_the_same_prompt_on_any_day(form: str) -> None:
+    with_date = after_bos(
+        "{% if not date_string is defined %}{% set date_string = strftime_now(FORM) %}"
+        "{% endif %}Today: {{ date_string }}."
+    ).replace("FORM", form)
     prompts = format_with(with_date)
     saved = format_with(prompts.template)
     assert saved.template == prompts.template != with_date
