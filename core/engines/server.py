@@ -30,7 +30,7 @@ from urllib.request import (
 from ..deadline import Deadline, Watched, deadline
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.sequence import Generated, Prompt, decoded
-from ..errors import EngineError
+from ..errors import EngineError, without_password
 from ..settings import Settings
 from .server_answer import AnswerError, ServerAnswer, Written
 from .threads import in_threads
@@ -345,7 +345,8 @@ def reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
         if error.code in _REDIRECTS:
             error.close()
-            return f"{error.code}: it redirects to {error.headers.get('Location')}"
+            location = str(error.headers.get("Location"))
+            return f"{error.code}: it redirects to {without_password(location)}"
         with suppress(HTTPException, OSError, RecursionError, ValueError):
             text = f"{error.code}: {message_of(_json(error))}"
     elif isinstance(error, RecursionError):

@@ -309,6 +309,8 @@ def test_no_more_requests_than_are_wanted_are_under_way(
     [
         ("http://", "name an address"),
         ("https://me:secret@host/v1", "a key goes into the environment"),
+        ("https://me:secret@", "name an address"),
+        ("https://me:sec/secret@host/v1", "a key goes into the environment"),
         ("https://host/v1?key=secret", "a key goes into the environment"),
     ],
 )
