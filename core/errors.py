@@ -27,6 +27,7 @@ Any other exception is a bug and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -133,3 +134,19 @@ def shortened(value: object, width: int = 60) -> str:
     """Return the ``repr`` of a value, cut to ``width`` characters for a message."""
     text = repr(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+_USER = re.compile(
+    r"^(\s*(?:[\w+.-]+:)?//|\s*)"
+    # A password may hold a slash; a port in its place is none.
+    r"(?:[^/?#\s]*|[^/?#@\s[]*:(?!\d*(?:[/?#]|$))\S*)@"
+)
+
+
+def without_password(address: str) -> str:
+    """Return an address for a message or a file, without the name and password in it.
+
+    >>> without_password("https://me:secret@vellin.example/a@b"), without_password("http://h:80/@b")
+    ('https://…@vellin.example/a@b', 'http://h:80/@b')
+    """
+    return _USER.sub(r"\1…@", address)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import PATH, map_option, with_option
+from .terminal import printable
 
 if TYPE_CHECKING:
     from ..data import Document, Reject
@@ -105,8 +106,8 @@ class _Asked:
     "--licence",
     required=True,
     metavar="ID",
-    help="The licence or terms of the teacher, such as apache-2.0, llama3.1 or openai; "
-    "docs/label.md has the table. Stands in each row, and training keeps to it.",
+    help="The licence or terms of the teacher, such as apache-2.0, llama3.1 or openai, in "
+    "any spelling; docs/label.md has the table. Stands in each row, and training keeps to it.",
 )
 @click.option(
     "--output",
@@ -215,6 +216,7 @@ def command(
     """
     from ..dataset.inputs import open_inputs
     from ..dataset.teacher_licences import known_licence
+    from ..dataset.teacher_names import doubt
     from ..errors import BudgetError, InputError
     from ..extraction.resumable_file import BUSY
     from ..files.locks import locked
@@ -225,11 +227,11 @@ def command(
     from ..progress import meter
     from ..source_names import parse_names
 
-    asked, files = _Asked(**_by_field(options)), LabelFiles(output, pairs)
+    licence = known_licence(options.pop("licence"))
+    asked, files = _Asked(licence=licence.id, **_by_field(options)), LabelFiles(output, pairs)
     asked.require_together()
     if budget_cost is not None and price_in is None and price_out is None:
         raise click.UsageError("--budget-cost needs --price-in and --price-out")
-    known_licence(asked.licence)
     files.require(inputs)
     loaded = load(plugin, wrappers, parse_names(mapping))
     prices = Prices(price_in or 0.0, price_out or 0.0)
@@ -240,6 +242,9 @@ def command(
         answers = stack.enter_context(open_answers(files.answers))
         spending = Budget(answers.spent, tokens=budget, cost=budget_cost, prices=prices)
         labelling = asked.labelling(loaded, spending)
+        if why := doubt(labelling.teacher.model, licence):
+            message = f"{why}; extract train refuses these labels until you accept that"
+            click.echo(printable(f"note (licence): {message}"), err=True)
         count = rows.count if limit is None else min(limit, rows.count)
         progress = stack.enter_context(meter("labelling", count, "documents"))
         counts = label(labelling, islice(rows, limit), answers, files, progress.advance)

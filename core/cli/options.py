@@ -90,8 +90,9 @@ _ACCEPT_LICENCE = click.option(
     "accepted_licences",
     multiple=True,
     metavar="ID",
-    help="Train although the licence of a model that labelled the data refuses it, or leaves it to "
-    "your judgement: you have read it (docs/label.md). Recorded in run.json.",
+    help="Train although the licence of a model that labelled the data refuses it, has a duty that "
+    "goes with the model, leaves it to your judgement, or does not go with the model's name: you "
+    "have read it (docs/label.md). Recorded in run.json.",
 )
 
 _ACCEPTANCE_HELP = {

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
-from ..errors import FetchError, shortened
+from ..errors import FetchError, shortened, without_password
 
 _PORTS = {"http": 80, "https": 443}
 _KEPT = "%/:=&?~#+!$,;'@()*[]"
@@ -48,10 +48,11 @@ def parse_address(text: str) -> Address:
         parts = urlsplit(text.strip())
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
         host = host.encode("idna").decode() if not host.isascii() else host
-    except ValueError as error:  # UnicodeError is one
-        raise FetchError(f"{shortened(text)}: is no address ({error})") from None
+    except ValueError:  # UnicodeError is one; what it says may hold a part of a password
+        raise FetchError(f"{shortened(without_password(text))}: is no address") from None
     if scheme not in _PORTS or not host or " " in host:
-        raise FetchError(f"{shortened(text)}: is no address that begins with http:// or https://")
+        shown = shortened(without_password(text))
+        raise FetchError(f"{shown}: is no address that begins with http:// or https://")
     if "@" in parts.netloc:
         raise FetchError(f"{scheme}://{host}: is given with a name or password; leave these out")
     query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""

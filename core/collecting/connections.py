@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import email.utils
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
 
+from ..deadline import Deadline, Watched, deadline
 from ..errors import FetchError
 from .addresses import Address, is_public
 
@@ -54,7 +55,15 @@ class Answer:
     body: bytes
 
 
-class _PublicConnection(HTTPConnection):
+class _Connection(Watched, HTTPConnection):
+    """A connection that a deadline watches."""
+
+
+class _SecureConnection(Watched, HTTPSConnection):
+    """The same for https."""
+
+
+class _PublicConnection(_Connection):
     """A connection that is closed before anything is sent if it leads into a private network."""
 
     def connect(self) -> None:
@@ -62,7 +71,7 @@ class _PublicConnection(HTTPConnection):
         _require_public(self)
 
 
-class _PublicSecureConnection(HTTPSConnection):
+class _PublicSecureConnection(_SecureConnection):
     """The same for https."""
 
     def connect(self) -> None:
@@ -81,6 +90,14 @@ def _private(host: str) -> FetchError:
     return FetchError(f"{host} is in a private network; to fetch from there, name it by --service")
 
 
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
 class _PublicPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _PublicConnection
 
@@ -96,7 +113,8 @@ def ask(address: Address, *, is_trusted: bool, largest: int, timeout: float) -> 
         address: what to ask for.
         is_trusted: whether the host may be in a private network.
         largest: the size limit of the content in bytes.
-        timeout: seconds within which each part of the answer has to come.
+        timeout: seconds within which each part of the answer has to come; the whole of it, from
+            the connection to the last byte, may take ``_WHOLE`` times as long.
 
     Raises:
         TransientError: there is no answer now, or it is cut.
@@ -105,7 +123,10 @@ def ask(address: Address, *, is_trusted: bool, largest: int, timeout: float) -> 
     if not is_trusted and not is_public(address.host):
         raise _private(address.host)
     try:
-        with closing(_pool(address, timeout, is_trusted)) as pool:
+        with (
+            deadline(_WHOLE * timeout) as watch,
+            closing(_pool(address, timeout, watch, is_trusted)) as pool,
+        ):
             response = pool.request(
                 "GET",
                 str(address) if isinstance(pool, urllib3.ProxyManager) else address.target,
@@ -114,11 +135,13 @@ def ask(address: Address, *, is_trusted: bool, largest: int, timeout: float) -> 
                 preload_content=False,
             )
             with closing(response):
-                body = _body(response, address, largest, timeout)
+                body = _body(response, address, largest)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status, headers, body)
     except SSLError as error:
         raise FetchError(f"{address}: its certificate is refused ({_reason(error)})") from error
+    except TimeoutError as error:
+        raise TransientError(address, str(error)) from error
     except (HTTPError, OSError) as error:
         raise TransientError(address, f"no whole answer ({_reason(error)})") from error
 
@@ -126,40 +149,46 @@ def ask(address: Address, *, is_trusted: bool, largest: int, timeout: float) -> 
 class _Proxy(urllib3.ProxyManager):
     """A manager of proxied requests that is closed as a pool is."""
 
+    def __init__(self, proxy: str, limits: urllib3.Timeout, watch: Deadline) -> None:
+        super().__init__(proxy, timeout=limits, retries=False)
+        self.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self._watch = watch
+
+    def connection_from_host(self, *given: Any, **named: Any) -> urllib3.HTTPConnectionPool:
+        """Return a pool whose connections the deadline watches."""
+        pool = super().connection_from_host(*given, **named)
+        pool.conn_kw["watch"] = self._watch
+        return pool
+
     def close(self) -> None:
         self.clear()
 
 
 def _pool(
-    address: Address, timeout: float, is_trusted: bool
+    address: Address, timeout: float, watch: Deadline, is_trusted: bool
 ) -> urllib3.HTTPConnectionPool | _Proxy:
     """Return what opens the connection: through the proxy that the environment names, if any."""
     limits = urllib3.Timeout(connect=timeout, read=timeout)
     proxy = None if proxy_bypass(address.host) else getproxies().get(address.scheme)
     if proxy and is_public(address.host):
-        return _Proxy(proxy, timeout=limits, retries=False)
+        return _Proxy(proxy, limits, watch)
     kinds: Mapping[tuple[str, bool], type[urllib3.HTTPConnectionPool]] = {
         ("http", False): _PublicPool,
-        ("http", True): urllib3.HTTPConnectionPool,
+        ("http", True): _Pool,
         ("https", False): _PublicSecurePool,
-        ("https", True): urllib3.HTTPSConnectionPool,
+        ("https", True): _SecurePool,
     }
     kind = kinds[address.scheme, is_trusted]
-    return kind(address.host, address.port, timeout=limits, retries=False)
+    return kind(address.host, address.port, timeout=limits, retries=False, watch=watch)
 
 
-def _body(
-    response: urllib3.BaseHTTPResponse, address: Address, largest: int, timeout: float
-) -> bytes:
-    """Read the content as it comes, so that a server can neither flood nor stall."""
+def _body(response: urllib3.BaseHTTPResponse, address: Address, largest: int) -> bytes:
+    """Read the content as it comes, so that a server cannot flood."""
     body = bytearray()
-    deadline = time.monotonic() + _WHOLE * timeout
     while chunk := response.read1(_CHUNK):
         body += chunk
         if len(body) > largest:
             raise FetchError(f"{address}: has more than {largest:,} bytes")
-        if time.monotonic() > deadline:
-            raise TransientError(address, f"not whole after {_WHOLE * timeout:.0f} seconds")
     return bytes(body)
 
 

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import FetchError, ListingExpiredError, SettingsError
+from ..errors import FetchError, ListingExpiredError, SettingsError, without_password
 from ..fetch_source import FetchItem, FetchRequest, FetchSource
 from ..files import write_atomically
 from ..progress import Meter, meter, say
@@ -193,4 +193,5 @@ def _fetch_item(item: FetchItem, folder: FetchFolder, client: Client, source: Fe
 
 def _failure_of(item: FetchItem, error: FetchError) -> Failure:
     address = next(iter(item.files.values()))
-    return Failure(item.id, address, str(error).removeprefix(f"{address}: "))
+    reason = str(error).removeprefix(f"{address}: ")
+    return Failure(without_password(item.id), without_password(address), reason)

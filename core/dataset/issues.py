@@ -16,7 +16,8 @@ from ..errors import InputError, LeakError
 from .duplicates import Duplicate, find_duplicates
 from .lost_gold import LostGold
 from .splits import Splits, describe_leaks, shown_ids
-from .teacher_licences import licence_named
+from .teacher_licences import TeacherLicence, licence_id, licence_named
+from .teacher_names import doubt
 from .teachers import ACCEPTS, accepted_licence, teachers_of
 
 
@@ -175,23 +176,38 @@ def licence_issues(
     """
     name = Path(base).name if Path(base).is_absolute() else base
     found = []
-    by_licence = sorted(teachers_of(examples), key=lambda each: each.teacher.licence)
-    for licence_id, teachers in groupby(by_licence, key=lambda each: each.teacher.licence):
-        licence = licence_named(licence_id)
+    by_licence = sorted(teachers_of(examples), key=lambda each: licence_id(each.teacher.licence))
+    for named, teachers in groupby(by_licence, key=lambda each: licence_id(each.teacher.licence)):
+        licence, models = licence_named(named), {each.teacher.model: each for each in teachers}
+        flag, is_accepted = f"{ACCEPTS} {named}", accepted_licence(named) in accepted
+        if doubts := [text for model in models if (text := doubt(model, licence))]:
+            message = (
+                f"labels name a licence that does not go with the name of their teacher: "
+                f"{'; '.join(doubts)}; repeat extract label with the licence that it has, which "
+                f"asks for no answer again"
+            )
+            found.append(Issue("licence", message, flag, accepted=is_accepted))
         if licence.effect == "free":
             continue
-        models = {each.teacher.model: each.documents for each in teachers}
-        count = sum(models.values())
+        count = sum(each.documents for each in models.values())
         who = f"{count} {'document was' if count == 1 else 'documents were'} labelled by "
-        message = f"{who}{', '.join(models)} (licence {licence_id}): {licence.line}"
+        message = f"{who}{', '.join(models)} (licence {named}): {licence.line}"
         if licence.allows(name):
             found.append(Issue("licence", message, is_unsound=False))
             continue
-        base_is = f"; the base model {name} is no such model" if licence.families else ""
-        message += f"{base_is}; yours to check: {licence.check}"
-        is_accepted = accepted_licence(licence_id) in accepted
-        found.append(Issue("licence", message, f"{ACCEPTS} {licence_id}", accepted=is_accepted))
+        message += f"; {_why_not(licence, name)}yours to check: {licence.check}"
+        found.append(Issue("licence", message, flag, accepted=is_accepted))
     return found
+
+
+def _why_not(licence: TeacherLicence, base: str) -> str:
+    """Return what a licence with a family says of a base model that is not of it."""
+    if licence.effect == "condition":
+        return (
+            f"the training is not forbidden, but this duty goes with the model that comes of it, "
+            f"and the base model {base} is of another family; "
+        )
+    return f"the base model {base} is no such model; " if licence.families else ""
 
 
 def _acceptable(name: str, message: str, accepted: Collection[str]) -> Issue:

@@ -18,6 +18,7 @@ from .row_files import FileRow, jsonl_rows, rows_of
 from .row_forms import as_core_row, is_core_row
 from .row_names import identity_of, renamed_record, renamed_row
 from .row_spans import has_spans, labelled_fields, labels_passed_over
+from .teacher_licences import licence_id
 
 _WANTED_TEACHER = '"teacher" names the "model" and the "licence" of what made the record, two texts'
 _WANTED_MENTIONS = '"mentions" maps JSON Pointers to lists of spans, [[start, end], …]'
@@ -167,7 +168,7 @@ def example_of_row(row: dict[str, Any], place: str, split: str | None = None) ->
         model, licence = teacher.get("model"), teacher.get("licence")
         if not isinstance(model, str) or not isinstance(licence, str):
             return rejected_example(example, "teacher", _WANTED_TEACHER)
-        example = replace(example, teacher=Teacher(model, licence))
+        example = replace(example, teacher=Teacher(model, licence_id(licence)))
     if record is not None and _is_proposed(row):
         example = replace(example, is_proposed=True)
     return as_encodable(replace(example, record=record, mentions=mentions, split=split))

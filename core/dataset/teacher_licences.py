@@ -17,7 +17,8 @@ Effect = Literal["free", "condition", "family", "refused"]
 """What a licence says about a model that is trained on the answers.
 
 - free: nothing
-- condition: it may be trained, and something is owed where it is distributed
+- condition: it may be trained, and something is owed where it is distributed: of a model of another
+  family nobody expects that, so the user has to say once that they know it
 - family: it may be trained if its base is one of the licence's own models
 - refused: it may not be trained, or only for some uses that the user has to judge
 """
@@ -35,7 +36,7 @@ class TeacherLicence:
         clause: where in the text the quotation stands.
         quote: what it says about training other models; "" where it says nothing.
         check: what the user has to check.
-        families: regular expressions of the names of base models that "family" allows.
+        families: regular expressions of the names of base models that are of its family.
         name_begins: what the name of a distributed model has to begin with; "" for anything.
     """
 
@@ -50,12 +51,12 @@ class TeacherLicence:
     name_begins: str = ""
 
     def allows(self, base: str) -> bool:
-        """Say whether a model with this base may be trained on the answers.
+        """Say whether a model with this base may be trained without a word from the user.
 
         Args:
             base: name of the base model, of the hub or of a folder.
         """
-        if self.effect == "family":
+        if self.effect in ("family", "condition"):
             return any(re.search(family, base.lower()) for family in self.families)
         return self.effect != "refused"
 
@@ -88,6 +89,7 @@ def _llama(version: str, folder: str) -> TeacherLicence:
         _LLAMA_OF_3_1,
         "the same section asks for “Built with Llama” where the model or its answers are part of "
         "what you distribute; section 2 asks for a licence above 700 million users a month",
+        families=(r"(?:^|[/_-])llama-?(?:3[._-][1-3]|4)(?![\db])",),
         name_begins="Llama",
     )
 
@@ -137,6 +139,7 @@ LICENCES: Sequence[TeacherLicence] = (
         "display “Built with Qwen” or “Improved using Qwen” in the related product documentation.",
         "which licence your Qwen has: most sizes of Qwen 2.5 and Qwen 3 have Apache 2.0; the Qwen "
         "Research License (3B) is for non-commercial use",
+        families=(r"qwen",),
     ),
     TeacherLicence(
         "gemma",
@@ -148,6 +151,7 @@ LICENCES: Sequence[TeacherLicence] = (
         "model",
         "a model trained so that it performs similarly is a “Model Derivative”: section 3.1 says "
         "what has to be passed on with it",
+        families=(r"gemma",),
     ),
     TeacherLicence(
         "deepseek",
@@ -159,6 +163,7 @@ LICENCES: Sequence[TeacherLicence] = (
         "a model trained so that it performs similarly is a derivative, with which the use "
         "restrictions of section 5 have to be passed on (section 4); DeepSeek R1 has the MIT "
         "License",
+        families=(r"deepseek",),
     ),
     TeacherLicence(
         "llama2",
@@ -263,21 +268,35 @@ LICENCES: Sequence[TeacherLicence] = (
 
 _BY_ID = {licence.id: licence for licence in LICENCES}
 
+_SPELLINGS = {re.sub(r"[ _-]", "", licence_id): licence_id for licence_id in _BY_ID}
+"""Ids without what spellings differ in -> as they are stored."""
 
-def known_licence(licence_id: str) -> TeacherLicence:
-    """Return a licence of the table by its id.
+
+def licence_id(text: str) -> str:
+    """Return an id in the spelling in which it is stored, also for one that the table lacks.
+
+    >>> licence_id("Apache-2.0"), licence_id("MIT"), licence_id("Llama 3.1"), licence_id("ODbL")
+    ('apache-2.0', 'mit', 'llama3.1', 'odbl')
+    """
+    lower = text.strip().lower()
+    return _SPELLINGS.get(re.sub(r"[ _-]", "", lower), lower)
+
+
+def known_licence(text: str) -> TeacherLicence:
+    """Return a licence of the table by its id, in any spelling.
 
     Raises:
         SettingsError: it has none of that id.
     """
-    if licence_id not in _BY_ID:
+    found = _BY_ID.get(licence_id(text))
+    if found is None:
         raise SettingsError(
-            f"licence {licence_id!r}: is not in the table; {did_you_mean(licence_id, _BY_ID)}; "
+            f"licence {text!r}: is not in the table; {did_you_mean(licence_id(text), _BY_ID)}; "
             f"other is for one that the table lacks (docs/label.md)"
         )
-    return _BY_ID[licence_id]
+    return found
 
 
-def licence_named(licence_id: str) -> TeacherLicence:
+def licence_named(text: str) -> TeacherLicence:
     """Return the licence that a row names; that of the id "other" where the table lacks it."""
-    return _BY_ID.get(licence_id, _BY_ID["other"])
+    return _BY_ID.get(licence_id(text), _BY_ID["other"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data import Example, Teacher
-from .teacher_licences import licence_named
+from .teacher_licences import licence_id, licence_named
 
 ACCEPTS = "--accept-licence"
 """The option that accepts a licence, with its id."""
@@ -40,9 +40,9 @@ class LabelledBy:
         }
 
 
-def accepted_licence(licence_id: str) -> str:
+def accepted_licence(named: str) -> str:
     """Return the name of an accepted licence among the accepted issues of a training."""
-    return f"licence:{licence_id}"
+    return f"licence:{licence_id(named)}"
 
 
 def teachers_of(examples: Iterable[Example]) -> list[LabelledBy]:

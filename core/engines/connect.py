@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..decoding.llguidance_adapter import Vocabulary
-from ..errors import SettingsError, did_you_mean
+from ..errors import SettingsError, did_you_mean, without_password
 from .llama_cpp import LlamaCpp
 from .server import Dialect, Server, ServerEngine, reason
 from .vllm import Vllm
@@ -54,8 +54,14 @@ def connect(
 
 def _normal(address: str) -> str:
     """Return an address without the parts that users copy from documentation of clients."""
+    shown = without_password(address)
     if not address.startswith(("http://", "https://")):
-        raise SettingsError(f"--engine {address}: name an address such as http://host:8000")
+        raise SettingsError(f"--engine {shown}: name an address such as http://host:8000")
+    if shown != address:
+        raise SettingsError(
+            f"--engine {shown}: is given with a name or password; a key goes into the environment "
+            f"variable {KEY}"
+        )
     return address.rstrip("/").removesuffix("/v1")
 
 

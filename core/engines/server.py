@@ -14,15 +14,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from http.client import HTTPException
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import BytesIO
 from typing import IO, Any, Protocol
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 
+from ..deadline import Deadline, Watched, deadline
 from ..decoding.llguidance_adapter import Vocabulary
 from ..decoding.sequence import Generated, Prompt, decoded
-from ..errors import EngineError
+from ..errors import EngineError, without_password
 from ..settings import Settings
 from .server_answer import AnswerError, ServerAnswer, Written
 from .threads import in_threads
@@ -50,7 +58,7 @@ class Server:
     Attributes:
         address: such as ``http://host:8000``.
         key: sent as bearer token; "" for none.
-        timeout: seconds after which a request has failed.
+        timeout: seconds after which a request has failed that has no whole answer.
     """
 
     address: str
@@ -70,10 +78,11 @@ class Server:
         body = None if request is None else json.dumps(request).encode()
         sent = Request(self.address + path, body, headers)
         try:
-            with _opener().open(sent, timeout=self.timeout) as answer:
-                return _json(answer)
+            with deadline(self.timeout) as watch:
+                answer = _opened(sent, self.timeout, watch)
         except HTTPException as error:  # which is no OSError where an answer is cut off
             raise ConnectionError(f"it breaks off: {error}") from error
+        return _json(answer)
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -83,9 +92,54 @@ class _NoRedirects(HTTPRedirectHandler):
         """Follow none."""
 
 
-@cache
-def _opener() -> OpenerDirector:
-    return build_opener(_NoRedirects)
+class _Connection(Watched, HTTPConnection):
+    """A connection that a deadline watches."""
+
+
+class _SecureConnection(Watched, HTTPSConnection):
+    """The same for https."""
+
+
+class _Http(HTTPHandler):
+    """Opens connections that a deadline watches."""
+
+    def __init__(self, watch: Deadline) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def http_open(self, req: Request) -> HTTPResponse:
+        """Open one."""
+        return self.do_open(partial(_Connection, watch=self._watch), req)
+
+
+class _Https(HTTPSHandler):
+    """The same for https."""
+
+    def __init__(self, watch: Deadline) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        """Open one."""
+        return self.do_open(partial(_SecureConnection, watch=self._watch), req)
+
+
+def _opened(sent: Request, timeout: float, watch: Deadline) -> IO[bytes]:
+    """Return the body of the answer to a request.
+
+    Raises:
+        HTTPError: the answer is an error; it is read as far as it goes.
+        HTTPException, OSError: there is none.
+    """
+    opener = build_opener(_NoRedirects, _Http(watch), _Https(watch))
+    try:
+        with opener.open(sent, timeout=timeout) as answer:
+            return BytesIO(answer.read())
+    except HTTPError as error:
+        body = b""
+        with error, suppress(HTTPException, OSError):
+            body = error.read()
+        raise HTTPError(error.url, error.code, error.msg, error.headers, BytesIO(body)) from None
 
 
 class Dialect(Protocol):
@@ -291,7 +345,8 @@ def reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
         if error.code in _REDIRECTS:
             error.close()
-            return f"{error.code}: it redirects to {error.headers.get('Location')}"
+            location = str(error.headers.get("Location"))
+            return f"{error.code}: it redirects to {without_password(location)}"
         with suppress(HTTPException, OSError, RecursionError, ValueError):
             text = f"{error.code}: {message_of(_json(error))}"
     elif isinstance(error, RecursionError):

@@ -19,7 +19,7 @@ from ..data import Schema
 from ..decoding.partial_json import schema_requiring
 from ..engines.server import Server, ServerPool, is_timeout, reason
 from ..engines.threads import in_threads
-from ..errors import EngineError, SettingsError
+from ..errors import EngineError, SettingsError, without_password
 from ..runs.paths import without_folders
 from ..schema.navigation import iter_subschemas
 from .budget import Budget
@@ -276,8 +276,9 @@ def _host(address: str) -> str:
     except ValueError:
         host = None
     if not host:
-        raise SettingsError(f"--teacher {address}: name an address such as http://host:8000")
-    if parts.username or parts.password or parts.query:
+        shown = without_password(address)
+        raise SettingsError(f"--teacher {shown}: name an address such as http://host:8000")
+    if without_password(address) != address or parts.query:
         raise SettingsError(
             f"--teacher: the address of {host} holds more than a path; a key goes into the "
             f"environment variable FIELDSMITH_ENGINE_KEY"

@@ -16,6 +16,9 @@ _FENCE = re.compile(
     r"^[ \t]*```[\w-]*[ \t]*\r?\n(.*?)^[ \t]*```[ \t]*\r?$", re.DOTALL | re.MULTILINE
 )
 
+_THOUGHT = "</think>"
+"""What ends the thoughts of models that write them into their answers."""
+
 _SHOWN = 300
 """Characters of a refusal that a reason shows."""
 
@@ -55,9 +58,10 @@ def read_sample(reply: Reply, window: Window, schema: Schema) -> Sample:
         raise InvalidRecordError(f"the teacher refuses: {said}")
     if not reply.finished:
         raise InvalidRecordError("the answer was cut off at the length limit (max_new_tokens)")
-    if not reply.text.strip():
+    text = without_thoughts(reply.text)
+    if not text.strip():
         raise InvalidRecordError("the answer is empty")
-    written = read_record(unfenced(reply.text), schema)
+    written = read_record(unfenced(text), schema)
     # As gold is read before it is trained on.
     target = targets(Example(window.document, written), [Window(window.document, 0)], schema)
     record = target.records[0]
@@ -69,6 +73,20 @@ def read_sample(reply: Reply, window: Window, schema: Schema) -> Sample:
         sum(gold.aligned for gold in target.gold),
         without_repeats(written).left_out,
     )
+
+
+def without_thoughts(text: str) -> str:
+    """Return an answer without what its model thought aloud before it.
+
+    Some servers leave out where that begins, so it counts where it ends; what begins as a record or
+    a fence is the answer, whatever marks stand in its values.
+
+    >>> without_thoughts("<think>An object, {}?</think> {}"), without_thoughts('{"a": "</think>"}')
+    (' {}', '{"a": "</think>"}')
+    """
+    while _THOUGHT in text and not text.lstrip().startswith(("{", "```")):
+        text = text.partition(_THOUGHT)[2]
+    return text
 
 
 def unfenced(text: str) -> str:

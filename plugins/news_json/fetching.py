@@ -74,7 +74,8 @@ def _listed(text: str, origin: str) -> list[_Entry]:
             continue
         if not re.match(r"(?i)https?://\S+$", address):
             reason = "is no address; write one a line, as https://vellin.example/storm"
-            raise InputError(f"{origin}:{number}: {address[:60]!r} {reason}")
+            shown = address.rpartition("@")[2][:60]  # what is before may be a password
+            raise InputError(f"{origin}:{number}: {shown!r} {reason}")
         found.append((_bare(address), None))
     if not found:
         raise InputError(f"{origin}: no address in it; write one a line")

@@ -112,6 +112,10 @@ def test_other_spellings_of_a_private_host_are_not_asked(site: WebSite, name: st
         ("http://[::1", "is no address"),
         ("http://vellin.example:port/", "is no address"),
         ("http://me:secret@vellin.example/", "name or password"),
+        ("http://me:secret@vellin.example:99999/", "is no address"),
+        ("http://me:no/secret@vellin.example/", "is no address"),
+        ("ftp://me:secret@vellin.example/", "begins with http:// or https://"),
+        ("me:secret@vellin.example/", "begins with http:// or https://"),
         ("", "begins with http:// or https://"),
     ],
 )

@@ -66,6 +66,19 @@ def failures(folder: Path) -> dict[str, str]:
     return {row["address"]: row["reason"] for row in found}
 
 
+def test_no_password_of_an_address_is_printed_or_written(
+    site: WebSite, tmp_path: Path, fetch: Any
+) -> None:
+    secret = [f"http://me:secret@{site.host}/fog", f"http://me:no/secret@{site.host}/fog"]
+    done = fetch(f"{site.address}/storm", *secret)
+    assert "1 fetched, 0 already there, 2 failed" in done.output
+    assert f"http://…@{site.host}/fog: " in done.errors
+    kept = [path.read_text() for path in (tmp_path / "pages" / ".fetch").glob("*.json*")]
+    assert "secret" not in "".join([done.output, done.errors, *kept])
+    for line in (f"ftp://me:secret@{site.host}/fog", f"me:secret@{site.host}"):
+        assert "secret" not in fetch(line).errors
+
+
 def test_a_list_becomes_pages_that_know_their_address(
     site: WebSite, tmp_path: Path, fetch: Any
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,68 @@ def test_the_property_is_met_by_labels_and_not_by_failures_alone(
     assert row is not None
     assert row["record"] == {"names": ["Ada", "infor-\nmation"], "uses": [{"name": "IL-6"}]}
     assert set(row["confidence"].values()) == {1.0}
+
+
+LEAVES = 10_000
+
+STEMS = ["aspirin", "IL-", "il ", "ﬁbrosis", "infor-\nmation", "naïve", "nai\u0308ve", "β-", "東京",
+         "co\u00adop", "“x”", "STRASSE", "straße", "İstanbul", "אספירין", "\u200bzero", "5 mg", "‐",
+         "a", "...", "</think>", "\\", '"', "{", "\N{MATHEMATICAL BOLD CAPITAL A}"]  # fmt: skip
+"""Beginnings of words whose spellings are apart in case, hyphens, space, form or width."""
+
+LIES: Sequence[Callable[[str], str]] = [
+    str.upper, str.lower, str.title, str.swapcase, str.casefold,
+    lambda value: value.replace("-", ""), lambda value: value.replace(" ", "-"),
+    lambda value: value.replace(" ", ""), lambda value: value.replace(" ", " \n "),
+    lambda value: value.replace("\n", ""), lambda value: f" {value}\t", lambda value: value[:-1],
+    lambda value: value[1:], lambda value: f"{value}.", lambda value: f"{value} {value}",
+    lambda value: value[::-1], lambda value: f"{value}x", lambda value: value.replace("-", "‐"),
+]  # fmt: skip
+"""What a teacher makes of what it has read, beside leaving it as it is."""
+
+
+def hostile(chance: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield texts, each with an answer that invents, cuts, repeats, and spells otherwise."""
+    elsewhere = ["Byron"]
+    while True:
+        words = [f"{chance.choice(STEMS)}{chance.randrange(10_000)}" for _ in range(240)]
+
+        def value(words: Sequence[str] = words, elsewhere: Sequence[str] = elsewhere) -> str:
+            if chance.random() < 0.1:
+                return chance.choice(elsewhere)
+            start, count = chance.randrange(len(words)), chance.choice([1, 1, 1, 2, 3])
+            said = " ".join(words[start : start + count])
+            return said if chance.random() < 0.6 else chance.choice(LIES)(said)
+
+        record = {
+            "title": value(),
+            "names": [value() for _ in range(160)] * chance.choice([1, 1, 2]),
+            "uses": [{"name": value(), "of": value()} for _ in range(40)],
+        }
+        said = json.dumps(record, ensure_ascii=chance.random() < 0.5)
+        yield (
+            " ".join(words),
+            chance.choice(["{}", "```json\n{}\n```", "<think>?</think>{}"]).replace("{}", said),
+        )
+        elsewhere = words
+
+
+def test_ten_thousand_leaves_of_hostile_teachers_stand_in_their_documents(
+    labelling: Labelling, tmp_path: Path
+) -> None:
+    whole = replace(labelling.task, settings=Settings(window="document", model="none"))
+    one = replace(labelling, task=whole, samples=1)
+    count = dropped = aligned = documents = 0
+    with open_answers(tmp_path / "answers.jsonl") as answers:
+        for text, said in hostile(random.Random(0)):
+            documents += 1
+            row = row_of(one, Document(str(documents), text), [said], answers)
+            assert row is not None
+            found = [str(leaf) for pointer, leaf in leaves(row["record"])
+                     if leaf is not None and is_verbatim(pointer, SCHEMA)]  # fmt: skip
+            assert [leaf for leaf in found if leaf not in text] == []
+            count, dropped = count + len(found), dropped + row["dropped"]
+            aligned += row["aligned"]
+            if count >= LEAVES:
+                break
+    assert min(dropped, aligned) > count / 10  # they did invent, and spelt otherwise

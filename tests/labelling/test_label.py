@@ -309,6 +309,8 @@ def test_no_more_requests_than_are_wanted_are_under_way(
     [
         ("http://", "name an address"),
         ("https://me:secret@host/v1", "a key goes into the environment"),
+        ("https://me:secret@", "name an address"),
+        ("https://me:sec/secret@host/v1", "a key goes into the environment"),
         ("https://host/v1?key=secret", "a key goes into the environment"),
     ],
 )
@@ -428,6 +430,17 @@ def test_a_server_that_tells_no_usage_is_counted_at_the_most_it_can_be(
 
 
 # Beside the rows
+
+
+def test_a_name_that_does_not_go_with_the_licence_is_noted_before_anything_is_asked(
+    label: Label, notes: Path, output: Path
+) -> None:
+    named = ("--teacher-model", "Meta-Llama-3-70B", "--licence", "Apache-2.0")
+    with teaching(lambda _body: RASH) as teacher:
+        done = label(teacher, notes, *named)
+    assert done.code == 0, done.errors
+    assert "note (licence): Meta-Llama-3-70B is named like Llama 3" in done.errors.splitlines()[0]
+    assert {row["teacher"]["licence"] for row in lines(output)} == {"apache-2.0"}
 
 
 def test_pairs_are_read_by_every_plugin_as_the_rows_are(

@@ -235,6 +235,18 @@ def test_the_text_of_an_answer_may_come_in_parts(
     assert [row["record"]["chemicals"] for row in rows] == [["Aspirin"]] * 2
 
 
+def test_thoughts_are_kept_and_are_none_of_the_record(
+    command: Command, notes: Path, tmp_path: Path
+) -> None:
+    output, thought = tmp_path / "labels.jsonl", f"<think>Rash?</think>\n\n{RASH.content}"
+    with teaching(lambda _body: Played(thought)) as teacher:
+        done = label(command, teacher, notes, output)
+    assert done.code == 0, done.errors
+    assert [row["record"]["diseases"] for row in lines(output)] == [["rash"]] * 2
+    kept = lines(output.with_name("labels.answers.jsonl"))
+    assert [answer["text"] for answer in kept] == [thought] * 2
+
+
 @pytest.mark.parametrize("state", [302, 307])
 def test_a_redirect_is_told_and_gets_no_key(
     state: int, command: Command, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -51,8 +51,25 @@ def test_an_answer_may_stand_in_a_code_fence(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '<think>\nIs it {"names": []}?\n</think>\n\n{"names": ["Ada"]}',
+        'Ada it is.\n</think>\n{"names": ["Ada"]}',  # the prompt has begun the thoughts
+        '<think></think><think>more</think>\n```json\n{"names": ["Ada"]}\n```',
+        '<think>I end with </think>, then answer.</think>{"names": ["Ada"]}',
+        '<think>```\n{}\n```</think>Here it is:\n```\n{"names": ["Ada"]}\n```',
+        '{"names": ["Ada", "</think>"]}',
+    ],
+)
+def test_what_is_thought_before_an_answer_is_none_of_it(text: str) -> None:
+    assert sample(text).record == {"names": ["Ada"]}
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("<think>nothing", "not JSON"),
+        ("<think>nothing</think>", "the answer is empty"),
         ('{"names": ["Ada"', "not JSON"),
         ("{'names': ['Ada']}", "not JSON"),
         ('{"names": ["Ada"],}', "not JSON"),
