@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ..data import Message
 from ..errors import SettingsError
 from .bounded_rendering import MOST_CHARACTERS, TemplateFaultError, bounded
-from .chat_templates import with_fixed_date
+from .chat_templates import (
+    LISTED_ROLES,
+    may_open_thought,
+    may_read_parts,
+    shows_part,
+    taking_texts,
+    with_closed_thought,
+    with_fixed_date,
+)
 from .plain_text import ControlToken, PlainTokenizer
 
 if TYPE_CHECKING:
@@ -80,7 +88,8 @@ class PromptFormat:
 
     Attributes:
         tokenizer: the tokenizer.
-        template: its chat template, without today's date.
+        template: its chat template; with a fixed date for today's, for contents that are texts, and
+            without a block of thoughts that is open where an answer begins.
         plain: tokenises texts, in which no control token is read.
         end: the token that ends an answer in training.
         stops: all tokens that end generation.
@@ -100,10 +109,12 @@ class PromptFormat:
         self.tokenizer = tokenizer
         self.plain = PlainTokenizer(tokenizer)
         # Depends on the roles alone, so a template is rendered once for all documents.
-        self._markups: dict[tuple[tuple[str, ...], bool], _Rendered] = {}
+        self._markups: dict[tuple[str, tuple[str, ...], bool], _Rendered] = {}
         self._markup_ids: dict[str, list[int]] = {}
         self._markup_parts: dict[str, list[str | ControlToken]] = {}
         self.template = with_fixed_date(self._own_template())
+        self._take_texts()
+        self._close_thought()
         self.end = self._end_token()
         eos = tokenizer.eos_token_id
         self.stops = tuple(dict.fromkeys([self.end, *([eos] if isinstance(eos, int) else [])]))
@@ -229,9 +240,10 @@ class PromptFormat:
         return self._markup_parts[markup]
 
     def _rendered(self, messages: Sequence[Message], *, answer_begins: bool = True) -> _Rendered:
-        key = tuple(message.role for message in messages), answer_begins
+        roles = tuple(message.role for message in messages)
+        key = self.template, roles, answer_begins
         if key not in self._markups:
-            self._markups[key] = self._render(*key)
+            self._markups[key] = self._render(roles, answer_begins)
         return self._markups[key]
 
     def _render(self, roles: Sequence[str], answer_begins: bool) -> _Rendered:
@@ -267,6 +279,34 @@ class PromptFormat:
         if len(template) > MOST_CHARACTERS:
             raise self._unfit(f"has more than {MOST_CHARACTERS:,} characters")
         return template
+
+    def _take_texts(self) -> None:
+        """Let the template take the content of a message as a text, if it takes a list of parts."""
+        own = self.template
+        if not may_read_parts(own):
+            return
+        templates = [own, *(taking_texts(own, roles) for roles in LISTED_ROLES)]
+        turns = [("user",), ("user", "assistant")]
+        for needed in ([*turns, ("system", "user")], turns):  # some have no system role
+            for self.template in templates:
+                if all(map(self._takes, needed)):
+                    return
+        self.template = own
+
+    def _takes(self, roles: Sequence[str]) -> bool:
+        """Say whether the template writes the texts of messages, and of lists nothing else."""
+        messages = [Message(role, "") for role in roles]
+        try:
+            rendered = self._rendered(messages, answer_begins=roles[-1] != "assistant")
+        except SettingsError:
+            return False
+        return not any(shows_part(slot.markup) for slot in rendered.slots)
+
+    def _close_thought(self) -> None:
+        """Let the template close a block of thoughts that it opens where an answer begins."""
+        if may_open_thought(self.template) and self._takes(("user",)):
+            after = self._rendered([Message("user", "")]).after
+            self.template = with_closed_thought(self.template, after)
 
     def _apply(self, messages: Sequence[Message], answer_begins: bool) -> str:
         """Return what the template makes of a conversation."""

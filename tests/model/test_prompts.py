@@ -336,6 +336,117 @@ def test_the_token_that_ends_an_answer_is_the_templates() -> None:
     assert bare.end == bare.tokenizer.eos_token_id
 
 
+# Templates that take a message's content as a list of parts
+
+PARTS = "{% for part in m.content %}{{ part.text }}{% endfor %}"
+HEAD = "<|start_header_id|>{{ m.role }}<|end_header_id|>"
+LISTS = {
+    "by attribute": PLAIN.replace("{{ m.content }}", PARTS),
+    "with images": PLAIN.replace(
+        "{{ m.content }}",
+        "{% for part in m['content'] %}{% if part['type'] == 'image' %}<image>"
+        "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}",
+    ),
+    "first images, then texts": PLAIN.replace(
+        "{{ m.content }}",
+        "{% for part in m.content | selectattr('type', 'equalto', 'image') %}<image>{% endfor %}"
+        "{% for part in m.content | selectattr('type', 'equalto', 'text') %}"
+        "{{ part['text'] | trim }}{% endfor %}",
+    ),
+    "the first part": PLAIN.replace("{{ m.content }}", "{{ m.content[0]['text'] }}"),
+    "system as a text": PLAIN.replace(
+        "{{ m.content }}",
+        "{% if m.role == 'system' %}{{ m.content + '' }}{% else %}" + PARTS + "{% endif %}",
+    ),
+    "users alone": PLAIN.replace(
+        "{{ m.content }}",
+        "{% if m.role != 'user' %}{{ m.content + '' }}{% else %}" + PARTS + "{% endif %}",
+    ),
+    "no text at all": PLAIN.replace(
+        "{{ m.content }}",
+        "{% if m.content is string %}{{ raise_exception('a list is wanted') }}{% endif %}" + PARTS,
+    ),
+    "by a macro": "{% macro said(messages) %}{% for m in messages %}"
+    + HEAD + "{% for part in m.content %}{{ part.text }}{% endfor %}<|eot_id|>{% endfor %}"
+    "{% endmacro %}{{ bos_token + said(messages) }}" + OPENING,
+}  # fmt: skip
+"""Each writes what ``PLAIN`` writes."""
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_template_that_takes_lists_of_parts_gets_them(kind: str) -> None:
+    prompts, plain = format_with(LISTS[kind]), format_with(PLAIN)
+    shown = [Message("user", "x"), Message("assistant", "{}"), Message("user", "y")]
+    for messages in (conversation("A text."), shown):
+        assert prompts.prompt(messages) == plain.prompt(messages)
+    saved = format_with(prompts.template)
+    assert saved.template == prompts.template
+    # A server that has the saved template is sent texts.
+    theirs = saved.tokenizer.decode(rendered(saved.tokenizer, conversation("A text.")))
+    assert theirs == prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+
+
+def test_lists_of_parts_are_taken_where_there_is_no_system_role() -> None:
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('none') }}{% endif %}"
+    prompts = format_with(refusing + LISTS["by attribute"])
+    text = prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+    assert "user<|end_header_id|>Extract.\n\nA text.<|eot_id|>" in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{{ m.content }} {{ m.content }}{# text #}",
+        "{% if m.content is string %}{{ raise_exception('none') }}{% endif %}"
+        "{{ m.content }}{# text #}",
+        "{% if m.content is not string %}{{ m.content | tojson }}{% endif %}{# text #}",
+    ],
+)
+def test_a_list_that_is_written_as_code_is_no_prompt(content: str) -> None:
+    template = PLAIN.replace("{{ m.content }}", content)
+    with pytest.raises(SettingsError, match=r"drops or repeats a message|refuses: none"):
+        format_with(template)
+
+
+def test_a_template_that_takes_texts_stays_as_it_is() -> None:
+    both = PLAIN.replace(
+        "{{ m.content }}",
+        "{% if m.content is string %}{{ m.content }}{% else %}" + PARTS + "{% endif %}",
+    )
+    assert format_with(both).template == both
+
+
+# Thoughts
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        ("<think>\n", "\n</think>\n\n"),
+        ("<think>", "</think>"),
+        ("<think>\n\n", "\n\n</think>\n\n\n\n"),
+        ("[THINK]", "[/THINK]"),
+        ("<seed:think>", "</seed:think>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("<|begin_of_thought|>\n", "\n<|end_of_thought|>\n\n"),
+        ("<reasoning>\n", "\n</reasoning>\n\n"),
+        ("<think>\n\n</think>\n\n", ""),
+        ("<|START_THINKING|><|END_THINKING|>", ""),
+        ("<|im_think|>x", ""),
+        ("", ""),
+    ],
+)
+def test_thoughts_that_a_template_begins_end_before_the_answer(opens: str, closes: str) -> None:
+    begun = "{% if add_generation_prompt %}" + OPENING + opens + "{% endif %}\n"
+    prompts = format_with(PLAIN.removesuffix(OPENING) + begun)
+    text = prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+    assert text.endswith(f"A text.<|eot_id|>{OPENING}{opens}{closes}")
+    saved = format_with(prompts.template)
+    assert saved.template == prompts.template
+    assert rendered(saved.tokenizer, conversation("A.")) == prompts.prompt(conversation("A."))
+    assert saved.end == prompts.end
+
+
 def test_a_tokenizer_without_a_template_is_refused() -> None:
     with pytest.raises(SettingsError, match="no chat template; choose an instruction-tuned model"):
         format_with("")
