@@ -22,7 +22,13 @@ from .data import (
     Reject,
     Schema,
 )
-from .errors import FetchError, IncompleteError, InputError, UnknownFormatError
+from .errors import (
+    FetchError,
+    IncompleteError,
+    InputError,
+    ListingExpiredError,
+    UnknownFormatError,
+)
 from .fetch_source import FetchItem, FetchPage, FetchRequest, FetchResponse, FetchSource
 from .files import files_in, parse_json, read_text, split_of
 from .hookspecs import hookimpl
@@ -68,6 +74,7 @@ __all__ = [
     "Format",
     "IncompleteError",
     "InputError",
+    "ListingExpiredError",
     "Mentions",
     "Message",
     "PageWord",

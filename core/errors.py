@@ -11,7 +11,8 @@ FieldsmithError
 ├── BudgetError       what may be spent is spent
 ├── HubError          the hub of models refuses something, or is not reached
 ├── FetchError        a document or a listing cannot be fetched
-│   └── IncompleteError      what came is not whole; it is asked for again
+│   ├── IncompleteError      what came is not whole; it is asked for again
+│   └── ListingExpiredError  the next page of a listing is not given any more; it begins anew
 ├── GrammarError      a grammar does not compile, or fails in use
 ├── SettingsError     a setting, a preset or a model does not fit
 ├── ProcessError      a process of a training on several has failed
@@ -75,6 +76,10 @@ class FetchError(FieldsmithError):
 
 class IncompleteError(FetchError):
     """What a server sent is not whole, or not yet what was asked for: it is asked for again."""
+
+
+class ListingExpiredError(FetchError):
+    """A server gives the next page of a listing no longer: the source lists its documents anew."""
 
 
 class GrammarError(FieldsmithError):

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
-OPTIONS = ("query", "since", "from")
+OPTIONS = ("query", "since", "from", "through")
 """Options of ``extract fetch`` that a source may take."""
 
 
@@ -22,12 +22,14 @@ class FetchRequest:
         since: ``--since``: the first day of what is wanted.
         origin: ``--from``: a file or an address that names the documents.
         service: ``--service``, or else the source's own; without a slash at its end.
+        through: ``--through``: which of several ways to list them, by the source's names.
     """
 
     query: str | None = None
     since: date | None = None
     origin: str | None = None
     service: str = ""
+    through: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class FetchPage(Protocol):
 
         Raises:
             FetchError: there is no answer, or none that ``read`` takes.
+            ListingExpiredError: ``read`` raises it; the pages that are kept are forgotten, and the
+                source is asked for its documents anew.
         """
 
 
@@ -88,7 +92,7 @@ class FetchSource:
             its second argument. For a request that it cannot answer it raises InputError.
         content: what a file holds, of what was fetched for it. Raises IncompleteError if that is
             not whole, so that it is asked for again, and FetchError if it is something else.
-        options: which of the options "query", "since" and "from" it takes.
+        options: which of the options "query", "since", "from" and "through" it takes.
         service: the address that ``--service`` replaces; "" for none.
         delay: seconds between two requests to one host, at least.
         keeps_robots: whether robots.txt decides what is fetched. A service that says otherwise how

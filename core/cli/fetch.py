@@ -24,6 +24,11 @@ _SHOWN = 3
     "--from", "origin", metavar="FILE|URL", help="A list of addresses, or a feed of them."
 )
 @click.option(
+    "--through",
+    metavar="NAME",
+    help="The service that lists the documents, of a source that has several.",
+)
+@click.option(
     "--max",
     "limit",
     type=click.IntRange(1),
@@ -57,6 +62,7 @@ def command(
     query: str | None,
     since: datetime | None,
     origin: str | None,
+    through: str | None,
     limit: int | None,
     output: Path,
     service: str | None,
@@ -78,7 +84,7 @@ def command(
     from ..fetch_source import FetchRequest
 
     day = since.date() if since else None
-    request = FetchRequest(query, day, origin, service or "")
+    request = FetchRequest(query, day, origin, service or "", through)
     done = fetch(find_source(source, plugin), request, output, limit, delay)
     for failure in done.failures[:_SHOWN]:
         click.echo(printable(f"{failure.address}: {failure.reason}"), err=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import FetchError, SettingsError
+from ..errors import FetchError, ListingExpiredError, SettingsError
 from ..fetch_source import FetchItem, FetchRequest, FetchSource
 from ..files import write_atomically
-from ..progress import Meter, meter
+from ..progress import Meter, meter, say
 from .addresses import parse_address
-from .folder import Failure, FetchFolder, open_folder
+from .folder import Failure, FetchFolder, Listing, open_folder
 from .sources import FoundSource
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fetch(
     failures = []
     with open_folder(output, found.name) as folder:
         listing = folder.listing(request, client.get)
-        items = islice(_distinct(found.source.items(request, listing.page)), limit)
+        items = islice(_documents(found.source, request, listing), limit)
         first = next(items, None)
         with _progress(found.name, first, limit) as shown:
             for item in chain([first] if first else [], items):
@@ -94,7 +94,12 @@ def _client(found: FoundSource, request: FetchRequest, delay: float | None) -> C
 
     Hosts that the user names on the command line may be in a private network.
     """
-    given = {"query": request.query, "since": request.since, "from": request.origin}
+    given = {
+        "query": request.query,
+        "since": request.since,
+        "from": request.origin,
+        "through": request.through,
+    }
     taken = ", ".join(f"--{name}" for name in found.source.options) or "no options of its own"
     for name, value in given.items():
         if value is not None and name not in found.source.options:
@@ -140,13 +145,26 @@ def _site(address: str) -> str:
     return ".".join(parse_address(address).host.split(".")[-2:])
 
 
-def _distinct(items: Iterable[FetchItem]) -> Iterator[FetchItem]:
-    """Leave out documents that are listed again: pages of a listing overlap where it grows."""
+def _documents(source: FetchSource, request: FetchRequest, listing: Listing) -> Iterator[FetchItem]:
+    """Yield each document that a source lists, once: pages of a listing overlap where it grows.
+
+    A listing that has expired begins anew, if it has come further than where it began.
+    """
     seen: set[str] = set()
-    for item in items:
-        if item.id not in seen:
-            seen.add(item.id)
-            yield item
+    while True:
+        known = len(seen)
+        try:
+            for item in source.items(request, listing.page):
+                if item.id not in seen:
+                    seen.add(item.id)
+                    yield item
+        except ListingExpiredError as error:
+            listing.forget()
+            if len(seen) == known:
+                raise
+            say(f"{error}; listing anew")
+        else:
+            return
 
 
 def _progress(

@@ -1,4 +1,4 @@
-"""Fetch papers from arXiv: metadata by its public API (Atom), and the PDFs.
+"""Fetch papers from arXiv: metadata by its public API (Atom) or by OAI-PMH, and the PDFs.
 
 The files are named by the papers' ids, without versions, so that ``snapshot`` finds the label of
 each among the rows of ``labels.jsonl``, which have the keys of arXiv's own snapshot::
@@ -30,7 +30,7 @@ from fieldsmith import (
     InputError,
 )
 
-from . import identifiers
+from . import harvesting, identifiers
 from .labels import atom_row
 from .xml_tree import parse_bytes, text_of
 
@@ -41,6 +41,9 @@ _LAST = "999912312359"
 """The end of a range of dates that has none."""
 
 _PRINTED = re.compile(r"(?P<id>.+?)(?P<version>(?:v\d+)?)")
+
+_SERVICE, _OAI = "https://export.arxiv.org", "https://oaipmh.arxiv.org"
+"""Hosts of the API and of the PDFs, and of OAI-PMH."""
 
 _ERRORS = "/api/errors"
 """Part of the id of an entry that holds a message in place of a paper."""
@@ -62,12 +65,26 @@ class _Page:
 
 
 def _papers(request: FetchRequest, page: FetchPage) -> Iterator[FetchItem]:
+    """List papers by one of two services.
+
+    Raises:
+        InputError: nothing is asked for, or something that the service does not have.
+    """
+    if not request.query and not request.since:
+        raise InputError("arxiv: say which papers, by --query, --since, or both")
+    if request.through in (None, "api"):
+        return _searched(request, page)
+    if request.through != "oai":
+        raise InputError(f"arxiv: --through is api or oai, not {request.through[:40]!r}")
+    host = _OAI if request.service == _SERVICE else request.service
+    return harvesting.papers(request, page, f"{host}/oai")
+
+
+def _searched(request: FetchRequest, page: FetchPage) -> Iterator[FetchItem]:
     """List papers in the order of their submission: from a day on, or else the newest first."""
     parts = [f"({request.query})"] if request.query else []
     if request.since:
         parts.append(f"submittedDate:[{request.since:%Y%m%d}0000 TO {_LAST}]")
-    if not parts:
-        raise InputError("arxiv: say which papers, by --query, --since, or both")
     search = {
         "search_query": " AND ".join(parts),
         "sortBy": "submittedDate",
@@ -144,8 +161,8 @@ SOURCE = FetchSource(
     about="papers of arXiv as PDF, with title, authors, abstract and DOI as labels",
     items=_papers,
     content=_pdf,
-    options=("query", "since"),
-    service="https://export.arxiv.org",
+    options=("query", "since", "through"),
+    service=_SERVICE,
     delay=3.0,  # as the terms of use of its API ask
     keeps_robots=False,  # which is for crawlers; programs have the terms of use
     largest=256 << 20,

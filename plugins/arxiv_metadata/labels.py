@@ -19,6 +19,7 @@ Label = tuple[list[str], dict[str, Any]]
 """The names of a paper, in normal form, and what is known about it."""
 
 _OAI_ARXIV = "oai:arXiv.org:"
+_PARTS_OF_NAME = ("forenames", "keyname", "suffix")
 
 
 def is_xml_labels(file: SourceFile) -> bool:
@@ -49,7 +50,7 @@ def xml_labels(file: SourceFile) -> Iterator[Label]:
             yield _named(atom_row(element))
         elif element.tag == "record" and (metadata := element.find("metadata")) is not None:
             for inside in metadata:
-                yield _named(_oai(inside, text_of(element.find("header/identifier"))))
+                yield _named(oai_row(inside, text_of(element.find("header/identifier"))))
 
 
 def _named(row: dict[str, Any]) -> Label:
@@ -69,7 +70,7 @@ def atom_row(entry: Element) -> dict[str, Any]:
     }
 
 
-def _oai(metadata: Element, identifier: str) -> dict[str, Any]:
+def oai_row(metadata: Element, identifier: str) -> dict[str, Any]:
     """Return the row of a record in one of arXiv's three formats: arXiv, arXivRaw, oai_dc."""
     given = text_of(metadata.find("id")) or identifier.removeprefix(_OAI_ARXIV)
     row: dict[str, Any] = {"id": identifiers.printed_id(given)}
@@ -87,7 +88,7 @@ def _oai(metadata: Element, identifier: str) -> dict[str, Any]:
         }  # fmt: skip
     people = metadata.findall("authors/author")
     names = [
-        " ".join(filter(None, (text_of(one.find("forenames")), text_of(one.find("keyname")))))
+        " ".join(filter(None, (text_of(one.find(part)) for part in _PARTS_OF_NAME)))
         for one in people
     ]
     return row | {

@@ -96,7 +96,7 @@ def test_a_plugin_shows_its_sources(here: Site, command: Command) -> None:
     here.install("toy", SOURCE)
     assert "Source: extract fetch toys\nToys.\n" in command("plugins", "toy").output
     shown = json.loads(command("plugins", "arxiv_metadata", "--json").output)["sources"]
-    assert shown["arxiv"]["options"] == ["--query", "--since"]
+    assert shown["arxiv"]["options"] == ["--query", "--since", "--through"]
 
 
 @pytest.mark.parametrize(

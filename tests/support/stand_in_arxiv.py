@@ -1,4 +1,4 @@
-"""A server that answers as arXiv's API does: invented papers, as Atom by pages, and as PDF."""
+"""A server that answers as arXiv does: invented papers, by the API and OAI-PMH, and as PDF."""
 
 from __future__ import annotations
 
@@ -42,6 +42,28 @@ class Paper:
             f'<link title="pdf" href="{address}/pdf/{self.id}{self.version}"/></entry>'
         )
 
+    def record(self, *, is_deleted: bool = False) -> str:
+        """Return the record of OAI-PMH; it was changed long after it was submitted."""
+        status = ' status="deleted"' if is_deleted else ""
+        header = (
+            f"<header{status}><identifier>oai:arXiv.org:{self.id}</identifier>"
+            f"<datestamp>2025-02-03</datestamp><setSpec>q-bio:q-bio:PE</setSpec></header>"
+        )
+        if is_deleted:
+            return f"<record>{header}</record>"
+        names = (name.split(" ") for name in self.authors)
+        authors = "".join(
+            f"<author><keyname>{last}</keyname><forenames>{first}</forenames></author>"
+            for first, last in names
+        )
+        doi = f"<doi>{self.doi}</doi>" if self.doi else ""
+        return (
+            f'<record>{header}<metadata><arXiv xmlns="http://arxiv.org/OAI/arXiv/">'
+            f"<id>{self.id}</id><created>{self.day}</created><authors>{authors}</authors>"
+            f"<title>{escape(self.title)}</title><categories>q-bio.PE cs.CL</categories>"
+            f"{doi}<abstract>  {escape(self.abstract)}\n</abstract></arXiv></metadata></record>"
+        )
+
 
 PAPERS = (
     Paper("2404.90001", "On foxes", ("Ann Oke", "Bo Li"), "Foxes bleed for long.", "2024-04-17"),
@@ -81,6 +103,47 @@ def arxiv(papers: Sequence[Paper] = PAPERS, page: int = 2) -> WebSite:
 
     site.answers = {f"/pdf/{paper.id}{paper.version}": _pdf(paper) for paper in papers}
     site.answers["/api/query"] = listing
+    return site
+
+
+SETS = "cs cs:cs cs:cs:CL physics physics:hep-th physics:physics q-bio q-bio:q-bio q-bio:q-bio:PE"
+
+
+def oai(inside: str) -> Reply:
+    """Return an answer of OAI-PMH."""
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">'
+        f"<responseDate>2026-01-02T03:04:05Z</responseDate>{inside}</OAI-PMH>"
+    )
+    return Reply(body=body.encode(), headers={"Content-Type": "text/xml"})
+
+
+def oai_page(records: Sequence[str], token: str = "") -> Reply:
+    """Return a page of records; the last one has no token."""
+    end = f"<resumptionToken>{token}</resumptionToken>"
+    return oai(f"<ListRecords>{''.join(records)}{end}</ListRecords>")
+
+
+def oai_error(code: str, message: str = "") -> Reply:
+    return oai(f'<error code="{code}">{message}</error>')
+
+
+def harvested(records: Sequence[str], page: int = 2) -> WebSite:
+    """Return a site that gives some records by OAI-PMH, so many a page, and the PDFs of papers."""
+    site = WebSite()
+
+    def answer(path: str) -> Reply:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if asked["verb"] == "ListSets":
+            names = "".join(f"<set><setSpec>{name}</setSpec></set>" for name in SETS.split())
+            return oai(f"<ListSets>{names}</ListSets>")
+        start = int(asked.get("resumptionToken", "token|0").partition("|")[2])
+        token = f"token|{start + page}" if start + page < len(records) else ""
+        return oai_page(records[start : start + page], token)
+
+    site.answers = {f"/pdf/{paper.id}": _pdf(paper) for paper in PAPERS}
+    site.answers["/oai"] = answer
     return site
 
 
