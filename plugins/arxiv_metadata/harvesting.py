@@ -94,7 +94,8 @@ def _set_of(category: str, page: FetchPage, base: str) -> str:
         fitting = [name for name in names if name[-len(wanted) :] == wanted]
         if fitting:
             # "physics" is a group of archives, "physics:physics" the archive.
-            return ":".join(max(fitting, key=len))
+            longest = max(fitting, key=len)
+            return ":".join(longest)
     raise InputError(f"arxiv: {base} has no set for cat:{category}")
 
 
@@ -131,14 +132,14 @@ def _read_page(response: FetchResponse, verb: str) -> Element | None:
         raise IncompleteError(str(error)) from error
     if root.tag != "OAI-PMH":
         raise FetchError(f"{response.address}: no answer of OAI-PMH; is this a service of arXiv?")
-    error = root.find("error")
-    code = "" if error is None else error.get("code", "")
+    refusal = root.find("error")
+    code = "" if refusal is None else refusal.get("code", "")
     if code == "noRecordsMatch":
         return None
     if code == "badResumptionToken":
         raise ListingExpiredError(f"{response.address}: the listing has expired")
-    if error is not None:
-        raise FetchError(f"{response.address}: {text_of(error) or code}")
+    if refusal is not None:
+        raise FetchError(f"{response.address}: {text_of(refusal) or code}")
     found = root.find(verb)
     if found is None:
         raise IncompleteError(f"{response.address}: the page has no list")
