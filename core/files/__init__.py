@@ -33,8 +33,9 @@ from .writing import (
 )
 
 __all__ = [
-    "MOST_CHARACTERS", "TOO_LONG", "broken_promise", "check_json", "decode", "files_in", "is_left_over", "is_same_file", "json_line",
-    "open_atomically", "parse_json", "parse_line", "read_jsonl", "read_text", "read_text_stream", "readable",
-    "refuse_input", "remove_left_over", "require_output", "require_writable", "split_of",
-    "temporary_beside", "write_atomically", "write_json", "write_jsonl", "write_lines", "writing",
+    "MOST_CHARACTERS", "TOO_LONG", "broken_promise", "check_json", "decode", "files_in",
+    "is_left_over", "is_same_file", "json_line", "open_atomically", "parse_json", "parse_line",
+    "read_jsonl", "read_text", "read_text_stream", "readable", "refuse_input",
+    "remove_left_over", "require_output", "require_writable", "split_of", "temporary_beside",
+    "write_atomically", "write_json", "write_jsonl", "write_lines", "writing",
 ]  # fmt: skip
