@@ -100,10 +100,8 @@ def _as_utf8(data: bytes, name: str) -> bytes:
     try:
         return data.decode(encoding).encode()
     except UnicodeDecodeError as error:
-        fault = (
-            f"byte {error.start} is not {encoding}, as the byte order mark says; give it as UTF-8"
-        )
-        raise InputError(f"{name}: {fault}") from error
+        fault = f"byte {error.start} is not {encoding}, as the byte order mark says"
+        raise InputError(f"{name}: {fault}; give it as UTF-8") from error
 
 
 def decode(data: bytes, name: str, line: int = 1, *, as_is: bool = False) -> str:

@@ -88,11 +88,11 @@ class Device(PDFPageAggregator):
     def render_char(self, matrix: Any, font: Any, *how: Any, **more: Any) -> float:
         """Add a character that is shown, and say whether it is of a vertical line."""
         advance = super().render_char(matrix, font, *how, **more)
-        items: list[Any] = self.cur_item._objs  # type: ignore[assignment]
+        figure: Any = self.cur_item
         if self._marks and self._marks[-1].is_hidden:
-            del items[-1:]
+            del figure._objs[-1:]
         elif font.is_vertical():
-            items[-1].is_vertical = True
+            figure._objs[-1].is_vertical = True
         return advance
 
     def paint_path(self, *_path: Any, **_how: Any) -> None:

@@ -60,9 +60,9 @@ class Layers:
         given = membership.get("OCGs")
         groups = list_of(given) or [given]
         states = [self._is_on[each] for each in _numbers(groups) if each in self._is_on]
-        policies = {"AllOn": all, "AnyOff": lambda found: not all(found)}
-        policies["AllOff"] = lambda found: not any(found)
-        return bool(states) and not policies.get(name_of(entry(membership, "P")), any)(states)
+        policy = name_of(entry(membership, "P"))
+        is_met = {"AllOn": all(states), "AnyOff": not all(states), "AllOff": not any(states)}
+        return bool(states) and not is_met.get(policy, any(states))
 
     def _holds(self, expression: Any, deepest: int) -> bool:
         """Say whether a visibility expression is true; what is broken in it is."""

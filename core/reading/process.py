@@ -39,7 +39,7 @@ def serve(handle: int, limits: Limits, idle: float = _IDLE) -> None:
     with suppress(EOFError, OSError):  # the process at the other end is gone, or wants no more
         while connection.poll(idle):
             request = json.loads(connection.recv_bytes())
-            _limit_time(limits)
+            _limit_time(request.get("seconds", limits.seconds))
             reply = _reply(request, limits)
             connection.send_bytes(json.dumps(reply).encode("ascii"))
             if reply.get("is_last"):
@@ -96,7 +96,7 @@ def _limit_memory(limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _limit_time(limits: Limits) -> None:
+def _limit_time(seconds: float) -> None:
     """Let the system end this process if a request takes too long.
 
     It is the time of computing that counts, so that a busy machine refuses no file.
@@ -105,5 +105,5 @@ def _limit_time(limits: Limits) -> None:
         import resource
 
         used = sum(os.times()[:2])
-        most = int(used + limits.seconds) + 1
+        most = int(used + seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))

@@ -37,6 +37,9 @@ serve(int(sys.argv[2]), Limits(*json.loads(sys.argv[3])))
 _PATIENCE = 10
 """So many times the seconds of computing are waited for, on a machine that has more to do."""
 
+_FIRST_PAGES, _PAGE = 30.0, 1.0
+"""Seconds of computing for first pages, and for each of them beside these."""
+
 _refused: dict[tuple[object, ...], str] = {}
 """What took too much time or memory -> what was said: it is not tried again by another reader."""
 
@@ -108,8 +111,9 @@ class Reader:
 
     def read_first_pages(self, file: Path, *, pages: int, enough: int) -> PagedText:
         """Return the text of the first pages of a PDF; see the function of this name."""
+        seconds = min(self.limits.seconds, _FIRST_PAGES + _PAGE * pages)
         request = {"task": "first pages", "file": _path(file), "pages": pages, "enough": enough}
-        return _paged(self._ask(request))
+        return _paged(self._ask({**request, "seconds": seconds}))
 
     def unpack(self, file: Path, kind: str, folder: Path) -> list[Member]:
         """Unpack an archive into an empty folder; arguments and errors are those of ``read``."""
@@ -164,16 +168,17 @@ class Reader:
         """Return what the process replies, or the fault in which it ended."""
         self._process = self._process or _Process.start(self.limits)
         connection = self._process.connection
+        seconds = request.get("seconds", self.limits.seconds)
         try:
             with suppress(BrokenPipeError):  # it has ended, and what it sent before says why
                 connection.send_bytes(json.dumps(request).encode())
-            if not connection.poll(_PATIENCE * self.limits.seconds):
+            if not connection.poll(_PATIENCE * seconds):
                 self._process.process.send_signal(signal.SIGXCPU)
             reply: dict[str, Any] = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             code = self._process.process.wait()
             self._end()
-            return {"fault": self._fault(code), "takes_too_much": code == -signal.SIGXCPU}
+            return {"fault": self._fault(code, seconds), "takes_too_much": code == -signal.SIGXCPU}
         except BaseException:  # such as Ctrl-C: a later reply would be taken for another file's
             self._end()
             raise
@@ -182,10 +187,15 @@ class Reader:
         self._end()
         return self._reply(request)
 
-    def _fault(self, code: int) -> str:
-        """Return what is wrong with a file in which the process ended, with its exit code."""
+    def _fault(self, code: int, seconds: float) -> str:
+        """Return what is wrong with a file in which the process ended.
+
+        Args:
+            code: exit code of the process.
+            seconds: that the file could take.
+        """
         if code == -signal.SIGXCPU:
-            return f"is not read within {self.limits.seconds:g} seconds; split it"
+            return f"is not read within {seconds:g} seconds; split it"
         how = signal.strsignal(-code) or f"signal {-code}" if code < 0 else f"exit code {code}"
         return (
             f"ends the process that reads it ({how}); is it whole? If it takes more than "

@@ -146,6 +146,17 @@ def test_first_pages_have_the_same_limits(
         assert read_first_pages(good, pages=1, enough=1).text == "Hello there"
 
 
+def test_first_pages_have_less_time_than_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_FIRST_PAGES", 0.7)
+    monkeypatch.setattr(reading, "_PAGE", 0.1)
+    file = tmp_path / "a.pdf"
+    file.write_bytes(LOOP_OF_OBJECTS)
+    with Reader() as limited, pytest.raises(InputError, match="not read within 1 seconds"):
+        limited.read_first_pages(file, pages=3, enough=1)
+
+
 def test_what_took_too_much_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
