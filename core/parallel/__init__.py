@@ -1,4 +1,4 @@
-"""Several processes, one a device, that train a model together.
+"""Several processes, one per device, that train a model together.
 
 - ``environment``: what started this process: the user, our launcher, torchrun or srun
 - ``group``: how many processes there are to be, and where nodes meet
