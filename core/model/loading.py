@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 """The types of numbers that the setting ``precision`` names."""
 
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken", "tekken.json", "tokeniz*.py")
+"""Files that a tokenizer is made of, one of which a folder has to have."""
 
 BF16_PARAMETERS = 50_000_000
 """Models from this many parameters on answer in bf16 on a CPU that has it."""
@@ -223,6 +226,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         config = read_config(settings)
         require_supported(config, settings.model)
         require_usable_quantization(config, settings)
+    _require_vocabulary(Path(name), settings if folder is None else None)
     try:
         tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
             name,
@@ -238,7 +242,7 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
             raise RunError(
                 f"{folder}: its tokenizer cannot be loaded: {reason_of(error)}"
             ) from error
-        raise _cannot_load(settings, error) from error
+        raise _cannot_load(settings, error, needs=_missing_readers(Path(name))) from error
     if tokenizer.eos_token is None and tokenizer.chat_template:
         _name_end_token(tokenizer, config)
     if tokenizer.pad_token is None:
@@ -246,6 +250,46 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
     if config is not None:
         require_known_tokens(tokenizer, config, settings.model)
     return tokenizer
+
+
+def _require_vocabulary(folder: Path, settings: Settings | None) -> None:
+    """Refuse a folder without a tokenizer, for which transformers blames missing packages.
+
+    Args:
+        folder: of the tokenizer; one that is not there is the name of a hub model.
+        settings: name the model that it is the folder of; None for the folder of a run.
+
+    Raises:
+        RunError: the folder of a run has none.
+        SettingsError: that of a model has none.
+    """
+    if not folder.is_dir() or any(file for each in _VOCABULARIES for file in folder.glob(each)):
+        return
+    if settings is None:
+        raise RunError(f"{folder}: has no tokenizer (tokenizer.json); restore it, or train again")
+    raise SettingsError(
+        f"model {settings.model}: the folder has no tokenizer (tokenizer.json); copy the tokenizer "
+        f"files of the model that it was made of into it"
+    )
+
+
+def _missing_readers(folder: Path) -> str:
+    """Say what has to be installed to read a tokenizer that is a file of SentencePiece alone."""
+    is_alone = not (folder / "tokenizer.json").is_file() and any(folder.glob("*.model"))
+    packages = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
+    if not is_alone or all(map(_is_installed, packages)):
+        return ""
+    return (
+        f"its tokenizer is a file of SentencePiece and there is no tokenizer.json; "
+        f"`pip install {' '.join(packages.values())}` installs what reads it"
+    )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is the package that it is in
+        return False
 
 
 def _name_end_token(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig | None) -> None:
@@ -409,5 +453,5 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     return parameters * width < free_memory(device) / 2
 
 
-def _cannot_load(settings: Settings, error: BaseException) -> SettingsError:
-    return SettingsError(f"model {settings.model}: cannot be loaded: {reason_of(error)}")
+def _cannot_load(settings: Settings, error: BaseException, *, needs: str = "") -> SettingsError:
+    return SettingsError(f"model {settings.model}: cannot be loaded: {needs or reason_of(error)}")

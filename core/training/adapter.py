@@ -38,6 +38,12 @@ def base_name(settings: Settings, given: str) -> str:
     return str(without_home(place)) if is_converted else given
 
 
+def _base_folder(settings: Settings) -> str:
+    """Return the absolute path of the base model without the home folder; "" for one of the hub."""
+    place = os.path.abspath(location(settings))
+    return str(without_home(place)) if os.path.isdir(place) else ""
+
+
 def install_adapter(run: Run, trainer: ExtractionTrainer, task: Task) -> None:
     """Write the best adapter, or the last where none was scored, into the run's folder.
 
@@ -99,7 +105,8 @@ def complete(run: Run, partial: Path, task: Task, training: Mapping[str, Any]) -
         training: the entry of run.json.
     """
     info = {**run.info(), "training": training}
-    write_card(partial, task, info, float(training.get("min_confidence", 0.0)))
+    threshold = float(training.get("min_confidence", 0.0))
+    write_card(partial, task, info, threshold, base_folder=_base_folder(task.settings))
     write_json(partial / "receipt.json", {**info["receipt"], "files": file_hashes(run, partial)})
     run.update(training=training)
     os.replace(partial, run.adapter)

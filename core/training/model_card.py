@@ -36,6 +36,7 @@ def write_card(
     info: dict[str, Any],
     min_confidence: float,
     *,
+    base_folder: str = "",
     usage: str = _USAGE,
     gguf: str = "",
     scorings: Sequence[Scoring] = (),
@@ -48,6 +49,7 @@ def write_card(
         task: plugin, settings and prompt format.
         info: what run.json holds.
         min_confidence: values below it are left out by ``extract predict``.
+        base_folder: where the script in the card finds the base model; "" for its name.
         usage: Markdown that says how fieldsmith uses the model.
         gguf: name of the GGUF file that the model is; "" for a folder of transformers.
         scorings: of the run on held-out documents.
@@ -66,7 +68,7 @@ def write_card(
             __package__,
             "model_card.md.jinja",
             header=_header(task, info),
-            snippet=_snippet(task, info, has_spans=refers_to_spans(rules)),
+            snippet=_snippet(task, info, base_folder, has_spans=refers_to_spans(rules)),
             messages=_as_json(_messages(task)) if gguf else "",
             usage=usage,
             gguf=gguf,
@@ -133,7 +135,7 @@ def _header(task: Task, info: dict[str, Any]) -> str:
     return data.to_yaml()
 
 
-def _snippet(task: Task, info: dict[str, Any], *, has_spans: bool) -> str:
+def _snippet(task: Task, info: dict[str, Any], base_folder: str, *, has_spans: bool) -> str:
     """Return a script that answers one text; "" where a prompt or the model does not allow one."""
     messages = _messages(task)
     if messages is None or not task.is_causal:
@@ -144,7 +146,8 @@ def _snippet(task: Task, info: dict[str, Any], *, has_spans: bool) -> str:
     return render(
         __package__,
         "plain_generation.py.jinja",
-        base=info["base_model"],
+        base=base_folder or info["base_model"]["name"],
+        commit=info["base_model"].get("commit"),
         loader=auto_class(read_config(task.settings)).__name__,
         settings=task.settings,
         messages=[asdict(message) for message in messages],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from fieldsmith.decoding.generate import generate
 from fieldsmith.decoding.grammar import Grammars
 from fieldsmith.decoding.llguidance_adapter import Vocabulary
 from fieldsmith.decoding.sequence import Prompt
-from fieldsmith.errors import SettingsError
+from fieldsmith.errors import RunError, SettingsError
 from fieldsmith.model.fitting import count_parameters, positions_of
 from fieldsmith.model.loading import load_tokenizer, pick_attention, read_config
 from fieldsmith.model.plain_text import PlainTokenizer
@@ -413,3 +414,23 @@ def test_where_neither_names_an_end_it_is_that_of_the_models_config(tmp_path: Pa
             continue
         with pytest.raises(SettingsError, match="no token ends an answer; its chat template"):
             load_tokenizer(settings)
+
+
+def test_a_folder_without_a_tokenizer_is_refused_by_name(tmp_path: Path) -> None:
+    settings = written(tmp_path, "smollm2", without=())
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(SettingsError, match=r"^model .*: the folder has no tokenizer \(tokeni"):
+        load_tokenizer(settings)
+    with pytest.raises(RunError, match=r": has no tokenizer \(tokenizer.json\); restore it"):
+        load_tokenizer(settings, tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["sentencepiece", "google.protobuf"])
+def test_what_reads_a_file_of_sentencepiece_is_named(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = written(tmp_path, "llama-2", without=())
+    (tmp_path / "tokenizer.json").rename(tmp_path / "tokenizer.model")  # which is no such file
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SettingsError, match=r"`pip install sentencepiece protobuf` installs what"):
+        load_tokenizer(settings)

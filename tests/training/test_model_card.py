@@ -17,6 +17,7 @@ from plain_answers import snippet
 from fieldsmith import Document, Message, Schema, hookimpl, hookspecs
 from fieldsmith.settings import Settings
 from fieldsmith.task import Task
+from fieldsmith.training.adapter import _base_folder
 from fieldsmith.training.model_card import write_card
 
 HUB = {"name": "someone/a-model", "commit": "0123abcd"}
@@ -34,7 +35,11 @@ def card(
 
 
 def card_of(
-    folder: Path, task: Task, base: dict[str, str] = HUB, min_confidence: float = 0.0
+    folder: Path,
+    task: Task,
+    base: dict[str, str] = HUB,
+    min_confidence: float = 0.0,
+    base_folder: str = "",
 ) -> ModelCard:
     info = {
         "plugin": {"name": "invented", "distribution": "invented", "version": "1"},
@@ -47,7 +52,7 @@ def card_of(
         "longest_lists": {"/properties/names": 20},
         "training": {"steps": 1},
     }
-    write_card(folder, task, info, min_confidence)
+    write_card(folder, task, info, min_confidence, base_folder=base_folder)
     return ModelCard((folder / "README.md").read_text(encoding="utf-8"))
 
 
@@ -151,3 +156,24 @@ def test_no_script_where_the_prompt_depends_on_more_than_the_text(tmp_path: Path
     text = card_of(tmp_path, Task(plugin, Settings(), shipped_prompts())).text
     assert "depends on more than the text" in text
     assert "```python" not in text
+
+
+def test_the_script_finds_a_base_in_a_folder_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    found = _base_folder(Settings(model="models/mine"))
+    assert found == str(tmp_path / "models" / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _base_folder(Settings(model="models/mine")) == "~/models/mine"
+    assert _base_folder(Settings(model="someone/a-model")) == ""
+
+    task = Task(plugin_of(NAMES, [SYSTEM]), Settings(), shipped_prompts())
+    for given, line in (
+        (found, f"BASE, COMMIT = {found!r}, None"),
+        ("~/models/mine", "BASE, COMMIT = str(Path('~/models/mine').expanduser()), None"),
+        ("", "BASE, COMMIT = 'models/mine', None"),
+    ):
+        card_of(tmp_path, task, FOLDER, base_folder=given)
+        assert f"\n{line}\n" in snippet(tmp_path)
