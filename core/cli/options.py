@@ -173,7 +173,7 @@ class TrainingOptions:
             SettingsError: a setting is unknown or wrong, or ``max_length`` exceeds the model; or
                 a mapping is given without data, or has an unknown field.
         """
-        from ..model.fitting import choose_preset, fit_to_positions, say_recipe
+        from ..model.fitting import choose_preset, fit_to_model, say_recipe
         from ..plugins import load
         from ..settings import resolve
         from ..source_names import parse_names
@@ -182,9 +182,10 @@ class TrainingOptions:
         plugin = load(self.plugins[0], self.wrappers, parse_names(self.mapping))
         chosen = self._chosen()
         preset = choose_preset(self.preset, chosen)
-        say_recipe(preset)
         settings = resolve(preset, plugin.name, plugin.settings(preset.name), chosen)
-        job = self._job(plugin, self.data, preset, fit_to_positions(settings))
+        settings = fit_to_model(settings)
+        say_recipe(preset, settings)
+        job = self._job(plugin, self.data, preset, settings)
         return replace(job, auto_batch=auto_batch)
 
     def joint_job(self) -> JointJob:
@@ -194,7 +195,7 @@ class TrainingOptions:
             click.UsageError: a plugin is named twice, data is of none of them, or an option is for
                 one plugin alone.
         """
-        from ..model.fitting import choose_preset, fit_to_positions, say_recipe
+        from ..model.fitting import choose_preset, fit_to_model, say_recipe
         from ..plugins import load
         from ..runs.joint_job import JointJob, joint_settings
 
@@ -202,18 +203,20 @@ class TrainingOptions:
         plugins = [load(name, self.wrappers) for name in self.plugins]
         chosen = self._chosen()
         preset = choose_preset(self.preset, chosen)
-        say_recipe(preset)
-        return JointJob.of(
+        joint = JointJob.of(
             [
                 self._job(
                     plugin,
                     sources.get(plugin.name),
                     preset,
-                    fit_to_positions(joint_settings(preset, plugin, chosen)),
+                    fit_to_model(joint_settings(preset, plugin, chosen)),
                 )
                 for plugin in plugins
             ]
         )
+        for job in joint.jobs:
+            say_recipe(preset, job.settings, job.name)
+        return joint
 
     def _job(
         self, plugin: Plugin, source: Path | None, preset: Preset, settings: Resolved

@@ -11,10 +11,10 @@ from ..progress import say
 from ..recipes import CAUSAL, CAUSAL_SMALL, Preset, causal_preset, in_words, read_preset
 from ..settings import EMBEDDED, Resolved, Settings
 from .architecture import BUILDING_ERRORS, auto_class, reason_of, require_supported
-from .loading import quieten, read_config
+from .loading import foreign_prints_to_stderr, quieten, read_config
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel
 
 
 def choose_preset(named: str | None, chosen: Mapping[str, object]) -> Preset:
@@ -41,15 +41,46 @@ def choose_preset(named: str | None, chosen: Mapping[str, object]) -> Preset:
     return causal_preset(parameters, in_words(parameters))
 
 
-def say_recipe(preset: Preset) -> None:
-    """Say which recipe a training takes, if it follows from the model."""
-    if preset.name in {CAUSAL, CAUSAL_SMALL}:
-        values = preset.values
-        say(
-            f"settings: {preset.origin} (rank {values['lora_rank']}, learning rate "
-            f"{values['learning_rate']}, {values['quantize']}, {values['epochs']:g} epochs); "
-            f"--preset or --set overrides it"
-        )
+def say_recipe(preset: Preset, resolved: Resolved, domain: str = "") -> None:
+    """Say what a training takes whose recipe follows from the model, and what is not from that.
+
+    Args:
+        preset: says whether it does.
+        resolved: the settings.
+        domain: the plugin, where there are several.
+    """
+    if preset.name not in {CAUSAL, CAUSAL_SMALL}:
+        return
+    words = [
+        f"{label} {value}" + ("" if origin in {preset.origin, "default"} else f" ({origin})")
+        for label, value, origin in recipe_values(resolved)
+    ]
+    whose = f"{domain}, " if domain else ""
+    say(f"settings: {whose}{preset.origin}: {', '.join(words)}; --preset or --set overrides it")
+
+
+def recipe_values(resolved: Resolved) -> list[tuple[str, str, str]]:
+    """Return the settings that a reader of a plan asks for: label, value and origin of each."""
+    values = resolved.values
+    window = values.window
+    if window == "tokens":
+        window += f" {values.window_size}"
+    adapter = [
+        ("rank", str(values.lora_rank), "lora_rank"),
+        ("alpha", str(values.lora_alpha), "lora_alpha"),
+        ("targets", values.lora_targets, "lora_targets"),
+    ]
+    found = [
+        *(adapter if values.tuning == "adapter" else [("tuning", values.tuning, "tuning")]),
+        ("quantize", values.quantize, "quantize"),
+        ("learning rate", f"{values.learning_rate:g}", "learning_rate"),
+        ("epochs", f"{values.epochs:g}", "epochs"),
+        *([("max steps", str(values.max_steps), "max_steps")] if values.max_steps else []),
+        ("window", window, "window_size" if values.window == "tokens" else "window"),
+        ("prefix attention", "yes" if values.prefix_lm else "no", "prefix_lm"),
+        ("weight of tags", f"{values.tagging_weight:g}", "tagging_weight"),
+    ]
+    return [(label, value, resolved.origins[name]) for label, value, name in found]
 
 
 def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
@@ -58,12 +89,34 @@ def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
     Raises:
         SettingsError: the model cannot be used, or transformers makes no causal model of it.
     """
+    return sum(parameter.numel() for parameter in _unloaded(config, settings).parameters())
+
+
+def require_modules(resolved: Resolved) -> Resolved:
+    """Return settings whose modules the base model has; no weights are loaded.
+
+    Raises:
+        SettingsError: ``lora_targets`` or ``modules_to_save`` name what it lacks, or what cannot be
+            adapted.
+    """
+    settings = resolved.values
+    named = settings.lora_targets != "all-linear" or settings.modules_to_save
+    if settings.tuning == "adapter" and named and settings.model != EMBEDDED:
+        from .adapted_modules import check_modules
+
+        quieten()
+        check_modules(_unloaded(read_config(settings), settings), settings)
+    return resolved
+
+
+def _unloaded(config: PretrainedConfig, settings: Settings) -> PreTrainedModel:
+    """Return the model of a config with shapes and no weights; see ``count_parameters``."""
     import torch
 
     require_supported(config, settings.model)
     try:
-        with torch.device("meta"):
-            model = auto_class(config).from_config(
+        with torch.device("meta"), foreign_prints_to_stderr(settings):
+            model: PreTrainedModel = auto_class(config).from_config(
                 config, trust_remote_code=settings.trust_remote_code
             )
     except BUILDING_ERRORS as error:
@@ -72,7 +125,7 @@ def count_parameters(config: PretrainedConfig, settings: Settings) -> int:
             f"model {settings.model}: transformers makes no causal language model of it: {reason} "
             f"(see its config.json)"
         ) from error
-    return sum(parameter.numel() for parameter in model.parameters())
+    return model
 
 
 def positions_of(config: Any) -> int | None:
@@ -90,6 +143,24 @@ def positions_of(config: Any) -> int | None:
     if rotary.get("rope_type") == "longrope":
         positions = min(positions, rotary["original_max_position_embeddings"])
     return int(positions)
+
+
+def fit_to_model(resolved: Resolved) -> Resolved:
+    """Return settings that the base model can be trained with; see the functions for the errors."""
+    _require_whole_attention(resolved.values)
+    return require_modules(fit_to_positions(resolved))
+
+
+def _require_whole_attention(settings: Settings) -> None:
+    """Raise SettingsError for prefix attention over a model some of whose layers have a window."""
+    if not settings.prefix_lm or settings.model == EMBEDDED:
+        return
+    from .masks import window_of
+    from .prefix_attention import windowed
+
+    quieten()
+    if window_of(read_config(settings)) is not None:
+        raise windowed(settings.model)
 
 
 def fit_to_positions(resolved: Resolved) -> Resolved:

@@ -110,10 +110,20 @@ class _Layer(CacheLayerMixin):
 def slot_bytes(config: PretrainedConfig, dtype: torch.dtype) -> int:
     """Return the bytes of the keys and values of one token, of all layers."""
     text: Any = config.get_text_config(decoder=True)
-    heads = text.num_attention_heads
-    groups = getattr(text, "num_key_value_heads", None) or heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // heads
-    return int(2 * text.num_hidden_layers * groups * width * dtype.itemsize)
+    layers = range(text.num_hidden_layers)
+    if text.is_heterogeneous:  # such as Gemma 4, whose layers have heads of two widths
+        numbers = sum(_slot_numbers(text.per_layer_config[layer]) for layer in layers)
+    else:
+        numbers = len(layers) * _slot_numbers(text)
+    return numbers * dtype.itemsize
+
+
+def _slot_numbers(config: Any) -> int:
+    """Return how many numbers the key and the value of one token have in a layer."""
+    heads = config.num_attention_heads
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return int(2 * groups * width)
 
 
 def rows_in_memory(model: PreTrainedModel, tokens: int, most: int) -> int:

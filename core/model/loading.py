@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,6 +135,7 @@ def pinned(settings: Settings) -> Settings:
         return settings
     from huggingface_hub import hf_hub_download
 
+    _require_hub(settings)
     try:
         file = hf_hub_download(settings.model, "config.json", revision=settings.revision)
     except Exception as error:  # the hub's client raises many types
@@ -171,18 +175,78 @@ def read_config(settings: Settings) -> PretrainedConfig:
     name = location(settings)
     if Path(name).is_absolute() and not Path(name).is_dir():
         raise SettingsError(f"model {settings.model}: no such folder")
+    _require_hub(settings)
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(
-            name,
-            revision=settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-        )
+        with foreign_prints_to_stderr(settings):
+            config: PretrainedConfig = AutoConfig.from_pretrained(
+                name,
+                revision=settings.revision,
+                trust_remote_code=settings.trust_remote_code,
+            )
     except Exception as error:  # for a broken file, transformers raises no narrower type
         raise _no_config(settings, error) from error
     return config
 
 
+def _require_hub(settings: Settings) -> None:
+    """Ask the hub once for a model of which nothing is cached; its client asks for half a minute.
+
+    Raises:
+        SettingsError: there is no connection to it.
+    """
+    if Path(location(settings)).exists():
+        return
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if _cached(settings, "config.json") is None:
+            url = hf_hub_url(settings.model, "config.json", revision=settings.revision)
+            get_hf_file_metadata(url)
+    except HFValidationError:
+        return  # it is no name of the hub
+    except Exception as error:
+        # What the hub answers is for the client to read.
+        if type(error).__module__.partition(".")[0].startswith("httpx"):
+            away = ConnectionError(f"the Hugging Face hub cannot be reached: {error}")
+            raise _no_config(settings, away) from error
+
+
+@contextlib.contextmanager
+def foreign_prints_to_stderr(settings: Settings) -> Iterator[None]:
+    """Keep what code of the model's own prints out of the output, which may be records."""
+    with contextlib.redirect_stdout(sys.stderr) if settings.trust_remote_code else nullcontext():
+        yield
+
+
+def require_weights(settings: Settings) -> None:
+    """Refuse a folder without safetensors, before anything else is read.
+
+    Raises:
+        SettingsError: says what the folder holds instead, and how to convert it.
+    """
+    folder = Path(location(settings))
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    kinds = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+    others = sorted(file.name for kind in kinds for file in folder.glob(kind))
+    pickled = [name for name in others if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    if not others:
+        why = "the folder has no weights (*.safetensors)"
+    elif not pickled:
+        why = f"of weights the folder has {others[0]}; safetensors are wanted"
+    else:
+        why = (
+            f"of weights the folder has {pickled[0]}, a pickle, which could run any code; if you "
+            f"trust it, transformers converts it to safetensors: AutoModelForCausalLM."
+            f"from_pretrained({settings.model!r}).save_pretrained({settings.model!r})"
+        )
+    raise SettingsError(f"model {settings.model}: cannot be loaded: {why}")
+
+
 def _no_config(settings: Settings, error: Exception) -> SettingsError:
+    if runs_code := _untrusted(settings, error):
+        return runs_code
     folder = Path(location(settings))
     if folder.is_dir() and not (folder / "config.json").is_file():
         return SettingsError(
@@ -228,13 +292,14 @@ def load_tokenizer(settings: Settings, folder: Path | None = None) -> PreTrained
         require_usable_quantization(config, settings)
     _require_vocabulary(Path(name), settings if folder is None else None)
     try:
-        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
-            name,
-            revision=None if folder else settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-            # What belongs to a run is never looked for on the hub.
-            local_files_only=folder is not None or Path(name).is_dir(),
-        )
+        with foreign_prints_to_stderr(settings):
+            tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(
+                name,
+                revision=None if folder else settings.revision,
+                trust_remote_code=settings.trust_remote_code,
+                # What belongs to a run is never looked for on the hub.
+                local_files_only=folder is not None or Path(name).is_dir(),
+            )
     except BaseException as error:  # for a broken file, tokenizers raises no narrower type
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
@@ -338,21 +403,23 @@ def load_base(
     place = location(settings)
     if device.type == "cuda" and (quantized or not split):
         options["device_map"] = {"": device.index or 0}
+    require_weights(settings)
     try:
         if Path(place).is_dir() and stored is None:
             require_floats(Path(place), settings.model)
         model: PreTrainedModel
-        model, loaded = auto_class(config).from_pretrained(
-            place,
-            dtype=dtype,
-            revision=settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-            attn_implementation=pick_attention(settings, device, config),
-            use_safetensors=True,
-            local_files_only=Path(place).is_dir(),
-            output_loading_info=True,
-            **options,
-        )
+        with foreign_prints_to_stderr(settings):
+            model, loaded = auto_class(config).from_pretrained(
+                place,
+                dtype=dtype,
+                revision=settings.revision,
+                trust_remote_code=settings.trust_remote_code,
+                attn_implementation=pick_attention(settings, device, config),
+                use_safetensors=True,
+                local_files_only=Path(place).is_dir(),
+                output_loading_info=True,
+                **options,
+            )
     except (*BUILDING_ERRORS, OSError, SafetensorError) as error:
         raise _cannot_load(settings, error) from error
     require_all_weights(model, loaded, settings.model)
@@ -453,5 +520,22 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     return parameters * width < free_memory(device) / 2
 
 
+<<<<<<< HEAD
 def _cannot_load(settings: Settings, error: BaseException, *, needs: str = "") -> SettingsError:
     return SettingsError(f"model {settings.model}: cannot be loaded: {needs or reason_of(error)}")
+=======
+def _untrusted(settings: Settings, error: BaseException) -> SettingsError | None:
+    """Return the error for a model whose own code the user has not allowed, if it is that."""
+    if settings.trust_remote_code or "trust_remote_code" not in str(error):
+        return None
+    return SettingsError(
+        f"model {settings.model}: runs code of its own, which is in its repository; read it, and "
+        f"if you trust it: --set trust_remote_code=true"
+    )
+
+
+def _cannot_load(settings: Settings, error: BaseException) -> SettingsError:
+    if runs_code := _untrusted(settings, error):
+        return runs_code
+    return SettingsError(f"model {settings.model}: cannot be loaded: {reason_of(error)}")
+>>>>>>> fam17b

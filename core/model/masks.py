@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 
 def attention_implementation(model: PreTrainedModel) -> str:
@@ -36,9 +36,14 @@ def as_attention_mask(visible: torch.Tensor, model: PreTrainedModel) -> torch.Te
 
 def sliding_window(model: PreTrainedModel) -> tuple[int, bool] | None:
     """Return the attention window in tokens, and whether every layer has it; None without one."""
-    config: Any = model.config.get_text_config(decoder=True)
-    layer_types = set(getattr(config, "layer_types", None) or ())
-    size = getattr(config, "sliding_window", None)
+    return window_of(model.config)
+
+
+def window_of(config: PretrainedConfig) -> tuple[int, bool] | None:
+    """Return the same of the config of a model; see ``sliding_window``."""
+    text: Any = config.get_text_config(decoder=True)
+    layer_types = set(getattr(text, "layer_types", None) or ())
+    size = getattr(text, "sliding_window", None)
     if size is None or layer_types == {"full_attention"}:
         return None
     return int(size), "full_attention" not in layer_types

@@ -54,10 +54,7 @@ class PrefixAttention:
             SettingsError: some of the model's layers have a sliding window.
         """
         if sliding_window(model) is not None:
-            raise SettingsError(
-                f"prefix_lm: {type(model).__name__} has layers with a sliding window; "
-                f"train it with --set prefix_lm=false"
-            )
+            raise windowed(model.config.name_or_path)
 
         def mask_by_labels(
             _module: torch.nn.Module, args: tuple[Any, ...], given: dict[str, Any]
@@ -68,3 +65,11 @@ class PrefixAttention:
             return args, given | {"attention_mask": as_attention_mask(visible, model)}
 
         model.register_forward_pre_hook(mask_by_labels, with_kwargs=True)
+
+
+def windowed(model: str) -> SettingsError:
+    """Return the error for a model with layers whose tokens do not see all of a prompt."""
+    return SettingsError(
+        f"prefix_lm: the model {model} has layers with a sliding window; "
+        f"train it with --set prefix_lm=false"
+    )

@@ -26,7 +26,12 @@ from ..training.completion_loss import filled
 from .batches import Device, PromptBatch, TrainingBatch
 from .fake_tensors import MemoryTracker, materialise
 from .loss_memory import fused_loss
-from .meta_model import build_plain, build_trained, stored_numbers
+from .meta_model import (
+    build_plain,
+    build_trained,
+    experts_in_any_precision,
+    stored_numbers,
+)
 from .model_parts import ModelParts, model_parts
 from .optimizer_memory import optimizer_bytes
 
@@ -232,7 +237,7 @@ class _Measurement:
         self.tracker = MemoryTracker()
 
     def run(self) -> Measured:
-        with FakeTensorMode(allow_non_fake_inputs=True), self.tracker:
+        with experts_in_any_precision(), FakeTensorMode(allow_non_fake_inputs=True), self.tracker:
             weights = materialise(self.model, self.trained)
             loss = self._loss_alone()
             activations, peak, passes = self._step()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..model.adapted_modules import check_modules
 from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
 from ..model.importing import import_model_libraries
-from ..model.loading import DTYPES, pick_attention
+from ..model.loading import DTYPES, foreign_prints_to_stderr, pick_attention
 from ..model.quantization import keep_as_quantized, quantization
 from ..settings import Settings
-from ..training.qlora import check_modules, lora_config, train_language_model
+from ..training.qlora import lora_config, train_language_model
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -62,13 +65,34 @@ def build_plain(config: PretrainedConfig, settings: Settings, dtype: torch.dtype
         attention = "sdpa"
     else:
         attention = pick_attention(settings, torch.device("cpu"), config)
-    with torch.device("meta"):
+    with torch.device("meta"), foreign_prints_to_stderr(settings):
         return auto_class(config).from_config(
             config,
             dtype=dtype,
             attn_implementation=attention,
             trust_remote_code=settings.trust_remote_code,
         )
+
+
+@contextlib.contextmanager
+def experts_in_any_precision() -> Iterator[None]:
+    """Let the experts of a model run on fake tensors in float32, too.
+
+    Their grouped product in torch takes bf16 alone there; the operation that transformers has
+    where there is no such kernel has the same inputs and outputs.
+    """
+    from transformers.integrations import moe
+
+    usual = moe._can_use_grouped_mm
+    moe._can_use_grouped_mm = _cannot
+    try:
+        yield
+    finally:
+        moe._can_use_grouped_mm = usual
+
+
+def _cannot(*_tensors: torch.Tensor) -> bool:
+    return False
 
 
 def stored_numbers(model: Any) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import IGNORED
-from ..errors import SettingsError, did_you_mean
-from ..model.architecture import language_linears
+from ..errors import SettingsError
+from ..model.adapted_modules import adapted_modules, check_modules
 from ..model.importing import garbage_kept, import_model_libraries
 from ..model.prompts import PromptFormat
 from ..parallel import reading_processes, splits_weights
@@ -232,39 +232,6 @@ def _columns(row: Row, domains: int = 1) -> dict[str, Any]:
     return columns | ({"domain": row.domain} if domains > 1 else {})
 
 
-def check_modules(model: PreTrainedModel, settings: Settings) -> None:
-    """Raise SettingsError for a module that is missing in the model or cannot be adapted."""
-    known = {name.rpartition(".")[2] for name, _module in model.named_modules() if name}
-    known = {name for name in known if not name.isdigit()}
-    for setting, names in (
-        ("lora_targets", _targets(settings)),
-        ("modules_to_save", settings.modules_to_save),
-    ):
-        for name in [] if names == "all-linear" else names:
-            if name.rpartition(".")[2] not in known:
-                raise SettingsError(
-                    f"{setting}: {settings.model} has no module {name!r}; "
-                    f"{did_you_mean(name, known)}"
-                )
-    if "lm_head" in _targets(settings):  # the loss reads its weights, and would miss the adapter
-        raise SettingsError("lora_targets: lm_head cannot be adapted; name it in modules_to_save")
-
-
-def _targets(settings: Settings) -> str | list[str]:
-    if settings.lora_targets == "all-linear":
-        return settings.lora_targets
-    return [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
-
-
-def _adapted(model: PreTrainedModel, settings: Settings) -> str | list[str]:
-    """Return the modules to adapt; those that read images get no adapter, as no image is read."""
-    targets, language = _targets(settings), language_linears(model)
-    if language is None:
-        return targets
-    chosen = tuple(f".{name}" for name in targets)
-    return [n for n in language if targets == "all-linear" or f".{n}".endswith(chosen)]
-
-
 def training_arguments(
     folder: Path, settings: Settings, model: PreTrainedModel | None = None
 ) -> SFTConfig:
@@ -351,7 +318,7 @@ def lora_config(settings: Settings, model: PreTrainedModel) -> LoraConfig:
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=_adapted(model, settings),
+        target_modules=adapted_modules(model, settings),
         modules_to_save=settings.modules_to_save or None,
         use_rslora=settings.rslora,
         use_dora=settings.dora,
