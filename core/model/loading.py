@@ -520,10 +520,6 @@ def _fits(model: PreTrainedModel, device: torch.device) -> bool:
     return parameters * width < free_memory(device) / 2
 
 
-<<<<<<< HEAD
-def _cannot_load(settings: Settings, error: BaseException, *, needs: str = "") -> SettingsError:
-    return SettingsError(f"model {settings.model}: cannot be loaded: {needs or reason_of(error)}")
-=======
 def _untrusted(settings: Settings, error: BaseException) -> SettingsError | None:
     """Return the error for a model whose own code the user has not allowed, if it is that."""
     if settings.trust_remote_code or "trust_remote_code" not in str(error):
@@ -534,8 +530,7 @@ def _untrusted(settings: Settings, error: BaseException) -> SettingsError | None
     )
 
 
-def _cannot_load(settings: Settings, error: BaseException) -> SettingsError:
+def _cannot_load(settings: Settings, error: BaseException, *, needs: str = "") -> SettingsError:
     if runs_code := _untrusted(settings, error):
         return runs_code
-    return SettingsError(f"model {settings.model}: cannot be loaded: {reason_of(error)}")
->>>>>>> fam17b
+    return SettingsError(f"model {settings.model}: cannot be loaded: {needs or reason_of(error)}")
