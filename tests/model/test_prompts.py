@@ -303,7 +303,7 @@ def test_a_fixed_date_is_written_as_python_writes_it(form: str) -> None:
     prompts = format_with(
         after_bos("{% set form = FORM %}{{ strftime_now(form) }}|").replace("FORM", repr(form))
     )
-    text = prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+    text = str(prompts.tokenizer.decode(prompts.prompt(conversation("A text."))))
     assert text.startswith(f"<|begin_of_text|>{datetime(2024, 7, 26):{form}}|")
 
 
@@ -439,7 +439,7 @@ def test_a_template_that_takes_texts_stays_as_it_is() -> None:
 def test_thoughts_that_a_template_begins_end_before_the_answer(opens: str, closes: str) -> None:
     begun = "{% if add_generation_prompt %}" + OPENING + opens + "{% endif %}\n"
     prompts = format_with(PLAIN.removesuffix(OPENING) + begun)
-    text = prompts.tokenizer.decode(prompts.prompt(conversation("A text.")))
+    text = str(prompts.tokenizer.decode(prompts.prompt(conversation("A text."))))
     assert text.endswith(f"A text.<|eot_id|>{OPENING}{opens}{closes}")
     saved = format_with(prompts.template)
     assert saved.template == prompts.template

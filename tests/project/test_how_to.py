@@ -82,8 +82,8 @@ def write_invoices(folder: Path, count: int) -> None:
     """Write PDFs of invented invoices."""
     folder.mkdir()
     for number in range(count):
-        shown = (f"Bolt & Co, Ulm. Invoice {1000 + number}", f"Date: {number + 1} May 2026")
-        shown += ("Paper: 80.40 EUR", f"To pay: {number + 80}.40 EUR")
+        shown = [f"Bolt & Co, Ulm. Invoice {1000 + number}", f"Date: {number + 1} May 2026"]
+        shown += ["Paper: 80.40 EUR", f"To pay: {number + 80}.40 EUR"]
         page = "".join(line(72, 700 - 14 * at, text) for at, text in enumerate(shown))
         (folder / f"{number}.pdf").write_bytes(pdf_of(page))
 
