@@ -598,7 +598,7 @@ def test_the_format_is_recognised_by_content(folder: Path, name: str, text: str)
 )
 def test_an_unknown_format(folder: Path, text: str) -> None:
     path = written(folder, text)
-    with pytest.raises(UnknownFormatError, match="in no format that the plugin reads|is empty"):
+    with pytest.raises(UnknownFormatError, match=r"in no format that the plugin reads|is empty"):
         medical_ner.extract_load(path, {})  # at once, before anything is read
     written(folder, PUBTATOR, "good.txt")
     (reject,) = rejects(folder)
