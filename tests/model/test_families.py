@@ -402,8 +402,8 @@ PLAIN_TURNS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %
 
 
 def test_where_neither_names_an_end_it_is_that_of_the_models_config(tmp_path: Path) -> None:
-    without = ("eos_token", "pad_token")
-    settings = written(tmp_path, "smollm2", without=without, template=PLAIN_TURNS)
+    nameless = ("eos_token", "pad_token")
+    settings = written(tmp_path, "smollm2", without=nameless, template=PLAIN_TURNS)
     assert load_tokenizer(settings).eos_token == "<|im_end|>"
     file = tmp_path / "config.json"
     for end, named in (([3, 1], True), ([], False), (None, False), (10**6, False)):
