@@ -71,7 +71,7 @@ def command(
         raise click.UsageError("--probe measures one process; leave out --processes")
     from ..planning.plan import make_plan
     from ..runs.joint_job import require_one_process
-    from .plan_tables import print_plan
+    from .plan_tables import print_plan, print_settings
 
     free = int(gibibytes * 2**30) if gibibytes else None
     options = shared.applied(options)
@@ -88,3 +88,4 @@ def command(
         click.echo(json.dumps(plan.as_json() | settings, ensure_ascii=False, indent=2))
     else:
         print_plan(plan)
+        print_settings([(each.name, each.settings) for each in job.jobs])

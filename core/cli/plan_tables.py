@@ -9,9 +9,12 @@ import click
 from .terminal import console, printable, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from ..planning.plan import Plan
+    from ..settings import Resolved
 
 
 def print_plan(plan: Plan) -> None:
@@ -58,6 +61,18 @@ def print_plan(plan: Plan) -> None:
     click.echo(_time(plan))
     for issue in plan.issues:
         click.echo(printable(issue.line))
+
+
+def print_settings(domains: Sequence[tuple[str, Resolved]]) -> None:
+    """Print what the plan is of, for each domain: the settings of the recipe, and their origins."""
+    from ..model.fitting import recipe_values
+
+    for name, settings in domains:
+        title = f"settings of {name}" if len(domains) > 1 else "settings"
+        made = table(title, "", "value", "from", text=("value", "from"))
+        for row in recipe_values(settings):
+            made.add_row(*row)
+        console().print(made)
 
 
 def _components(plan: Plan) -> Table:

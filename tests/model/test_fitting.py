@@ -13,6 +13,7 @@ from command import extract
 from tiny_model import Workplace
 from transformers import LlamaConfig
 
+from fieldsmith.cli.plan_tables import print_settings
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.fitting import choose_preset, fit_to_positions
 from fieldsmith.model.loading import load_base
@@ -174,7 +175,10 @@ def test_plan_shows_the_causal_recipe_and_where_it_is_from(workplace: Workplace)
     source = ("--data", workplace.corpus, "--model", workplace.model)
     answer = extract("plan", "--plugin", "medical_ner", *source, "--json")
     assert answer.code == 0, answer.errors
-    assert "settings: recipe for causal models of " in answer.errors
+    line = next(each for each in answer.errors.splitlines() if each.startswith("settings: recipe"))
+    for said in ("rank 32, alpha 64", "epochs 4 (plugin medical_ner)", "window tokens 128 (plugin"):
+        assert said in line
+    assert "prefix attention no, weight of tags 0;" in line, "no origin: the recipe says so"
     plan = json.loads(answer.output)
     settings = plan["settings"]
     assert plan["preset"] == "causal-small"
@@ -183,3 +187,23 @@ def test_plan_shows_the_causal_recipe_and_where_it_is_from(workplace: Workplace)
     assert settings["learning_rate"]["from"].startswith("recipe for causal models of ")
     assert settings["window"]["from"] == "plugin medical_ner"
     assert settings["model"]["from"] == "user"
+
+
+def test_a_plan_has_a_table_of_its_settings_and_where_they_are_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = {"epochs": 4, "window": "tokens", "window_size": 128, "window_overlap": 32}
+    settings = for_model(Path("model"), own, {"lora_rank": 8})
+    print_settings([("domain", settings)])
+    lines = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    rows = {cells[1].strip(): "".join(cells) for cells in lines}
+    for label, value, origin in (
+        ("rank", "8", "user"),
+        ("alpha", "64", "recipe for causal models of 1 parameters"),
+        ("learning rate", "0.001", "recipe for causal models of 1 parameters"),
+        ("epochs", "4", "plugin domain"),
+        ("window", "tokens 128", "plugin domain"),
+        ("prefix attention", "no", "default"),
+    ):
+        assert value in rows[label]
+        assert origin in rows[label]
