@@ -304,6 +304,8 @@ def _training_arguments(
         shard_on_cpu(arguments)
     elif device.type == "cpu" and sharding:
         train_on_cpu()
+    if settings.tuning == "adapter":  # routers get none, so that no loss can balance the experts
+        arguments.router_aux_loss_coef = 0.0
     if arguments.n_gpu > 1:  # SFTTrainer refuses what Trainer would do with all that are visible
         arguments._n_gpu = 1
     return arguments
