@@ -372,6 +372,40 @@ FAMILIES: Mapping[str, Family] = {
 }
 """By name."""
 
+_EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
+_LATENT = {
+    "kv_lora_rank": 8,
+    "q_lora_rank": 8,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "num_key_value_heads": 4,
+    "v_head_dim": 8,
+}
+MIXTURES: Mapping[str, Family] = {
+    "mixtral": replace(FAMILIES["mistral-v3"], config="MixtralConfig", options=_EXPERTS),
+    "qwen-3-moe": replace(
+        _QWEN_3,
+        config="Qwen3MoeConfig",
+        options={"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
+    ),
+    "deepseek-3": replace(
+        FAMILIES["smollm2"],
+        config="DeepseekV3Config",
+        options={
+            **_LATENT,
+            "n_routed_experts": 4,
+            "n_shared_experts": 1,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 16,
+            "first_k_dense_replace": 1,
+            "n_group": 1,
+            "topk_group": 1,
+        },
+    ),
+    "phi-moe": replace(FAMILIES["phi-3"], config="PhimoeConfig", options=_EXPERTS),
+}
+"""Mixtures of experts, by name."""
+
 VISION: Mapping[str, Family] = {
     "gemma-3-vision": replace(
         FAMILIES["gemma-3"],

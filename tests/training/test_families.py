@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from model_families import FAMILIES, VISION
+from model_families import FAMILIES, MIXTURES, VISION
 from tiny_model import documents, write_documents
 
 from fieldsmith.extraction.extractor import Extractor
@@ -39,12 +39,12 @@ FAST = ("llama-2", "gemma-2", "gemma-3-vision")
     "name",
     [
         pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
-        for name in [*FAMILIES, *VISION]
+        for name in [*FAMILIES, *MIXTURES, *VISION]
     ],
 )
 def test_a_family_trains_merges_answers_and_finds_its_values(name: str, tmp_path: Path) -> None:
     model, data = tmp_path / "model", tmp_path / "data.txt"
-    {**FAMILIES, **VISION}[name].write(model)
+    {**FAMILIES, **MIXTURES, **VISION}[name].write(model)
     write_documents(data, documents(8, seed=3))
     plugin = load("medical_ner")
     preset = Preset("tiny", {**SETTINGS, "model": str(model)}, "preset tiny")
