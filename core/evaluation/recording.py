@@ -19,6 +19,7 @@ from ..runs.scorings import (
     FILE,
     Scoring,
     add_scoring,
+    changed_settings,
     checked_reason,
     hash_of,
     held_out,
@@ -77,13 +78,21 @@ class Recorder:
             score=summary["score"],
             low=interval["low"],
             high=interval["high"],
+            times=self._times(),
+            changed=changed_settings(self.run, summary),
         )
         summary["scoring"] = {
             "date": now,
             "test": self.scoring.test,
-            "times": len(self.earlier) + 1,
+            "times": self.scoring.times,
             "reason": self.scoring.reason,
         }
+
+    def _times(self) -> int:
+        """Return how often the documents were scored, this time included; lines may be lost."""
+        assert self.scoring is not None
+        same = (each for each in self.earlier if each.sha256 in ("", self.scoring.sha256))
+        return max([len(self.earlier), *(each.times for each in same)]) + 1
 
     def keep(self) -> None:
         """Add the scoring to the run's file and to its model card; say if it is not the first.
@@ -101,7 +110,7 @@ class Recorder:
                 f"{each.score:.3f} ({each.date[:10] or 'unknown date'})" for each in self.earlier
             )
             say(
-                f"scored {times(len(self.earlier) + 1)} on these documents: before {before}, now "
+                f"scored {times(self.scoring.times)} on these documents: before {before}, now "
                 f"{self.scoring.score:.3f} (“{self.scoring.reason}”)"
             )
 

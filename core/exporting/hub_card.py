@@ -13,7 +13,7 @@ from ..model.loading import location
 from ..runs.ability import read_ability
 from ..runs.folder import Run
 from ..runs.paths import without_folders
-from ..runs.scorings import scorings
+from ..runs.scorings import scorings, times_scored
 from ..settings import Settings
 from ..task import Task
 from ..training.model_card import render, write_card
@@ -91,7 +91,7 @@ def texts_for_hub(
         is_sample=info["data"]["source"] is None,
         plugin=info["plugin"]["name"],
         licence=_shown(licence),
-        is_test_fresh=sum(each.test > 0 for each in scored) < 2 and not info.get("test_seen"),
+        is_test_fresh=times_scored(scored) < 2 and not info.get("test_seen"),
         has_gazetteer=run.gazetteer_file.is_file(),
         base_is_local=kind == "adapter" and task.is_causal and "commit" not in base,
     )

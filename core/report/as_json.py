@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..runs.paths import without_folders, without_home
+from ..runs.scorings import times_scored
 from .comparison import Comparison, DocumentDifference, ScoreDifference
 from .error_kinds import KINDS
 from .scored_run import DocumentResult, ScoredRun
@@ -19,6 +20,8 @@ def report_object(scored: ScoredRun, comparison: Comparison | None = None) -> di
         "run": _run(scored),
         "scores": {**scores, "names": list(scored.names)},
         "test_set": {
+            "times": times_scored(scored.scorings),
+            "is_damaged": scored.is_record_damaged,
             "scorings": [each.summary() for each in scored.scorings],
             "seen": list(scored.info.get("test_seen", ())),
         },

@@ -24,7 +24,7 @@ from ..runs.folder import Run
 from ..runs.job import plugin_of, ratio_of
 from ..runs.paths import without_home
 from ..runs.reading import read_rows
-from ..runs.scorings import Scoring, scorings
+from ..runs.scorings import Scoring, scorings, scorings_of_metrics
 from ..runs.scorings_card import counted
 from ..schema.records import first_problem
 from ..scoring.metrics import precision_recall_f1
@@ -89,6 +89,8 @@ class ScoredRun:
         names: names of the metrics that make up the score.
         log: lines of log.jsonl.
         scorings: when the run was scored on held-out documents.
+        is_record_damaged: whether the file of scorings cannot be read; ``scorings`` are then those
+            of metrics.json.
         ability: figures of base and tuned model by general task; {} where none was measured.
         missing: what the report cannot show and why, one sentence each.
     """
@@ -102,6 +104,7 @@ class ScoredRun:
     log: tuple[Mapping[str, Any], ...]
     documents: tuple[DocumentResult, ...]
     scorings: tuple[Scoring, ...]
+    is_record_damaged: bool
     ability: Mapping[str, Mapping[str, Any]]
     missing: tuple[str, ...]
 
@@ -120,7 +123,8 @@ class ScoredRun:
 
     def test_set(self) -> list[str]:
         """Say how often the run was scored on its test set, and what other runs had seen of it."""
-        return counted(self.scorings, self.info.get("test_seen", ()))
+        seen = self.info.get("test_seen", ())
+        return counted(self.scorings, seen, is_damaged=self.is_record_damaged)
 
     def steps(self) -> list[dict[str, Any]]:
         """Return one dict per logged step, with all lines of that step joined."""
@@ -230,7 +234,10 @@ def read_scored_run(
     log = tuple(_unless_damaged(run.log, "Losses and scores by step", missing))
     if not log and not any(sentence.startswith("Losses") for sentence in missing):
         missing.append("Losses and scores by step are not shown: log.jsonl has none.")
+    said = len(missing)
     made = _unless_damaged(lambda: scorings(run), "Earlier scorings", missing)
+    if is_record_damaged := len(missing) > said:
+        made = list(scorings_of_metrics(run))
     ability = _unless_damaged(
         lambda: [*read_ability(run).items()], "Figures of general ability", missing
     )
@@ -244,6 +251,7 @@ def read_scored_run(
         log,
         documents,
         tuple(made),
+        is_record_damaged,
         dict(ability),
         tuple(without_home(missing)),
     )

@@ -285,7 +285,9 @@ TEST_SCORE = _object(
         "reason": _TEXT_OR_NULL,
         "sha256": _HASH,
         "fingerprints": _TEXTS,
-    }
+    },
+    times=_COUNT,
+    changed=_map(_object(dict.fromkeys(("used", "own"), _NUMBER))),
 )
 """A line of test-scores.jsonl."""
 

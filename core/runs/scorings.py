@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ class Scoring:
         version: of fieldsmith.
         sha256: of the fingerprints, which tells sets of documents apart.
         fingerprints: of the documents' texts; empty if they are not known.
+        times: how often these documents have been scored by then, this time included; more than
+            there are lines if some were lost.
+        changed: what was not as the run has it, by the name of the option: the value ``used``, and
+            the run's ``own``.
     """
 
     date: str
@@ -60,6 +64,8 @@ class Scoring:
     version: str = ""
     sha256: str = ""
     fingerprints: frozenset[str] = frozenset()
+    times: int = 1
+    changed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return a line of the file."""
@@ -68,6 +74,34 @@ class Scoring:
     def summary(self) -> dict[str, Any]:
         """Return it without its documents, as reports have it."""
         return {name: value for name, value in asdict(self).items() if name != "fingerprints"}
+
+    def changes(self) -> str:
+        """Say what was not as the run has it; "" where all was.
+
+        >>> scoring = Scoring("", "test", 0.5, 0.25, 0.75, 10, 10)
+        >>> replace(scoring, changed={"min_confidence": {"used": 0.9, "own": 0.2}}).changes()
+        'with --min-confidence 0.9 in place of 0.2'
+        """
+        found = (
+            f"--{name.replace('_', '-')} {value['used']:g} in place of {value['own']:g}"
+            for name, value in self.changed.items()
+        )
+        words = " and ".join(found)
+        return words and f"with {words}"
+
+
+def times_scored(scorings: Iterable[Scoring]) -> int:
+    """Return how often a run was scored on its test documents, as far as is known."""
+    of_test = [each for each in scorings if each.test]
+    return max([len(of_test), *(each.times for each in of_test)])
+
+
+def changed_settings(run: Run, summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return what is not as the run has it in a scoring, of which a summary tells."""
+    used, own = summary.get("min_confidence"), run.min_confidence()
+    if used is None or used == own:
+        return {}
+    return {"min_confidence": {"used": used, "own": own}}
 
 
 def hash_of(fingerprints: Iterable[str]) -> str:
@@ -132,7 +166,7 @@ def read_scorings(folder: Path) -> list[Scoring]:
     fields = Scoring.__dataclass_fields__
     return [
         replace(
-            Scoring(**{name: row[name] for name in fields}),
+            Scoring(**{name: row[name] for name in fields if name in row}),
             fingerprints=frozenset(row["fingerprints"]),
         )
         for row in rows
@@ -175,12 +209,21 @@ def scorings(run: Run) -> list[Scoring]:
     for folder in _others(run.folder):
         if _is_copy(folder, run.folder):
             found |= {(each.date, each.sha256): each for each in _readable(folder)}
-    names = {each.name for each in own}
-    unlisted = (each for each in _of_metrics(run) if each.name not in names)
+    names, lines = {each.name for each in own}, {(each.name, each.date) for each in found.values()}
+    unlisted = (
+        each
+        for each in scorings_of_metrics(run)
+        if (each.name, each.date) not in lines and (each.date or each.name not in names)
+    )
     return sorted([*found.values(), *unlisted], key=lambda each: each.date)
 
 
-def _of_metrics(run: Run) -> Iterator[Scoring]:
+def scorings_of_metrics(run: Run) -> Iterator[Scoring]:
+    """Yield the scorings that metrics.json knows of: the last of each name.
+
+    Raises:
+        RunError: it is damaged.
+    """
     for name, summary in run.metrics().items():
         noted = summary.get("scoring", {})
         if noted is None or name.partition(":")[0] in SPLITS[:2]:
@@ -196,6 +239,8 @@ def _of_metrics(run: Run) -> Iterator[Scoring]:
             documents,
             noted.get("test", documents if name.partition(":")[0] == "test" else 0),
             noted.get("reason"),
+            times=noted.get("times", 1),
+            changed=changed_settings(run, summary),
         )
 
 

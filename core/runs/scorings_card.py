@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .card import plain
-from .scorings import Scoring
+from .scorings import FILE, Scoring, times_scored
 
 _BEGIN, _END = "<!-- test set -->", "<!-- end of test set -->"
 
@@ -22,22 +22,36 @@ def times(count: int) -> str:
 
 def described(scoring: Scoring) -> str:
     """Return in one line when a run was scored, on what, and why again."""
+    changes = scoring.changes()
     line = (
         f"{scoring.date[:10] or 'at an unknown date'}, {scoring.name}: {scoring.score:.3f} "
         f"({scoring.low:.3f} to {scoring.high:.3f}, {scoring.documents} documents)"
+        f"{changes and ', '}{changes}"
     )
     return f"{line}, again: “{scoring.reason}”" if scoring.reason else line
 
 
-def counted(scorings: Sequence[Scoring], seen: Sequence[Mapping[str, Any]]) -> list[str]:
+def counted(
+    scorings: Sequence[Scoring], seen: Sequence[Mapping[str, Any]], *, is_damaged: bool = False
+) -> list[str]:
     """Return how often a run was scored on its test documents, and what others had seen of them.
 
     Args:
         scorings: of the run, in order.
         seen: the entry ``test_seen`` of run.json.
+        is_damaged: whether the run's file of scorings cannot be read, so that there may be more.
     """
-    own = sum(each.test > 0 for each in scorings)
-    found = [f"Scored {times(own)} on its test set." if own else "Not scored on its test set yet."]
+    own = times_scored(scorings)
+    if is_damaged:
+        least = f"; metrics.json knows of {own}" if own else ""
+        found = [
+            f"How often it was scored on its test set is not known, because {FILE} is "
+            f"damaged{least}."
+        ]
+    elif own:
+        found = [f"Scored {times(own)} on its test set."]
+    else:
+        found = ["Not scored on its test set yet."]
     if seen:
         runs = ", ".join(dict.fromkeys(str(each["run"]) for each in seen))
         found.append(

@@ -157,6 +157,23 @@ def test_another_way_to_answer_is_a_second_scoring(
     assert "were scored already" in refused(command("evaluate", again, *options))
 
 
+def test_another_threshold_is_recorded_and_shown(again: Path, command: Command) -> None:
+    own = Run(again).min_confidence()
+    answer = command("evaluate", again, "--again", REASON, "--min-confidence", "0.9375")
+    assert answer.code == 0, answer.errors
+    first, second = read_scorings(again)
+    assert (first.changed, second.changed) == (
+        {}, {"min_confidence": {"used": 0.9375, "own": own}},
+    )  # fmt: skip
+    said = f"with --min-confidence 0.9375 in place of {own:g}"
+    card = (again / "adapter" / "README.md").read_text(encoding="utf-8")
+    assert said in card.replace("\\", "")
+    assert said in command("report", again).output.replace("\n", " ")
+    page = again / "page.html"
+    assert command("report", again, "--html", page).code == 0
+    assert said in page.read_text(encoding="utf-8")
+
+
 def test_other_documents_are_free_once_and_the_same_ones_by_any_path_are_not(
     again: Path, workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:
@@ -188,6 +205,14 @@ def test_a_score_that_no_line_tells_of_counts(again: Path, command: Command) -> 
     (found,) = scorings(Run(again))
     assert (found.name, found.test, found.command) == ("test", 10, "")
     assert "were scored already" in refused(command("evaluate", again))
+
+    stored = again / "metrics.json"
+    metrics = json.loads(stored.read_text(encoding="utf-8"))
+    metrics["test"]["scoring"]["times"] = 3
+    stored.write_text(json.dumps(metrics), encoding="utf-8")
+    assert "Scored 3 times on its test set." in command("report", again).output
+    assert "scored 4 times" in command("evaluate", again, "--again", REASON).errors
+    assert "Scored 4 times on its test set." in command("report", again).output
 
 
 def test_the_same_documents_are_scored_by_one_process_at_a_time(
@@ -237,6 +262,15 @@ def test_a_damaged_record_is_one_line(again: Path, command: Command, kind: str) 
     assert f"Earlier scorings are not shown: {again / FILE}:{said}" in report.output.replace(
         "\n", " "
     )
+    unknown = (
+        f"How often it was scored on its test set is not known, because {FILE} is damaged; "
+        f"metrics.json knows of 1."
+    )
+    assert unknown in report.output.replace("\n", " ")
+    assert "Not scored" not in report.output
+    page = again / "page.html"
+    assert command("report", again, "--html", page).code == 0
+    assert unknown in page.read_text(encoding="utf-8")
     # Of another run it is said, and does not stop anything.
     assert seen_elsewhere(again.with_name("new"), ["a"]) == []
 
