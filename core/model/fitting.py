@@ -62,9 +62,7 @@ def say_recipe(preset: Preset, resolved: Resolved, domain: str = "") -> None:
 def recipe_values(resolved: Resolved) -> list[tuple[str, str, str]]:
     """Return the settings that a reader of a plan asks for: label, value and origin of each."""
     values = resolved.values
-    window = values.window
-    if window == "tokens":
-        window += f" {values.window_size}"
+    size = f" {values.window_size}" if values.window == "tokens" else ""
     adapter = [
         ("rank", str(values.lora_rank), "lora_rank"),
         ("alpha", str(values.lora_alpha), "lora_alpha"),
@@ -76,7 +74,7 @@ def recipe_values(resolved: Resolved) -> list[tuple[str, str, str]]:
         ("learning rate", f"{values.learning_rate:g}", "learning_rate"),
         ("epochs", f"{values.epochs:g}", "epochs"),
         *([("max steps", str(values.max_steps), "max_steps")] if values.max_steps else []),
-        ("window", window, "window_size" if values.window == "tokens" else "window"),
+        ("window", values.window + size, "window_size" if values.window == "tokens" else "window"),
         ("prefix attention", "yes" if values.prefix_lm else "no", "prefix_lm"),
         ("weight of tags", f"{values.tagging_weight:g}", "tagging_weight"),
     ]

@@ -54,7 +54,7 @@ class PrefixAttention:
             SettingsError: some of the model's layers have a sliding window.
         """
         if sliding_window(model) is not None:
-            raise windowed(model.config.name_or_path)
+            raise windowed(str(model.config.name_or_path))
 
         def mask_by_labels(
             _module: torch.nn.Module, args: tuple[Any, ...], given: dict[str, Any]

@@ -83,16 +83,13 @@ def experts_in_any_precision() -> Iterator[None]:
     """
     from transformers.integrations import moe
 
-    usual = moe._can_use_grouped_mm
-    moe._can_use_grouped_mm = _cannot
+    library: Any = moe
+    usual = library._can_use_grouped_mm
+    library._can_use_grouped_mm = lambda *_tensors: False
     try:
         yield
     finally:
-        moe._can_use_grouped_mm = usual
-
-
-def _cannot(*_tensors: torch.Tensor) -> bool:
-    return False
+        library._can_use_grouped_mm = usual
 
 
 def stored_numbers(model: Any) -> int:

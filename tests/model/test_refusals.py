@@ -35,7 +35,7 @@ SHAPE: dict[str, Any] = {
     "vocab_size": 1000, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
 }  # fmt: skip
-EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
+EXPERTS: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
 PROJECTIONS = ["k_proj", "o_proj", "q_proj", "v_proj"]
 MIXTURES: dict[str, tuple[PretrainedConfig, list[str]]] = {
     "mixtral": (MixtralConfig(**SHAPE, **EXPERTS), PROJECTIONS),
