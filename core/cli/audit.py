@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import FLAGS, SPLITS
-from .options import PATH, TrainingOptions, json_option, training_options
+from .options import TrainingOptions, json_option, training_options
 from .terminal import printable
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 @click.option("--show", metavar="ID", help="Only show one document as the model reads it.")
 @click.option(
     "--export",
-    type=PATH,
+    "export_name",
+    type=click.Path(),
     metavar="PATH",
     help="Write the conversations that training reads: to a file those of the split, or to a "
-    "folder (a path without a suffix) those of train, validation and test.",
+    "folder (a path without a suffix, or with a slash at the end) those of train, validation and "
+    "test, in place of those of an earlier export.",
 )
 @click.option(
     "--export-format",
@@ -47,7 +49,7 @@ def command(
     options: TrainingOptions,
     split: str,
     show: str | None,
-    export: Path | None,
+    export_name: str | None,
     export_format: str | None,
     as_json: bool,
 ) -> int:
@@ -63,9 +65,11 @@ def command(
       extract audit --plugin NAME --data corpus/ --export chat.jsonl
       extract audit --plugin NAME --data corpus/ --export chat/ --export-format json
     """
-    from ..dataset.chat_export import is_folder, open_chat
+    from ..dataset.chat_export import is_folder, open_chat, stale_files
 
-    if export_format and not (export and is_folder(export)):
+    export = Path(export_name) if export_name else None
+    to_folder = export_name is not None and is_folder(export_name)
+    if export_format and not to_folder:
         raise click.UsageError("--export-format is for --export to a folder")
     if show is not None and (export is not None or as_json):
         raise click.UsageError("--show excludes --export and --json")
@@ -73,10 +77,10 @@ def command(
     from ..dataset.leaf_outcomes import leaf_outcomes
     from ..dataset.loading import read_splits
     from ..dataset.readers import reader_of
-    from ..files import refuse_input, write_lines
+    from ..files import refuse_input, write_lines, writing
     from ..model.loading import load_tokenizer, quieten
     from ..model.prompts import PromptFormat
-    from ..progress import meter
+    from ..progress import meter, say
     from ..windows.rows import stream_rows
     from .audit_tables import print_audit, print_document
 
@@ -91,12 +95,16 @@ def command(
     if show is not None:
         print_document(document_windows(splits, show, task), task.prompts)
         return 0
+    stale: list[Path] = []
     with ExitStack() as stack:
         leaves = None
         exports = {}
-        if export and is_folder(export):
+        if export and to_folder:
             held = [name for name in SPLITS if getattr(splits, name)]
             files = {name: export / f"{name}.{export_format or 'jsonl'}" for name in held}
+            stale = stale_files(export, files.values())
+            for file in (*files.values(), *stale) if options.data else ():
+                refuse_input(file, options.data)
             exports = {n: stack.enter_context(open_chat(file)) for n, file in files.items()}
         elif export:
             exports = {split: stack.enter_context(open_chat(export))}
@@ -121,6 +129,10 @@ def command(
             data = str(options.data) if options.data else None
             known = {"plugin": job.plugin.name, "data": data, "reader": reader}
             _print_json(known | result.as_json(), leaves)
+    for file in stale:
+        with writing(file):
+            file.unlink()
+        say(f"{file}: removed; it is of an earlier export")
     if not as_json:
         click.echo(f"read by {printable(reader)}")
         print_audit(result)

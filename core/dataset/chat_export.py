@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..data import Message
+from ..data import SPLITS, Message
 from ..files import open_atomically, write_lines
 from ..files.special import is_special
 from ..model.prompts import PromptFormat
 from ..windows.rows import DocumentWindows, WindowExample
+
+FORMATS = ("jsonl", "json")
+"""Formats of the files in a folder."""
+
+_SLASHES = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def stale_files(folder: Path, written: Collection[Path]) -> list[Path]:
+    """Return the files of an earlier export that are none of those which are written now.
+
+    Their documents may be in another split by now, and a folder is read as a whole.
+    """
+    known = (folder / f"{split}.{suffix}" for split in SPLITS for suffix in FORMATS)
+    return [file for file in known if file not in written and file.is_file()]
 
 
 def chat_rows(document: DocumentWindows) -> Iterator[dict[str, Any]]:
@@ -29,9 +44,13 @@ def chat_rows(document: DocumentWindows) -> Iterator[dict[str, Any]]:
         }
 
 
-def is_folder(path: Path) -> bool:
-    """Say whether an export is a folder with a file for each split: it is one, or has no suffix."""
-    return path.is_dir() or not (path.suffix or is_special(path))
+def is_folder(name: str) -> bool:
+    """Say whether an export is a folder with a file for each split.
+
+    It is one, is named with a slash at the end, or has no suffix.
+    """
+    path = Path(name)
+    return path.is_dir() or name.endswith(_SLASHES) or not (path.suffix or is_special(path))
 
 
 @contextmanager

@@ -259,6 +259,16 @@ def test_a_folder_gets_the_conversations_of_every_split(
     assert sum(map(len, ids)) == len(set().union(*ids))
     assert command(*order, "--export", folder).code == 0
     assert lines(folder / "validation.jsonl") == found["validation.json"]
+    names = {"train.jsonl", "validation.jsonl", "test.jsonl"}
+    assert {file.name for file in folder.iterdir()} == names, "the earlier ones are removed"
+    for name in ("other.jsonl", "test.json"):
+        (folder / name).write_text("[]", encoding="utf-8")
+    again = command(*order, "--export", folder)
+    assert f"{folder / 'test.json'}: removed" in again.errors
+    assert {file.name for file in folder.iterdir()} == {*names, "other.jsonl"}
+    dotted = tmp_path / "new.dir"
+    assert command(*order, "--export", f"{dotted}/").code == 0
+    assert {file.name for file in dotted.iterdir()} == names
 
     refused = command(*order, "--export", tmp_path / "a.jsonl", "--export-format", "json")
     assert refused.code == 2
