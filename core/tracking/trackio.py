@@ -9,7 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..progress import say
 from .tracker import PROJECT, Held, RunDescription, Table
+
+_LOST = "could not be persisted"
+"""What trackio says of entries that it does not keep, in a warning."""
+
+_GOES_ON = " User code will continue, but this batch could not be persisted."
 
 
 class Trackio:
@@ -28,6 +34,9 @@ class Trackio:
                 auto_log_cpu=False,
                 auto_log_gpu=False,
             )
+        self._warnings: list[str] = []
+        if hasattr(self._run, "_warn_once"):  # its threads warn, and go on
+            self._run._warn_once = lambda _key, message: self._warnings.append(message)
         self._tables: dict[str, Any] = {}
         if os.environ.get("TRACKIO_SPACE_ID") or os.environ.get("TRACKIO_SERVER_URL"):
             last = getattr(self._run, "_initial_last_step", None)
@@ -62,9 +71,21 @@ class Trackio:
             self._run.log_artifact(artifact)
 
     def finish(self, *, failed: bool) -> None:
-        """Wait until all is written."""
+        """Wait until all is written.
+
+        Raises:
+            OSError: some of it was lost.
+        """
+        import trackio
+
         with _silence():
-            self._run.finish()
+            trackio.finish()  # that of the run alone lets it finish, and print, again at the exit
+        lost = [message for message in self._warnings if _LOST in message]
+        for message in self._warnings:
+            if message not in lost:
+                say(f"tracker trackio: {message}")
+        if lost:
+            raise OSError(lost[0].removesuffix(_GOES_ON).rstrip("."))
 
     def _write(self, step: int, entries: Mapping[str, Any]) -> None:
         if entries:

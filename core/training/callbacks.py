@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ class BestAdapter(TrainerCallback, ExportableState):
         Raises:
             RunError: the checkpoint is damaged.
         """
-        state = read_state(checkpoint)
+        return self.take(read_state(checkpoint))
+
+    def take(self, state: Mapping[str, Any]) -> int:
+        """Take over what a checkpoint's state holds; return its optimiser step."""
         stored = state["stateful_callbacks"][type(self).__name__]["attributes"]
         self.score, self.step, self.stale = stored["score"], stored["step"], stored["stale"]
         self.chosen = stored["chosen"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ..files import write_json
 from ..model.loading import load_tokenizer, quieten
 from ..model.prompts import PromptFormat
 from ..model.weights import WEIGHTS
+from ..progress import say
 from ..runs.file_schemas import CHECKPOINT
 from ..runs.folder import Run
 from ..runs.job import TrainingJob
@@ -32,6 +33,7 @@ from .saved_adapter import check_saved
 
 _KEPT = re.compile(rf"(?P<kind>checkpoint|{BEST})-(?P<step>\d+)")
 _COPIED = ("rejects.jsonl", "trained_on.jsonl", "held_out.jsonl", "gazetteer.json", "log.jsonl")
+_CONFIG = "adapter_config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*config.json")
 
 
@@ -77,16 +79,14 @@ def recover(run: Run, output: Path | None = None, step: int | None = None) -> Re
         )
     quieten()
     with run.locked():
-        kept, best = _kept(run), BestAdapter(0)
-        checkpoint = run.last_checkpoint()
-        if checkpoint is None or not kept:
+        kept = _kept(run)
+        if not kept:
             raise RunError(
                 f"{run.folder}: there is no checkpoint yet; resume the training: "
                 f"extract train --resume {run.folder}"
             )
-        best.load(checkpoint)
-        steps = int(read_object(checkpoint / STATE, CHECKPOINT)["max_steps"])
-        default = best.step if best.score is not None and best.step in kept else max(kept)
+        best, steps = _state(run, kept, step)
+        default = best.step if best.step in kept else max(kept)
         chosen = default if step is None else step
         if chosen not in kept:
             known = ", ".join(map(str, sorted(kept)))
@@ -105,6 +105,65 @@ def recover(run: Run, output: Path | None = None, step: int | None = None) -> Re
     return Recovered(made, chosen, steps, others, best.score if is_best else None)
 
 
+def _state(run: Run, kept: Mapping[int, Path], step: int | None) -> tuple[BestAdapter, int]:
+    """Return which weights are best, and of how many steps the training is.
+
+    Of a damaged checkpoint the one before tells; of best weights that no checkpoint tells of, the
+    log does.
+
+    Args:
+        run: the unfinished run.
+        kept: folders of weights by their steps.
+        step: whose weights are wanted; None for the best.
+
+    Raises:
+        RunError: no checkpoint and no folder of best weights tells, and no step is named.
+    """
+    best, steps, faults = BestAdapter(0), 0, list[RunError]()
+    for folder in _checkpoints(run):
+        try:
+            state = read_object(folder / STATE, CHECKPOINT)
+        except RunError as error:
+            faults.append(error)
+            continue
+        best.take(state)
+        steps = int(state["max_steps"])
+        break
+    own = max((each for each, path in kept.items() if path.name.startswith(BEST)), default=None)
+    if own is None and not steps and step is None:
+        raise RunError(
+            f"{faults[0]}; restore it, or name the weights to take, which will count as not "
+            f"scored: extract recover {run.folder} --step {max(kept)}"
+        )
+    for fault in faults:
+        say(f"{fault}; not used")
+    is_known = best.step in kept and kept[best.step].name.startswith(BEST)
+    rows = run.log() if not steps or not is_known else []
+    if own is not None and not is_known:
+        best = BestAdapter(0)
+        found = (row["score"] for row in rows if row["step"] == own and "score" in row)
+        best.score, best.step = next(found, None), own
+        say(f"{kept[own]}: no whole checkpoint tells which values to leave out; none are")
+    return best, steps or _planned_steps(run, rows) or max(kept)
+
+
+def _checkpoints(run: Run) -> list[Path]:
+    """Return the folders of checkpoints, the newest one first."""
+    found = [
+        (int(match["step"]), path)
+        for path in run.checkpoints.glob("checkpoint-*")
+        if (match := _KEPT.fullmatch(path.name))
+    ]
+    return [path for _step, path in sorted(found, reverse=True)]
+
+
+def _planned_steps(run: Run, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many steps a training would have taken, by what it has logged; 0 if unknown."""
+    settings = run.settings().values
+    an_epoch = next((row["step"] / row["epoch"] for row in rows if row.get("epoch")), 0.0)
+    return settings.max_steps or round(an_epoch * settings.epochs)
+
+
 def _kept(run: Run) -> dict[int, Path]:
     """Return the folders of weights by their steps, of two for one step that of the best."""
     found = [
@@ -118,15 +177,20 @@ def _kept(run: Run) -> dict[int, Path]:
 def _write(run: Run, weights: Path, step: int, folder: Path, training: Mapping[str, Any]) -> Run:
     """Write a complete run under a temporary name and rename it once it can be used."""
     Run.require_new(folder)
+    _check_weights(weights)
     partial = Run(folder.with_name(f".{folder.name}.partial"), run.trusted)
     shutil.rmtree(partial.folder, ignore_errors=True)
     try:
+        from safetensors.torch import load_file
+
         adapter = partial.folder / ".adapter"
         adapter.mkdir(parents=True)
         for pattern in _WEIGHTS:
             for file in weights.glob(pattern):
                 shutil.copy2(file, adapter)
-        _check_weights(run, adapter, is_checkpoint=not weights.name.startswith(BEST))
+        is_checkpoint = not weights.name.startswith(BEST)
+        if is_checkpoint and run.settings().values.lora_init == "pissa":
+            as_difference(adapter, load_file(run.checkpoints / INITIAL))
         if run.domains():
             _complete_domains(run, partial, folder, step, training)
         else:
@@ -194,23 +258,31 @@ def _complete_domains(
     os.replace(adapter, partial.adapter)
 
 
-def _check_weights(run: Run, adapter: Path, *, is_checkpoint: bool) -> None:
-    """Check an adapter, and make one of PiSSA's checkpoints one over the original weights.
+def _check_weights(folder: Path) -> None:
+    """Check the weights of a checkpoint, and that the config of an adapter is beside them.
 
     Raises:
-        RunError: there are no weights.
+        RunError: a file is missing or damaged; names it.
         DivergedError: they are of no use.
     """
-    from safetensors import safe_open
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
-    file = adapter / WEIGHTS
-    if not file.is_file():
-        if not any(adapter.glob("*.safetensors")):
-            raise RunError(f"{run.folder}: the checkpoint holds no weights")
-        return
-    if is_checkpoint and run.settings().values.lora_init == "pissa":
-        as_difference(adapter, load_file(run.checkpoints / INITIAL))
-    with safe_open(file, framework="pt") as saved:
-        names = list(saved.keys())
-    check_saved(adapter, dict.fromkeys(names, ""), trained=False)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise _damaged(f"{folder}: it holds no weights")
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as saved:
+                names = list(saved.keys())
+        except (OSError, SafetensorError) as error:
+            raise _damaged(f"{file}: cannot be read: {error}") from error
+        if file.name == WEIGHTS:
+            try:
+                read_object(folder / _CONFIG, {"type": "object"})
+            except RunError as error:
+                raise _damaged(f"{error}; other checkpoints of the run have the same") from error
+            check_saved(folder, dict.fromkeys(names, ""), trained=False)
+
+
+def _damaged(fault: str) -> RunError:
+    return RunError(f"{fault}; restore it, or take the weights of another step: --step N")

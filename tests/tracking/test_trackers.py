@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -283,3 +285,16 @@ def test_what_is_not_finite_is_no_number(tmp_path: Path) -> None:
     trackers.log({"step": 3, "loss": None, "epoch": 1.0})
     trackers.finish(failed=False)
     assert read_tensorboard(tmp_path).numbers == {"epoch": [(3, 1.0)]}
+
+
+def test_what_trackio_cannot_keep_is_one_line(run: Path, tmp_path: Path) -> None:
+    """Its threads only warn, and go on; in a process of its own, as it reads its folder once."""
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "TRACKIO_DIR": str(tmp_path / "file" / "trackio")}
+    arguments = ["-m", "fieldsmith.cli", "track", str(run), "--to", "trackio"]
+    answer = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.count("\n") == 1, answer.stderr
+    assert "tracker trackio: trackio failed to flush metric logs" in answer.stderr

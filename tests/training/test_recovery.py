@@ -108,6 +108,47 @@ def test_what_cannot_be_recovered_is_refused_and_nothing_is_left(
     assert f"resume the training: extract train --resume {damaged}" in answer.errors
 
 
+def test_best_weights_outlive_a_damaged_checkpoint(
+    unfinished: Path, tmp_path: Path, command: Command
+) -> None:
+    run = Path(shutil.copytree(unfinished, tmp_path / "run"))
+    newest = run / "checkpoints" / "checkpoint-8"
+    best = max(int(path.name.partition("-")[2]) for path in run.glob("checkpoints/best-*"))
+    scores = {line["step"]: line["score"] for line in lines(run / "log.jsonl") if "score" in line}
+    (newest / "optimizer.pt").unlink()
+    answer = command("recover", run, "--step", "8", "--output", tmp_path / "whole")
+    assert answer.code == 0, answer.errors
+
+    state = newest / "trainer_state.json"
+    state.write_bytes(state.read_bytes()[:100])
+    for older in run.glob("checkpoints/checkpoint-[0-7]"):
+        shutil.rmtree(older)
+    for name, options in (("a", ()), ("b", ("--step", str(best)))):
+        answer = command("recover", run, *options, "--output", tmp_path / name)
+        assert answer.code == 0, answer.errors
+        assert f"{state}: " in answer.errors
+        training = info(tmp_path / name)["training"]
+        assert (training["best_step"], training["best_score"]) == (best, scores[best])
+        assert training["unfinished"] == {"of": 18}
+    for folder in run.glob("checkpoints/best-*"):
+        shutil.rmtree(folder)
+    for damage in (lambda: None, state.unlink):
+        damage()
+        answer = command("recover", run)
+        assert answer.code == 1
+        assert answer.errors.count("\n") == 1
+        assert f"{state}: " in answer.errors
+        assert f"extract recover {run} --step 8" in answer.errors
+    config = newest / "adapter_config.json"
+    config.unlink()
+    answer = command("recover", run, "--step", "8", "--output", tmp_path / "made")
+    assert answer.code == 1
+    assert f"{config}: " in answer.errors
+    assert ".partial" not in answer.errors
+    assert "--step N" in answer.errors
+    assert not list(tmp_path.glob("*made*"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [{"lora_init": "pissa"}, {"tuning": "full"}])
 def test_other_ways_to_tune_are_recovered(
