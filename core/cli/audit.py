@@ -103,8 +103,9 @@ def command(
             held = [name for name in SPLITS if getattr(splits, name)]
             files = {name: export / f"{name}.{export_format or 'jsonl'}" for name in held}
             stale = stale_files(export, files.values())
-            for file in (*files.values(), *stale) if options.data else ():
-                refuse_input(file, options.data)
+            if options.data:
+                for file in (*files.values(), *stale):
+                    refuse_input(file, options.data)
             exports = {n: stack.enter_context(open_chat(file)) for n, file in files.items()}
         elif export:
             exports = {split: stack.enter_context(open_chat(export))}

@@ -25,7 +25,8 @@ class Trackio:
         with _silence():
             import trackio
 
-            self._run: Any = trackio.init(
+            begin: Any = trackio.init
+            self._run = begin(
                 project=_project(),
                 name=f"{run.name}-{run.id}",
                 config=dict(run.settings),
@@ -78,8 +79,10 @@ class Trackio:
         """
         import trackio
 
+        # That of the run alone lets it finish, and print, again at the exit.
+        end: Any = trackio.finish
         with _silence():
-            trackio.finish()  # that of the run alone lets it finish, and print, again at the exit
+            end()
         lost = [message for message in self._warnings if _LOST in message]
         for message in self._warnings:
             if message not in lost:
