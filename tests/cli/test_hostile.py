@@ -30,7 +30,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "blank": ("data.jsonl", b"\n\n \n", "data.jsonl: the file is empty"),
     "truncated XML": ("data.xml", BIOC.encode(), "data.xml"),
     "XML of something else": ("data.xml", b"<list><item>aspirin</item></list>", "data.xml"),
-    "UTF-16": ("data.txt", PUBTATOR.encode("utf-16"), "data.txt"),
+    "UTF-16 without a mark": ("data.txt", PUBTATOR.encode("utf-16-le"), "data.txt"),
     "noise": ("data.txt", bytes(range(256)) * 9, "data.txt"),
     "noise called JSONL": ("data.jsonl", bytes(range(255, -1, -1)) * 9, "data.jsonl"),
     "noise called XML": ("data.xml", b"\x89PNG\r\n\x1a\n" + bytes(99), "data.xml"),

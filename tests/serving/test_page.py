@@ -86,7 +86,7 @@ def test_files_are_read_and_faults_are_said(
     )
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text(TEXT, encoding="utf-8")
-    bad.write_bytes(b"\xff\xfe\x00\xff")
+    bad.write_bytes(b"\x80\xff\x00")
     page.set_input_files("#files", [good])
     playwright.expect(page.locator(".result h2")).to_have_text("good.txt")
     assert page.locator(".text").inner_text() == TEXT
