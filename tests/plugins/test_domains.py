@@ -55,10 +55,14 @@ def test_a_sample_is_large_and_has_something_of_each_field(
 
 
 # The commands of the README go the same way with medical_ner.
+RUN_ELSEWHERE = ("medical_ner", "arxiv_metadata")
+"""What the commands of the README run, and the notebook from documents to a model."""
+
+
 @pytest.mark.parametrize(
     "plugin",
     [
-        pytest.param(name, marks=pytest.mark.slow if name == "medical_ner" else ())
+        pytest.param(name, marks=pytest.mark.slow if name in RUN_ELSEWHERE else ())
         for name in SHIPPED
     ],
     indirect=True,
