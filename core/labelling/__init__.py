@@ -2,7 +2,7 @@
 
 - ``teacher``: what a teacher is asked and what it answers
 - ``chat_teacher``: any server with OpenAI's route for chats, by HTTP
-- ``chat_answer``: what stands in the server's answer
+- ``chat_answer``: the contents of the server's answer
 - ``local_teacher``: a model of this machine, by our decoder
 - ``answer_file``: the answers so far, which are asked for once
 - ``budget``: tokens and money that may be spent

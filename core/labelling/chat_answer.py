@@ -1,4 +1,4 @@
-"""What stands in an answer of OpenAI's route for chats, of whatever shape it is."""
+"""Contents of an answer of OpenAI's route for chats, whatever its shape."""
 
 from __future__ import annotations
 

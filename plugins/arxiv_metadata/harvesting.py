@@ -114,7 +114,7 @@ def _responses(asked: dict[str, str], page: FetchPage, base: str) -> Iterator[El
         if token in tokens:
             raise FetchError(f"{address}: leads back to a page that came before")
         tokens.add(token)
-        # The token holds all that was asked; nothing else may stand beside it.
+        # The token holds all that was asked; no other argument is allowed.
         address = f"{base}?{urlencode({'verb': asked['verb'], 'resumptionToken': token})}"
 
 
