@@ -20,6 +20,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "lora_plus_ratio": (1e-3, 1e4),
     "epochs": (1e-3, 10**5),
     "max_steps": (0, _MOST),
+    "min_steps": (0, _MOST),
     "batch_size": (0, 65_536),
     "accumulation": (1, 65_536),
     "learning_rate": (1e-12, 100),

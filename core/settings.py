@@ -86,6 +86,7 @@ class TrainingSettings:
 
     epochs: float = 3.0
     max_steps: int = 0  # stop after this many steps; 0: after the epochs
+    min_steps: int = 0  # fewer rows per step, 2 at least, where the epochs have fewer steps
     batch_size: int = 4  # rows in a batch on each device; auto or 0: the most that memory fits
     accumulation: int = 4  # batches whose gradients an optimiser step sums up
     learning_rate: float = 2e-4

@@ -19,7 +19,7 @@ from ..runs.job import TrainingJob
 from ..runs.joint_job import JointJob
 from ..settings import Resolved, Settings
 from ..task import Task
-from ..training.row_settings import fit_batch, fit_warmup
+from ..training.row_settings import fit_batch, fit_schedule
 from ..windows.rows import Row, build_rows
 from .batches import Device, PromptBatch, TrainingBatch, Work, longest_batch, longest_prompts
 from .estimator import MemoryEstimator, upper_bound, usable, verdict
@@ -255,7 +255,7 @@ def _fit_to_processes(resolved: Resolved, rows: Sequence[Row], planner: MemoryPl
     if found.origins["accumulation"] != resolved.origins["accumulation"]:
         fewer = replace(values, accumulation=max(1, values.accumulation // count))
         found = replace(found, values=fewer)
-    return fit_warmup(found, rows, planner.processes)
+    return fit_schedule(found, rows, planner.processes)
 
 
 def _training_rows(

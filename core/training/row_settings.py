@@ -1,4 +1,4 @@
-"""Settings that depend on the rows of a training: an automatic batch, and a warm-up in steps."""
+"""Settings that depend on the rows of a training: batch, rows per step, and warm-up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from .schedule import count_steps
 
 ROWS_A_STEP = 16
 """Rows of an optimiser step where the batch is chosen automatically."""
+
+LEAST_ROWS_A_STEP = 2
+"""Rows of an optimiser step below which ``min_steps`` does not go: one row's gradient is noise."""
 
 _ORIGIN = "plan"
 """What chose a value, as run.json says it."""
@@ -76,7 +79,7 @@ def fit_to_rows(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
         rows: what is trained on, with copies.
         planner: chooses what several processes split, and the batch.
     """
-    return fit_warmup(fit_batch(resolved, rows, planner), rows)
+    return fit_schedule(fit_batch(resolved, rows, planner), rows)
 
 
 def fit_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Resolved:
@@ -84,24 +87,19 @@ def fit_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Reso
     return agreed(_with_batch(_with_way(resolved, rows, planner), rows, planner))
 
 
-def fit_warmup(resolved: Resolved, rows: Sequence[Row], processes: int | None = None) -> Resolved:
-    """Return settings with a warm-up that is no longer than the training allows.
+def fit_schedule(resolved: Resolved, rows: Sequence[Row], processes: int | None = None) -> Resolved:
+    """Return settings with rows per step and a warm-up that suit the number of rows.
+
+    Rows per step are halved while the training has fewer than ``min_steps``, batches of a step
+    before rows of a batch, unless the user chose them or ``max_steps``.
 
     Args:
         resolved: settings with a batch.
         rows: what is trained on.
         processes: how many share the training; None for those that run.
     """
-    settings = resolved.values
-    if settings.warmup < 1:
-        return resolved
-    _, steps = count_steps(len(sequences_of(rows, settings)), settings, processes)
-    # Of a warm-up in steps a preset cannot know how many there are; a user can.
-    most = steps if resolved.origins["warmup"] == "user" else steps // 10
-    if settings.warmup <= most:
-        return resolved
-    say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
-    return _changed(resolved, warmup=steps // 10)
+    count = len(sequences_of(rows, resolved.values))
+    return _with_warmup(_with_enough_steps(resolved, count, processes), count, processes)
 
 
 def same_rows_a_step(settings: Settings, begun: int, now: int) -> Settings:
@@ -175,6 +173,41 @@ def _with_batch(resolved: Resolved, rows: Sequence[Row], planner: Planner) -> Re
         chosen["accumulation"] = max(1, most // chosen["batch_size"])
     say("; ".join(f"{name}: {value}" for name, value in chosen.items()))
     return _changed(resolved, **chosen)
+
+
+def _with_enough_steps(resolved: Resolved, rows: int, processes: int | None) -> Resolved:
+    given = fewer = resolved.values
+    chosen = {resolved.origins["batch_size"], resolved.origins["accumulation"]}
+    if "user" in chosen or given.max_steps:
+        return resolved
+    readers = reading_processes(given, processes)
+    while count_steps(rows, fewer, processes)[1] < given.min_steps:
+        name = "accumulation" if fewer.accumulation > 1 else "batch_size"
+        halved = replace(fewer, **{name: getattr(fewer, name) // 2})
+        if halved.batch_size * halved.accumulation * readers < LEAST_ROWS_A_STEP:
+            break
+        fewer = halved
+    if fewer == given:
+        return resolved
+    before, now = (
+        f"{each.batch_size} x {each.accumulation} ({count_steps(rows, each, processes)[1]} steps)"
+        for each in (given, fewer)
+    )
+    say(f"rows per step: {now} in place of {before}, as min_steps is {given.min_steps}")
+    return _changed(resolved, batch_size=fewer.batch_size, accumulation=fewer.accumulation)
+
+
+def _with_warmup(resolved: Resolved, rows: int, processes: int | None) -> Resolved:
+    settings = resolved.values
+    if settings.warmup < 1:
+        return resolved
+    _, steps = count_steps(rows, settings, processes)
+    # Of a warm-up in steps a preset cannot know how many there are; a user can.
+    most = steps if resolved.origins["warmup"] == "user" else steps // 10
+    if settings.warmup <= most:
+        return resolved
+    say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
+    return _changed(resolved, warmup=steps // 10)
 
 
 def _changed(resolved: Resolved, **values: float | str) -> Resolved:

@@ -361,7 +361,9 @@ def test_the_terminal_shows_every_term(
     workplace: Workplace, without_weights: Path, tmp_path: Path
 ) -> None:
     source = ("--plugin", "medical_ner", "--data", workplace.corpus)
-    answer = extract("plan", *source, "--model", without_weights, "--memory", "0.001")
+    answer = extract(
+        "plan", *source, "--model", without_weights, "--memory", "0.001", "--set=min_steps=0"
+    )
     assert answer.code == 0, answer.errors
     for word in (
         "weights in 4 bit", "constants", "adapter", "gradients", "optimiser", "activations",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fieldsmith.settings import EMBEDDED, Resolved, Settings, resolve
 from fieldsmith.training.row_settings import (
     NO_PLANNER,
     NoPlanner,
+    fit_schedule,
     fit_to_rows,
     same_rows_a_step,
 )
@@ -96,6 +97,32 @@ def test_the_rate_falls_after_a_warm_up_of_a_tenth_at_most(
     assert settings.values.warmup == wanted
     changed = wanted not in (100, chosen.get("warmup"))
     assert (settings.origins["warmup"] == "plan") == changed
+
+
+@pytest.mark.parametrize(
+    ("chosen", "origin", "count", "processes", "wanted"),
+    [
+        ({}, "preset", 1600, 1, (4, 4)),  # 200 steps in two epochs
+        ({}, "preset", 1500, 1, (4, 2)),
+        ({}, "preset", 700, 1, (4, 1)),
+        ({}, "preset", 300, 1, (2, 1)),
+        ({}, "preset", 3, 1, (2, 1)),  # a step reads two rows at least
+        ({}, "preset", 300, 2, (1, 1)),  # of two processes
+        ({"max_steps": 10}, "preset", 100, 1, (4, 4)),
+        ({"min_steps": 0}, "preset", 100, 1, (4, 4)),
+        ({}, "user", 100, 1, (4, 4)),
+    ],
+)
+def test_a_step_reads_fewer_rows_where_there_are_few(
+    chosen: dict[str, Any], origin: str, count: int, processes: int, wanted: tuple[int, int]
+) -> None:
+    asked = resolved(epochs=2, warmup=0.1, **{"min_steps": 200, **chosen})
+    asked = replace(asked, origins={**asked.origins, "batch_size": origin})
+    settings = fit_schedule(asked, rows(count), processes)
+    assert (settings.values.batch_size, settings.values.accumulation) == wanted
+    changed = {name: settings.origins[name] for name in ("batch_size", "accumulation")}
+    kept = {"batch_size": origin, "accumulation": asked.origins["accumulation"]}
+    assert changed == (kept if wanted == (4, 4) else dict.fromkeys(kept, "plan"))
 
 
 def test_a_run_stores_what_was_chosen_and_is_resumed_by_it(
