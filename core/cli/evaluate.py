@@ -59,6 +59,12 @@ _OF_PREDICTIONS = (
     help="The run's split (default: test); with --data: documents with this label or none; without "
     "a run: as a training would split --data, or the plugin's sample (default: test).",
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Without a run: score N of the documents, the same ones each time.",
+)
 @map_option
 @click.option("--base", is_flag=True, help="Also score the base model without the adapter.")
 @unconstrained_option
@@ -101,6 +107,7 @@ def command(
     predictions: Path | None,
     answered_only: bool,
     split: str | None,
+    sample: int | None,
     mapping: tuple[str, ...],
     base: bool,
     unconstrained: bool,
@@ -145,7 +152,7 @@ def command(
       extract evaluate runs/first --processes 4
       extract evaluate runs/first --ability local --max-loss 0.02
       extract evaluate runs/first --engine http://localhost:8000
-      extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --split validation
+      extract evaluate --plugin NAME --model MODEL --shots 2 --data gold/ --sample 20
       extract evaluate --plugin NAME --predictions theirs/ --data gold/
       extract evaluate runs/first --data gold.bioc.json --map ChemicalEntity=chemicals
     """
@@ -165,6 +172,8 @@ def command(
         raise click.UsageError("--again wants a run: scores without one are not recorded")
     if cases is not None and run is None:
         raise click.UsageError("--cases wants a run")
+    if sample is not None and (run is not None or predictions is not None):
+        raise click.UsageError("--sample is for a model without a run")
     if engine and (run is None or base or unconstrained):
         raise click.UsageError("--engine wants a run, and excludes --base and --unconstrained")
     if processes > 1 and (run is None or engine):
@@ -192,7 +201,8 @@ def command(
             raise click.UsageError("--plugin and --model exclude a run, --base and --allow-leaks")
         from ..evaluation.zero_shot import evaluate_zero_shot
 
-        summary = evaluate_zero_shot(zero_shot.load(mapping), data=data, split=split, **how)
+        how |= {"data": data, "split": split, "sample": sample or 0}
+        summary = evaluate_zero_shot(zero_shot.load(mapping), **how)
     else:
         assert run is not None
         how |= {"data": data, "split": split, "base": base, "allow_leaks": allow_leaks}

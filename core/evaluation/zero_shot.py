@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..extraction.zero_shot import ZeroShot, say_fewer_shots
 from ..model.loading import identity
 from .evaluate import answer_and_score
+from .sample import sampled
 from .selection import Labelled
 
 
@@ -21,6 +22,7 @@ def evaluate_zero_shot(
     *,
     data: Path | None = None,
     split: str | None = None,
+    sample: int = 0,
     constrained: bool = True,
     min_confidence: float | None = None,
 ) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def evaluate_zero_shot(
         data: what is scored; None for the plugin's bundled sample.
         split: the documents that a training on the data would put there. None: every document of
             ``data`` with a record, or the test documents of the sample.
+        sample: score so many of these documents; 0 for all.
         constrained: whether answers are constrained to the schema and the text.
         min_confidence: values below it are left out; None for 0.
 
@@ -55,6 +58,8 @@ def evaluate_zero_shot(
             among = [example for example in splits.train if example.document.id not in ids]
     if data is not None:
         unused.say(data)
+    if sample:
+        scored = sampled(list(scored), sample)
     count = sum(1 for _ in scored)
     if not count:
         where = data or f"the sample of {plugin.name}"

@@ -94,6 +94,11 @@ def test_without_a_split_all_of_the_data_is_scored_and_without_data_the_sample(
     assert summary["documents"] == len(sample) > 1
 
 
+def test_a_sample_of_the_documents_is_scored(workplace: Workplace, command: Command) -> None:
+    arguments = asked(workplace, "--data", workplace.corpus, "--split", "test", "--sample", "3")
+    assert scored(command, *arguments)["documents"] == 3
+
+
 # Shots
 
 
@@ -152,6 +157,7 @@ def test_shots_out_of_the_documents_that_are_scored_are_refused(
         (["--plugin", "medical_ner", "--model", "embedded", "run"], "exclude a run"),
         (["--plugin", "medical_ner", "--model", "embedded", "--base"], "exclude a run"),
         (["--plugin", "medical_ner", "--model", "x", "--answered-only"], "give a run"),
+        (["--sample", "2", "run"], "--sample is for a model without a run"),
         (
             ["--plugin=medical_ner", "--model=x", "--predictions=p", "--data=d"],
             "a model without a run",
