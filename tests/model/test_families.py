@@ -35,9 +35,11 @@ from fieldsmith.decoding.llguidance_adapter import Vocabulary
 from fieldsmith.decoding.sequence import Prompt
 from fieldsmith.errors import RunError, SettingsError
 from fieldsmith.model.fitting import count_parameters, positions_of
-from fieldsmith.model.loading import load_tokenizer, pick_attention, read_config
+from fieldsmith.model.loading import pick_attention
+from fieldsmith.model.location import read_config
 from fieldsmith.model.plain_text import PlainTokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.settings import Settings
 from fieldsmith.text.grounding import occurrences
 from fieldsmith.training.qlora import lora_config

@@ -20,12 +20,12 @@ from transformers import (
 )
 
 from fieldsmith.errors import SettingsError
-from fieldsmith.model import loading
+from fieldsmith.model import location
 from fieldsmith.model.adapted_modules import adapted_modules
 from fieldsmith.model.architecture import auto_class
 from fieldsmith.model.fitting import fit_to_model
 from fieldsmith.model.kv_cache import slot_bytes
-from fieldsmith.model.loading import read_config, require_weights
+from fieldsmith.model.location import read_config, require_weights
 from fieldsmith.planning.batches import PromptBatch, TrainingBatch
 from fieldsmith.planning.memory import measure
 from fieldsmith.recipes import causal_preset
@@ -152,7 +152,7 @@ def test_a_hub_that_is_not_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch
         raise httpx2.ConnectError("[Errno -2] Name or service not known")
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
-    monkeypatch.setattr(loading, "_cached", lambda *_given: None)
+    monkeypatch.setattr(location, "_cached", lambda *_given: None)
     with pytest.raises(SettingsError, match="the Hugging Face hub cannot be reached: "):
         read_config(Settings(model="some/model"))
     assert len(asked) == 1
