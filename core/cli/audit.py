@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import FLAGS, SPLITS
-from .options import TrainingOptions, json_option, training_options
+from .options import json_option
 from .terminal import printable
+from .training_options import TrainingOptions, training_options
 
 if TYPE_CHECKING:
     from ..windows.rows import DocumentWindows
