@@ -33,7 +33,7 @@ from typing import Any
 
 from fieldsmith.errors import RunError, SettingsError
 from fieldsmith.files import write_atomically, write_json
-from fieldsmith.model.loading import identity, location
+from fieldsmith.model.location import identity, location
 from fieldsmith.runs.folder import Run
 from fieldsmith.settings import EMBEDDED, Settings
 

@@ -14,7 +14,7 @@ from fieldsmith.errors import RunError
 from fieldsmith.evaluation.summary import score_names
 from fieldsmith.extraction.prediction_file import read_lines
 from fieldsmith.model.fitting import fit_to_positions
-from fieldsmith.model.loading import identity
+from fieldsmith.model.location import identity
 from fieldsmith.plugins import Plugin
 from fieldsmith.runs.folder import Run
 from fieldsmith.scoring.metrics import point_scores

@@ -111,8 +111,10 @@ def copying_test(model: str, strings: int, seed: int, longest: int = LONGEST) ->
     from fieldsmith.decoding.llguidance_adapter import Vocabulary
     from fieldsmith.decoding.sequence import Prompt
     from fieldsmith.model.attention import prompt_attention
-    from fieldsmith.model.loading import load_for_inference, load_tokenizer, quieten
+    from fieldsmith.model.library_output import quieten
+    from fieldsmith.model.loading import load_for_inference
     from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.model.tokenizer import load_tokenizer
 
     quieten()
     chosen: dict[str, object] = {"model": model, "quantize": "none", "precision": "fp32"}

@@ -178,8 +178,9 @@ def trained(plugin: str, folder: Path, data: Path | None, settings: dict[str, ob
 def load(run: Path, *, merged: bool = True) -> Any:
     """Load a run as an extractor."""
     from fieldsmith.extraction.extractor import Extractor
-    from fieldsmith.model.loading import load_for_inference, load_tokenizer
+    from fieldsmith.model.loading import load_for_inference
     from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.model.tokenizer import load_tokenizer
     from fieldsmith.runs.folder import Run
     from fieldsmith.runs.job import plugin_of
 
@@ -430,7 +431,7 @@ def main(options: Sequence[str] = ()) -> None:
     chosen = parser.parse_args(options)
     import torch
 
-    from fieldsmith.model.loading import quieten
+    from fieldsmith.model.library_output import quieten
 
     quieten()
     with tempfile.TemporaryDirectory() as name, installed(PLUGIN, __name__):

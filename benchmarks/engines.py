@@ -78,7 +78,7 @@ def main(options: Sequence[str] = ()) -> None:
     chosen = parser.parse_args(options)
     import torch
 
-    from fieldsmith.model.loading import quieten
+    from fieldsmith.model.library_output import quieten
 
     quieten()
     extractor = load(chosen.run)

@@ -25,7 +25,7 @@ from typing import Any
 from fieldsmith.ability.measure import measure_ability
 from fieldsmith.errors import RunError
 from fieldsmith.files import write_atomically, write_json
-from fieldsmith.model.loading import quieten
+from fieldsmith.model.library_output import quieten
 from fieldsmith.runs.ability import changed, named
 from fieldsmith.runs.folder import Run
 

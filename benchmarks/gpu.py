@@ -120,7 +120,7 @@ def write_weights(model: str, folder: str) -> dict[str, Any]:
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from fieldsmith.model.devices import pick_device
-    from fieldsmith.model.loading import location
+    from fieldsmith.model.location import location
     from fieldsmith.settings import Settings
 
     config = LlamaConfig(**SHAPES[model], max_position_embeddings=8192)
@@ -230,8 +230,9 @@ def predict(model: str, place: str, documents: str) -> dict[str, Any]:
 def _inputs(model: str, place: str) -> tuple[Settings, PromptFormat, list[Row]]:
     """Return settings, prompt format and rows; the same in every process."""
     from fieldsmith.data import IGNORED
-    from fieldsmith.model.loading import load_tokenizer, quieten
+    from fieldsmith.model.library_output import quieten
     from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.model.tokenizer import load_tokenizer
     from fieldsmith.settings import Settings
     from fieldsmith.training.row_settings import ROWS_A_STEP
     from fieldsmith.windows.rows import Row

@@ -103,7 +103,9 @@ def run(case: Case, environment: dict[str, str]) -> dict[str, Any]:
 
 def measure_here(case: Case) -> None:
     """Train a few steps in this process, answer prompts, then estimate; print all as JSON."""
-    from fieldsmith.model.loading import load_tokenizer, quieten, read_config
+    from fieldsmith.model.library_output import quieten
+    from fieldsmith.model.location import read_config
+    from fieldsmith.model.tokenizer import load_tokenizer
 
     quieten()
     # All modules are imported before the measurement begins.
@@ -190,7 +192,7 @@ def write_weights(shape: str, folder: str) -> None:
     """Write weights and tokenizer into a folder."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from fieldsmith.model.loading import location
+    from fieldsmith.model.location import location
     from fieldsmith.settings import Settings
 
     width, layers, vocabulary = map(int, shape.split(","))

@@ -27,7 +27,7 @@ BASE = Path(fieldsmith.__file__).parent / "base"
 _LIBRARIES = "from fieldsmith.model.importing import import_model_libraries as load; load()"
 _IN_TURN = "import transformers.modeling_utils, bitsandbytes, peft"
 _TOKENIZER = (
-    "from fieldsmith.model.loading import load_tokenizer as load;"
+    "from fieldsmith.model.tokenizer import load_tokenizer as load;"
     "from fieldsmith.settings import Settings; load(Settings())"
 )
 _AUTO = f"from transformers import AutoTokenizer as auto; auto.from_pretrained({str(BASE)!r})"

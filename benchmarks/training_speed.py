@@ -25,8 +25,10 @@ from transformers import PrinterCallback, TrainerCallback
 
 from fieldsmith.dataset.loading import read_splits
 from fieldsmith.model.devices import pick_device
-from fieldsmith.model.loading import load_base, load_tokenizer, quieten
+from fieldsmith.model.library_output import quieten
+from fieldsmith.model.loading import load_base
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.plugins import load
 from fieldsmith.progress import Meter
 from fieldsmith.settings import EMBEDDED, Settings

@@ -16,8 +16,8 @@ def embedded_prompts() -> PromptFormat:
     """Return how the embedded model's tokenizer writes prompts."""
     from transformers import logging
 
-    from ..model.loading import load_tokenizer
     from ..model.prompts import PromptFormat
+    from ..model.tokenizer import load_tokenizer
 
     logging.set_verbosity_error()  # it warns of documents that are too long for the model
     return PromptFormat(load_tokenizer(Settings()))

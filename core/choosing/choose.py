@@ -12,8 +12,9 @@ from ..extraction.groups import group_size
 from ..extraction.prediction_file import encoded
 from ..extraction.resumable_file import PredictionFile
 from ..extraction.zero_shot import ZeroShot
-from ..model.loading import load_for_inference, load_tokenizer
+from ..model.loading import load_for_inference
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..progress import meter, say
 from ..task import Task
 from .embedding import Embedder

@@ -4,7 +4,9 @@ Each command has a module of its name, which parses, calls one function and prin
 imported when their command runs, so that ``extract --help`` is fast. Only ``main`` turns an
 expected error into one line on stderr.
 
-- ``options``: options that several commands share, and the training job they describe
+- ``options``: options that several commands share
+- ``training_options``: options of a training, and the job that they describe; ``process_options``:
+  of one by several processes
 - ``engines``: options that name what answers in place of our decoder
 - ``zero_shot``: options of a prediction or an evaluation without a run
 - ``terminal``: safe text, coloured states, consoles and tables

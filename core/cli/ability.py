@@ -26,7 +26,7 @@ def evaluate_ability(
 ) -> None:
     """Measure a run on general tasks, print the figures, and end with 1 if a task is lost."""
     from ..ability.measure import measure_ability
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
 
     if run is None:

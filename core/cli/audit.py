@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..data import FLAGS, SPLITS
-from .options import TrainingOptions, json_option, training_options
+from .options import json_option
 from .terminal import printable
+from .training_options import TrainingOptions, training_options
 
 if TYPE_CHECKING:
     from ..windows.rows import DocumentWindows
@@ -78,8 +79,9 @@ def command(
     from ..dataset.loading import read_splits
     from ..dataset.readers import reader_of
     from ..files import refuse_input, write_lines, writing
-    from ..model.loading import load_tokenizer, quieten
+    from ..model.library_output import quieten
     from ..model.prompts import PromptFormat
+    from ..model.tokenizer import load_tokenizer
     from ..progress import meter, say
     from ..windows.rows import stream_rows
     from .audit_tables import print_audit, print_document

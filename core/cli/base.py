@@ -28,7 +28,7 @@ def command(name: str, output: Path | None) -> None:
       extract train --plugin NAME --model smollm2-135m
     """
     from ..model.gguf import make_folder
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
 
     quieten()
     click.echo(str(make_folder(name, output)))

@@ -47,7 +47,7 @@ def command(
     from ..evaluation.cases import find_cases, results_object, run_cases, write_junit
     from ..extraction.extractor import Extractor
     from ..files import require_output
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
     from ..runs.job import plugin_of
 

@@ -67,7 +67,7 @@ def command(
     from ..exporting.engine_check import TIE, check_engine
     from ..exporting.rescoring import documents_to_score
     from ..extraction.extractor import Extractor, checked_task, require_servable
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
 
     quieten()

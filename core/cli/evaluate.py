@@ -231,7 +231,7 @@ def command(
 def _print_each(run: Path, engine: EngineOptions, *, as_json: bool, **how: Any) -> None:
     """Score each domain of a run, after a check of all, and print a table."""
     from ..evaluation.domains import domains_to_score
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..report.domains import mean_score
     from ..runs.folder import Run
     from .score_tables import print_calibration, print_scores
@@ -264,7 +264,7 @@ def _of_run(
     from ..evaluation.cases import find_cases
     from ..evaluation.evaluate import evaluate_run
     from ..evaluation.recording import ScoringRequest
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
     from ..runs.job import plugin_of
 

@@ -92,7 +92,7 @@ def command(
     from ..exporting.gguf_file import require_converter, write_gguf
     from ..exporting.merged import merge
     from ..exporting.rescoring import TOLERANCE, Comparison, documents_to_score
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
 
     if no_score and (score_on or most is not None or tolerance is not None or engine or again):

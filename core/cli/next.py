@@ -101,7 +101,7 @@ def command(
     from ..choosing.choose import Request
     from ..extraction.prediction_file import encoded
     from ..files import write_atomically
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
 
     run, pool = _run_and_pool(names, plugin, model, strategy)
     quieten()

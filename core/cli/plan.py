@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import (
+from .options import json_option
+from .training_options import (
     ParallelOptions,
     TrainingOptions,
-    json_option,
     parallel_options,
     training_options,
 )

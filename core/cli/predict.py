@@ -130,7 +130,7 @@ def command(
     )
     from ..extraction.worker_processes import open_predictor
     from ..extraction.zero_shot import say_fewer_shots
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..progress import meter
     from ..runs.folder import Run
 

@@ -62,7 +62,7 @@ def command(
 
     from ..exporting.hub_files import collect
     from ..exporting.push import push, require_name
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
 
     quieten()

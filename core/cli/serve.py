@@ -113,7 +113,7 @@ def command(
     if engine and len(runs) > 1:
         raise click.UsageError("--engine wants one RUN, of one domain")
     require_installed()
-    from ..model.loading import quieten
+    from ..model.library_output import quieten
     from ..runs.folder import Run
     from ..serving.guard import Limits
     from ..serving.server import listen, serve

@@ -13,16 +13,14 @@ from click.core import ParameterSource
 
 from ..data import FLAGS
 from ..progress import say, unlogged
-from .options import (
-    PATH,
+from .options import PATH, command_line, trust_option
+from .process_options import ProcessOptions, process_options
+from .training_options import (
     ParallelOptions,
     TrainingOptions,
-    command_line,
     parallel_options,
     training_options,
-    trust_option,
 )
-from .process_options import ProcessOptions, process_options
 
 if TYPE_CHECKING:
     from ..parallel.group import ProcessGroup

@@ -100,7 +100,7 @@ class _SecureConnection(Watched, HTTPSConnection):
     """The same for https."""
 
 
-class _Http(HTTPHandler):
+class _WatchedHandler(HTTPHandler, HTTPSHandler):
     """Opens connections that a deadline watches."""
 
     def __init__(self, watch: Deadline) -> None:
@@ -111,16 +111,8 @@ class _Http(HTTPHandler):
         """Open one."""
         return self.do_open(partial(_Connection, watch=self._watch), req)
 
-
-class _Https(HTTPSHandler):
-    """The same for https."""
-
-    def __init__(self, watch: Deadline) -> None:
-        super().__init__()
-        self._watch = watch
-
     def https_open(self, req: Request) -> HTTPResponse:
-        """Open one."""
+        """Open one with TLS."""
         return self.do_open(partial(_SecureConnection, watch=self._watch), req)
 
 
@@ -131,7 +123,7 @@ def _opened(sent: Request, timeout: float, watch: Deadline) -> IO[bytes]:
         HTTPError: the answer is an error; it is read as far as it goes.
         HTTPException, OSError: there is none.
     """
-    opener = build_opener(_NoRedirects, _Http(watch), _Https(watch))
+    opener = build_opener(_NoRedirects, _WatchedHandler(watch))
     try:
         with opener.open(sent, timeout=timeout) as answer:
             return BytesIO(answer.read())

@@ -11,7 +11,7 @@ from ..dataset.loading import read_splits
 from ..dataset.set_aside import SetAside
 from ..errors import InputError
 from ..extraction.zero_shot import ZeroShot, say_fewer_shots
-from ..model.loading import identity
+from ..model.location import identity
 from .evaluate import answer_and_score
 from .sample import sampled
 from .selection import Labelled

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import SPLITS
-from ..model.loading import location
+from ..model.location import location
 from ..runs.ability import read_ability
 from ..runs.folder import Run
 from ..runs.paths import without_folders

@@ -18,7 +18,8 @@ from ..extraction.prediction_file import hash_of
 from ..files import is_left_over, require_writable, temporary_beside, write_json, writing
 from ..files.locks import locked
 from ..model.devices import pick_device
-from ..model.loading import DTYPES, load_for_inference, location, read_config
+from ..model.loading import DTYPES, load_for_inference
+from ..model.location import location, read_config
 from ..progress import say
 from ..runs.ability import read_ability
 from ..runs.file_schemas import EXPORT

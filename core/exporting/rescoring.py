@@ -17,9 +17,11 @@ from ..evaluation.selection import Selection, select
 from ..evaluation.summary import ScoredDocuments, score_names, summarise
 from ..extraction.extractor import Extractor, constraints
 from ..extraction.groups import group_size
-from ..model.loading import load_for_inference, load_tokenizer, read_config
+from ..model.loading import load_for_inference
+from ..model.location import read_config
 from ..model.out_of_memory import save_memory
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..progress import meter
 from ..runs.folder import Run
 from ..runs.job import plugin_of

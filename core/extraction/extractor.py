@@ -21,9 +21,11 @@ from ..engines.transformers_engine import TransformersEngine
 from ..errors import RunError
 from ..model.attention import prompt_attention
 from ..model.devices import peak_memory_mb
-from ..model.loading import identity, is_same, load_for_inference, load_tokenizer
+from ..model.loading import load_for_inference
+from ..model.location import identity, is_same
 from ..model.out_of_memory import trim_heap
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..runs.folder import Run
 from ..runs.integrity import require_own_files
 from ..runs.job import plugin_of

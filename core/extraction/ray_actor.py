@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..engines.connect import KEY, connect
 from ..errors import FieldsmithError
-from ..model.loading import quieten
+from ..model.library_output import quieten
 from ..runs.folder import Run
 from .extractor import Extractor
 from .prediction_file import LineCounts, predict_lines

@@ -49,7 +49,7 @@ class Loading:
 
     def extractor(self) -> Extractor:
         """Load the model; errors are those of ``Extractor.load``."""
-        from ..model.loading import quieten
+        from ..model.library_output import quieten
         from .extractor import Extractor
 
         quieten()

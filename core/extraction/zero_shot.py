@@ -10,9 +10,12 @@ from ..data import Document, Example
 from ..errors import InputError
 from ..model.devices import free_memory, pick_device
 from ..model.fitting import choose_preset, count_parameters, fit_to_positions, positions_of
-from ..model.loading import identity, load_for_inference, load_tokenizer, quieten, read_config
+from ..model.library_output import quieten
+from ..model.loading import load_for_inference
+from ..model.location import identity, read_config
 from ..model.prompts import PromptFormat
 from ..model.quantization import stored_quantization
+from ..model.tokenizer import load_tokenizer
 from ..plugins import Plugin
 from ..progress import say
 from ..runs.receipt import receipt_of

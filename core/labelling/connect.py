@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from ..extraction.extractor import Extractor
 from ..extraction.zero_shot import ZeroShot
-from ..model.loading import load_tokenizer
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..plugins import Plugin
 from ..recipes import causal_preset
 from ..settings import Settings, resolve

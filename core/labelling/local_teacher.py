@@ -10,7 +10,7 @@ from typing import Any
 
 from ..extraction.extractor import Extractor
 from ..extraction.postprocess import read_answer
-from ..model.loading import identity
+from ..model.location import identity
 from ..runs.paths import without_folders
 from ..runs.receipt import receipt_of
 from .budget import Budget

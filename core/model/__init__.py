@@ -1,6 +1,9 @@
 """Load a model and its tokenizer, render prompts, run forward passes with a KV cache.
 
-- ``loading``: base model, adapter, tokenizer and config; ``importing`` imports the libraries.
+- ``location``: where a base model is: its identity, config and weights.
+- ``tokenizer``: load its tokenizer.
+- ``loading``: load the weights of base model and adapter; ``importing`` imports the libraries,
+  ``library_output`` silences them, ``load_errors`` says why a model does not load.
 - ``devices``: device, precision and free memory.
 - ``prompts``: messages and answers to token ids; ``plain_text`` tokenises texts,
   ``bounded_rendering`` bounds what a chat template takes.

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _LAYER_TYPES = frozenset(("full_attention", "sliding_attention"))
-BUILDING_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What transformers and torch raise for a config that they cannot make a model of."""
-
 _ARGUMENTS = ("position_ids", "attention_mask", "past_key_values", "logits_to_keep")
 
 
@@ -47,17 +35,6 @@ def model_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
     # Where several classes fit, from_pretrained and from_config take the first, too.
     kind: type[PreTrainedModel] = found[0] if isinstance(found, tuple) else found
     return kind
-
-
-def reason_of(error: BaseException) -> str:
-    """Return why transformers cannot make or load a model, in one line.
-
-    Of the errors that Python raises by itself, the name says more than the text.
-    """
-    text = " ".join(str(error).split())
-    named = isinstance(error, (ArithmeticError, AssertionError, AttributeError, LookupError))
-    reason = f"{type(error).__name__}: {text}" if named else text
-    return reason if len(reason) <= 300 else reason[:299] + "…"
 
 
 def require_supported(config: PretrainedConfig, name: str) -> None:

@@ -10,8 +10,10 @@ from ..errors import SettingsError
 from ..progress import say
 from ..recipes import CAUSAL, CAUSAL_SMALL, Preset, causal_preset, in_words, read_preset
 from ..settings import EMBEDDED, Resolved, Settings
-from .architecture import BUILDING_ERRORS, auto_class, reason_of, require_supported
-from .loading import foreign_prints_to_stderr, quieten, read_config
+from .architecture import auto_class, require_supported
+from .library_output import foreign_prints_to_stderr, quieten
+from .load_errors import BUILDING_ERRORS, reason_of
+from .location import read_config
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel

@@ -13,7 +13,8 @@ from ..model.adapted_modules import check_modules
 from ..model.architecture import auto_class
 from ..model.attention import prompt_attention
 from ..model.importing import import_model_libraries
-from ..model.loading import DTYPES, foreign_prints_to_stderr, pick_attention
+from ..model.library_output import foreign_prints_to_stderr
+from ..model.loading import DTYPES, pick_attention
 from ..model.quantization import keep_as_quantized, quantization
 from ..settings import Settings
 from ..training.qlora import lora_config, train_language_model

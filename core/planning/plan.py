@@ -10,7 +10,7 @@ from ..dataset.issues import Issue, training_issues
 from ..dataset.loading import read_splits
 from ..dataset.lost_gold import LostGold
 from ..errors import InputError
-from ..model.loading import has_local_weights
+from ..model.location import has_local_weights
 from ..model.prompts import PromptFormat
 from ..parallel import reading_processes
 from ..parallel.sequence import require_divisible
@@ -185,11 +185,12 @@ def make_plan(
         SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: config or tokenizer cannot be read, or the settings do not fit the model.
     """
-    from ..model.loading import load_tokenizer, quieten
+    from ..model.library_output import quieten
+    from ..model.tokenizer import load_tokenizer
 
     quieten()  # before the libraries are imported, which log as they are
     from ..model.importing import import_model_libraries
-    from ..model.loading import read_config
+    from ..model.location import read_config
 
     config = read_config(job.settings.values)  # which is wrong more often than the data
     import_model_libraries()

@@ -72,7 +72,7 @@ class MemoryPlanner:
         Raises:
             SettingsError: the model's config cannot be read.
         """
-        from ..model.loading import read_config
+        from ..model.location import read_config
 
         precision = pick_precision(settings, self.device)
         return MemoryEstimator(read_config(settings), rows, self.device, precision, self.free)

@@ -69,9 +69,9 @@ class TrainingJob:
         """Return the job with the commit of a hub model as the setting ``revision``.
 
         Raises:
-            SettingsError: see ``model.loading.pinned``.
+            SettingsError: see ``model.location.pinned``.
         """
-        from ..model.loading import pinned
+        from ..model.location import pinned
 
         asked, values = self.settings.values, pinned(self.settings.values)
         if values == asked:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_json
-from ..model.loading import location
+from ..model.location import location
 from ..parallel.processes import is_main_process
 from ..runs.folder import Run
 from ..runs.integrity import file_hashes

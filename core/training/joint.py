@@ -101,7 +101,8 @@ def train_jointly(run: Run, job: JointJob, planner: Planner = NO_PLANNER) -> Non
         FieldsmithError: as ``train``; what is wrong with one domain stops the training of all.
         LeakError: one domain is scored on texts that another one is trained on.
     """
-    from ..model.loading import identity, quieten
+    from ..model.library_output import quieten
+    from ..model.location import identity
 
     require_one_process(job.settings.values, process_count())
     quieten()

@@ -44,7 +44,7 @@ def start(job: TrainingJob | JointJob, folder: Path, planner: Planner) -> Run:
         DivergedError: what was trained is of no use; the folder stays.
         FieldsmithError: the job cannot be trained; see ``train``.
     """
-    from ..model.loading import require_weights
+    from ..model.location import require_weights
 
     require_trackers(job.settings.values.report_to)
     require_weights(job.settings.values)

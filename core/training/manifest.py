@@ -38,7 +38,7 @@ def write_manifest(
     issues: Sequence[Issue],
 ) -> None:
     """Write what is known before the first step: run.json, and which documents went where."""
-    from ..model.loading import identity
+    from ..model.location import identity
 
     run.write_rejects(
         {"document": splits.set_aside, "window": rows.set_aside, "leaf": rows.lost}, job.source

@@ -141,7 +141,7 @@ def _snippet(task: Task, info: dict[str, Any], base_folder: str, *, has_spans: b
     if messages is None or not task.is_causal:
         return ""
     from ..model.architecture import auto_class
-    from ..model.loading import read_config
+    from ..model.location import read_config
 
     return render(
         __package__,

@@ -101,7 +101,7 @@ def prepare(run: Run, job: TrainingJob, *, begun: bool) -> Prepared:
         SchemaError: answers cannot be constrained to the plugin's schema.
         SettingsError: the tokenizer does not load, or a metric of the score is unknown.
     """
-    from ..model.loading import load_tokenizer
+    from ..model.tokenizer import load_tokenizer
 
     base = job.settings.values.model
     splits, data_hash = read_splits(job.plugin, job.source, allow_leaks=True, ratio=job.ratio)
@@ -148,7 +148,7 @@ def _check_score(job: TrainingJob, examples: Sequence[Example]) -> None:
 
 def _refuse_changes(run: Run, task: Task, data_hash: str) -> None:
     """Raise RunError where a run is resumed with other data, another prompt or base model."""
-    from ..model.loading import identity, is_same
+    from ..model.location import identity, is_same
 
     if run.data_hash() is None:  # it was not begun, or killed before anything was trained
         return

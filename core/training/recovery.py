@@ -13,8 +13,9 @@ from typing import Any
 from ..errors import RunError
 from ..extraction.extractor import checked_task
 from ..files import write_json
-from ..model.loading import load_tokenizer, quieten
+from ..model.library_output import quieten
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..model.weights import WEIGHTS
 from ..progress import say
 from ..runs.file_schemas import CHECKPOINT

@@ -77,7 +77,8 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
         SettingsError: the model does not load or does not fit the settings.
         StorageError: the run cannot be written any more; it can be resumed.
     """
-    from ..model.loading import quieten, read_config
+    from ..model.library_output import quieten
+    from ..model.location import read_config
 
     quieten()
     if run.is_complete():

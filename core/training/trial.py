@@ -10,8 +10,9 @@ from typing import Any
 
 from ..data import IGNORED
 from ..model.devices import pick_device
-from ..model.loading import load_tokenizer, quieten
+from ..model.library_output import quieten
 from ..model.prompts import PromptFormat
+from ..model.tokenizer import load_tokenizer
 from ..parallel.processes import is_main_process
 from ..parallel.whole_weights import held_bytes
 from ..settings import Settings

@@ -17,7 +17,8 @@ from fieldsmith.ability.figures import FIGURES, compared
 from fieldsmith.ability.local_tasks import measure_task
 from fieldsmith.ability.measure import choose, measure_ability
 from fieldsmith.ability.tasks import read_task
-from fieldsmith.model.loading import load_for_inference, load_tokenizer
+from fieldsmith.model.loading import load_for_inference
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.runs.ability import ability_section, read_ability
 from fieldsmith.runs.folder import Run
 

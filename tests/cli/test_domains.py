@@ -11,7 +11,7 @@ from command import Command
 from joint_run import DOMAINS
 from tiny_model import Trained, lines
 
-from fieldsmith.cli.options import TrainingOptions
+from fieldsmith.cli.training_options import TrainingOptions
 
 
 @pytest.fixture(scope="module")

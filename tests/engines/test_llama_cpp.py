@@ -19,8 +19,8 @@ from fieldsmith.engines.llama_cpp import GgufEngine
 from fieldsmith.errors import RunError
 from fieldsmith.extraction.extractor import Extractor
 from fieldsmith.model.gguf import local_folder
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.plugins import load
 from fieldsmith.task import Task
 

@@ -13,7 +13,7 @@ from tiny_gguf import TinyGguf, Vocabulary, byte_level, sentencepiece
 
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.gguf_conversion import convert
-from fieldsmith.model.loading import quieten
+from fieldsmith.model.library_output import quieten
 
 TEXT = "The patient took 250 mg of the drug.\n\n1. in the morning"
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from fieldsmith.errors import SettingsError
 from fieldsmith.model import bounded_rendering
 from fieldsmith.model.bounded_rendering import TemplateFaultError, bounded
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.settings import Settings
 
 BASE = Path(bounded_rendering.__file__).parent.parent / "base"

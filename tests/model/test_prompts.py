@@ -17,8 +17,8 @@ from invented_plugins import NAMES, plugin_of, shipped_prompts
 
 from fieldsmith import Document, Message
 from fieldsmith.errors import RunError, SettingsError
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.plugins import load
 from fieldsmith.runs.receipt import receipt_of
 from fieldsmith.settings import Settings

@@ -15,7 +15,8 @@ from tiny_model import info, lines, write_corpus
 
 from fieldsmith.errors import SettingsError
 from fieldsmith.model.fitting import choose_preset
-from fieldsmith.model.loading import load_base, load_for_inference, load_tokenizer
+from fieldsmith.model.loading import load_base, load_for_inference
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.settings import Settings
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from transformers import (
     AutoConfig,
     DeepseekV3Config,
     Gemma3TextConfig,
-    LlamaConfig,
     MixtralConfig,
     PhimoeConfig,
     PretrainedConfig,
@@ -20,12 +18,10 @@ from transformers import (
 )
 
 from fieldsmith.errors import SettingsError
-from fieldsmith.model import loading
 from fieldsmith.model.adapted_modules import adapted_modules
 from fieldsmith.model.architecture import auto_class
 from fieldsmith.model.fitting import fit_to_model
 from fieldsmith.model.kv_cache import slot_bytes
-from fieldsmith.model.loading import read_config, require_weights
 from fieldsmith.planning.batches import PromptBatch, TrainingBatch
 from fieldsmith.planning.memory import measure
 from fieldsmith.recipes import causal_preset
@@ -93,66 +89,3 @@ def test_prefix_attention_over_a_sliding_window_names_the_model(tmp_path: Path) 
     chosen = {"model": str(tmp_path), "prefix_lm": True}
     with pytest.raises(SettingsError, match=f"the model {tmp_path} has layers with a sliding"):
         fit_to_model(resolve(causal_preset(1, "1"), "domain", {}, chosen))
-
-
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        ("pytorch_model.bin", "the folder has pytorch_model.bin, a pickle, which could run any"),
-        ("consolidated.00.pth", "the folder has consolidated.00.pth, a pickle"),
-        ("tf_model.h5", "the folder has tf_model.h5; safetensors are wanted"),
-        ("config.json", "the folder has no weights (*.safetensors)"),
-    ],
-)
-def test_a_folder_without_safetensors_is_told_with_what_it_has(
-    file: str, said: str, tmp_path: Path
-) -> None:
-    (tmp_path / file).write_bytes(b"")
-    with pytest.raises(SettingsError) as refused:
-        require_weights(Settings(model=str(tmp_path)))
-    assert said in str(refused.value)
-    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"")
-    require_weights(Settings(model=str(tmp_path)))
-
-
-def remote_config(folder: Path) -> None:
-    """Write a model whose config is of a class in its own folder, which prints something."""
-    fields = LlamaConfig(**SHAPE).to_dict() | {"model_type": "own"}
-    fields["auto_map"] = {"AutoConfig": "own.OwnConfig"}
-    (folder / "config.json").write_text(json.dumps(fields), encoding="utf-8")
-    (folder / "own.py").write_text(
-        "from transformers import LlamaConfig\nprint('read')\n"
-        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n",
-        encoding="utf-8",
-    )
-
-
-def test_a_model_with_code_of_its_own_names_the_setting_that_allows_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    remote_config(tmp_path)
-    with pytest.raises(SettingsError) as refused:
-        read_config(Settings(model=str(tmp_path)))
-    assert str(refused.value).endswith("if you trust it: --set trust_remote_code=true")
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "c"))
-    read_config(Settings(model=str(tmp_path), trust_remote_code=True))
-    shown = capsys.readouterr()
-    assert not shown.out, "records may be written there"
-    assert "read" in shown.err
-
-
-def test_a_hub_that_is_not_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    import httpx2
-    import huggingface_hub
-
-    asked = []
-
-    def unreachable(url: str) -> None:
-        asked.append(url)
-        raise httpx2.ConnectError("[Errno -2] Name or service not known")
-
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
-    monkeypatch.setattr(loading, "_cached", lambda *_given: None)
-    with pytest.raises(SettingsError, match="the Hugging Face hub cannot be reached: "):
-        read_config(Settings(model="some/model"))
-    assert len(asked) == 1

@@ -20,7 +20,8 @@ from paths import REAL_DATA
 
 from fieldsmith import Document, Message, Schema, field_list
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.model.loading import load_base, quieten
+from fieldsmith.model.library_output import quieten
+from fieldsmith.model.loading import load_base
 from fieldsmith.plugins import Plugin, load
 from fieldsmith.schema.navigation import is_verbatim
 from fieldsmith.schema.pointers import leaves

@@ -162,7 +162,7 @@ def load_libraries() -> None:
 
     What is there is not looked through again by the garbage collection of each command.
     """
-    from fieldsmith.model.loading import quieten
+    from fieldsmith.model.library_output import quieten
 
     quieten()  # some libraries read its variables as they are imported
     import bitsandbytes  # noqa: F401

@@ -92,7 +92,7 @@ def example(
 @functools.cache
 def shipped_prompts() -> PromptFormat:
     """Return the prompts of the base model that ships."""
-    from fieldsmith.model.loading import load_tokenizer
+    from fieldsmith.model.tokenizer import load_tokenizer
     from fieldsmith.settings import Settings
 
     return PromptFormat(load_tokenizer(Settings()))

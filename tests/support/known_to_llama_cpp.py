@@ -30,8 +30,8 @@ def train_known(folder: Path, family: Family = KNOWN) -> CausalRun:
     """Train a run of a model of a family that has learned the form of an answer."""
     from transformers import AutoModelForCausalLM
 
-    from fieldsmith.model.loading import load_tokenizer
     from fieldsmith.model.prompts import PromptFormat
+    from fieldsmith.model.tokenizer import load_tokenizer
     from fieldsmith.plugins import load
     from fieldsmith.task import Task
 

@@ -14,8 +14,8 @@ from transformers import AutoTokenizer
 
 from fieldsmith.data import Document
 from fieldsmith.extraction.extractor import Extractor
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.runs.folder import Run
 from fieldsmith.runs.job import TrainingJob
 from fieldsmith.runs.receipt import receipt_of

@@ -13,8 +13,8 @@ from pretended_gpus import pretend_gpus
 from tiny_model import Workplace, info
 
 from fieldsmith.data import IGNORED
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.settings import Settings
 from fieldsmith.training.callbacks import BestAdapter
 from fieldsmith.training.qlora import build_trainer, training_arguments

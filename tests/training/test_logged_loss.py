@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from fieldsmith.data import IGNORED
-from fieldsmith.model.loading import load_base, load_tokenizer
+from fieldsmith.model.loading import load_base
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.progress import Meter
 from fieldsmith.report.loss_curve import training_losses
 from fieldsmith.settings import Settings

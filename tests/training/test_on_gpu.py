@@ -12,8 +12,8 @@ from tiny_model import Workplace, info, lines
 
 import fieldsmith
 from fieldsmith.data import IGNORED
-from fieldsmith.model.loading import load_tokenizer
 from fieldsmith.model.prompts import PromptFormat
+from fieldsmith.model.tokenizer import load_tokenizer
 from fieldsmith.planning.planner import MemoryPlanner
 from fieldsmith.settings import Settings
 from fieldsmith.training.callbacks import BestAdapter
