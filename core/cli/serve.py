@@ -14,6 +14,7 @@ import click
 from .domains import domains_in
 from .engines import EngineOptions, engine_options
 from .options import PATH, min_confidence_option, trust_option
+from .zero_shot import ZeroShotOptions, zero_shot_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,7 +29,7 @@ KEY = "FIELDSMITH_SERVER_KEY"
 
 
 @click.command("serve")
-@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@click.argument("runs", nargs=-1, type=PATH, metavar="[RUN]...")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -77,6 +78,10 @@ KEY = "FIELDSMITH_SERVER_KEY"
     help="Longer documents get 413.",
 )
 @trust_option
+@zero_shot_options(
+    "Without a run: take the shots from this path, the training documents where it names splits. "
+    "Default: the training documents of the plugin's sample."
+)
 def command(
     runs: tuple[Path, ...],
     host: str,
@@ -88,10 +93,12 @@ def command(
     max_mb: float,
     max_tokens: int,
     trusted: bool,
+    zero_shot: ZeroShotOptions,
 ) -> None:
     """Answer documents by HTTP with one or more runs, each of another plugin.
 
-    For a run of several domains, each is served, by one model.
+    For a run of several domains, each is served, by one model. Without a run, --plugin and --model
+    serve a model that was not trained.
 
     POST /v1/PLUGIN/extract takes {"text": ...}, {"texts": [...]} or {"documents": [{"id": ...,
     "text": ...}]} and gives lines as `extract predict` writes them; POST /v1/PLUGIN/files takes
@@ -108,9 +115,16 @@ def command(
       extract serve runs/together
       FIELDSMITH_SERVER_KEY=... extract serve runs/first --host 0.0.0.0
       extract serve runs/first --engine http://localhost:8001
+      extract serve --plugin NAME --model MODEL --shots 2
     """
+    if not runs:
+        if not zero_shot.given():
+            raise click.UsageError("give a run; or --plugin and --model")
+        zero_shot.require_complete()
+    elif zero_shot.plugin is not None or zero_shot.given():
+        raise click.UsageError("--plugin and --model are for a model without a run")
     runs = tuple(run / name if name else run for run in runs for name in domains_in(run) or [""])
-    if engine and len(runs) > 1:
+    if engine and len(runs) != 1:
         raise click.UsageError("--engine wants one RUN, of one domain")
     require_installed()
     from ..model.library_output import quieten
@@ -125,8 +139,13 @@ def command(
     quieten()
     opened = [Run.open(run, trusted=trusted) for run in runs]
     _require_different_plugins(opened)
+    asked = None if runs else zero_shot.load()
     with ExitStack() as stack:
         address = stack.enter_context(listen(host, port))
+        if asked is not None:
+            answering = asked.load(asked.examples(()), min_confidence=min_confidence)
+            serve({asked.settings.model: answering}, address, limits, keys)
+            return
         connect = stack.enter_context(engine.connected(opened[0])) if engine else None
         serve(_extractors(opened, connect, min_confidence), address, limits, keys)
 

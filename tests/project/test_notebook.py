@@ -88,7 +88,7 @@ def test_the_notebook_leads_from_papers_to_scores(tmp_path: Path, teacher: str) 
     said = printed(copy / NOTEBOOK.name)
     assert "papers: 16 fetched" in said
     assert "unseen: 4 fetched" in said
-    assert f"\n{teacher}\n" in said
+    assert f"\n{teacher} http://127.0.0.1:" in said
     assert "labels.jsonl: 16 of 16 documents labelled" in said
     decided = [line for line in said.splitlines() if line.endswith((" accepted", " corrected"))]
     assert len(decided) == 10
