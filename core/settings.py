@@ -91,7 +91,7 @@ class TrainingSettings:
     accumulation: int = 4  # batches whose gradients an optimiser step sums up
     learning_rate: float = 2e-4
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
-    warmup: float = 0.03  # steps, or a share of all steps where under 1
+    warmup: float = 0.03  # steps, or a share of all where under 1; never all of them
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     tagging_weight: float = 0.0  # weight of a second loss, which tags values in the text; 0: none
