@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .dataset.standoff import identifier_of
     from .extraction.extractor import Extractor
     from .reading.html import parse_html, visible_text
-    from .reading.reader import read_first_pages
+    from .reading.reader import read_first_pages, read_within_limits
     from .recipes import SMALL_PRESETS
     from .schema.navigation import field_list
     from .scoring.counts import exact_counts, set_counts, text_counts
@@ -106,6 +106,7 @@ __all__ = [
     "read_formats",
     "read_schema",
     "read_text",
+    "read_within_limits",
     "renamed",
     "schema_of",
     "set_counts",
@@ -119,7 +120,7 @@ _LAZY = {
     "dataset.row_examples": "jsonl_examples",
     "dataset.standoff": "identifier_of",
     "reading.html": "parse_html visible_text",
-    "reading.reader": "read_first_pages",
+    "reading.reader": "read_first_pages read_within_limits",
     "recipes": "SMALL_PRESETS",
     "schema.navigation": "field_list",
     "scoring.counts": "exact_counts set_counts text_counts",

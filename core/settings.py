@@ -26,6 +26,9 @@ EMBEDDED = "embedded"
 AUTO_BATCH = ("batch_size", "auto")
 """A setting and the word for its value 0: the batch size is chosen when the rows are known."""
 
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
+"""Names that ``report_to`` may have."""
+
 PAGE = "docs/settings.md"
 """The page that lists all settings."""
 
@@ -91,7 +94,7 @@ class TrainingSettings:
     accumulation: int = 4  # batches whose gradients an optimiser step sums up
     learning_rate: float = 2e-4
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
-    warmup: float = 0.03  # steps, or a share of all steps where under 1
+    warmup: float = 0.03  # steps, or a share of all where under 1; never all of them
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     tagging_weight: float = 0.0  # weight of a second loss, which tags values in the text; 0: none
@@ -365,6 +368,11 @@ def _problems(settings: Settings) -> list[str]:
     """Say which values are out of bounds, or do not fit each other."""
     faults = [out_of_range(name, getattr(settings, name)) for name in RANGES]
     faults = [fault for fault in faults if fault]
+    faults += [
+        f"report_to: {name!r}: {did_you_mean(name, TRACKERS)}"
+        for name in settings.report_to
+        if name not in TRACKERS
+    ]
     if settings.prefix_lm and settings.attention == "flash_attention_2":
         faults.append("prefix_lm wants attention sdpa or eager: flash_attention_2 takes no masks")
     if settings.packing and (settings.prefix_lm or settings.tagging_weight):

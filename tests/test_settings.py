@@ -275,6 +275,8 @@ def test_a_value_is_read_as_its_setting_wants_it(assignment: str, value: object)
         ("quantize=[nf4]", "['nf4'] is none of nf4, none"),
         ("precision=no", "is none of auto, bf16, fp16, fp32"),
         ("score=[1, 2]", "a list of names is wanted, not [1, 2]"),
+        ("report_to=[wandb, mlfow]", "report_to: 'mlfow': did you mean mlflow? Known: mlflow"),
+        ("report_to=foo", "report_to: 'foo': Known: mlflow, tensorboard, trackio, wandb"),
         ("score=1", "a list of names is wanted, not 1"),
         ("revision=0123", "a text is wanted, not 83; put it in quotes"),
         ("model=", "a text is wanted, not None"),

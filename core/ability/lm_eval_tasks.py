@@ -32,12 +32,13 @@ _ALIKE = 1e-6
 """A mean over documents that is this near to what lm-eval reports is the same."""
 
 
-def open_tasks(names: Sequence[str], manager: Any = None) -> Any:
+def open_tasks(names: Sequence[str], manager: Any = None, package: Sequence[str] = ()) -> Any:
     """Load tasks with their data, to know before a model is loaded what cannot be measured.
 
     Args:
         names: of the tasks.
         manager: lm-eval's own; None for one that knows its own tasks.
+        package: what else can be asked for: names of the package.
 
     Returns:
         The manager.
@@ -49,8 +50,9 @@ def open_tasks(names: Sequence[str], manager: Any = None) -> Any:
         from lm_eval.tasks import TaskManager
     except ImportError as error:
         raise SettingsError(
-            f"{', '.join(names)}: the tasks of lm-eval need the extra `ability`: pip install "
-            f"'fieldsmith[ability]'; or measure those of the package: --ability local"
+            f"--ability {', '.join(names)}: the tasks of lm-eval need the extra `ability`: pip "
+            f"install 'fieldsmith[ability]'; those of the package are there without it: "
+            f"{did_you_mean(names[0], package)}"
         ) from error
     for library in ("lm_eval", "huggingface_hub"):  # the hub's client tells of each retry
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -59,7 +61,7 @@ def open_tasks(names: Sequence[str], manager: Any = None) -> Any:
         if name not in manager.all_tasks:
             raise SettingsError(
                 f"--ability {name}: no task of the package or of lm-eval, and no file; "
-                f"{did_you_mean(name, manager.all_tasks, see='`lm-eval ls tasks`')}"
+                f"{did_you_mean(name, [*package, *manager.all_tasks], see='`lm-eval ls tasks`')}"
             )
         try:
             manager.load([name])

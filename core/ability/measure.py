@@ -86,7 +86,8 @@ def choose(asked: Sequence[str]) -> Chosen:
         raise InputError("--ability: names no task; measure those of the package: --ability local")
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"--ability: two tasks are called {twice}; leave one out, or rename it")
-    return Chosen(tuple(local), tuple(others), open_tasks(others) if others else None)
+    manager = open_tasks(others, package=[*_PRESETS, *LOCAL]) if others else None
+    return Chosen(tuple(local), tuple(others), manager)
 
 
 def measure_ability(

@@ -72,7 +72,8 @@ def command(
     """Fetch documents from a SOURCE that a plugin names, into a folder that the plugin reads.
 
     Stopped or killed, the same command goes on. What fails is listed with its reason, and tried
-    again by the next command. `extract plugins NAME` shows the sources of a plugin.
+    again by the next command. Labels that come with documents are compared with their texts.
+    `extract plugins NAME` shows the sources of a plugin.
 
     \b
     Example:
@@ -81,11 +82,18 @@ def command(
     """
     from ..collecting.fetch import fetch
     from ..collecting.sources import find_source
+    from ..dataset.label_check import check_labels
     from ..fetch_source import FetchRequest
+    from ..plugins import load
 
     day = since.date() if since else None
     request = FetchRequest(query, day, origin, service or "", through)
-    done = fetch(find_source(source, plugin), request, output, limit, delay)
+    found = find_source(source, plugin)
+    done = fetch(found, request, output, limit, delay)
+    if done.labelled:
+        checked = check_labels(load(found.plugin), done.labelled, done.labels_file)
+        for line in checked.lines(found.plugin, output):
+            click.echo(printable(line), err=True)
     for failure in done.failures[:_SHOWN]:
         click.echo(printable(f"{failure.address}: {failure.reason}"), err=True)
     failed = f"{len(done.failures)} failed"

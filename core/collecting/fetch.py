@@ -30,12 +30,16 @@ class Fetched:
         there: how many were there already.
         failures: those that could not be fetched.
         failures_file: the list of these.
+        labelled: files of the documents that are there and have a label.
+        labels_file: the labels.
     """
 
     fetched: int
     there: int
     failures: tuple[Failure, ...]
     failures_file: Path
+    labelled: tuple[Path, ...]
+    labels_file: Path
 
 
 def fetch(
@@ -67,7 +71,8 @@ def fetch(
     service = (request.service or found.source.service).rstrip("/")
     request = replace(request, service=service)
     counts = {"fetched": 0, "there": 0}
-    failures = []
+    failures: list[Failure] = []
+    labelled: list[Path] = []
     with open_folder(output, found.name) as folder:
         listing = folder.listing(request, client.get)
         items = islice(_documents(found.source, request, listing), limit)
@@ -79,6 +84,8 @@ def fetch(
                 except FetchError as error:
                     failures.append(_failure_of(item, error))
                     folder.enter_failure(failures[-1])
+                else:
+                    labelled += folder.paths_of(item) if item.label is not None else ()
                 shown.advance()
         listing.forget()
     if failures and not any(counts.values()):
@@ -86,7 +93,13 @@ def fetch(
             f"none of {len(failures)} documents could be fetched, the first because of "
             f"{failures[0].address}: {failures[0].reason}; {folder.failures_file} lists them"
         )
-    return Fetched(**counts, failures=tuple(failures), failures_file=folder.failures_file)
+    return Fetched(
+        **counts,
+        failures=tuple(failures),
+        failures_file=folder.failures_file,
+        labelled=tuple(labelled),
+        labels_file=folder.labels_file,
+    )
 
 
 def _client(found: FoundSource, request: FetchRequest, delay: float | None) -> Client:

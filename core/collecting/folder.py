@@ -68,6 +68,7 @@ class FetchFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.inside = path / _INSIDE
+        self.labels_file = path / LABELS
         self.failures_file = self.inside / "failures.jsonl"
         self._journal = self.inside / "journal.jsonl"
         self._state = self.inside / _STATE
@@ -145,7 +146,7 @@ class FetchFolder:
         """Write the labels of the documents that are there, and the list of failures."""
         there = [entry for entry in self._entries.values() if self._is_there(entry)]
         labels = [entry["label"] for entry in there if entry["label"] is not None]
-        _write_rows(self.path / LABELS, labels)
+        _write_rows(self.labels_file, labels)
         failures = [entry for entry in self._entries.values() if "reason" in entry]
         _write_rows(self.failures_file, failures)
 

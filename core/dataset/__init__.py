@@ -3,6 +3,7 @@
 - loading: which sources are read as the core's JSONL, which examples are rejected
 - row_examples: how rows become examples
 - labelled_files: documents that are files, with rows beside them that have their labels
+- label_check: whether labels that were fetched are in the texts of their documents
 - inputs: the documents to predict on: files, folders, standard input
 - splits: which document is in which split, and leaks between splits
 - duplicates: exact and near duplicates (MinHash)

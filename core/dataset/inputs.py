@@ -17,7 +17,7 @@ from typing import IO
 
 from ..data import Document, Reject
 from ..errors import InputError, shortened
-from ..files import files_in, read_text_stream, readable
+from ..files import files_in, lines_in, read_text_stream, readable
 from ..plugins import Plugin
 from ..reading.reader import Reader
 from ..schema.records import canonical
@@ -253,12 +253,13 @@ def _unique_names(sources: Iterable[Path], outputs: Collection[Path]) -> dict[Pa
 def _stdin_documents(stream: IO[bytes], plugin: Plugin) -> Iterator[Document | Reject]:
     name = "standard input"
     stream.seek(0)
-    first = next(filter(None, (line.removeprefix(BOM_UTF8).strip() for line in stream)), b"")
+    lines = (line.removeprefix(BOM_UTF8).strip() for line in lines_in(stream))
+    first = next(filter(None, lines), b"")
     if not first:
         raise InputError(f"{name}: empty")
     stream.seek(0)
     if first.startswith(b"{"):
-        yield from map(document_of, read_core_jsonl(stream, name, plugin.names))
+        yield from map(document_of, read_core_jsonl(lines_in(stream), name, plugin.names))
     else:
         text = read_text_stream(stream, name)
         if not text.strip("\ufeff").strip():

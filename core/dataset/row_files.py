@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TextIO, cast
 
 from ..errors import InputError
-from ..files import check_json, parse_json, parse_line, read_text
+from ..files import check_json, lines_in, parse_json, parse_line, read_text
 from .standoff import is_standoff, standoff_rows
 
 TABLES = {".csv", ".tsv"}
@@ -119,7 +119,7 @@ def _opened(file: Path) -> Iterator[IO[bytes]]:
 
 def _lines(file: Path) -> Iterator[bytes]:
     with _opened(file) as stream:
-        yield from stream
+        yield from lines_in(stream)
 
 
 def _table_rows(file: Path, delimiters: str) -> Iterator[FileRow]:

@@ -33,6 +33,11 @@ TOO_LONG = f"has more than {MOST_CHARACTERS:,} characters of text; split it"
 _MOST_BYTES = 4
 """Of a character."""
 
+_LONGEST_LINE = 256 << 20
+"""Bytes of a line of JSONL, as of a file that is one document; more than its longest text takes."""
+
+_BLOCK = 1 << 20
+
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32-LE",  # which begins with that of UTF-16
     codecs.BOM_UTF32_BE: "UTF-32-BE",
@@ -271,13 +276,25 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     with stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(lines_in(stream), start=1):
             if (row := parse_line(line, str(path), number)) is not None:
                 yield number, row
 
 
+def lines_in(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of JSONL; of one that is too long no more than ``parse_line`` needs."""
+    while line := stream.readline(_LONGEST_LINE + 1):
+        yield line
+        while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):
+            rest = stream.readline(_BLOCK)
+            if not rest or rest.endswith(b"\n"):
+                break
+
+
 def parse_line(data: bytes, name: str, line: int) -> dict[str, Any] | None:
     """Parse one line of JSONL; None for a blank one. Raises InputError naming the line."""
+    if len(data) > _LONGEST_LINE:
+        raise InputError(f"{name}:{line}: has more than {_LONGEST_LINE >> 20} MiB; split its text")
     text = decode(data, name, line).strip()
     if not text:
         return None

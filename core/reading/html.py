@@ -68,6 +68,7 @@ def parse_html(data: bytes) -> Any:
         ImportError: lxml or trafilatura is not installed.
         InputError: there is nothing in it, or a part of it would be lost; says so without the name
             of the file.
+        MemoryError: there is too little memory.
     """
     from lxml import etree, html
     from trafilatura import utils
@@ -79,13 +80,23 @@ def parse_html(data: bytes) -> Any:
     try:
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError) as error:
+        _require_memory(parser)
         raise InputError("nothing in it can be read as HTML") from error
+    _require_memory(parser)
     if any(entry.level >= etree.ErrorLevels.FATAL for entry in parser.error_log):
         raise InputError(
             f"its elements are nested deeper than {_DEEPEST} levels, so that its text cannot be "
             "read whole"
         )
     return tree
+
+
+def _require_memory(parser: Any) -> None:
+    """Raise MemoryError where a parser had too little, which it takes for a fault of the page."""
+    from lxml import etree
+
+    if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in parser.error_log):
+        raise MemoryError
 
 
 def _decoded(data: bytes, guess: Callable[[bytes], str]) -> str:

@@ -11,6 +11,7 @@ import os
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def answer(request: Mapping[str, Any], limits: Limits) -> Any:
         InputError: the file cannot be read; says why without its name.
     """
     file = Path(request["file"])
+    if request["task"] == "call":
+        return getattr(import_module(request["module"]), request["function"])(file)
     if request["task"] == "unpack":
         return unpack(file, request["kind"], Path(request["folder"]), limits)
     try:

@@ -10,14 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..data import PageWord
 from ..errors import InputError
@@ -25,6 +25,8 @@ from ..plugin_code.other_process import is_other_process
 from .archives import Member
 from .limits import Limits
 from .page_text import PagedText
+
+T = TypeVar("T")
 
 _SCRIPT = """
 import json, sys
@@ -114,6 +116,15 @@ class Reader:
         seconds = min(self.limits.seconds, _FIRST_PAGES + _PAGE * pages)
         request = {"task": "first pages", "file": _path(file), "pages": pages, "enough": enough}
         return _paged(self._ask({**request, "seconds": seconds}))
+
+    def call(self, file: Path, read: Callable[[Path], T]) -> T:
+        """Return what a function makes of a file; see ``read_within_limits``."""
+        module, function = read.__module__, read.__qualname__
+        if getattr(sys.modules.get(module), function, None) is not read:
+            raise TypeError(f"{function} of {module} is no function of a module, as is wanted")
+        request = {"task": "call", "file": _path(file), "module": module, "function": function}
+        found: T = self._ask(request)
+        return found
 
     def unpack(self, file: Path, kind: str, folder: Path) -> list[Member]:
         """Unpack an archive into an empty folder; arguments and errors are those of ``read``."""
@@ -225,14 +236,45 @@ def read_first_pages(path: Path, *, pages: int, enough: int) -> PagedText:
     Raises:
         InputError: it cannot be read, or takes too much; names the file.
     """
+    with _naming(path):
+        return _own_reader().read_first_pages(path, pages=pages, enough=enough)
+
+
+def read_within_limits(path: Path, read: Callable[[Path], T]) -> T:
+    """Return what a function makes of a file, in the process that ``read_first_pages`` reads in.
+
+    A loader calls its own parser by it, so that a hostile file is one line and ends no command.
+
+    Args:
+        path: the file.
+        read: a function of a module, which is imported there. It is given the path and returns what
+            JSON can hold.
+
+    Raises:
+        InputError: the function says so, or the file takes too much; names the file.
+        TypeError: it is no function of a module.
+    """
+    with _naming(path):
+        return _own_reader().call(path, read)
+
+
+def _own_reader() -> Reader:
+    """Return the reader of this thread."""
     if getattr(_own, "process", None) != os.getpid():  # a process that is forked starts its own
         _own.process, _own.reader = os.getpid(), Reader()
         atexit.register(_own.reader.__exit__, None, None, None)
     reader: Reader = _own.reader
+    return reader
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error, as the user did."""
     try:
-        return reader.read_first_pages(path, pages=pages, enough=enough)
+        yield
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        reason = str(error).removeprefix(f"{_path(path)}: ")
+        raise InputError(f"{path}: {reason}") from error
 
 
 def _path(file: Path) -> str:

@@ -18,9 +18,10 @@ from ..parallel.processes import is_main_process
 from ..progress import say
 from ..runs.folder import Run
 from ..runs.reading import read_object
+from ..settings import TRACKERS
 from .tracker import RunDescription, Table, Tracker
 
-TRACKERS: Mapping[str, str] = {
+_CLASSES: Mapping[str, str] = {
     "tensorboard": "TensorBoard",
     "wandb": "WeightsAndBiases",
     "mlflow": "MLflow",
@@ -123,7 +124,7 @@ def open_trackers(run: Run, names: Sequence[str]) -> Iterator[Trackers]:
     described, opened = _described(run), dict[str, Tracker]()
     for name in dict.fromkeys(names):
         try:
-            kind = getattr(import_module(f".{name}", __package__), TRACKERS[name])
+            kind = getattr(import_module(f".{name}", __package__), _CLASSES[name])
             opened[name] = kind(described)
         except Exception as error:
             _give_up(name, error)

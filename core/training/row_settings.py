@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -198,16 +199,20 @@ def _with_enough_steps(resolved: Resolved, rows: int, processes: int | None) -> 
 
 
 def _with_warmup(resolved: Resolved, rows: int, processes: int | None) -> Resolved:
-    settings = resolved.values
-    if settings.warmup < 1:
+    """Return settings whose warm-up leaves a step: in its first step the learning rate is 0."""
+    asked = resolved.values.warmup
+    _, steps = count_steps(rows, resolved.values, processes)
+    if asked < 1:  # a share, of which the trainer takes a part of a step as a whole one
+        most = fewer = max(0, steps - 1)
+        taken: float = math.ceil(asked * steps)
+    else:
+        # Of a warm-up in steps a preset cannot know how many there are; a user can.
+        most = steps - 1 if resolved.origins["warmup"] == "user" else steps // 10
+        taken, fewer = asked, steps // 10
+    if taken <= most:
         return resolved
-    _, steps = count_steps(rows, settings, processes)
-    # Of a warm-up in steps a preset cannot know how many there are; a user can.
-    most = steps if resolved.origins["warmup"] == "user" else steps // 10
-    if settings.warmup <= most:
-        return resolved
-    say(f"warmup: {steps // 10} steps instead of {settings.warmup:g}, as there are {steps} in all")
-    return _changed(resolved, warmup=steps // 10)
+    say(f"warmup: {fewer} steps instead of {asked:g}, as there are {steps} in all")
+    return _changed(resolved, warmup=fewer)
 
 
 def _changed(resolved: Resolved, **values: float | str) -> Resolved:

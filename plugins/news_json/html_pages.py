@@ -20,6 +20,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from fieldsmith import (
@@ -30,6 +31,7 @@ from fieldsmith import (
     Reject,
     SourceFile,
     parse_html,
+    read_within_limits,
     visible_text,
 )
 
@@ -67,38 +69,54 @@ def unpacked_head(file: SourceFile) -> bytes:
         InputError: the file is compressed by gzip and broken.
     """
     is_packed = file.head.startswith(_GZIP)
-    head = _read(file, _HEAD_BYTES) if is_packed else file.head
+    head = _read(file.path, _HEAD_BYTES) if is_packed else file.head
     if head[:2] in charsets.UTF_16:
         head = head.decode("utf-16", "ignore").encode()
     return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
-def _read(file: SourceFile, size: int) -> bytes:
+def _read(path: Path, size: int) -> bytes:
     """Read the first bytes of a file, which may be compressed by gzip.
 
     Raises:
         InputError: the file cannot be read or decompressed.
     """
     try:
-        opened = gzip.open if file.head.startswith(_GZIP) else open
-        with opened(file.path, "rb") as stream:
+        with path.open("rb") as stream:
+            is_packed = stream.read(len(_GZIP)) == _GZIP
+        opened = gzip.open if is_packed else open
+        with opened(path, "rb") as stream:
             return bytes(stream.read(size))
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{file.path}: cannot be read ({reason})") from error
+        raise InputError(f"{path}: cannot be read ({reason})") from error
 
 
 def examples(file: SourceFile) -> Iterator[Example | Reject]:
     """Yield the example of an HTML file; the file's name is its id.
 
     Raises:
-        InputError: the file cannot be read, or trafilatura is not installed.
+        InputError: the file cannot be read, or takes too much, or trafilatura is not installed.
     """
     path, name = file.path, file.name
-    data = _read(file, _LARGEST + 1)
-    if len(data) > _LARGEST:
-        yield Reject(str(path), "", f"more than {_LARGEST >> 20} MiB, which no page has", name)
+    page = read_within_limits(path, read_page)
+    if "fault" in page:
+        yield Reject(str(path), "", page["fault"], name)
         return
+    text, url = page["text"], page["url"]
+    document = Document(name, addressed(text, url), {"path": name} | ({"url": url} if url else {}))
+    yield Example(document, page["record"], {}, file.split_of_folder, str(path))
+
+
+def read_page(path: Path) -> dict[str, Any]:
+    """Return the ``text`` of a page, its ``url`` and ``record``, or the ``fault`` that it has.
+
+    Raises:
+        InputError: the file cannot be read, or trafilatura is not installed.
+    """
+    data = _read(path, _LARGEST + 1)
+    if len(data) > _LARGEST:
+        return {"fault": f"more than {_LARGEST >> 20} MiB, which no page has"}
     try:
         tree = parse_html(data)
     except ImportError as error:
@@ -106,19 +124,12 @@ def examples(file: SourceFile) -> Iterator[Example | Reject]:
             f"{path}: reading HTML needs the extra `html`: pip install 'fieldsmith[html]'"
         ) from error
     except InputError as error:
-        yield Reject(str(path), "", str(error), name)
-        return
+        return {"fault": str(error)}
     known = metadata.read_metadata(tree, saved_address(data))
     text = visible_text(tree)
     if not text:
-        reason = "the page shows no text (is it filled in by a script?)"
-        yield Reject(str(path), "", reason, name)
-        return
-    record = _record(known, text[:_SEARCHED], tree)
-    document = Document(
-        name, addressed(text, known.url), {"path": name} | ({"url": known.url} if known.url else {})
-    )
-    yield Example(document, record, {}, file.split_of_folder, str(path))
+        return {"fault": "the page shows no text (is it filled in by a script?)"}
+    return {"text": text, "url": known.url, "record": _record(known, text[:_SEARCHED], tree)}
 
 
 def saved_address(data: bytes) -> str | None:

@@ -189,7 +189,7 @@ def test_lm_eval_finds_what_we_find(
     run = Path(shutil.copytree(causal.run, tmp_path / "run"))
     manager = tasks.TaskManager(include_path=str(tmp_path))
     monkeypatch.setattr(
-        measure, "open_tasks", lambda names: lm_eval_tasks.open_tasks(names, manager)
+        measure, "open_tasks", lambda names, package: lm_eval_tasks.open_tasks(names, manager)
     )
     found = measure.measure_ability(
         Run.open(run), ["general_knowledge,last_word,ours_which,ours_words"]
@@ -212,6 +212,8 @@ def test_a_task_that_lm_eval_lacks_or_cannot_reach_is_one_line() -> None:
 
     with pytest.raises(SettingsError, match=r"--ability arc_hard: no task .* did you mean"):
         choose(["arc_hard"])
+    with pytest.raises(SettingsError, match=r"--ability last_wrod: .* did you mean last_word\?"):
+        choose(["last_wrod"])
     with pytest.raises(SettingsError) as refused:
         choose(["original"])
     assert "--ability arc_challenge: lm-eval cannot load its data" in str(refused.value)

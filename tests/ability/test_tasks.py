@@ -113,8 +113,9 @@ def test_names_are_chosen_once(tmp_path: Path) -> None:
 def test_without_lm_eval_its_tasks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "lm_eval", None)
     monkeypatch.setitem(__import__("sys").modules, "lm_eval.tasks", None)
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError, match=r"pip install 'fieldsmith\[ability\]'"):
         choose(["original"])
-    assert "pip install 'fieldsmith[ability]'; or measure those of the package" in str(
-        refused.value
-    )
+    with pytest.raises(SettingsError, match=r"--ability last_wrod: .* did you mean last_word\?"):
+        choose(["last_wrod"])
+    with pytest.raises(SettingsError, match=r"--ability locl: .* did you mean local\?"):
+        choose(["locl"])

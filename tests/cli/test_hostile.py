@@ -249,7 +249,7 @@ def test_after_a_refusal_the_same_output_can_be_used(
         (["--set", "batch_size=-1"], "batch_size must not be negative"),
         (["--set", "quantize=int3"], "quantize: 'int3' is none of nf4, none"),
         (["--set", "optimizer=adamx"], "adamx"),
-        (["--set", "report_to=notes"], "report_to"),
+        (["--set", "report_to=notes"], "report_to: 'notes': Known: mlflow"),
         (
             ["--set", "attention=flash_attention_2", "--set", "prefix_lm=false"],
             "cannot be loaded",

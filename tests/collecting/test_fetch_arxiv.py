@@ -79,6 +79,11 @@ def test_papers_and_their_labels_are_audited_at_once(
     assert site.count("/api/query") == 3
     assert site.count("/robots.txt") == 0
     assert {agent.partition("/")[0] for agent in site.agents} == {"fieldsmith"}
+    order = f"extract audit --plugin arxiv_metadata --data {papers}"
+    assert done.errors.endswith(
+        f"labels: 1 of 22 values are not in the texts of 5 documents; {order} shows why\n"
+        "  title: 1 of 5 are not in the text: hep-th_9990003.pdf\n"
+    )
     audit = command("audit", "--plugin", "arxiv_metadata", "--data", papers, "--json")
     found = json.loads(audit.output)
     assert found["documents"]["read"] == 5
@@ -87,6 +92,32 @@ def test_papers_and_their_labels_are_audited_at_once(
     # A title that its page prints in other words is told.
     (lost,) = [leaf for leaf in found["leaves"] if not leaf["windows"]]
     assert (lost["id"], lost["pointer"]) == ("hep-th_9990003.pdf", "/title")
+
+
+def test_labels_of_papers_that_cannot_be_read_are_said_to_be_unchecked(
+    site: WebSite, fetch: Any
+) -> None:
+    site.answers["/pdf/2404.90002v1"] = Reply(body=b"%PDF-1.7 and nothing else %%EOF")
+    done = fetch("--max", 2)
+    assert done.code == 0
+    assert done.output.endswith(": 2 fetched, 0 already there, 0 failed\n")
+    whole, unread = done.errors.splitlines()[-2:]
+    assert whole == "labels: all 5 values are in the text of 1 document"
+    assert unread.startswith("labels not checked: 2404.90002.pdf: the PDF cannot be read")
+
+
+def test_without_the_extra_for_pdfs_labels_are_said_to_be_unchecked(
+    site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pdfminer.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)  # the process that reads PDFs is given this path
+    done = run_forked(arguments(site, "--max", 2), tmp_path)
+    assert done.code == 0
+    assert done.output.endswith(": 2 fetched, 0 already there, 0 failed\n")
+    assert done.errors.splitlines()[-1] == (
+        "labels not checked: 2 documents, the first 2404.90001.pdf: reading PDF needs the extra "
+        "`pdf`: pip install 'fieldsmith[pdf]'"
+    )
 
 
 @pytest.mark.parametrize("plugin", ["arxiv_metadata", "medical_ner"])

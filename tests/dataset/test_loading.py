@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from fieldsmith import Document, Example, InputError, Reject
 from fieldsmith.dataset.inputs import read_inputs
 from fieldsmith.dataset.loading import read_examples, read_splits
 from fieldsmith.dataset.row_examples import example_of_row, text_id
+from fieldsmith.files import lines_in
 from fieldsmith.plugins import Plugin, load
 
 PUBTATOR = (
@@ -127,6 +129,25 @@ def test_a_row_with_odd_annotations_is_set_aside_and_predicted(
     assert isinstance(after, Example)
     documents = list(read_inputs(PLUGIN, [str(file)]))
     assert documents == [Document(each, "Ada met Bob.") for each in ("a", "odd", "b")]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""], ids=["ended", "unended"])
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "gzip"])
+def test_of_a_line_that_is_too_long_only_the_beginning_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: bytes, is_packed: bool
+) -> None:
+    monkeypatch.setattr("fieldsmith.files.reading._LONGEST_LINE", 1 << 20)
+    rows = [ROW, {**ROW, "id": "b", "text": "x" * (5 << 20)}, {**ROW, "id": "c"}]
+    lines = [json.dumps(row).encode() for row in (rows if ending else rows[:2])]
+    data = b"\n".join(lines) + ending
+    path = tmp_path / ("rows.jsonl.gz" if is_packed else "rows.jsonl")
+    path.write_bytes(gzip.compress(data) if is_packed else data)
+    first, refused, *others = read_examples(PLUGIN, path)
+    assert isinstance(first, Example)
+    assert refused == Reject(f"{path}:2", "", "has more than 1 MiB; split its text")
+    assert [isinstance(other, Example) for other in others] == ([True] if ending else [])
+    with path.open("rb") as stream:  # what is yielded of any line
+        assert max(map(len, lines_in(stream))) <= (1 << 20) + 1
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,9 @@ from paths import REAL_DATA
 
 import fieldsmith_news_json as news_json
 from fieldsmith import Example, InputError, Record, Reject, UnknownFormatError
+from fieldsmith.reading import reader as reading
+from fieldsmith.reading.limits import Limits
+from fieldsmith.reading.reader import Reader
 from fieldsmith_news_json import articles, html_pages, instruct, layout
 
 DATA = REAL_DATA / "news"
@@ -422,22 +427,47 @@ def test_hostile_pages_are_read_or_set_aside(folder: Path) -> None:
     assert sum(isinstance(row, Reject) for row in found) >= 2
 
 
+def test_a_page_that_takes_too_much_is_one_line_and_the_next_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("trafilatura")
+    written(folder, PAGE + "<p>x" * 2_000_000, "a.html")
+    written(folder, PAGE + "<div>" * 1_000_000, "b.html")
+    written(folder, PAGE, "c.html")
+    limits = Limits(memory=320 << 20)
+    with Reader(limits) as limited:
+        own = SimpleNamespace(process=os.getpid(), reader=limited)
+        monkeypatch.setattr(reading, "_own", own)
+        large, deep, example = loaded(folder)
+        with pytest.raises(InputError, match=r"/a\.html: .*320 MiB"):
+            loaded(folder / "a.html")
+    assert isinstance(large, Reject)
+    assert "320 MiB of memory" in large.reason
+    assert isinstance(deep, Reject)
+    assert "nested deeper than 2048 levels" in deep.reason
+    assert isinstance(example, Example)
+
+
+def test_entities_of_a_page_do_not_multiply(folder: Path) -> None:
+    entities = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(12))
+    declared = f'<!DOCTYPE html [<!ENTITY a0 "ha">{entities}]>'
+    assert len(page(folder, f"{declared}<html><body><p>A laugh: &a12;").document.text) < 5_000
+
+
 def test_without_the_extra_a_line_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "trafilatura", None)
+    monkeypatch.setattr(html_pages, "read_within_limits", lambda path, read: read(path))
     with pytest.raises(InputError, match=r"storm\.html: reading HTML needs the extra `html`"):
         loaded(written(folder, PAGE, "storm.html"))
 
 
-def test_a_packed_file_that_is_too_large_or_broken_is_rejected(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_packed_file_that_is_too_large_or_broken_is_rejected(folder: Path) -> None:
     pytest.importorskip("trafilatura")
-    monkeypatch.setattr(html_pages, "_LARGEST", 1000)
-    large = written(folder, gzip.compress(PAGE.encode() + b" " * 2000), "large.html.gz")
+    large = written(folder, gzip.compress(PAGE.encode() + b" " * (64 << 20), 1), "large.html.gz")
     (reject,) = rejects(large)
-    assert "MiB" in reject.reason
+    assert reject.reason == "more than 64 MiB, which no page has"
     cut = written(folder, gzip.compress(PAGE.encode())[:200], "cut.html.gz")
     with pytest.raises(InputError, match=r"cut\.html\.gz: cannot be read"):
         loaded(cut)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from drawn_pages import Drawing, columns, encrypted, pdf_of_objects, scan, stream_of
 
-from fieldsmith import InputError, read_first_pages
+from fieldsmith import InputError, read_first_pages, read_within_limits
 from fieldsmith.reading import reader as reading
 from fieldsmith.reading.kinds import kind_of
 from fieldsmith.reading.limits import Limits
@@ -155,6 +155,11 @@ def test_first_pages_have_less_time_than_a_whole_file(
     file.write_bytes(LOOP_OF_OBJECTS)
     with Reader() as limited, pytest.raises(InputError, match="not read within 1 seconds"):
         limited.read_first_pages(file, pages=3, enough=1)
+
+
+def test_a_function_that_its_process_cannot_find_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="is no function of a module"):
+        read_within_limits(tmp_path / "a", lambda path: path.name)
 
 
 def test_what_took_too_much_is_not_tried_again(

@@ -21,10 +21,11 @@ from tracked import Numbers, Tracked, read_mlflow, read_tensorboard, read_tracki
 from fieldsmith.progress import log_to_stderr
 from fieldsmith.runs.ability import write_ability
 from fieldsmith.runs.folder import Run
+from fieldsmith.settings import TRACKERS
 from fieldsmith.tracking.results import send_results
 from fieldsmith.tracking.tensorboard import TensorBoard
 from fieldsmith.tracking.tracker import RunDescription
-from fieldsmith.tracking.trackers import NO_TRACKERS, TRACKERS, Trackers, open_trackers
+from fieldsmith.tracking.trackers import _CLASSES, NO_TRACKERS, Trackers, open_trackers
 
 SHORT: Mapping[str, Any] = {
     "batch_size": 16, "checkpoint_steps": 4, "eval_documents": 1, "logging_steps": 1,
@@ -229,6 +230,10 @@ def test_a_tracker_that_there_is_not_is_said_before_all_else(
     assert answer.errors.startswith(f"extract: error: {said}")
     assert len(answer.errors.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_each_name_that_the_setting_takes_has_a_tracker() -> None:
+    assert set(_CLASSES) == set(TRACKERS)
 
 
 def test_a_tracker_that_fails_is_said_once_and_left_out(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command import Command
+from safetensors.torch import load_file
 from tiny_model import Workplace, info, lines
 
 from fieldsmith.errors import RunError
@@ -87,6 +88,10 @@ def test_a_batch_that_is_set_stays() -> None:
         ({"warmup": 40}, 512, 40),  # the user knows the rows
         ({"warmup": 97}, 512, 9),
         ({}, 3, 0),
+        ({"warmup": 0.05, "max_steps": 1}, 512, 0),  # the only step would have no learning rate
+        ({"warmup": 1, "max_steps": 1}, 512, 0),
+        ({"warmup": 0.95, "max_steps": 5}, 512, 4),
+        ({"warmup": 0.05, "max_steps": 2}, 512, 0.05),  # one step of warm-up, one after it
         ({"packing": True}, 8192, 0),  # two tokens a row: three steps, of sequences
     ],
 )
@@ -97,6 +102,17 @@ def test_the_rate_falls_after_a_warm_up_of_a_tenth_at_most(
     assert settings.values.warmup == wanted
     changed = wanted not in (100, chosen.get("warmup"))
     assert (settings.origins["warmup"] == "plan") == changed
+
+
+def test_the_only_step_of_a_training_changes_its_adapter(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    workplace.train(run, max_steps=1, eval_documents=1, score_documents=1)
+    weights = load_file(run / "adapter" / "adapter_model.safetensors")
+    changed = [weight for name, weight in weights.items() if "lora_B" in name]
+    assert changed
+    assert all(weight.any() for weight in changed)
 
 
 @pytest.mark.parametrize(
