@@ -23,7 +23,7 @@ from paths import ROOT
 from played_teacher import Played, record, teaching
 from stand_in_arxiv import PAPERS, arxiv, harvested
 from stand_in_vllm import LLAMA_CPP, write_package
-from tiny_families import CausalRun, write_llama
+from tiny_families import CausalRun, lengthen, write_llama
 from tiny_model import Trained, Workplace
 from web_site import html, serving
 from writable_hub import TOKEN, USER, WritableHub
@@ -54,6 +54,14 @@ def tagged(trained: Trained) -> Path:
 def served_run(known: CausalRun) -> Path:
     """The run whose model ``llama_cpp`` and ``vllm`` serve."""
     return known.run
+
+
+@pytest.fixture
+def served_base(known: CausalRun, tmp_path: Path) -> Words:
+    """The base model of that run, whose tokens the servers know."""
+    model = Path(shutil.copytree(known.folder / "model", tmp_path / "model"))
+    lengthen(model)
+    return {"MODEL": model}
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +149,8 @@ def free_port() -> int:
 
 @pytest.fixture
 def main_address() -> Words:
-    return {"NAME": "medical_ner", "gpu1:29500": f"127.0.0.1:{free_port()}"}
+    """A port of this machine in place of another machine's."""
+    return {"gpu1:29500": f"127.0.0.1:{free_port()}"}
 
 
 @pytest.fixture
@@ -171,7 +180,8 @@ def sites() -> Iterator[Words]:
     with serving(site):
         page = "<h1>Storm over Vellin</h1><p>A storm tore roofs from forty houses on Monday.</p>"
         site.answers["/storm"] = html(f"<!doctype html><html><body>{page}</body></html>")
-        item = f"<item><link>{site.address}/storm</link></item>"
+        date = "<pubDate>Thu, 18 Apr 2024 06:00:00 GMT</pubDate>"
+        item = f"<item><link>{site.address}/storm</link>{date}</item>"
         feed = f'<rss version="2.0"><channel><title>Vellin Post</title>{item}</channel></rss>'
         site.answers["/feed.xml"] = html(feed)
         Path("addresses.txt").write_text(f"{site.address}/storm\n", encoding="utf-8")

@@ -39,6 +39,7 @@ class Page:
 
 _TAGGED = {"runs/first": "tagged"}
 _TWO = {"runs/first": "tagged", "runs/second": "tagged"}
+_NAMED = {"NAME": "medical_ner"}
 _ENGINES = ("llama_cpp", "vllm")
 
 PAGES: Mapping[str, Page] = {
@@ -51,7 +52,7 @@ PAGES: Mapping[str, Page] = {
         needs=(*_ENGINES, "store", "ray_cluster"),
     ),
     "docs/fetch.md": Page(needs=("sites",)),
-    "docs/gpus.md": Page(),
+    "docs/gpus.md": Page(words=_NAMED),
     "docs/how-to/four-gpus.md": Page(),
     "docs/how-to/one-gpu.md": Page(),
     "docs/how-to/jsonl.md": Page(needs=("more_rows",)),
@@ -64,7 +65,11 @@ PAGES: Mapping[str, Page] = {
     "docs/how-to/vllm.md": Page({"runs/large": "served_run"}, needs=_ENGINES),
     "docs/index.md": Page(),
     "docs/label.md": Page(needs=("teacher",)),
-    "docs/many-devices.md": Page({"RUN": "tagged"}, needs=("main_address",)),
+    "docs/many-devices.md": Page(
+        {"RUN": "tagged"},
+        needs=("main_address",),
+        words={**_NAMED, "sequence_parallel=4": "sequence_parallel=2"},
+    ),
     "docs/measurements.md": Page(),
     "docs/merge.md": Page({"runs/first": "served_run"}, needs=_ENGINES),
     "docs/models.md": Page(needs=("gguf_model",)),
@@ -110,7 +115,7 @@ PAGES: Mapping[str, Page] = {
         ]
     ),
     "plugins/medical_ner/README.md": Page(),
-    "README.md": Page(needs=("llama_cpp",)),
+    "README.md": Page(needs=("llama_cpp", "served_base")),
     "plugins/news_json/README.md": Page(
         before=[
             "train --plugin news_json --output runs/first",

@@ -22,7 +22,7 @@ from fieldsmith.plugins import load
 from fieldsmith.review.decisions import Reviews
 
 Words = Mapping[str, object]
-"""What a page says, and what takes its place."""
+"""What a page says, and what takes its place; besides SITE and MODEL, an address and a folder."""
 
 MODEL = "path/to/a/model"
 """A tiny model, which takes the place of those that are not at hand."""
@@ -63,7 +63,8 @@ class PageCommands:
             command: as the page has it, without the name of the program.
         """
         arguments = self._with_stand_ins(command)
-        _remove_output(arguments)
+        if "--node-rank" not in arguments:
+            _remove_output(arguments)
         if _serves(arguments):
             with started(*arguments) as server:
                 assert server.ask("/").status == 200
@@ -85,19 +86,25 @@ class PageCommands:
             answer = node.ended()
             _require_success(["train", "--nodes"], answer.code, answer.errors)
 
+    @property
+    def _model(self) -> str:
+        return str(self.words.get("MODEL", MODEL))
+
     def _with_stand_ins(self, command: Sequence[str]) -> list[str]:
         found = [str(self.words.get(argument, argument)) for argument in command]
         name, is_new = found[0], "--resume" not in found
         if "--model" in found:
             at = found.index("--model") + 1
-            found[at] = found[at] if Path(found[at]).exists() else MODEL
+            found[at] = found[at] if Path(found[at]).exists() else self._model
         elif "--preset" in found:
-            found += ["--model", MODEL]
+            found += ["--model", self._model]
         for option in {"--processes", "--gpus"} & set(found):
             at = found.index(option)
             found[at : at + 2] = ["--processes", "1" if "--nodes" in found else "2"]
         if name == "fetch":
             found += ["--service", str(self.words["SITE"]), "--delay", "0"]
+        if "--model" in found and name in ("evaluate", "predict"):
+            found.append("--set=max_new_tokens=24")
         if name == "train" and is_new:
             found += [f"--set={key}={value}" for key, value in _SHORT.items()]
         if name in ("audit", "train") and is_new:

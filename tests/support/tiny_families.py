@@ -176,13 +176,18 @@ def write_family(folder: Path, family: Family, corpus: Path, steps: int = 40) ->
     tokenizer.save_pretrained(folder)
 
 
-def write_llama(folder: Path, corpus: Path, longest: int = 32768) -> None:
+def write_llama(folder: Path, corpus: Path) -> None:
     """Write a tiny Llama that knows nothing, with the context of a large one."""
     folder.mkdir(parents=True)
     write_family(folder, FAMILIES["llama"], corpus, steps=1)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["max_position_embeddings"] = longest
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    lengthen(folder)
+
+
+def lengthen(model: Path) -> None:
+    """Give a model the context of a large one."""
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = 32768
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _task(tokenizer: PreTrainedTokenizerBase, folder: Path) -> Task:
