@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from command import Answer
 from doc_commands import blocks
 from forked_command import read_hub_variables, run_forked
 from installed_plugins import Site
@@ -76,7 +77,7 @@ class PageCommands:
         else:
             prepare = read_hub_variables if arguments[0] == "push" else _nothing
             answer = run_forked(arguments, prepare=prepare, limit=_LIMIT)
-            _require_success(arguments, answer.code, answer.errors)
+            _require_success(arguments, answer)
         if arguments[0] == "new":
             _install(arguments[1])
 
@@ -84,7 +85,7 @@ class PageCommands:
         """Wait for what runs beside the other commands."""
         for node in self.nodes:
             answer = node.ended()
-            _require_success(["train", "--nodes"], answer.code, answer.errors)
+            _require_success(["train", "--nodes"], answer)
 
     @property
     def _model(self) -> str:
@@ -122,19 +123,22 @@ def _serves(arguments: Sequence[str]) -> bool:
 
 
 def _remove_output(arguments: Sequence[str]) -> None:
-    """Remove what an earlier command of the page wrote where this one writes."""
+    """Remove what is there already, such as of an earlier command of the page."""
+    paths = [Path(arguments[1])] if arguments[0] == "new" else []
     if "--output" in arguments:
         output = Path(arguments[arguments.index("--output") + 1])
-        for path in (output, output.with_suffix(".answers.jsonl")):
-            if path.is_dir():
-                shutil.rmtree(path)
-            path.unlink(missing_ok=True)
+        paths += [output, output.with_suffix(".answers.jsonl")]
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
-def _require_success(arguments: Sequence[str], code: int, errors: str) -> None:
+def _require_success(arguments: Sequence[str], answer: Answer) -> None:
     allowed = {0, 1} if set(arguments) & _MAY_FAIL else {0}
-    assert code in allowed, f"{shlex.join(arguments)}: {errors}"
-    assert "extract: error:" not in errors, f"{shlex.join(arguments)}: {errors}"
+    told = f"{shlex.join(arguments)}: {answer.output[-2000:]}{answer.errors}"
+    assert answer.code in allowed, told
+    assert "extract: error:" not in answer.errors, told
 
 
 def _decide(arguments: Sequence[str]) -> None:
@@ -142,7 +146,7 @@ def _decide(arguments: Sequence[str]) -> None:
     options = dict(pairwise(arguments))
     source, reviewer = Path(arguments[1]), options.get("--reviewer", "me")
     output = Path(options.get("--output", source.with_suffix(f".{reviewer}.jsonl")))
-    reviews = Reviews(load("medical_ner"), source, output, reviewer, 24)
+    reviews = Reviews(load("medical_ner"), source, output, reviewer, 12)
     for number in range(len(reviews.items)):
         reviews.decide(number, reviews.current(number))
 
