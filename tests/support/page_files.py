@@ -72,8 +72,9 @@ def _write_medical(folder: Path) -> None:
         write_jsonl(folder / name, some)
     texts = [row["text"] for row in rows]
     (folder / "new.txt").write_text(texts[1], encoding="utf-8")
-    for name, count in {"folder": 3, "notes": 24, "pool": 12}.items():
-        write_texts(folder / name, texts[:count])
+    write_texts(folder / "folder", texts[:3])
+    write_texts(folder / "notes", texts[:24])
+    write_texts(folder / "pool", [f"{text} A new one." for text in texts[:12]])
     (folder / "notes.txt").write_text(texts[0], encoding="utf-8")
     _write_tables(folder, rows)
     _write_kinds(folder, rows)
