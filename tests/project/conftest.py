@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import EXTRACT, Moment
+from command import Moment
 from doc_commands import blocks
 from installed_plugins import Site
 from known_to_llama_cpp import skip_without_index
@@ -130,7 +130,7 @@ def ray_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     port = free_port()
     options = ["--head", "--block", "--num-cpus=1", "--include-dashboard=false", f"--port={port}"]
     cluster = subprocess.Popen(
-        [EXTRACT.with_name("ray"), "start", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ray.scripts.scripts", "start", *options], stdout=subprocess.PIPE, text=True
     )
     assert cluster.stdout
     try:
