@@ -130,7 +130,9 @@ def ray_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     port = free_port()
     options = ["--head", "--block", "--num-cpus=1", "--include-dashboard=false", f"--port={port}"]
     cluster = subprocess.Popen(
-        [sys.executable, "-m", "ray.scripts.scripts", "start", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ray.scripts.scripts", "start", *options],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert cluster.stdout
     try:
