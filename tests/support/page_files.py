@@ -43,6 +43,13 @@ _TEI = (
     "</front></text></tei>"
 )
 
+_SHOWN = {
+    "id": "1",
+    "text": "Velmol was given.",
+    "record": {"chemicals": ["Velmol"], "diseases": [], "relations": []},
+}
+"""The document that a page shows an answer to."""
+
 
 def write_page_files(folder: Path) -> None:
     """Write what any page may name."""
@@ -62,10 +69,11 @@ def _write_medical(folder: Path) -> None:
         write_documents(folder / name, documents(4, seed=5, first=501))
     found = read_examples(load("medical_ner"), folder / "corpus")
     rows = [_row(example) for example in found if isinstance(example, Example)]
+    rows = [row for row in rows if row["id"] != _SHOWN["id"]]
     for name, some in {
         "labels.jsonl": rows,
-        "mine.jsonl": rows,
-        "gold.jsonl": rows[:6],
+        "mine.jsonl": [*rows, _SHOWN],
+        "gold.jsonl": [*rows[:6], _SHOWN],
         "theirs.jsonl": [{"id": row["id"], "record": row["record"]} for row in rows],
         "documents.jsonl": [{"id": row["id"], "text": row["text"]} for row in rows[:6]],
     }.items():
