@@ -82,7 +82,13 @@ PAGES: Mapping[str, Page] = {
         before=["merge runs/first --output models/first --gguf q8_0 --no-score"],
         needs=("hub",),
     ),
-    "docs/report.md": Page(_TWO, before=["evaluate runs/second --data unseen.txt"]),
+    "docs/report.md": Page(
+        _TWO,
+        before=[
+            "evaluate runs/first --data unseen.txt",
+            "evaluate runs/second --data unseen.txt --again 'a copy of the other run'",
+        ],
+    ),
     "docs/review.md": Page(
         before=[
             "review labels.jsonl --plugin medical_ner --export brat --output from-brat",
