@@ -48,6 +48,11 @@ def gathered(values: Sequence[T]) -> list[T]:
     return list(gather_object(list(values)))
 
 
+def meet() -> None:
+    """Wait for all processes; what the main process has written until then the others can read."""
+    agreed(None)
+
+
 def leave() -> None:
     """Disconnect the processes when they have trained: from here on each works by itself.
 

@@ -10,7 +10,7 @@ from ..errors import FieldsmithError, OutOfMemoryError
 from ..model.out_of_memory import is_out_of_memory, save_memory
 from ..model.prompts import PromptFormat
 from ..parallel import is_sharded
-from ..parallel.processes import agreed, is_main_process, process_count
+from ..parallel.processes import agreed, is_main_process, meet, process_count
 from ..parallel.sequence import require_divisible
 from ..progress import meter, say
 from ..runs.folder import Run
@@ -97,6 +97,7 @@ def train(run: Run, job: TrainingJob, planner: Planner = NO_PLANNER) -> None:
     made.write()
     if not begun and is_main_process():
         run.update(**planned(planner, made.task.settings, made.rows.trained))
+    meet()
     settings = same_rows_a_step(made.task.settings, job.processes, process_count())
     task, tags = replace(made.task, settings=settings), made.tags()
 

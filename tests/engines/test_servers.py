@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 from command import Command, run_installed
 from known_to_llama_cpp import skip_without_index
+from llama_cpp_server import serving_gguf
 from running_command import RunningCommand, start
 from served import serving
 from stand_in_vllm import LLAMA_CPP, write_package
@@ -43,19 +43,6 @@ Change = Callable[[str, Any], Any]
 """Takes path and body of a request; returns the body to pass on, or a number: the HTTP state."""
 
 
-_SERVER = """
-import sys
-from pathlib import Path
-
-from fieldsmith.engines.llama_cpp import GgufEngine
-
-engine = GgufEngine.load(Path(sys.argv[1]), 512, 2)
-print(engine.servers[0].address, engine.servers[0].key, flush=True)
-sys.stdin.read()
-"""
-"""llama.cpp in a process of its own: it has aborted once, which must not end the tests."""
-
-
 @dataclass(frozen=True)
 class Served:
     """A run, and llama.cpp's server with its model."""
@@ -77,20 +64,8 @@ def served(known: CausalRun, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     except SettingsError as error:
         skip_without_index(str(error))
         raise
-    server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER, file.path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with server:
-        assert server.stdin
-        assert server.stdout
-        address, key = server.stdout.readline().split()
-        yield Served(run, file.path, address, key, Extractor.load(run.run))
-        ended = server.poll()
-        server.stdin.close()
-    assert ended is None, f"llama.cpp ended by {ended}, see standard error"
+    with serving_gguf(file.path) as server:
+        yield Served(run, file.path, server.address, server.key, Extractor.load(run.run))
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,23 @@ WAITING = GOOD.replace(
 )
 
 
+# A plugin with which the main process is late to write what it trains on.
+LATE = (
+    GOOD
+    + """
+
+import os
+import time
+
+if os.environ.get("RANK") == "0":
+    from fieldsmith.training import manifest
+
+    versions = manifest.versions
+    manifest.versions = lambda: (time.sleep(15), versions())[1]
+"""
+)
+
+
 @dataclass
 class Started:
     """A command that runs."""
@@ -174,6 +191,17 @@ def waiting(site: Site, folder: Path) -> Iterator[tuple[Started, list[psutil.Pro
         notes = [folder / "0", folder / "1"]
         wait_until(lambda: all(note.is_file() and note.read_text() for note in notes))
         yield training, [psutil.Process(int(note.read_text())) for note in notes]
+
+
+@pytest.mark.slow
+def test_what_the_main_process_writes_is_waited_for(site: Site, tmp_path: Path) -> None:
+    site.install("late", LATE)
+    order = ("train", "--plugin", "late", "--output", tmp_path / "run", "--processes", "2")
+    short = [f"--set={name}={value}" for name, value in {**SHORT, "max_new_tokens": 24}.items()]
+    environment = {"PYTHONPATH": str(site.path)}
+    with started(tmp_path, *order, *short, environment=environment) as training:
+        answer = training.answer()
+    assert answer.code == 0, answer.errors
 
 
 @pytest.mark.slow

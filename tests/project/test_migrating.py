@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from migrated_data import dataset_pairs, medical_prompts, news_rows, papers_as_j
 from paths import ROOT
 from served import serving as serving_runs
 from stand_in_arxiv import PAPERS, arxiv
-from tiny_families import FAMILIES, write_family
+from tiny_families import write_llama
 from tiny_model import write_corpus
 from web_site import WebSite, html, serving
 
@@ -47,11 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     write_corpus(folder / "corpus")
     path = folder / "meta-llama" / "Meta-Llama-3-8B-Instruct"
-    path.mkdir(parents=True)
-    write_family(path, FAMILIES["llama"], folder / "corpus", steps=1)
-    config = json.loads((path / "config.json").read_text("utf-8"))
-    config["max_position_embeddings"] = 32768
-    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_llama(path, folder / "corpus")
     return path
 
 

@@ -18,7 +18,7 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
 
 def commands(page: Path) -> list[list[str]]:
     return [
-        shlex.split(line)
+        shlex.split(line, comments=True)
         for _, block in blocks(page, "sh")
         for line in block.splitlines()
         if line.strip()

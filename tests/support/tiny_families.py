@@ -5,6 +5,7 @@ Each has learned the form of an answer, so that its answers are records, some ri
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -173,6 +174,20 @@ def write_family(folder: Path, family: Family, corpus: Path, steps: int = 40) ->
     learn_answers(model, _task(tokenizer, folder), corpus, steps)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def write_llama(folder: Path, corpus: Path) -> None:
+    """Write a tiny Llama that knows nothing, with the context of a large one."""
+    folder.mkdir(parents=True)
+    write_family(folder, FAMILIES["llama"], corpus, steps=1)
+    lengthen(folder)
+
+
+def lengthen(model: Path) -> None:
+    """Give a model the context of a large one."""
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = 32768
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _task(tokenizer: PreTrainedTokenizerBase, folder: Path) -> Task:
