@@ -153,6 +153,7 @@ def test_a_run_on_other_data_is_refused(workplace: Workplace, run: Path) -> None
         replace(as_ordered(workplace, run), data_hash="0" * 64).make()
 
 
+@pytest.mark.slow
 def test_a_seed_that_was_killed_continues_and_ends_in_the_same_scores(
     workplace: Workplace, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_a_cluster_that_is_not_there_is_one_line(
 # With a cluster
 
 
+@pytest.mark.slow
 def test_an_actor_that_dies_is_replaced(
     order: tuple[object, ...], plain: Path, tmp_path: Path, commands: list[RunningCommand]
 ) -> None:

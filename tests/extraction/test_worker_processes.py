@@ -140,6 +140,7 @@ def group(number: int) -> list[Document]:
     return [Document(f"{number}-{row}", TEXT) for row in range(number % 3 + 1)]
 
 
+@pytest.mark.slow
 def test_few_groups_are_read_ahead(workers: WorkerProcesses) -> None:
     count, read, done = 60, 0, 0
 
@@ -222,6 +223,7 @@ def test_two_processes_score_what_one_process_scores(
     assert len(lines(run / "predictions" / "many.txt.jsonl")) == 75
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_command_and_one_process_goes_on(
     order: tuple[object, ...],
     plain: Path,

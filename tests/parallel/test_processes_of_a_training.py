@@ -110,6 +110,7 @@ def wait_until(is_so: Callable[[], object], seconds: float = 240) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_missing_is_one_line(tmp_path: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "missing.jsonl"
     answer = extract(

@@ -54,17 +54,13 @@ def test_a_sample_is_large_and_has_something_of_each_field(
         assert filled, key
 
 
-# The commands of the README go the same way with medical_ner.
-RUN_ELSEWHERE = ("medical_ner", "arxiv_metadata")
-"""What the commands of the README run, and the notebook from documents to a model."""
+# The README's commands run with medical_ner, the notebook of the docs with title pages.
+IN_MINUTES = ("arxiv_metadata", "dcat_datasets", "medical_ner")
 
 
 @pytest.mark.parametrize(
     "plugin",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in RUN_ELSEWHERE else ())
-        for name in SHIPPED
-    ],
+    [pytest.param(name, marks=pytest.mark.slow if name in IN_MINUTES else ()) for name in SHIPPED],
     indirect=True,
 )
 def test_each_command_works_on_the_sample(plugin: Plugin, tmp_path: Path, command: Command) -> None:

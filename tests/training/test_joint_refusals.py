@@ -118,6 +118,7 @@ def test_a_domain_is_not_scored_on_texts_that_another_one_is_trained_on(
     assert "trained together with medical_ner, whose runs are not beside it" in answer.errors
 
 
+@pytest.mark.slow
 def test_a_domain_may_have_no_validation_documents_and_needs_training_documents(
     workplace: Workplace, tmp_path: Path, command: Command
 ) -> None:

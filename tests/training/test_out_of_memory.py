@@ -142,6 +142,7 @@ def losses(run: Path) -> list[float]:
     return [line["loss"] for line in lines(run / "log.jsonl") if "loss" in line]
 
 
+@pytest.mark.slow
 def test_a_killed_run_with_a_smaller_batch_continues_with_it(
     workplace: Workplace, command: Command, holds: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_several_processes_are_told_of_a_smaller_batch_for_a_new_run(
     assert "--auto-batch" not in line
 
 
+@pytest.mark.slow
 def test_short_of_memory_while_scoring_fewer_prompts_are_answered_at_once(
     workplace: Workplace, command: Command, holds: Callable[..., None], tmp_path: Path
 ) -> None:

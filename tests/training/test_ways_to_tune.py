@@ -59,7 +59,10 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Path], None]:
     return stop
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    ["packing", "full", *(pytest.param(w, marks=pytest.mark.slow) for w in ("loraplus", "pissa"))],
+)
 def test_a_training_is_resumed_bit_for_bit(
     way: str,
     workplace: Workplace,
