@@ -35,6 +35,7 @@ _SHORT = {
     "max_new_tokens": 24,
     "lora_rank": 4,
     "compile": "no",
+    "augment_copies": 0,
 }
 
 _MAY_FAIL = {"cases", "engine-check", "--cases", "--max-loss", "--tolerance"}
@@ -64,7 +65,7 @@ class PageCommands:
             command: as the page has it, without the name of the program.
         """
         arguments = self._with_stand_ins(command)
-        if "--node-rank" not in arguments:
+        if dict(pairwise(arguments)).get("--node-rank", "0") == "0":
             _remove_output(arguments)
         if _serves(arguments):
             with started(*arguments) as server:
