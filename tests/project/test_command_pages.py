@@ -109,7 +109,7 @@ PAGES: Mapping[str, Page] = {
     "docs/several-domains.md": Page(),
     "docs/start.md": Page(),
     "docs/test-set.md": Page(),
-    "docs/trackers.md": Page(_TAGGED, needs=("trackers",)),
+    "docs/trackers.md": Page(needs=("trackers",)),
     "docs/zero-shot.md": Page(),
     "plugins/arxiv_metadata/README.md": Page({"RUN": "tagged"}, needs=("sites",)),
     "plugins/dcat_datasets/README.md": Page(
