@@ -43,7 +43,7 @@ _NAMED = {"NAME": "medical_ner"}
 _ENGINES = ("llama_cpp", "vllm")
 
 PAGES: Mapping[str, Page] = {
-    "docs/ability.md": Page(_TAGGED, needs=("own_questions",)),
+    "docs/ability.md": Page(_TAGGED),
     "docs/audit.md": Page(),
     "docs/cases.md": Page(_TAGGED, needs=("shown_cases",)),
     "docs/documents.md": Page({"RUN": "tagged"}),
