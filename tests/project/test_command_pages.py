@@ -85,8 +85,9 @@ PAGES: Mapping[str, Page] = {
     "docs/report.md": Page(
         _TWO,
         before=[
-            "evaluate runs/first --data unseen.txt",
-            "evaluate runs/second --data unseen.txt --again 'a copy of the other run'",
+            "evaluate runs/first",
+            "evaluate runs/second --again 'a copy of the other run'",
+            "evaluate runs/second --data unseen.txt",
         ],
     ),
     "docs/review.md": Page(
