@@ -109,6 +109,8 @@ class PageCommands:
             found.append("--set=max_new_tokens=24")
         if name == "train" and is_new:
             found += [f"--set={key}={value}" for key, value in _SHORT.items()]
+        if name == "plan":
+            found.append("--set=augment_copies=0")
         if name in ("audit", "train") and is_new:
             found.append("--allow-unlearnable")  # of so few documents
         return found
