@@ -289,10 +289,3 @@ def shown_cases() -> Words:
     ((_, shown),) = blocks(DOCS / "cases.md", "yaml")
     Path("cases.yaml").write_text(shown, encoding="utf-8")
     return {}
-
-
-@pytest.fixture
-def own_questions() -> Words:
-    """The questions of the page under the name of its command."""
-    shutil.copyfile("questions.jsonl", "mine.jsonl")
-    return {}

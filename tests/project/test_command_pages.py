@@ -43,7 +43,7 @@ _NAMED = {"NAME": "medical_ner"}
 _ENGINES = ("llama_cpp", "vllm")
 
 PAGES: Mapping[str, Page] = {
-    "docs/ability.md": Page(_TAGGED, needs=("own_questions",)),
+    "docs/ability.md": Page(_TAGGED),
     "docs/audit.md": Page(),
     "docs/cases.md": Page(_TAGGED, needs=("shown_cases",)),
     "docs/documents.md": Page({"RUN": "tagged"}),
@@ -85,8 +85,9 @@ PAGES: Mapping[str, Page] = {
     "docs/report.md": Page(
         _TWO,
         before=[
-            "evaluate runs/first --data unseen.txt",
-            "evaluate runs/second --data unseen.txt --again 'a copy of the other run'",
+            "evaluate runs/first",
+            "evaluate runs/second --again 'a copy of the other run'",
+            "evaluate runs/second --data unseen.txt",
         ],
     ),
     "docs/review.md": Page(
@@ -109,7 +110,7 @@ PAGES: Mapping[str, Page] = {
     "docs/several-domains.md": Page(),
     "docs/start.md": Page(),
     "docs/test-set.md": Page(),
-    "docs/trackers.md": Page(_TAGGED, needs=("trackers",)),
+    "docs/trackers.md": Page(needs=("trackers",)),
     "docs/zero-shot.md": Page(),
     "plugins/arxiv_metadata/README.md": Page({"RUN": "tagged"}, needs=("sites",)),
     "plugins/dcat_datasets/README.md": Page(

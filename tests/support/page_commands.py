@@ -35,6 +35,7 @@ _SHORT = {
     "max_new_tokens": 24,
     "lora_rank": 4,
     "compile": "no",
+    "augment_copies": 0,
 }
 
 _MAY_FAIL = {"cases", "engine-check", "--cases", "--max-loss", "--tolerance"}
@@ -64,7 +65,7 @@ class PageCommands:
             command: as the page has it, without the name of the program.
         """
         arguments = self._with_stand_ins(command)
-        if "--node-rank" not in arguments:
+        if dict(pairwise(arguments)).get("--node-rank", "0") == "0":
             _remove_output(arguments)
         if _serves(arguments):
             with started(*arguments) as server:
@@ -108,6 +109,8 @@ class PageCommands:
             found.append("--set=max_new_tokens=24")
         if name == "train" and is_new:
             found += [f"--set={key}={value}" for key, value in _SHORT.items()]
+        if name == "plan":
+            found.append("--set=augment_copies=0")
         if name in ("audit", "train") and is_new:
             found.append("--allow-unlearnable")  # of so few documents
         return found

@@ -50,6 +50,9 @@ _SHOWN = {
 }
 """The document that a page shows an answer to."""
 
+_READ = {**_SHOWN, "id": "notes.txt", "text": "Velmol was given twice."}
+"""One with the id of a file that a page reads."""
+
 
 def write_page_files(folder: Path) -> None:
     """Write what any page may name."""
@@ -73,12 +76,13 @@ def _write_medical(folder: Path) -> None:
     for name, some in {
         "labels.jsonl": rows,
         "mine.jsonl": [*rows, _SHOWN],
-        "gold.jsonl": [*rows[:6], _SHOWN],
+        "gold.jsonl": [*rows[:6], _SHOWN, _READ],
         "theirs.jsonl": [{"id": row["id"], "record": row["record"]} for row in rows],
         "documents.jsonl": [{"id": row["id"], "text": row["text"]} for row in rows[:6]],
     }.items():
         write_jsonl(folder / name, some)
     texts = [row["text"] for row in rows]
+    write_jsonl(folder / "unseen.jsonl", rows[:2])
     (folder / "new.txt").write_text(texts[1], encoding="utf-8")
     write_texts(folder / "folder", texts[:3])
     write_texts(folder / "notes", texts[:24])
