@@ -46,7 +46,7 @@ def test_nothing_of_the_trained_model_is_alive_when_the_run_is_scored(
 
     monkeypatch.setattr(evaluate, "evaluate_run", count_and_score)
     before = sum(isinstance(o, (PreTrainedModel, Linear4bit)) for o in gc.get_objects())
-    short = {"max_steps": 1, "max_new_tokens": 20, "score_documents": 2, "eval_documents": 2}
+    short: dict[str, Any] = {"max_steps": 1, "max_new_tokens": 20, "score_documents": 2}
     answer = command(*workplace.order(tmp_path / "run", **short), "--test")
     assert answer.code == 0, answer.errors
     assert alive == [0, 0], "before validation, and before test"
