@@ -466,8 +466,10 @@ def test_an_automatic_batch_keeps_the_rows_of_a_step_of_all_processes(
     command: Command, workplace: Workplace
 ) -> None:
     chosen = ("--set", "batch_size=auto", "--memory", 1000, "--processes", 4)
-    found = planned(command, workplace, *chosen)
+    found = planned(command, workplace, *chosen, "--set", "min_steps=0")
     assert (found["batch"]["rows"], found["accumulation"]) == (4, 1)
+    found = planned(command, workplace, *chosen)
+    assert (found["batch"]["rows"], found["accumulation"]) == (1, 1), "few rows, so more steps"
 
 
 LONG_ROWS = ("--parallel", "zero3", "--set", "sequence_parallel=4")
