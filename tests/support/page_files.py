@@ -149,6 +149,7 @@ def _write_other_domains(folder: Path) -> None:
     for number in range(24):
         page = _PAGE.format(f"Storm number {number}", number)
         (folder / "html" / f"{number}.html").write_text(page, encoding="utf-8")
+    for number in range(60):  # one of ten is for the test
         (folder / "tei" / f"{number}.xml").write_text(_TEI.format(number), encoding="utf-8")
     shutil.rmtree(folder / "papers")
 
