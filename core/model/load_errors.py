@@ -1,4 +1,4 @@
-"""What is raised while a model is loaded, and what the user is told of it."""
+"""Errors of loading a model, and the messages that users get in their place."""
 
 from __future__ import annotations
 

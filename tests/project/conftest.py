@@ -1,4 +1,4 @@
-"""What stands in for what the pages of the documentation name: models, servers, plugins."""
+"""Small models, servers and plugins in place of those that the pages of the docs name."""
 
 from __future__ import annotations
 
